@@ -1,0 +1,1 @@
+"""Linq's Partner API V3, and nothing about MCP."""
