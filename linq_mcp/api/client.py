@@ -1,0 +1,301 @@
+"""Linq over HTTP: one connection pool, GET only, retries inside a time budget, error answers as exceptions.
+
+The one way out is `LinqApi.get`; the methods below it name the endpoints and read their answers into wire
+models. Nothing is cached and nothing of one call is kept for the next but the connections.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+from time import time
+from types import TracebackType
+from typing import Any, Generic, Self, TypeVar
+from urllib.parse import quote
+
+import anyio
+import httpx
+import tenacity
+from pydantic import TypeAdapter
+
+from linq_mcp import __version__
+from linq_mcp.api.models import CHATS, Chat
+from linq_mcp.errors import LinqError, Rejected, Unreachable, Unreadable
+from linq_mcp.settings import Settings, is_loopback
+from linq_mcp.text import clean
+
+logger = logging.getLogger(__name__)
+
+MAX_ATTEMPTS = 3
+MAX_ANSWER_BYTES = 10_000_000
+_ERROR_MESSAGE_LIMIT = 300
+# What an attempt needs at the least; a wait that leaves less than this before the deadline is not begun.
+_SHORTEST_ATTEMPT = 1.0
+_TIMEOUTS = httpx.Timeout(12.0, connect=5.0, pool=5.0)
+_LIMITS = httpx.Limits(max_connections=50, max_keepalive_connections=20, keepalive_expiry=30.0)
+_BACKOFF = tenacity.wait_random_exponential(multiplier=0.5, min=0.2, max=8.0)
+# Longer than any cursor that could be meant to travel through a model and back.
+_CURSOR_LIMIT = 2000
+
+ItemT = TypeVar("ItemT")
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A 2xx answer: the JSON object, and Linq's trace id for the errors that reading it may bring."""
+
+    body: dict[str, Any]
+    trace_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Page(Generic[ItemT]):
+    """A page of a list.
+
+    `unreadable` counts the items that were no objects. `next_cursor` is None on the last page; `cursor_lost` says
+    that there is more, but behind a cursor of a form that can't be sent again.
+    """
+
+    items: list[ItemT]
+    unreadable: int
+    next_cursor: str | None
+    cursor_lost: bool
+
+
+class LinqApi:
+    """A Linq account, read with the key of `settings`. An async context manager: leaving it closes the pool.
+
+    `transport` stands in for the network (the demo account, tests). Every method takes a `deadline` in the
+    clock of `anyio.current_time()` and raises nothing but `LinqError`.
+    """
+
+    def __init__(self, settings: Settings, *, transport: httpx.AsyncBaseTransport | None = None) -> None:
+        self._key = settings.api_key.get_secret_value() if settings.api_key else ""
+        try:
+            self._http = httpx.AsyncClient(
+                base_url=f"{settings.base_url}/v3/",
+                headers={
+                    "Authorization": f"Bearer {self._key}",
+                    "Accept": "application/json",
+                    "Accept-Encoding": "gzip",
+                    "User-Agent": f"linq-mcp/{__version__}",
+                },
+                timeout=_TIMEOUTS,
+                limits=_LIMITS,
+                follow_redirects=False,
+                # To this very machine no proxy of the environment is asked: it would see the key in the clear.
+                trust_env=not is_loopback(settings.base_url),
+                transport=transport,
+            )
+        except (ValueError, OSError, ImportError, httpx.InvalidURL) as error:
+            # The cause's text may hold a proxy's password.
+            raise Unreachable(
+                "The environment's proxy or certificate settings (HTTPS_PROXY, ALL_PROXY, SSL_CERT_FILE, SSL_CERT_DIR) "
+                f"can't be used ({type(error).__name__}).",
+                retryable=False,
+            ) from None
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._http.aclose()
+
+    async def list_chats(
+        self, *, from_: str | None, to: str | None, limit: int, cursor: str | None, deadline: float
+    ) -> Page[Chat]:
+        """`GET /v3/chats`, one page of at most `limit` (1-100) chats. Linq docs: List all chats."""
+        params = {"from": from_, "to": to, "limit": str(limit), "cursor": cursor}
+        answer = await self.get("chats", params, deadline=deadline)
+        return _page(answer, "chats", CHATS)
+
+    async def get(self, path: str, params: Mapping[str, str | None] | None = None, *, deadline: float) -> Answer:
+        """GET `path` below `/v3/`, at most three times, all within `deadline`.
+
+        Params that are None are not sent. Raises `Unreachable`, `Rejected` or `Unreadable`.
+        """
+        query = {name: value for name, value in (params or {}).items() if value is not None}
+        attempts = 0
+        last: LinqError | None = None
+
+        async def attempt() -> Answer:
+            nonlocal attempts, last
+            attempts += 1
+            try:
+                return await self._get_once(path, query)
+            except LinqError as error:
+                last = error
+                raise
+
+        def enough(state: tenacity.RetryCallState) -> bool:
+            no_time = anyio.current_time() + state.upcoming_sleep + _SHORTEST_ATTEMPT > deadline
+            return no_time or state.attempt_number >= MAX_ATTEMPTS
+
+        retrying = tenacity.AsyncRetrying(
+            retry=tenacity.retry_if_exception(_is_retryable),
+            wait=_wait,
+            stop=enough,
+            sleep=anyio.sleep,
+            reraise=True,
+        )
+        try:
+            with anyio.fail_after(deadline - anyio.current_time()):
+                return await retrying(attempt)
+        except TimeoutError:
+            error = last or Unreachable("The time for this call ran out before a whole answer came.", timed_out=True)
+            error.attempts = attempts
+            raise error from None
+        except LinqError as error:
+            error.attempts = attempts
+            raise
+
+    async def _get_once(self, path: str, query: Mapping[str, str]) -> Answer:
+        try:
+            async with self._http.stream("GET", path, params=query) as response:
+                body = await _read(response)
+        except httpx.TimeoutException as error:
+            raise Unreachable(_TIMEOUT_TEXTS.get(type(error), _READ_TIMEOUT_TEXT), timed_out=True) from None
+        except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, OSError, UnicodeError) as error:
+            # Only the cause's own words, with nothing of the request in them.
+            raise Unreachable(f"The connection failed: {self._told(str(error)) or type(error).__name__}.") from None
+        trace_id = _trace_id(response)
+        logger.info(
+            "GET /v3/%s -> %d, %d bytes, trace %s",
+            path.split("/", maxsplit=1)[0],
+            response.status_code,
+            len(body),
+            trace_id,
+        )
+        if response.is_success:
+            return Answer(_json_object(body, response, trace_id), trace_id)
+        if response.is_redirect:
+            raise Unreadable(f"It was a redirect ({response.status_code}), which is not followed.", trace_id=trace_id)
+        raise self._rejected(response, body, trace_id)
+
+    def _rejected(self, response: httpx.Response, body: bytes, trace_id: str | None) -> Rejected:
+        try:
+            envelope = json.loads(body)
+        except (ValueError, RecursionError):
+            envelope = None
+        fields = envelope.get("error") if isinstance(envelope, dict) else None
+        fields = fields if isinstance(fields, dict) else {}
+        code, message = fields.get("code"), fields.get("message")
+        retry_after = _retry_after(response.headers.get("Retry-After"))
+        return Rejected(
+            self._told(message) if isinstance(message, str) else "",
+            status=response.status_code,
+            code=code if isinstance(code, int) and 0 < code < 1_000_000 else 0,
+            retry_after=_retry_after(fields.get("retry_after")) if retry_after is None else retry_after,
+            trace_id=trace_id or (_safe_trace_id(envelope.get("trace_id")) if isinstance(envelope, dict) else None),
+        )
+
+    def _told(self, text: str) -> str:
+        """Upstream words for a reader: on one line, short, and without the key should they repeat it."""
+        return clean(text.replace(self._key, "[key]") if self._key else text, _ERROR_MESSAGE_LIMIT).rstrip(".")
+
+
+_READ_TIMEOUT_TEXT = "The connection stood, but no answer came within 12 seconds."
+_TIMEOUT_TEXTS: dict[type[httpx.TimeoutException], str] = {
+    httpx.ConnectTimeout: "No connection came about within 5 seconds.",
+    httpx.PoolTimeout: "Too many requests are under way here at once.",
+}
+
+
+def _is_retryable(error: BaseException) -> bool:
+    return isinstance(error, LinqError) and error.retryable
+
+
+def _wait(state: tenacity.RetryCallState) -> float:
+    error = state.outcome.exception() if state.outcome else None
+    # What Linq asks for is waited in full, or (when the deadline is nearer) not at all.
+    if isinstance(error, LinqError) and error.retry_after is not None:
+        return error.retry_after
+    return _BACKOFF(state)
+
+
+async def _read(response: httpx.Response) -> bytes:
+    """The decoded body, read no further than `MAX_ANSWER_BYTES` however well it was compressed."""
+    encoding = response.headers.get("Content-Encoding", "identity").strip().lower()
+    if encoding not in ("identity", "", "gzip", "x-gzip", "deflate"):
+        raise Unreadable("It came in an encoding that was not asked for.", trace_id=_trace_id(response))
+    inflater = zlib.decompressobj(zlib.MAX_WBITS | 32) if encoding not in ("identity", "") else None
+    body = bytearray()
+    try:
+        async for chunk in response.aiter_raw():
+            body += inflater.decompress(chunk, MAX_ANSWER_BYTES + 1 - len(body)) if inflater else chunk
+            if len(body) > MAX_ANSWER_BYTES:
+                raise Unreadable("It was larger than 10 MB.", trace_id=_trace_id(response))
+    except zlib.error:
+        raise Unreadable("Its compression was broken.", trace_id=_trace_id(response)) from None
+    if inflater and not inflater.eof and body:
+        raise Unreadable("Its compressed body ended too early.", trace_id=_trace_id(response))
+    return bytes(body)
+
+
+def _json_object(body: bytes, response: httpx.Response, trace_id: str | None) -> dict[str, Any]:
+    try:
+        value = json.loads(body)
+    except (ValueError, RecursionError):
+        kind = clean(response.headers.get("Content-Type", "no content type").split(";")[0], 40)
+        raise Unreadable(f"It was no JSON ({kind}, {len(body)} bytes).", trace_id=trace_id) from None
+    if not isinstance(value, dict):
+        raise Unreadable("It was JSON, but no object.", trace_id=trace_id)
+    return value
+
+
+def _page(answer: Answer, member: str, adapter: TypeAdapter[list[ItemT]]) -> Page[ItemT]:
+    """Read a page whose items stand in `member`; null items are an empty page, other types are refused."""
+    if member not in answer.body or not isinstance(answer.body[member], list | None):
+        raise Unreadable(f"It had no list of {member}.", trace_id=answer.trace_id)
+    received = answer.body[member] or []
+    items = adapter.validate_python(received)
+    next_cursor, lost = _cursor(answer.body.get("next_cursor"))
+    return Page(items=items, unreadable=len(received) - len(items), next_cursor=next_cursor, cursor_lost=lost)
+
+
+def _cursor(value: object) -> tuple[str | None, bool]:
+    """The cursor to send for the next page, and whether there is one that can't be sent."""
+    if value is None or value == "":
+        return None, False
+    if isinstance(value, int) and not isinstance(value, bool):
+        value = str(value)
+    usable = isinstance(value, str) and len(value) <= _CURSOR_LIMIT and value.isprintable()
+    return (str(value), False) if usable else (None, True)
+
+
+def _retry_after(value: object) -> float | None:
+    """Seconds from a `Retry-After` header (a number or a date) or an envelope's number; None if it says nothing."""
+    if isinstance(value, str):
+        if not re.fullmatch(r"[0-9]{1,9}(\.[0-9]+)?", value.strip()):
+            return _until(value)
+        value = float(value)
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 1e9:
+        return None
+    return float(value)
+
+
+def _until(date: str) -> float | None:
+    try:
+        return max(0.0, parsedate_to_datetime(date).timestamp() - time())
+    except (ValueError, TypeError, OverflowError):
+        return None
+
+
+def _trace_id(response: httpx.Response) -> str | None:
+    return _safe_trace_id(response.headers.get("X-Trace-ID"))
+
+
+def _safe_trace_id(value: object) -> str | None:
+    return value if isinstance(value, str) and re.fullmatch(r"[A-Za-z0-9._:-]{1,80}", value) else None
+
+
+def path_segment(value: str) -> str:
+    """`value` as one segment of a path: nothing in it can end the segment or climb out of it."""
+    return quote(value, safe="")

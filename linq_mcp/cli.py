@@ -1,0 +1,170 @@
+"""argv in, exit code out: serve (without a command), demo, demo-api, doctor, config."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NoReturn
+
+from linq_mcp import __version__
+
+if TYPE_CHECKING:
+    from linq_mcp.server import Account
+
+_DESCRIPTION = "A Model Context Protocol server over a Linq account's conversations. Without a command it serves stdio."
+_USAGE_ERROR = 2
+_INTERRUPTED = 130
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        self.exit(_USAGE_ERROR, f"{self.prog}: {message} (see {self.prog.split()[0]} --help)\n")
+
+
+def main(argv: Sequence[str] | None = None) -> NoReturn:
+    """Run the command line and end the process. Exit codes: 0 done, 1 something failed, 2 usage, 130 interrupted."""
+    try:
+        code = _run(_parser().parse_args(argv))
+    except KeyboardInterrupt:
+        code = _INTERRUPTED
+    except BrokenPipeError:
+        # Whoever read stdout has seen enough (`linq-mcp demo | head`); flushing it would only fail again.
+        code = 1
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    sys.exit(code)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(prog="linq-mcp", description=_DESCRIPTION)
+    parser.add_argument("--version", action="version", version=f"linq-mcp {__version__}")
+    parser.add_argument("--demo", action="store_true", help="serve the embedded demo account: no key, no network")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", parser_class=_Parser)
+    commands.add_parser("demo", help="start the server on the demo account and show what a client gets from it")
+    api = commands.add_parser("demo-api", help="serve the demo account's HTTP API on a loopback port")
+    api.add_argument("--port", type=_port, default=8787, help="default 8787; 0 takes a free one")
+    commands.add_parser("doctor", help="check the key, the API and one chat, and print a client's configuration")
+    config = commands.add_parser("config", help="print this server's entry for a client's configuration")
+    config.add_argument("client", nargs="?", help="one client only, such as cursor")
+    return parser
+
+
+def _port(text: str) -> int:
+    if text.isdecimal() and int(text) < 65536:
+        return int(text)
+    raise argparse.ArgumentTypeError(f"{text!r} is not a port (0 to 65535)")
+
+
+def _run(options: argparse.Namespace) -> int:
+    match options.command:
+        case "demo":
+            return _demo()
+        case "demo-api":
+            return _demo_api(options.port)
+        case "doctor":
+            return _doctor(demo=options.demo)
+        case "config":
+            return _config(options.client)
+        case _:
+            return _serve(demo=options.demo)
+
+
+def _account(*, demo: bool) -> Account:
+    from linq_mcp.server import Account
+    from linq_mcp.settings import load_settings
+
+    if demo:
+        from linq_mcp.demo import in_process
+
+        return Account(in_process.settings, transport=in_process.transport)
+    return Account(lambda: load_settings(os.environ))
+
+
+def _serve(*, demo: bool) -> int:
+    from linq_mcp.settings import load_settings
+
+    settings = load_settings(os.environ)
+    _log_to_stderr(settings.log_level)
+    for warning in settings.warnings:
+        logging.getLogger("linq_mcp").warning(warning)
+    if sys.stdin.isatty():
+        print(
+            "linq-mcp is waiting for an MCP client on stdin; press Ctrl-C to end. `linq-mcp config` shows how to "
+            "register it in a client, `linq-mcp demo` what it does.",
+            file=sys.stderr,
+        )
+    import anyio
+
+    from linq_mcp.server import build_server
+    from linq_mcp.stdio import serve_stdio
+
+    async def serve_and_leave() -> None:
+        code = await serve_stdio(build_server(_account(demo=demo)))
+        logging.shutdown()
+        # Without waiting for threads blocked on stdin or in a name look-up, nor for the interpreter's teardown.
+        os._exit(code)
+
+    anyio.run(serve_and_leave)
+    return 0
+
+
+def _demo() -> int:
+    import anyio
+
+    from linq_mcp.demo.tour import tour
+
+    _log_to_stderr("WARNING")
+    # A terminal that can't draw a character shows a mark in its place.
+    sys.stdout.reconfigure(errors="replace")  # type: ignore[union-attr] # a TextIOWrapper unless someone replaced it
+    anyio.run(lambda: tour(sys.stdout, colour=sys.stdout.isatty() and not os.environ.get("NO_COLOR")))
+    return 0
+
+
+def _demo_api(port: int) -> int:
+    from linq_mcp.demo.account import demo_account
+    from linq_mcp.demo.api import DEMO_KEY, demo_api
+    from linq_mcp.demo.serve import serve_forever
+
+    def announce(base_url: str) -> None:
+        print(
+            f"The demo account's API; press Ctrl-C to end.\n{BASE_URL}={base_url}\n{KEY}={DEMO_KEY}",
+            flush=True,
+        )
+
+    from linq_mcp.settings import BASE_URL_VARIABLE as BASE_URL
+    from linq_mcp.settings import KEY_VARIABLE as KEY
+
+    serve_forever(demo_api(demo_account()), port, announce)
+    return 0
+
+
+def _doctor(*, demo: bool) -> int:
+    import anyio
+
+    from linq_mcp.doctor import examine
+
+    _log_to_stderr("WARNING")
+    sys.stdout.reconfigure(errors="replace")  # type: ignore[union-attr] # as above
+    account = _account(demo=demo)
+    return 0 if anyio.run(lambda: examine(account, lambda text: print(text, flush=True))) else 1
+
+
+def _config(client: str | None) -> int:
+    from linq_mcp.client_config import CLIENTS, render, this_command
+
+    if client is not None and client not in CLIENTS:
+        print(
+            f"linq-mcp config: there is no client {client!r}; choose one of {', '.join(CLIENTS)}",
+            file=sys.stderr,
+        )
+        return _USAGE_ERROR
+    print(render(client, this_command()))
+    return 0
+
+
+def _log_to_stderr(level: str) -> None:
+    # Other libraries' logs name requests in full, with people's numbers: only what is wrong with them is let through.
+    logging.basicConfig(stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s", level=logging.WARNING)
+    logging.getLogger("linq_mcp").setLevel(level)

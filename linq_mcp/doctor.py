@@ -1,0 +1,61 @@
+"""`linq-mcp doctor`: where the key comes from, whether Linq answers and how fast, and one chat as proof."""
+
+from __future__ import annotations
+
+import json
+import platform
+from collections.abc import Callable
+from importlib.metadata import version
+from time import perf_counter
+
+import anyio
+
+from linq_mcp import __version__
+from linq_mcp.client_config import SERVER_NAME, entry, this_command
+from linq_mcp.errors import LinqMcpError
+from linq_mcp.explain import explain
+from linq_mcp.server import Account
+from linq_mcp.tools.chat_row import ChatRow
+from linq_mcp.tools.list_chats import LIST_CHATS, Arguments, list_chats
+from linq_mcp.tools.tool import Call
+
+
+async def examine(account: Account, say: Callable[[str], None]) -> bool:
+    """Check `account`, tell each finding to `say` as a line, and close it; whether everything is in order."""
+    say(f"linq-mcp {__version__}, mcp {version('mcp')}, Python {platform.python_version()}, {platform.system()}")
+    try:
+        await _check(account, say)
+        healthy = True
+    except LinqMcpError as error:
+        say(f"FAIL  {explain(error, settings=account.settings, asked={}, example=LIST_CHATS.example)}")
+        healthy = False
+    finally:
+        await account.aclose()
+    for warning in account.settings.warnings:
+        say(f"note  {warning}")
+    configuration = {"mcpServers": {SERVER_NAME: entry(this_command(), {})}}
+    say("\nFor a client's configuration (`linq-mcp config` has each client's own form):")
+    say(json.dumps(configuration, indent=2))
+    return healthy
+
+
+async def _check(account: Account, say: Callable[[str], None]) -> None:
+    api = await account.api()
+    say(f"ok    The key comes from {account.settings.key_source}.")
+    milliseconds = []
+    for _ in range(2):
+        started = perf_counter()
+        call = Call(api=api, deadline=anyio.current_time() + LIST_CHATS.seconds)
+        page = await list_chats(Arguments(limit=1), call)
+        milliseconds.append(round((perf_counter() - started) * 1000))
+    first, second = milliseconds
+    say(f"ok    {account.settings.base_url} answered in {first} ms, and in {second} ms over the open connection.")
+    say(f"ok    {_described(page['chats'][0])}" if page["chats"] else "ok    The account has no chats yet.")
+
+
+def _described(chat: ChatRow) -> str:
+    who = chat.get("display_name") or ", ".join(chat.get("participants", ["nobody else"]))
+    return (
+        f"The first chat: {who}, on {chat.get('line', 'no line')}, {chat.get('health_status', 'no health status')}, "
+        f"last active {chat.get('updated_at', 'at an unknown time')}."
+    )

@@ -1,0 +1,88 @@
+"""Serving over stdin and stdout, and leaving at once: on EOF, on a signal, and when the client is gone."""
+
+from __future__ import annotations
+
+import io
+import logging
+import os
+import re
+import signal
+import sys
+from typing import Any, BinaryIO
+
+import anyio
+import anyio.to_thread
+from mcp.server.lowlevel import Server
+from mcp.server.stdio import stdio_server
+
+logger = logging.getLogger(__name__)
+
+# Clients kill a server that lingers; what has not unwound by then is cut off.
+_UNWIND_SECONDS = 0.7
+_LOW = r"\\u[dD][c-fC-F][0-9a-fA-F]{2}"
+_ESCAPE = re.compile(rf"\\(?:u[dD][89abAB][0-9a-fA-F]{{2}}{_LOW}|(u[dD][89a-fA-F][0-9a-fA-F]{{2}})|.)")
+
+
+class _Stdin(anyio.AsyncFile[str]):
+    """stdin by lines, with two differences from what the SDK would read.
+
+    A read under way does not hold up cancellation (the thread stays behind, blocked). And half an emoji (the escape
+    of a lone surrogate, which JavaScript clients do write) is replaced: the SDK's parser refuses such a line and never
+    answers it.
+    """
+
+    def __init__(self, binary: BinaryIO) -> None:
+        super().__init__(io.TextIOWrapper(binary, encoding="utf-8", errors="replace"))
+        self.ended = anyio.Event()
+
+    async def readline(self) -> str:
+        line = await anyio.to_thread.run_sync(self.wrapped.readline, abandon_on_cancel=True)
+        if not line:
+            self.ended.set()
+        return with_whole_characters(line)
+
+
+def with_whole_characters(line: str) -> str:
+    """A line of JSON in which the escape of each lone surrogate is that of U+FFFD instead."""
+    if "\\ud" not in line and "\\uD" not in line:
+        return line
+    return _ESCAPE.sub(lambda escape: "\\ufffd" if escape[1] else escape[0], line)
+
+
+async def serve_stdio(server: Server[Any]) -> int:
+    """Serve until stdin ends, the client is gone or a signal comes, and close the lifespan; the exit code.
+
+    Threads may still be blocked on stdin or a name look-up when this returns: leave with `os._exit`.
+    """
+    stdin = _Stdin(sys.stdin.buffer)
+    code = 0
+
+    async def cut_off() -> None:
+        await anyio.sleep(_UNWIND_SECONDS)
+        os._exit(code)
+
+    async def at_end_of_input() -> None:
+        await stdin.ended.wait()
+        await cut_off()
+
+    async def at_signal(serving: anyio.CancelScope) -> None:
+        nonlocal code
+        with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+            async for received in signals:
+                code = 128 + signal.SIGINT if received == signal.SIGINT else 0
+                serving.cancel()
+                await cut_off()
+
+    try:
+        async with anyio.create_task_group() as tasks:
+            with anyio.CancelScope() as serving:
+                tasks.start_soon(at_end_of_input)
+                if sys.platform != "win32":
+                    tasks.start_soon(at_signal, serving)
+                async with stdio_server(stdin=stdin) as (incoming, outgoing):
+                    await server.run(incoming, outgoing, server.create_initialization_options())
+            tasks.cancel_scope.cancel()
+    except* OSError as gone:
+        # Writing to a client that has died; there is nobody left to tell but the log.
+        logger.info("the client is gone: %r", gone.exceptions)
+    return code

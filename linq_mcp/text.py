@@ -1,0 +1,131 @@
+"""Text that others wrote, and times, brought into the one form that answers carry.
+
+Names, messages, file names and upstream error texts are written by strangers: `clean` takes out whatever a
+reader can't see or that would reorder what they see, and caps the length. All functions here are pure.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from datetime import UTC, datetime
+
+_ZWJ = "\u200d"
+_EMOJI_STYLE = "\ufe0f"
+_ELLIPSIS = "…"
+_NUMBER = r"[0-9]"
+_PLAIN_TIME = re.compile(rf"{_NUMBER}{{4}}-{_NUMBER}{{2}}-{_NUMBER}{{2}}T{_NUMBER}{{2}}:{_NUMBER}{{2}}:{_NUMBER}{{2}}Z")
+
+# Control, format (bidi marks, zero-width and tag characters), lone surrogates.
+_UNSEEN_CATEGORIES = frozenset({"Cc", "Cf", "Cs"})
+# Drawn as nothing although their category says letter, mark or symbol.
+_UNSEEN = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u180b\u180c\u180d\u180f\u2800\u3164\uffa0") | frozenset(
+    chr(point) for points in (range(0xFE00, 0xFE0F), range(0xE0100, 0xE01F0)) for point in points
+)
+_APPLE_LOGO = "\uf8ff"
+_VIRAMA_CLASS = 9
+
+
+def clean(text: str, limit: int, *, lines: bool = False) -> str:
+    """`text` without control, bidi and invisible characters, at most `limit` characters long.
+
+    White space becomes single spaces; with `lines` line breaks stay, at most one empty line in a row. The
+    joiner and the emoji selector (ZWJ, VS16) stay where an emoji needs them. A cut text ends in `…`.
+    Idempotent, and never longer than its input.
+    """
+    if not (text.isascii() and text.isprintable()):
+        text = _visible(text, lines=lines)
+    if lines:
+        text = "\n".join(" ".join(line.split()) for line in text.split("\n"))
+        text = re.sub(r"\n{3,}", "\n\n", text).strip("\n")
+    else:
+        text = " ".join(text.split())
+    if len(text) > limit:
+        text = text[: limit - 1].rstrip(f" \n{_ZWJ}") + _ELLIPSIS
+    return text
+
+
+def _visible(text: str, *, lines: bool) -> str:
+    kept = []
+    for character in text.replace("\r\n", "\n"):
+        if character in (_ZWJ, _EMOJI_STYLE):
+            kept.append(character)
+        elif character == "\n" or character in "\r\u0085\u2028\u2029":
+            kept.append("\n" if lines else " ")
+        elif character.isspace():
+            kept.append(" ")
+        elif _is_visible(character):
+            kept.append(character)
+    return _joiners_in_place("".join(kept))
+
+
+def _is_visible(character: str) -> bool:
+    category = unicodedata.category(character)
+    if category == "Cn":
+        # Unassigned to this Python, but perhaps a newer emoji; only the ranges set aside for the unseen go.
+        point = ord(character)
+        return point & 0xFFFE != 0xFFFE and not (
+            0xE0000 <= point <= 0xE0FFF or 0xFDD0 <= point <= 0xFDEF or 0xFFF0 <= point <= 0xFFF8 or point == 0x2065
+        )
+    if category == "Co":
+        return character == _APPLE_LOGO
+    return category not in _UNSEEN_CATEGORIES and character not in _UNSEEN
+
+
+def _joiners_in_place(text: str) -> str:
+    """Drop each ZWJ and VS16 that is part neither of an emoji nor, for ZWJ, of an Indic conjunct."""
+    if _ZWJ not in text and _EMOJI_STYLE not in text:
+        return text
+    kept: list[str] = []
+    for index, character in enumerate(text):
+        before = kept[-1] if kept else " "
+        after = text[index + 1] if index + 1 < len(text) else " "
+        if character == _EMOJI_STYLE and not _takes_style(before):
+            continue
+        if character == _ZWJ and not _joins(before, after):
+            continue
+        kept.append(character)
+    return "".join(kept)
+
+
+def _takes_style(character: str) -> bool:
+    if character.isascii():
+        return character in "0123456789#*"
+    return unicodedata.category(character)[0] in "SP" or _is_new_emoji(character)
+
+
+def _joins(before: str, after: str) -> bool:
+    if unicodedata.combining(before) == _VIRAMA_CLASS:
+        return after.isalpha()
+    return (before == _EMOJI_STYLE or _is_symbol(before)) and _is_symbol(after)
+
+
+def _is_symbol(character: str) -> bool:
+    symbol = not character.isascii() and unicodedata.category(character) in ("So", "Sm", "Sk")
+    return symbol or _is_new_emoji(character)
+
+
+def _is_new_emoji(character: str) -> bool:
+    return "\U0001f000" <= character <= "\U0001faff" and unicodedata.category(character) == "Cn"
+
+
+def without_surrogates(text: str) -> str:
+    """`text` with each lone surrogate, which no UTF-8 stream can carry, replaced by `\ufffd`."""
+    return text.encode("utf-8", "surrogatepass").decode("utf-8", "replace") if _has_surrogate(text) else text
+
+
+def _has_surrogate(text: str) -> bool:
+    return not text.isascii() and any("\ud800" <= character <= "\udfff" for character in text)
+
+
+def utc(text: str) -> str:
+    """An RFC 3339 time as UTC in whole seconds, `2026-11-20T17:45:00Z`; what can't be read passes through, cleaned."""
+    if _PLAIN_TIME.fullmatch(text):
+        return text
+    try:
+        moment = datetime.fromisoformat(text.upper())
+        if moment.tzinfo is not None:
+            return moment.astimezone(UTC).replace(microsecond=0, tzinfo=None).isoformat() + "Z"
+    except (ValueError, OverflowError):
+        pass
+    return clean(text, 40)

@@ -1,0 +1,167 @@
+"""What a tool takes: each argument is declared once, and both its JSON schema and its reading follow from that.
+
+Robust in form (models send `"20"`, `20.0`, `"null"`), strict in meaning: what is out of range, of another kind or
+unknown is refused in a sentence that says what is valid. Every wrong argument of a call is named at once.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from linq_mcp.errors import ArgumentsError
+from linq_mcp.text import clean
+
+ArgumentsT = TypeVar("ArgumentsT")
+
+_ABSENT_WORDS = frozenset({"", "null", "none", "undefined"})
+_UNFILLED = re.compile(r"\$\{[^}]*\}")
+_E164 = re.compile(r"\+[1-9][0-9]{6,14}")
+_EMAIL = re.compile(r"[^\s@,;<>]{1,64}@[^\s@,;<>]{1,190}\.[^\s@,;<>.]{1,63}")
+_CURSOR_LIMIT = 2000
+_ECHO_LIMIT = 40
+
+
+class Refusal(ValueError):
+    """An argument's value can't be used; its text continues the sentence that begins with the argument's name."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Argument:
+    schema: Mapping[str, Any]
+    read: Callable[[Any], Any]
+    required: bool
+
+
+def input_schema(arguments: type[Any]) -> dict[str, Any]:
+    """The JSON schema of the dataclass `arguments`: an object of plain types, `required` only if something is."""
+    declared = _declared(arguments)
+    schema: dict[str, Any] = {
+        "type": "object",
+        "properties": {name: dict(argument.schema) for name, (_, argument) in declared.items()},
+    }
+    if required := [name for name, (_, argument) in declared.items() if argument.required]:
+        schema["required"] = required
+    return schema
+
+
+def read_arguments(arguments: type[ArgumentsT], given: Mapping[str, Any]) -> ArgumentsT:
+    """Read what a model sent into the dataclass `arguments`. Raises `ArgumentsError` with every problem."""
+    declared = _declared(arguments)
+    problems = [_unknown(name, list(declared)) for name in given if name not in declared]
+    values = {}
+    for name, (attribute, argument) in declared.items():
+        value = given.get(name)
+        if _is_absent(value):
+            if argument.required:
+                problems.append(f"`{name}` is needed: {argument.schema['description']}")
+            continue
+        try:
+            values[attribute] = argument.read(value)
+        except Refusal as refusal:
+            problems.append(f"`{name}` {refusal}, not {_shown(value)}.")
+    if problems:
+        raise ArgumentsError(problems)
+    return arguments(**values)
+
+
+def line(description: str) -> Any:
+    """One of the account's own numbers, E.164."""
+    return _declare({"type": "string", "description": description}, _read_line)
+
+
+def participant(description: str) -> Any:
+    """The handle of another person: an E.164 number or an email address."""
+    return _declare({"type": "string", "description": description}, _read_participant)
+
+
+def integer(description: str, *, default: int, minimum: int, maximum: int) -> Any:
+    """A whole number from `minimum` to `maximum`; `default` if omitted."""
+
+    def read(value: Any) -> int:
+        if isinstance(value, str) and re.fullmatch(r"[+-]?[0-9]{1,18}(\.0*)?", value.strip()):
+            value = float(value)
+        whole = isinstance(value, int | float) and not isinstance(value, bool) and value % 1 == 0
+        if not whole or not minimum <= value <= maximum:
+            raise Refusal(f"takes a whole number from {minimum} to {maximum}")
+        return int(value)
+
+    schema = {"type": "integer", "minimum": minimum, "maximum": maximum, "description": description}
+    return _declare(schema, read, default=default)
+
+
+def cursor(description: str) -> Any:
+    """An opaque `next_cursor` of an earlier answer."""
+    return _declare({"type": "string", "description": description}, _read_cursor)
+
+
+def _declare(
+    schema: Mapping[str, Any], read: Callable[[Any], Any], *, default: Any = None, required: bool = False
+) -> Any:
+    metadata = {"argument": _Argument(schema, read, required)}
+    return field(metadata=metadata) if required else field(default=default, metadata=metadata)
+
+
+def _declared(arguments: type[Any]) -> dict[str, tuple[str, _Argument]]:
+    """Each argument by the name that models use: `from_` is `from`, a word that Python keeps for itself."""
+    return {
+        declared.name.removesuffix("_"): (declared.name, declared.metadata["argument"])
+        for declared in dataclasses.fields(arguments)
+    }
+
+
+def _is_absent(value: Any) -> bool:
+    if isinstance(value, str):
+        value = value.strip()
+        return value.lower() in _ABSENT_WORDS or _UNFILLED.fullmatch(value) is not None
+    return value is None
+
+
+def _unknown(name: str, known: list[str]) -> str:
+    from difflib import get_close_matches  # noqa: PLC0415 - only a wrong call needs it
+
+    nearest = get_close_matches(name.strip("_- ").lower(), known, n=1, cutoff=0.6)
+    meant = f"; did you mean `{nearest[0]}`?" if nearest else "."
+    return f"`{clean(name, _ECHO_LIMIT)}` is not an argument{meant} Valid: {', '.join(known) or 'none'}."
+
+
+def _read_line(value: Any) -> str:
+    return _e164(value) or _refuse("takes one of your own numbers in E.164 form such as +12052535597", value)
+
+
+def _read_participant(value: Any) -> str:
+    if isinstance(value, str) and _EMAIL.fullmatch(value.strip()):
+        return value.strip()
+    return _e164(value) or _refuse("takes one number in E.164 form such as +12052532136 or one email address", value)
+
+
+def _e164(value: Any) -> str | None:
+    return value.strip() if isinstance(value, str) and _E164.fullmatch(value.strip()) else None
+
+
+def _refuse(valid: str, value: Any) -> str:
+    """Refuse a handle; one that only has other punctuation is shown as it should be."""
+    meant = "+" + re.sub(r"[\s().\-/+]", "", str(value)) if isinstance(value, str | int) else ""
+    raise Refusal(f"{valid} (perhaps {meant}?)" if _E164.fullmatch(meant) else valid)
+
+
+def _read_cursor(value: Any) -> str:
+    if isinstance(value, float) and value % 1 == 0:
+        value = int(value)
+    text = str(value).strip() if isinstance(value, str | int) and not isinstance(value, bool) else ""
+    if not text or len(text) > _CURSOR_LIMIT or not text.isprintable():
+        raise Refusal("takes the `next_cursor` of the answer before, unchanged")
+    return text
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, str):
+        return f'"{clean(value, _ECHO_LIMIT)}"'
+    if isinstance(value, list | dict):
+        return "a list" if isinstance(value, list) else "an object"
+    if isinstance(value, bool):
+        return str(value).lower()
+    return clean(repr(value), _ECHO_LIMIT)

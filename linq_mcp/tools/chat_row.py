@@ -1,0 +1,123 @@
+"""A chat as a row: the compact summary of it that lists of chats are made of."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, NotRequired, TypedDict
+
+from linq_mcp.text import clean, utc
+
+if TYPE_CHECKING:
+    from linq_mcp.api.models import Chat, Handle
+
+NAME_LIMIT = 80
+PARTICIPANT_LIMIT = 8
+_HANDLE_LIMIT = 254
+_WORD_LIMIT = 40
+_ID_LIMIT = 200
+_URL_LIMIT = 300
+_GONE = frozenset({"left", "removed"})
+HEALTHY = "healthy"
+
+
+class ChatRow(TypedDict):
+    """A chat in short; design and README say when each optional member is there. Times are UTC."""
+
+    id: NotRequired[str]
+    display_name: NotRequired[str]
+    line: NotRequired[str]
+    participants: NotRequired[list[str]]
+    participant_count: NotRequired[int]
+    is_group: NotRequired[bool]
+    service: NotRequired[str]
+    health_status: NotRequired[str]
+    health_since: NotRequired[str]
+    updated_at: NotRequired[str]
+
+
+CHAT_ROW_SCHEMA = {
+    "type": "object",
+    "properties": {
+        "id": {"type": "string"},
+        "display_name": {"type": "string"},
+        "line": {"type": "string"},
+        "participants": {"type": "array", "items": {"type": "string"}},
+        "participant_count": {"type": "integer"},
+        "is_group": {"type": "boolean"},
+        "service": {"type": "string"},
+        "health_status": {"type": "string"},
+        "health_since": {"type": "string"},
+        "updated_at": {"type": "string"},
+    },
+}
+HEALTH_GUIDE_SCHEMA = {"type": "object"}
+
+
+def chat_row(chat: Chat) -> ChatRow:
+    """`chat` in short."""
+    row: ChatRow = {}
+    if chat.id:
+        row["id"] = clean(chat.id, _ID_LIMIT)
+    if name := given_name(chat):
+        row["display_name"] = clean(name, NAME_LIMIT)
+    line = own_line(chat)
+    if line and line.handle:
+        row["line"] = clean(line.handle, _HANDLE_LIMIT)
+    others = [clean(handle.handle, _HANDLE_LIMIT) for handle in present(chat) if handle is not line and handle.handle]
+    if others:
+        row["participants"] = others[:PARTICIPANT_LIMIT]
+    if len(others) > PARTICIPANT_LIMIT:
+        row["participant_count"] = len(others)
+    if chat.is_group:
+        row["is_group"] = True
+    if chat.service:
+        row["service"] = clean(chat.service, _WORD_LIMIT)
+    if status := health_status(chat):
+        row["health_status"] = status
+        if status.casefold() != HEALTHY and chat.health_status and chat.health_status.updated_at:
+            row["health_since"] = utc(chat.health_status.updated_at)
+    if chat.updated_at:
+        row["updated_at"] = utc(chat.updated_at)
+    return row
+
+
+def given_name(chat: Chat) -> str | None:
+    """The chat's name when someone gave it one: a list of nothing but the chat's handles is Linq's default."""
+    if not chat.display_name:
+        return None
+    handles = {handle.handle.casefold() for handle in chat.handles or () if handle.handle}
+    items = (item.strip().casefold() for item in chat.display_name.split(","))
+    return None if all(item in handles or not item for item in items) else chat.display_name
+
+
+def own_line(chat: Chat) -> Handle | None:
+    """Your own number in the chat: the first one still in it, else the first one that was."""
+    own = [handle for handle in chat.handles or () if handle.is_me and handle.handle]
+    return next((handle for handle in own if is_present(handle)), own[0] if own else None)
+
+
+def present(chat: Chat) -> list[Handle]:
+    """The handles still in the chat, in Linq's order."""
+    return [handle for handle in chat.handles or () if is_present(handle)]
+
+
+def is_present(handle: Handle) -> bool:
+    """Whether a handle is still in its chat; `status` is trusted before `left_at`."""
+    return handle.status.casefold() not in _GONE if handle.status else handle.left_at is None
+
+
+def health_status(chat: Chat) -> str | None:
+    """The status as Linq sent it, known or not."""
+    status = chat.health_status.status if chat.health_status else None
+    return clean(status, _WORD_LIMIT) or None if status else None
+
+
+def health_guide(chats: Iterable[Chat]) -> dict[str, str]:
+    """Where Linq explains each unhealthy status among `chats`: status -> URL."""
+    guide: dict[str, str] = {}
+    for chat in chats:
+        status = health_status(chat)
+        url = chat.health_status.doc_url if chat.health_status else None
+        if status and status.casefold() != HEALTHY and url and url.startswith("https://"):
+            guide.setdefault(status, clean(url, _URL_LIMIT))
+    return guide
