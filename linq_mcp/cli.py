@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import io
 import logging
 import os
+import signal
 import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NoReturn
@@ -83,6 +85,8 @@ def _account(*, demo: bool) -> Account:
 
 
 def _serve(*, demo: bool) -> int:
+    # Until the server is up and listens for it itself.
+    signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
     from linq_mcp.settings import load_settings
 
     settings = load_settings(os.environ)
@@ -116,9 +120,14 @@ def _demo() -> int:
     from linq_mcp.demo.tour import tour
 
     _log_to_stderr("WARNING")
-    # A terminal that can't draw a character shows a mark in its place.
-    sys.stdout.reconfigure(errors="replace")  # type: ignore[union-attr] # a TextIOWrapper unless someone replaced it
-    anyio.run(lambda: tour(sys.stdout, colour=sys.stdout.isatty() and not os.environ.get("NO_COLOR")))
+    _draw_what_can_be_drawn()
+    colour = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
+    try:
+        anyio.run(lambda: tour(sys.stdout, colour=colour))
+    except BaseExceptionGroup as failures:
+        if failures.subgroup(BrokenPipeError):
+            raise BrokenPipeError from None
+        raise
     return 0
 
 
@@ -136,7 +145,14 @@ def _demo_api(port: int) -> int:
     from linq_mcp.settings import BASE_URL_VARIABLE as BASE_URL
     from linq_mcp.settings import KEY_VARIABLE as KEY
 
-    serve_forever(demo_api(demo_account()), port, announce)
+    try:
+        serve_forever(demo_api(demo_account()), port, announce)
+    except OSError as error:
+        print(
+            f"linq-mcp demo-api: port {port} can't be used ({error.strerror}); give another with --port",
+            file=sys.stderr,
+        )
+        return 1
     return 0
 
 
@@ -146,7 +162,7 @@ def _doctor(*, demo: bool) -> int:
     from linq_mcp.doctor import examine
 
     _log_to_stderr("WARNING")
-    sys.stdout.reconfigure(errors="replace")  # type: ignore[union-attr] # as above
+    _draw_what_can_be_drawn()
     account = _account(demo=demo)
     return 0 if anyio.run(lambda: examine(account, lambda text: print(text, flush=True))) else 1
 
@@ -162,6 +178,12 @@ def _config(client: str | None) -> int:
         return _USAGE_ERROR
     print(render(client, this_command()))
     return 0
+
+
+def _draw_what_can_be_drawn() -> None:
+    # A terminal without some character shows a mark in its place.
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")
 
 
 def _log_to_stderr(level: str) -> None:

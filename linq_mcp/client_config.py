@@ -101,8 +101,9 @@ def render(client: str | None, command: Sequence[str], *, platform: str = sys.pl
         for step in chosen.steps(command, platform):
             parts += [step.where, step.snippet]
     parts.append(
-        f"Put your Linq API key in place of `{STAND_IN}`. After `linq login` leave out the env block "
-        f"(or --env with its value): the server then takes the key from {CONFIG_FILE}."
+        f"Put your Linq API key in place of `{STAND_IN}`, but not into a project's file that others get to see. "
+        f"After `linq login` leave out the env block (or --env with its value): the server then takes the key "
+        f"from {CONFIG_FILE}."
     )
     return "\n\n".join(parts)
 

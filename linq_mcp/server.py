@@ -90,7 +90,7 @@ def build_server(account: Account) -> Server[Account]:
     return Server(
         "linq-mcp",
         version=__version__,
-        title="Linq",
+        title="Linq conversations",
         instructions=INSTRUCTIONS,
         lifespan=lifespan,
         cache_hints={"tools/list": _HOUR, "server/discover": _HOUR},

@@ -1,0 +1,189 @@
+"""The reading part of Linq's Partner API V3 over an `Account`, as an ASGI application.
+
+As strict as the documents allow: a limit out of range, a bad cursor or a foreign line is refused with
+Linq's own code. Nothing can be written through it.
+"""
+
+import hmac
+import json
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.datastructures import MutableHeaders
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from linq_mcp.demo.account import Account
+from linq_mcp.demo.index import Index
+from linq_mcp.demo.wire import Wire, new_id, seeded
+
+DEMO_KEY = "demo-key"
+BASE_PATH = "/api/partner"
+DEMO_BASE_URL = f"http://127.0.0.1{BASE_PATH}"
+
+_E164 = re.compile(r"\+[1-9][0-9]{1,14}")
+_EMAIL = re.compile(r"[^@\s]+@[^@\s]+")
+_UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+_NUMBER = re.compile(r"[0-9]{1,9}")
+_MAX_LIMIT = 100
+_TRACE = "linq.trace_id"
+
+
+class _Refusal(Exception):
+    """A request that is answered with Linq's error envelope."""
+
+    def __init__(self, status: int, code: int, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+        self.code = code
+        self.message = message
+
+
+def demo_api(account: Account, *, key: str = DEMO_KEY, oldest_first: bool = True) -> Starlette:
+    """Serve the account to whoever has the key, under `/api/partner/v3` and `/v3`.
+
+    Linq does not document the order of messages; `oldest_first` chooses one.
+    """
+    endpoints = _Endpoints(account, oldest_first=oldest_first)
+    routes = [
+        ("/v3/chats", endpoints.list_chats),
+        ("/v3/chats/{chat_id}", endpoints.get_chat),
+        ("/v3/chats/{chat_id}/messages", endpoints.list_messages),
+        ("/v3/messages/{message_id}", endpoints.get_message),
+        ("/v3/phone_numbers", endpoints.list_phone_numbers),
+    ]
+    app = Starlette(
+        routes=[Route(base + path, endpoint) for base in (BASE_PATH, "") for path, endpoint in routes],
+        middleware=[Middleware(_Gate, key=key)],
+        exception_handlers={_Refusal: _refused, HTTPException: _refused},
+    )
+    # Linq answers a path with a slash too many by 404, not by a redirect.
+    app.router.redirect_slashes = False
+    return app
+
+
+class _Endpoints:
+    def __init__(self, account: Account, *, oldest_first: bool) -> None:
+        self._account = account
+        self._oldest_first = oldest_first
+        self._index = Index(account)
+
+    async def list_chats(self, request: Request) -> Response:
+        query = request.query_params
+        limit, offset = _page(query, default=20)
+        line, to = query.get("from"), query.get("to")
+        if line is not None:
+            self._check_line(line)
+        if to is not None and not (_E164.fullmatch(to) or _EMAIL.fullmatch(to)):
+            raise _Refusal(400, 1002, "to must be a phone number in E.164 format or an email address")
+        return _answer(_paged("chats", self._index.chats(line, to), limit, offset))
+
+    async def get_chat(self, request: Request) -> Response:
+        return _answer(self._chat(request))
+
+    async def list_messages(self, request: Request) -> Response:
+        limit, offset = _page(request.query_params, default=50)
+        messages = self._account.messages.get(self._chat(request)["id"], [])
+        ordered = messages if self._oldest_first else messages[::-1]
+        return _answer(_paged("messages", ordered, limit, offset))
+
+    async def get_message(self, request: Request) -> Response:
+        message = self._index.message(_id(request, "message_id"))
+        if message is None:
+            raise _Refusal(404, 2002, "Message not found")
+        return _answer(message)
+
+    async def list_phone_numbers(self, _: Request) -> Response:
+        return _answer({"phone_numbers": self._account.phone_numbers})
+
+    def _chat(self, request: Request) -> Wire:
+        chat = self._index.chat(_id(request, "chat_id"))
+        if chat is None:
+            raise _Refusal(404, 2001, "Chat not found")
+        return chat
+
+    def _check_line(self, line: str) -> None:
+        if not _E164.fullmatch(line):
+            raise _Refusal(400, 1002, "from must be a phone number in E.164 format")
+        if line not in {number["phone_number"] for number in self._account.phone_numbers}:
+            raise _Refusal(403, 2006, "The phone number does not belong to this account")
+
+
+class _Gate:
+    """Gives each request its trace id, and lets only a GET with the key through."""
+
+    def __init__(self, app: ASGIApp, key: str) -> None:
+        self._app = app
+        self._expected = f"Bearer {key}".encode()
+        self._random = seeded("trace ids")
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        trace_id = scope[_TRACE] = new_id(self._random)
+
+        async def send_traced(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                MutableHeaders(scope=message)["X-Trace-ID"] = trace_id
+            await send(message)
+
+        request = Request(scope)
+        given = request.headers.get("authorization", "").encode("latin-1")
+        if not hmac.compare_digest(given, self._expected):
+            refusal = _envelope(request, 401, 2004, "Unauthorized: missing or invalid authentication token")
+            await refusal(scope, receive, send_traced)
+        elif request.method != "GET":
+            refusal = _envelope(request, 405, 405, "Method not allowed")
+            refusal.headers["Allow"] = "GET"
+            await refusal(scope, receive, send_traced)
+        else:
+            await self._app(scope, receive, send_traced)
+
+
+def _page(query: Mapping[str, str], *, default: int) -> tuple[int, int]:
+    limit, cursor = query.get("limit", str(default)), query.get("cursor", "0")
+    if not (_NUMBER.fullmatch(limit) and 1 <= int(limit) <= _MAX_LIMIT):
+        raise _Refusal(400, 1005, f"limit must be a whole number from 1 to {_MAX_LIMIT}")
+    if not _NUMBER.fullmatch(cursor):
+        raise _Refusal(400, 1005, "cursor is not one that was given out")
+    return int(limit), int(cursor)
+
+
+def _paged(name: str, rows: Sequence[Wire], limit: int, offset: int) -> Wire:
+    end = offset + limit
+    return {name: rows[offset:end], "next_cursor": str(end) if end < len(rows) else None}
+
+
+def _id(request: Request, name: str) -> str:
+    given = str(request.path_params[name])
+    if not _UUID.fullmatch(given):
+        raise _Refusal(400, 1005, f"{name} must be a UUID")
+    return given.lower()
+
+
+def _answer(content: Any, status: int = 200) -> Response:
+    # Escaped to ASCII, as half an emoji has no UTF-8 and yet may come over the wire.
+    body = json.dumps(content, separators=(",", ":"), allow_nan=False)
+    return Response(body, status, media_type="application/json")
+
+
+def _envelope(request: Request, status: int, code: int, message: str) -> Response:
+    error: Wire = {"status": status, "code": code, "message": message}
+    # The errors of the path and the method have no code of Linq's own, so no page either.
+    if code != status:
+        error["doc_url"] = f"https://docs.linqapp.com/error/codes/{code // 1000}xxx/{code}/"
+    trace_id = request.scope[_TRACE]
+    return _answer({"success": False, "error": error, "trace_id": trace_id}, status)
+
+
+async def _refused(request: Request, error: Exception) -> Response:
+    if isinstance(error, _Refusal):
+        return _envelope(request, error.status, error.code, error.message)
+    return _envelope(request, 404, 404, "Not found")

@@ -1,0 +1,179 @@
+"""Turns scripts into conversations: a chat with its handles, and its messages with their dates and delivery.
+
+Dates are counted back from the last message, so a chat's `updated_at` is that of its last message and it was
+created just before its first.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from random import Random
+
+from linq_mcp.demo.texts import AGENTS, DAYS, ITEMS, OURS, STREETS, TIMES, Script
+from linq_mcp.demo.wire import (
+    NOW,
+    Sending,
+    Wire,
+    handle,
+    health,
+    link,
+    media,
+    message,
+    new_id,
+    reaction,
+    rfc3339,
+    text,
+)
+
+_TAPBACKS = ("love", "like", "like", "laugh", "emphasize", "question", "dislike")
+_CHANCE_OF_REACTION = 0.05
+_CHANCE_OF_ARCHIVED = 0.04
+_CHANCE_OF_DOWNGRADE = 0.02
+_STILL_UNDER_WAY = timedelta(minutes=20)
+_UNANSWERED = {
+    "AT_RISK": ("sent", "delivered", "delivered", "failed"),
+    "CRITICAL": ("failed", "sent", "sent", "delivered"),
+}
+
+
+@dataclass(frozen=True)
+class Guest:
+    """Another participant; `service` only where it is not that of the chat."""
+
+    address: str
+    first: str
+    service: str | None = None
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All that decides one chat but its words."""
+
+    line: str
+    guests: Sequence[Guest]
+    last_at: datetime
+    service: str = "iMessage"
+    health_status: str = "HEALTHY"
+    health_since: datetime | None = None
+    name: str | None = None
+    """None gives the default, all handles with a comma; see `own_in_name`."""
+    own_in_name: bool = True
+    is_group: bool = False
+    line_type: str | None = None
+    icon: bool = False
+
+
+@dataclass
+class Conversation:
+    """A chat and its messages, oldest first."""
+
+    chat: Wire
+    messages: list[Wire] = field(default_factory=list)
+
+
+def converse(random: Random, plan: Plan, scripts: Sequence[Script]) -> Conversation:
+    """Make the conversation in which these scripts were said one after the other, the last at `last_at`."""
+    turns = [(line, words) for script in scripts for words in [_words(random, plan.guests)] for line in script]
+    last_answer = max((index for index, (line, _) in enumerate(turns) if line.speaker != OURS), default=-1)
+    moments = _moments(random, scripts, plan.last_at)
+    conversation = Conversation(_chat(random, plan, created_at=moments[0] - timedelta(seconds=5)))
+    handles = conversation.chat["handles"]
+    others = len(handles) - 1
+    for index, (line, words) in enumerate(turns):
+        sender = handles[OURS if line.speaker == OURS or not others else 1 + (line.speaker - 1) % others]
+        parts = [_part(random, piece, words) for piece in line.pieces]
+        sending = _sending(random, plan, sender, moments[index], unanswered=index > last_answer)
+        conversation.messages.append(message(random, conversation.chat, sender, parts, sending))
+        _react(random, plan, conversation)
+    return conversation
+
+
+def _moments(random: Random, scripts: Sequence[Script], last_at: datetime) -> list[datetime]:
+    at = last_at
+    moments: list[datetime] = []
+    for script in reversed(scripts):
+        for _ in script:
+            moments.append(at)
+            at -= timedelta(seconds=random.randrange(20, 1500))
+        at -= timedelta(hours=random.randrange(20, 200), minutes=random.randrange(60))
+    moments.reverse()
+    return moments
+
+
+def _chat(random: Random, plan: Plan, created_at: datetime) -> Wire:
+    chat_id = new_id(random)
+    own = handle(
+        random,
+        plan.line,
+        service=plan.service,
+        joined_at=created_at,
+        is_me=True,
+    )
+    if plan.line_type:
+        own["line_type"] = plan.line_type
+    handles = [own] + [
+        handle(random, guest.address, service=guest.service or plan.service, joined_at=created_at)
+        for guest in plan.guests
+    ]
+    named = handles if plan.own_in_name else handles[1:]
+    chat: Wire = {
+        "id": chat_id,
+        "created_at": rfc3339(created_at),
+        "display_name": plan.name or ", ".join(one["handle"] for one in named),
+        "handles": handles,
+        "health_status": health(plan.health_status, max(plan.health_since or created_at, created_at)),
+        "is_archived": random.random() < _CHANCE_OF_ARCHIVED,
+        "is_group": plan.is_group,
+        "updated_at": rfc3339(plan.last_at),
+        "service": plan.service,
+    }
+    if plan.is_group:
+        icon = f"https://cdn.linqapp.com/group-icons/{new_id(random)}.png"
+        chat["group_chat_icon"] = icon if plan.icon else None
+    return chat
+
+
+def _words(random: Random, guests: Sequence[Guest]) -> dict[str, object]:
+    return {
+        "name": guests[0].first if guests else "there",
+        "day": random.choice(DAYS),
+        "time": random.choice(TIMES),
+        "street": random.choice(STREETS),
+        "item": random.choice(ITEMS),
+        "agent": random.choice(AGENTS),
+        "n": random.randrange(12, 60),
+    }
+
+
+def _part(random: Random, piece: str, words: dict[str, object]) -> Wire:
+    if piece.startswith("file:"):
+        return media(random, piece.removeprefix("file:"))
+    said = piece.format_map(words)
+    return link(said) if said.startswith("https://") else text(said)
+
+
+def _sending(random: Random, plan: Plan, sender: Wire, at: datetime, *, unanswered: bool) -> Sending:
+    """Say how a message fared: what nobody has answered yet fares as the health of its chat says.
+
+    Now and then Apple downgrades a single message of an iMessage chat to SMS, which reports no reading.
+    """
+    if not sender["is_me"]:
+        return Sending(at, "received")
+    reads = plan.service == "iMessage"
+    if reads and not plan.is_group and random.random() < _CHANCE_OF_DOWNGRADE:
+        return Sending(at, "delivered", "SMS")
+    if not unanswered:
+        return Sending(at, "read" if reads else "delivered")
+    if plan.health_status == "HEALTHY" and NOW - at < _STILL_UNDER_WAY:
+        return Sending(at, random.choice(("pending", "queued", "sent")))
+    return Sending(at, random.choice(_UNANSWERED.get(plan.health_status, ("delivered",))))
+
+
+def _react(random: Random, plan: Plan, conversation: Conversation) -> None:
+    """Let someone else react to the latest message now and then, where the service can."""
+    if plan.service != "iMessage" or random.random() > _CHANCE_OF_REACTION:
+        return
+    latest = conversation.messages[-1]
+    others = [one for one in conversation.chat["handles"] if one["handle"] != latest["from"]]
+    if others:
+        latest["parts"][0]["reactions"].append(reaction(random, random.choice(others), random.choice(_TAPBACKS)))

@@ -1,0 +1,83 @@
+"""Runs an application on the loopback interface, so that any client can be pointed at it by its base URL.
+
+Never on another interface: the demo's key is no secret.
+"""
+
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from threading import Event, Thread
+
+import uvicorn
+from starlette.types import ASGIApp
+
+from linq_mcp.demo.api import BASE_PATH
+
+_HOST = "127.0.0.1"
+# A start takes milliseconds, an end as long as the slowest request; both are bounded.
+_START_SECONDS = 10
+_END_SECONDS = 5
+
+
+class _Server(uvicorn.Server):
+    """A server that says when it accepts requests."""
+
+    def __init__(self, app: ASGIApp, on_start: Callable[[], None]) -> None:
+        super().__init__(
+            uvicorn.Config(
+                app,
+                loop="asyncio",
+                http="h11",
+                ws="none",
+                lifespan="off",
+                access_log=False,
+                # The process's own logging stays as it is.
+                log_config=None,
+                log_level="warning",
+                timeout_graceful_shutdown=_END_SECONDS,
+            )
+        )
+        self._on_start = on_start
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self._on_start()
+
+
+@contextmanager
+def running(app: ASGIApp, port: int = 0) -> Iterator[str]:
+    """Serve in a background thread for the length of a `with` block, and give the base URL.
+
+    Port 0 is any free one. Raises OSError when the port is taken.
+    """
+    with _bound(port) as bound:
+        started = Event()
+        server = _Server(app, started.set)
+        thread = Thread(target=server.run, kwargs={"sockets": [bound]}, name="linq-demo-api", daemon=True)
+        thread.start()
+        try:
+            if not started.wait(_START_SECONDS):
+                raise TimeoutError(f"the demo API did not start within {_START_SECONDS} seconds")
+            yield _base_url(bound)
+        finally:
+            server.should_exit = True
+            thread.join(2 * _END_SECONDS)
+
+
+def serve_forever(app: ASGIApp, port: int, announce: Callable[[str], None]) -> None:
+    """Serve until Ctrl-C; `announce` is called with the base URL once requests are accepted.
+
+    Port 0 is any free one. Raises OSError when the port is taken.
+    """
+    # uvicorn raises the signal again after its clean end; here that end is the wanted one.
+    with _bound(port) as bound, suppress(KeyboardInterrupt):
+        _Server(app, lambda: announce(_base_url(bound))).run(sockets=[bound])
+
+
+def _bound(port: int) -> socket.socket:
+    """Bind before the server starts, so that the port is known and a taken one is an error of the caller's."""
+    return socket.create_server((_HOST, port))
+
+
+def _base_url(bound: socket.socket) -> str:
+    return f"http://{_HOST}:{bound.getsockname()[1]}{BASE_PATH}"

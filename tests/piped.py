@@ -1,0 +1,125 @@
+"""The server as a subprocess behind raw pipes: no SDK in between, every wait bounded, the process always ended."""
+
+from __future__ import annotations
+
+import json
+import os
+import queue
+import subprocess
+import sys
+import threading
+from types import TracebackType
+from typing import Any, Self
+
+SECONDS = 20.0
+# Nothing of the tester's environment gets in but what tells coverage to measure a subprocess too.
+_MEASURED = {name: value for name, value in os.environ.items() if name.startswith("COVERAGE_")}
+COMMAND = (sys.executable, "-m", "linq_mcp")
+
+
+class Piped:
+    """A running `linq-mcp`. `lines` holds every line of stdout in order, `stderr` what it said there."""
+
+    def __init__(self, *arguments: str, env: dict[str, str] | None = None, command: tuple[str, ...] = COMMAND) -> None:
+        self.process = subprocess.Popen(
+            [*command, *arguments],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env={**_MEASURED, **(env or {})},
+        )
+        self.lines: list[bytes] = []
+        self.stderr = b""
+        self._incoming: queue.Queue[bytes] = queue.Queue()
+        self._threads = [threading.Thread(target=read, daemon=True) for read in (self._read_out, self._read_err)]
+        for thread in self._threads:
+            thread.start()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.wait(SECONDS)
+        for thread in self._threads:
+            thread.join(SECONDS)
+        for pipe in (self.process.stdin, self.process.stdout, self.process.stderr):
+            assert pipe is not None
+            try:
+                pipe.close()
+            except BrokenPipeError:
+                continue
+
+    def _read_out(self) -> None:
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            self.lines.append(line)
+            self._incoming.put(line)
+
+    def _read_err(self) -> None:
+        assert self.process.stderr is not None
+        self.stderr = self.process.stderr.read()
+
+    def send(self, message: dict[str, Any] | str) -> None:
+        """Write one line: a message, or raw text."""
+        assert self.process.stdin is not None
+        text = message if isinstance(message, str) else json.dumps(message)
+        self.process.stdin.write(text.encode() + b"\n")
+        self.process.stdin.flush()
+
+    def receive(self) -> dict[str, Any]:
+        """The next line of stdout, parsed. Raises queue.Empty after `SECONDS` of silence."""
+        message = json.loads(self._incoming.get(timeout=SECONDS))
+        assert isinstance(message, dict)
+        return message
+
+    def ask(self, method: str, params: dict[str, Any] | None = None, *, id_: int = 1) -> dict[str, Any]:
+        """Send one request and return its response, passing over notifications."""
+        self.send(request(method, params, id_=id_))
+        while (answer := self.receive()).get("id") != id_:
+            pass
+        return answer
+
+    def initialize(self) -> dict[str, Any]:
+        """The handshake of the older era."""
+        client = {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "pipe", "version": "1"}}
+        answer = self.ask("initialize", client, id_=0)
+        self.send({"jsonrpc": "2.0", "method": "notifications/initialized"})
+        return answer
+
+    def call(self, tool: str, arguments: dict[str, Any] | None = None, *, id_: int = 1) -> dict[str, Any]:
+        """The result of a tool call."""
+        result = self.ask("tools/call", {"name": tool, "arguments": arguments or {}}, id_=id_)["result"]
+        assert isinstance(result, dict)
+        return result
+
+    def end_of_input(self) -> int:
+        """Close stdin and wait for the exit code."""
+        assert self.process.stdin is not None
+        self.process.stdin.close()
+        return self.process.wait(SECONDS)
+
+
+def request(method: str, params: dict[str, Any] | None = None, *, id_: int = 1) -> dict[str, Any]:
+    return {"jsonrpc": "2.0", "id": id_, "method": method, **({"params": params} if params is not None else {})}
+
+
+def modern(params: dict[str, Any] | None = None) -> dict[str, Any]:
+    """Params with the envelope of the 2026-07-28 era."""
+    prefix = "io.modelcontextprotocol/"
+    envelope = {
+        f"{prefix}protocolVersion": "2026-07-28",
+        f"{prefix}clientInfo": {"name": "pipe", "version": "1"},
+        f"{prefix}clientCapabilities": {},
+    }
+    return {**(params or {}), "_meta": envelope}
+
+
+def text_of(result: dict[str, Any]) -> str:
+    """The one text block of a tool's result."""
+    (block,) = result["content"]
+    assert block["type"] == "text"
+    return str(block["text"])

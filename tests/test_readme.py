@@ -1,0 +1,86 @@
+"""The README says what is true: its example, tools, variables, error texts and commands are the code's own."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from mcp import Client
+
+from linq_mcp.cli import main
+from linq_mcp.client_config import CLIENTS
+from linq_mcp.demo import in_process
+from linq_mcp.explain import HEADLINES
+from linq_mcp.server import Account, build_server
+from linq_mcp.settings import BASE_URL_VARIABLE, DEFAULT_BASE_URL, KEY_VARIABLE, LOG_LEVEL_VARIABLE, PROFILE_VARIABLE
+from linq_mcp.tools import TOOLS
+from linq_mcp.tools.chat_row import CHAT_ROW_SCHEMA
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+JSON_BLOCKS: list[Any] = [json.loads(block) for block in re.findall(r"```json\n(.*?)```", README, re.DOTALL)]
+# GitHub's and PyPI's renderers agree on these.
+HEADINGS = re.findall(r"^### (.+)$", README, re.MULTILINE)
+
+
+async def test_the_example_is_what_the_demo_account_answers() -> None:
+    """The first two JSON blocks are a call and its answer, to the letter."""
+    arguments, answer = JSON_BLOCKS[:2]
+    async with Client(build_server(Account(in_process.settings, transport=in_process.transport))) as client:
+        assert (await client.call_tool("list_chats", arguments)).structured_content == answer
+
+
+def test_every_error_text_has_its_heading() -> None:
+    """The headings are the verbatim sentences that errors begin with."""
+    assert sorted(HEADINGS) == sorted(HEADLINES.values())
+
+
+@pytest.mark.parametrize("tool", [tool.name for tool in TOOLS])
+def test_every_tool_is_named(tool: str) -> None:
+    """What a client lists can be looked up."""
+    assert f"`{tool}`" in README
+
+
+def test_every_argument_and_member_is_named() -> None:
+    """The fields' table is complete."""
+    members = [*TOOLS[0].input_schema["properties"], *CHAT_ROW_SCHEMA["properties"]]
+    assert [member for member in members if f"`{member}`" not in README] == []
+
+
+@pytest.mark.parametrize("name", [KEY_VARIABLE, PROFILE_VARIABLE, BASE_URL_VARIABLE, LOG_LEVEL_VARIABLE])
+def test_every_variable_is_in_the_table(name: str) -> None:
+    """Each environment variable has its row."""
+    assert f"| `{name}` |" in README
+    assert DEFAULT_BASE_URL in README
+
+
+@pytest.mark.parametrize("client", [client.name for client in CLIENTS.values()])
+def test_every_client_is_shown(client: str) -> None:
+    """The five clients that `linq-mcp config` knows."""
+    assert f"**{client}**" in README
+
+
+def test_it_is_short_and_carries_the_registry_name() -> None:
+    """At most 200 lines, and the name that the MCP Registry looks for."""
+    assert len(README.splitlines()) <= 200
+    name = json.loads((ROOT / "server.json").read_text(encoding="utf-8"))["name"]
+    assert f"<!-- mcp-name: {name} -->" in README
+
+
+COMMANDS = sorted(set(re.findall(r"`linq-mcp ([a-z][a-z-]*)`", README)))
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_is_known(
+    command: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What the README tells to run, the command line takes."""
+    monkeypatch.setattr(sys, "argv", ["linq-mcp", command, "--help"])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 0
+    assert f"linq-mcp {command}" in capsys.readouterr().out
