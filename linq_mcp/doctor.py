@@ -15,9 +15,8 @@ from linq_mcp.client_config import SERVER_NAME, entry, this_command
 from linq_mcp.errors import LinqMcpError
 from linq_mcp.explain import explain
 from linq_mcp.server import Account
-from linq_mcp.tools.chat_row import ChatRow
-from linq_mcp.tools.list_chats import LIST_CHATS, Arguments, list_chats
-from linq_mcp.tools.tool import Call
+from linq_mcp.tools.chat_row import ChatRow, chat_row
+from linq_mcp.tools.tool import CALL_SECONDS
 
 
 async def examine(account: Account, say: Callable[[str], None]) -> bool:
@@ -27,7 +26,7 @@ async def examine(account: Account, say: Callable[[str], None]) -> bool:
         await _check(account, say)
         healthy = True
     except LinqMcpError as error:
-        say(f"FAIL  {explain(error, settings=account.settings, asked={}, example=LIST_CHATS.example)}")
+        say(f"FAIL  {explain(error, settings=account.settings, asked={}, example='')}")
         healthy = False
     finally:
         await account.aclose()
@@ -45,12 +44,12 @@ async def _check(account: Account, say: Callable[[str], None]) -> None:
     milliseconds = []
     for _ in range(2):
         started = perf_counter()
-        call = Call(api=api, deadline=anyio.current_time() + LIST_CHATS.seconds)
-        page = await list_chats(Arguments(limit=1), call)
+        deadline = anyio.current_time() + CALL_SECONDS
+        page = await api.list_chats(from_=None, to=None, limit=1, cursor=None, deadline=deadline)
         milliseconds.append(round((perf_counter() - started) * 1000))
     first, second = milliseconds
     say(f"ok    {account.settings.base_url} answered in {first} ms, and in {second} ms over the open connection.")
-    say(f"ok    {_described(page['chats'][0])}" if page["chats"] else "ok    The account has no chats yet.")
+    say(f"ok    {_described(chat_row(page.items[0]))}" if page.items else "ok    The account has no chats yet.")
 
 
 def _described(chat: ChatRow) -> str:

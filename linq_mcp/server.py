@@ -125,24 +125,28 @@ async def _call_tool(
         raise MCPError(types.INVALID_PARAMS, f"Unknown tool: {clean(params.name, 60)}. The tools are: {known}.")
     account = context.lifespan_context
     given = params.arguments or {}
+
+    def told(error: LinqMcpError) -> str:
+        asked = {name: clean(str(value), 80) for name, value in given.items() if value is not None}
+        return explain(error, settings=account.settings, asked=asked, example=tool.example)
+
+    async def progress(count: int) -> None:
+        await context.session.report_progress(count, message=f"{count} read")
+
     try:
-        return _success(await _run(tool, given, account))
+        deadline = anyio.current_time() + tool.seconds
+        arguments = tool.read(given)
+        call = Call(api=await account.api(), deadline=deadline, progress=progress, explain=told)
+        return _success(await tool.run(arguments, call))
     except LinqMcpError as error:
         logger.info("%s: %s", tool.name, type(error).__name__)
-        asked = {name: clean(str(value), 80) for name, value in given.items() if value is not None}
-        return _failure(explain(error, settings=account.settings, asked=asked, example=tool.example))
+        return _failure(told(error))
     except Exception:
         logger.exception("%s failed", tool.name)
         return _failure(
             f"{HEADLINES['internal']} This is a defect of linq-mcp, not of the arguments; its log (stderr) has the "
             "details. Calling again will probably not help."
         )
-
-
-async def _run(tool: Tool[Any], given: Mapping[str, Any], account: Account) -> Mapping[str, Any]:
-    deadline = anyio.current_time() + tool.seconds
-    arguments = tool.read(given)
-    return await tool.run(arguments, Call(api=await account.api(), deadline=deadline))
 
 
 def _success(result: Mapping[str, Any]) -> types.CallToolResult:

@@ -10,6 +10,12 @@ import re
 import unicodedata
 from datetime import UTC, datetime
 
+# What nothing is longer than that is what it says: an email address, a UUID, an enum's value, a guide's URL.
+HANDLE_LIMIT = 254
+ID_LIMIT = 200
+WORD_LIMIT = 40
+URL_LIMIT = 300
+
 _ZWJ = "\u200d"
 _EMOJI_STYLE = "\ufe0f"
 _ELLIPSIS = "…"
@@ -26,8 +32,8 @@ _APPLE_LOGO = "\uf8ff"
 _VIRAMA_CLASS = 9
 
 
-def clean(text: str, limit: int, *, lines: bool = False) -> str:
-    """`text` without control, bidi and invisible characters, at most `limit` characters long.
+def clean(text: str, limit: int | None, *, lines: bool = False) -> str:
+    """`text` without control, bidi and invisible characters, at most `limit` characters long (None: as long as it is).
 
     White space becomes single spaces; with `lines` line breaks stay, at most one empty line in a row. The
     joiner and the emoji selector (ZWJ, VS16) stay where an emoji needs them. A cut text ends in `…`.
@@ -40,7 +46,7 @@ def clean(text: str, limit: int, *, lines: bool = False) -> str:
         text = re.sub(r"\n{3,}", "\n\n", text).strip("\n")
     else:
         text = " ".join(text.split())
-    if len(text) > limit:
+    if limit is not None and len(text) > limit:
         text = text[: limit - 1].rstrip(f" \n{_ZWJ}") + _ELLIPSIS
     return text
 
@@ -109,6 +115,11 @@ def _is_new_emoji(character: str) -> bool:
     return "\U0001f000" <= character <= "\U0001faff" and unicodedata.category(character) == "Cn"
 
 
+def folded(text: str) -> str:
+    """`text` for comparing without regard to case or to how its characters are composed."""
+    return text.casefold() if text.isascii() else unicodedata.normalize("NFKC", text).casefold()
+
+
 def without_surrogates(text: str) -> str:
     """`text` with each lone surrogate, which no UTF-8 stream can carry, replaced by `\ufffd`."""
     return text.encode("utf-8", "surrogatepass").decode("utf-8", "replace") if _has_surrogate(text) else text
@@ -118,14 +129,21 @@ def _has_surrogate(text: str) -> bool:
     return not text.isascii() and any("\ud800" <= character <= "\udfff" for character in text)
 
 
+def moment(text: str) -> datetime | None:
+    """An RFC 3339 time as an aware datetime; None if it can't be read or has no offset."""
+    try:
+        read = datetime.fromisoformat(text.upper())
+    except ValueError:
+        return None
+    return read if read.tzinfo is not None else None
+
+
 def utc(text: str) -> str:
     """An RFC 3339 time as UTC in whole seconds, `2026-11-20T17:45:00Z`; what can't be read passes through, cleaned."""
     if _PLAIN_TIME.fullmatch(text):
         return text
+    read = moment(text)
     try:
-        moment = datetime.fromisoformat(text.upper())
-        if moment.tzinfo is not None:
-            return moment.astimezone(UTC).replace(microsecond=0, tzinfo=None).isoformat() + "Z"
-    except (ValueError, OverflowError):
-        pass
-    return clean(text, 40)
+        return read.astimezone(UTC).replace(microsecond=0, tzinfo=None).isoformat() + "Z" if read else clean(text, 40)
+    except OverflowError:
+        return clean(text, 40)

@@ -8,6 +8,7 @@ import sys
 import time
 from collections import Counter
 from datetime import UTC, datetime
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -180,6 +181,21 @@ def test_dates_and_flags_of_a_message_agree_with_its_delivery_status(account: Ac
         if message["delivery_status"] in expected:
             assert has == expected[message["delivery_status"]]
             assert [message["is_delivered"], message["is_read"]] == has[1:]
+
+
+def test_only_what_others_wrote_was_received(account: Account) -> None:
+    """Our own messages are on their way or have arrived."""
+    ours = Counter((message["is_from_me"], message["delivery_status"]) for message in all_messages(account))
+    assert ours[True, "received"] == 0
+    assert {value for own, value in ours if not own} == {"received", "expired"}
+
+
+def test_we_wait_a_day_before_we_write_again(account: Account) -> None:
+    """Messages that nobody answered are no burst."""
+    chat = next(chat for chat in account.chats if status(chat) == "CRITICAL" and not chat["is_group"])
+    moments = [at(message["created_at"]) for message in account.messages[chat["id"]]]
+    assert {message["is_from_me"] for message in account.messages[chat["id"]]} == {True}
+    assert all((later - earlier).days >= 1 for earlier, later in pairwise(moments))
 
 
 def test_all_numbers_and_addresses_are_fictional(account: Account) -> None:
@@ -440,7 +456,7 @@ def test_the_team_replies_edits_and_uses_effects(account: Account) -> None:
     assert sum(message["updated_at"] > message["created_at"] for message in team) == 1
     assert any("reconciled_at" in message for message in team)
     assert any(part.get("mentions") for message in team for part in message["parts"])
-    assert any(message["delivery_status"] == "failed" for message in team)
+    assert {"failed", "queued"} < {message["delivery_status"] for message in team}
 
 
 def test_a_member_on_another_service_writes_in_the_team(account: Account) -> None:
@@ -510,11 +526,22 @@ def test_a_generated_account_has_variety() -> None:
     assert {lines_of(chat)[0] for chat in made.chats} == set(LINES)
     assert {chat["service"] for chat in made.chats} == {"iMessage", "SMS", "RCS"}
     assert {chat["is_group"] for chat in made.chats} == {True, False}
-    assert not any(chat["is_group"] and status(chat) == "OPTED_OUT" for chat in made.chats)
     people = Counter(one["handle"] for chat in made.chats for one in chat["handles"][1:])
     assert max(people.values()) > 1
     assert any("@" in handle for handle in people)
     assert refused(Chat, made.chats) == []
+
+
+def test_four_generated_chats_have_every_health() -> None:
+    """A small account is enough for a test of statuses."""
+    assert len({status(chat) for chat in generated_account(4).chats}) == 4
+
+
+def test_generated_groups_are_never_opted_out() -> None:
+    """Linq marks the chat with one person only."""
+    kinds = Counter((chat["is_group"], status(chat)) for chat in generated_account(5000).chats)
+    assert kinds[False, "OPTED_OUT"] > 50
+    assert kinds[True, "OPTED_OUT"] == 0
 
 
 def test_a_generated_account_is_ordered_and_seeded() -> None:

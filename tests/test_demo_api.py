@@ -1,5 +1,6 @@
 """The demo account's API: that it pages, filters and refuses as Linq's documents say."""
 
+import logging
 import os
 import re
 import signal
@@ -221,7 +222,9 @@ async def test_to_that_fits_nothing_gives_an_empty_list(to: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["from", "to"])
-@pytest.mark.parametrize("number", ["12052535597", " 12052535597", "+1 205 253 5597", "+0123456", "", "someone"])
+@pytest.mark.parametrize(
+    "number", ["12052535597", " 12052535597", "+1 205 253 5597", "+0123456", "+12052535597x", "", "someone"]
+)
 async def test_a_number_that_is_not_e164_is_refused(name: str, number: str) -> None:
     """400 with 1002; the blank is what a `+` becomes that was not encoded."""
     assert refusal(await get("/v3/chats", **{name: number})) == (400, 1002)
@@ -372,6 +375,15 @@ def test_the_background_server_ends_with_its_block() -> None:
         assert threading.active_count() == before
         with pytest.raises(httpx.TransportError):
             http.get(f"{caught.value.args[0]}/v3/chats", headers=KEY)
+
+
+def test_the_background_server_logs_nothing(caplog: pytest.LogCaptureFixture) -> None:
+    """And leaves the logging of the process it runs in as it is."""
+    handlers = list(logging.getLogger("uvicorn").handlers)
+    with caplog.at_level(logging.DEBUG), running(demo_api(demo_account())) as url:
+        httpx.get(f"{url}/v3/chats", headers=KEY, timeout=5)
+    assert [one for one in caplog.records if one.name.startswith("uvicorn")] == []
+    assert logging.getLogger("uvicorn").handlers == handlers
 
 
 def test_a_taken_port_is_said_at_once() -> None:

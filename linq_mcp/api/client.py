@@ -8,23 +8,28 @@ from __future__ import annotations
 
 import json
 import logging
-import re
-import zlib
 from collections.abc import Mapping
-from dataclasses import dataclass
-from email.utils import parsedate_to_datetime
-from time import time
 from types import TracebackType
-from typing import Any, Generic, Self, TypeVar
+from typing import Self
 from urllib.parse import quote
 
 import anyio
 import httpx
 import tenacity
-from pydantic import TypeAdapter
 
 from linq_mcp import __version__
-from linq_mcp.api.models import CHATS, Chat
+from linq_mcp.api.answer import (
+    Answer,
+    Page,
+    as_one,
+    as_page,
+    json_object,
+    read_body,
+    safe_trace_id,
+    seconds_to_wait,
+    trace_id_of,
+)
+from linq_mcp.api.models import CHATS, MESSAGES, PHONE_NUMBERS, Chat, Message, PhoneNumber
 from linq_mcp.errors import LinqError, Rejected, Unreachable, Unreadable
 from linq_mcp.settings import Settings, is_loopback
 from linq_mcp.text import clean
@@ -32,39 +37,12 @@ from linq_mcp.text import clean
 logger = logging.getLogger(__name__)
 
 MAX_ATTEMPTS = 3
-MAX_ANSWER_BYTES = 10_000_000
 _ERROR_MESSAGE_LIMIT = 300
 # What an attempt needs at the least; a wait that leaves less than this before the deadline is not begun.
 _SHORTEST_ATTEMPT = 1.0
 _TIMEOUTS = httpx.Timeout(12.0, connect=5.0, pool=5.0)
 _LIMITS = httpx.Limits(max_connections=50, max_keepalive_connections=20, keepalive_expiry=30.0)
 _BACKOFF = tenacity.wait_random_exponential(multiplier=0.5, min=0.2, max=8.0)
-# Longer than any cursor that could be meant to travel through a model and back.
-_CURSOR_LIMIT = 2000
-
-ItemT = TypeVar("ItemT")
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """A 2xx answer: the JSON object, and Linq's trace id for the errors that reading it may bring."""
-
-    body: dict[str, Any]
-    trace_id: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class Page(Generic[ItemT]):
-    """A page of a list.
-
-    `unreadable` counts the items that were no objects. `next_cursor` is None on the last page; `cursor_lost` says
-    that there is more, but behind a cursor of a form that can't be sent again.
-    """
-
-    items: list[ItemT]
-    unreadable: int
-    next_cursor: str | None
-    cursor_lost: bool
 
 
 class LinqApi:
@@ -114,7 +92,27 @@ class LinqApi:
         """`GET /v3/chats`, one page of at most `limit` (1-100) chats. Linq docs: List all chats."""
         params = {"from": from_, "to": to, "limit": str(limit), "cursor": cursor}
         answer = await self.get("chats", params, deadline=deadline)
-        return _page(answer, "chats", CHATS)
+        return as_page(answer, "chats", CHATS)
+
+    async def get_chat(self, chat_id: str, *, deadline: float) -> Chat:
+        """`GET /v3/chats/{chatId}`. Linq docs: Get a chat by ID."""
+        answer = await self.get(f"chats/{_segment(chat_id)}", deadline=deadline)
+        return as_one(answer, Chat)
+
+    async def list_messages(self, chat_id: str, *, limit: int, cursor: str | None, deadline: float) -> Page[Message]:
+        """`GET /v3/chats/{chatId}/messages`, in an order that Linq leaves open. Linq docs: List messages in a chat."""
+        params = {"limit": str(limit), "cursor": cursor}
+        answer = await self.get(f"chats/{_segment(chat_id)}/messages", params, deadline=deadline)
+        return as_page(answer, "messages", MESSAGES)
+
+    async def get_message(self, message_id: str, *, deadline: float) -> Message:
+        """`GET /v3/messages/{messageId}`. Linq docs: Get a message by ID."""
+        answer = await self.get(f"messages/{_segment(message_id)}", deadline=deadline)
+        return as_one(answer, Message)
+
+    async def list_phone_numbers(self, *, deadline: float) -> Page[PhoneNumber]:
+        """`GET /v3/phone_numbers`, which is all on one page. Linq docs: List phone numbers."""
+        return as_page(await self.get("phone_numbers", deadline=deadline), "phone_numbers", PHONE_NUMBERS)
 
     async def get(self, path: str, params: Mapping[str, str | None] | None = None, *, deadline: float) -> Answer:
         """GET `path` below `/v3/`, at most three times, all within `deadline`.
@@ -159,13 +157,13 @@ class LinqApi:
     async def _get_once(self, path: str, query: Mapping[str, str]) -> Answer:
         try:
             async with self._http.stream("GET", path, params=query) as response:
-                body = await _read(response)
+                body = await read_body(response)
         except httpx.TimeoutException as error:
             raise Unreachable(_TIMEOUT_TEXTS.get(type(error), _READ_TIMEOUT_TEXT), timed_out=True) from None
         except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, OSError, UnicodeError) as error:
             # Only the cause's own words, with nothing of the request in them.
             raise Unreachable(f"The connection failed: {self._told(str(error)) or type(error).__name__}.") from None
-        trace_id = _trace_id(response)
+        trace_id = trace_id_of(response)
         logger.info(
             "GET /v3/%s -> %d, %d bytes, trace %s",
             path.split("/", maxsplit=1)[0],
@@ -174,7 +172,7 @@ class LinqApi:
             trace_id,
         )
         if response.is_success:
-            return Answer(_json_object(body, response, trace_id), trace_id)
+            return Answer(json_object(body, response, trace_id), trace_id)
         if response.is_redirect:
             raise Unreadable(f"It was a redirect ({response.status_code}), which is not followed.", trace_id=trace_id)
         raise self._rejected(response, body, trace_id)
@@ -187,13 +185,13 @@ class LinqApi:
         fields = envelope.get("error") if isinstance(envelope, dict) else None
         fields = fields if isinstance(fields, dict) else {}
         code, message = fields.get("code"), fields.get("message")
-        retry_after = _retry_after(response.headers.get("Retry-After"))
+        retry_after = seconds_to_wait(response.headers.get("Retry-After"))
         return Rejected(
             self._told(message) if isinstance(message, str) else "",
             status=response.status_code,
             code=code if isinstance(code, int) and 0 < code < 1_000_000 else 0,
-            retry_after=_retry_after(fields.get("retry_after")) if retry_after is None else retry_after,
-            trace_id=trace_id or (_safe_trace_id(envelope.get("trace_id")) if isinstance(envelope, dict) else None),
+            retry_after=seconds_to_wait(fields.get("retry_after")) if retry_after is None else retry_after,
+            trace_id=trace_id or (safe_trace_id(envelope.get("trace_id")) if isinstance(envelope, dict) else None),
         )
 
     def _told(self, text: str) -> str:
@@ -220,82 +218,6 @@ def _wait(state: tenacity.RetryCallState) -> float:
     return _BACKOFF(state)
 
 
-async def _read(response: httpx.Response) -> bytes:
-    """The decoded body, read no further than `MAX_ANSWER_BYTES` however well it was compressed."""
-    encoding = response.headers.get("Content-Encoding", "identity").strip().lower()
-    if encoding not in ("identity", "", "gzip", "x-gzip", "deflate"):
-        raise Unreadable("It came in an encoding that was not asked for.", trace_id=_trace_id(response))
-    inflater = zlib.decompressobj(zlib.MAX_WBITS | 32) if encoding not in ("identity", "") else None
-    body = bytearray()
-    try:
-        async for chunk in response.aiter_raw():
-            body += inflater.decompress(chunk, MAX_ANSWER_BYTES + 1 - len(body)) if inflater else chunk
-            if len(body) > MAX_ANSWER_BYTES:
-                raise Unreadable("It was larger than 10 MB.", trace_id=_trace_id(response))
-    except zlib.error:
-        raise Unreadable("Its compression was broken.", trace_id=_trace_id(response)) from None
-    if inflater and not inflater.eof and body:
-        raise Unreadable("Its compressed body ended too early.", trace_id=_trace_id(response))
-    return bytes(body)
-
-
-def _json_object(body: bytes, response: httpx.Response, trace_id: str | None) -> dict[str, Any]:
-    try:
-        value = json.loads(body)
-    except (ValueError, RecursionError):
-        kind = clean(response.headers.get("Content-Type", "no content type").split(";")[0], 40)
-        raise Unreadable(f"It was no JSON ({kind}, {len(body)} bytes).", trace_id=trace_id) from None
-    if not isinstance(value, dict):
-        raise Unreadable("It was JSON, but no object.", trace_id=trace_id)
-    return value
-
-
-def _page(answer: Answer, member: str, adapter: TypeAdapter[list[ItemT]]) -> Page[ItemT]:
-    """Read a page whose items stand in `member`; null items are an empty page, other types are refused."""
-    if member not in answer.body or not isinstance(answer.body[member], list | None):
-        raise Unreadable(f"It had no list of {member}.", trace_id=answer.trace_id)
-    received = answer.body[member] or []
-    items = adapter.validate_python(received)
-    next_cursor, lost = _cursor(answer.body.get("next_cursor"))
-    return Page(items=items, unreadable=len(received) - len(items), next_cursor=next_cursor, cursor_lost=lost)
-
-
-def _cursor(value: object) -> tuple[str | None, bool]:
-    """The cursor to send for the next page, and whether there is one that can't be sent."""
-    if value is None or value == "":
-        return None, False
-    if isinstance(value, int) and not isinstance(value, bool):
-        value = str(value)
-    usable = isinstance(value, str) and len(value) <= _CURSOR_LIMIT and value.isprintable()
-    return (str(value), False) if usable else (None, True)
-
-
-def _retry_after(value: object) -> float | None:
-    """Seconds from a `Retry-After` header (a number or a date) or an envelope's number; None if it says nothing."""
-    if isinstance(value, str):
-        if not re.fullmatch(r"[0-9]{1,9}(\.[0-9]+)?", value.strip()):
-            return _until(value)
-        value = float(value)
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 1e9:
-        return None
-    return float(value)
-
-
-def _until(date: str) -> float | None:
-    try:
-        return max(0.0, parsedate_to_datetime(date).timestamp() - time())
-    except (ValueError, TypeError, OverflowError):
-        return None
-
-
-def _trace_id(response: httpx.Response) -> str | None:
-    return _safe_trace_id(response.headers.get("X-Trace-ID"))
-
-
-def _safe_trace_id(value: object) -> str | None:
-    return value if isinstance(value, str) and re.fullmatch(r"[A-Za-z0-9._:-]{1,80}", value) else None
-
-
-def path_segment(value: str) -> str:
+def _segment(value: str) -> str:
     """`value` as one segment of a path: nothing in it can end the segment or climb out of it."""
     return quote(value, safe="")

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, OnErrorOmit, TypeAdapter
+from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler, OnErrorOmit, TypeAdapter
 from pydantic_core import CoreSchema, core_schema
 
 T = TypeVar("T")
@@ -65,4 +65,92 @@ class Chat(_Wire):
     group_chat_icon: Maybe[str] = None
 
 
+class Reaction(_Wire):
+    """Who reacted to a part of a message, and how; a custom one has its emoji in `custom_emoji`."""
+
+    type: Maybe[str] = None
+    custom_emoji: Maybe[str] = None
+    is_me: Maybe[bool] = None
+    handle: Maybe[Handle] = None
+
+
+class AppName(_Wire):
+    name: Maybe[str] = None
+
+
+class AppLayout(_Wire):
+    caption: Maybe[str] = None
+
+
+class Part(_Wire):
+    """A part of a message, of whatever type: the members of all documented types, each None where it has no place.
+
+    `text` and `link` have `value`; `media` has `id`, `url` (presigned, good for about an hour), `filename`,
+    `mime_type` and `size_bytes`; `imessage_app` `fallback_text`, `layout` and `app`; `app_clip` `title` and `value`.
+    """
+
+    type: Maybe[str] = None
+    value: Maybe[str] = None
+    id: Maybe[str] = None
+    url: Maybe[str] = None
+    filename: Maybe[str] = None
+    mime_type: Maybe[str] = None
+    size_bytes: Maybe[int] = None
+    fallback_text: Maybe[str] = None
+    title: Maybe[str] = None
+    layout: Maybe[AppLayout] = None
+    app: Maybe[AppName] = None
+    reactions: Items[Reaction] = None
+
+
+class Effect(_Wire):
+    name: Maybe[str] = None
+
+
+class ReplyTo(_Wire):
+    message_id: Maybe[str] = None
+
+
+class Message(_Wire):
+    """A message. Lines with zero retention send none of its `parts`."""
+
+    # `from` is a word that Python keeps for itself.
+    model_config = ConfigDict(validate_by_alias=True, validate_by_name=False)
+
+    id: Maybe[str] = None
+    chat_id: Maybe[str] = None
+    created_at: Maybe[str] = None
+    updated_at: Maybe[str] = None
+    sent_at: Maybe[str] = None
+    delivered_at: Maybe[str] = None
+    read_at: Maybe[str] = None
+    is_from_me: Maybe[bool] = None
+    from_handle: Maybe[Handle] = None
+    from_: Annotated[Maybe[str], Field(alias="from")] = None
+    delivery_status: Maybe[str] = None
+    service: Maybe[str] = None
+    parts: Items[Part] = None
+    effect: Maybe[Effect] = None
+    reply_to: Maybe[ReplyTo] = None
+
+
+class Reputation(_Wire):
+    """How well a line's messages land over all its chats. It has no date."""
+
+    status: Maybe[str] = None
+    doc_url: Maybe[str] = None
+
+
+class PhoneNumber(_Wire):
+    """One of the account's own lines."""
+
+    id: Maybe[str] = None
+    phone_number: Maybe[str] = None
+    reputation: Maybe[Reputation] = None
+    forwarding_number: Maybe[str] = None
+    line_type: Maybe[str] = None
+
+
 CHATS = TypeAdapter(list[OnErrorOmit[Chat]])
+MESSAGES = TypeAdapter(list[OnErrorOmit[Message]])
+PHONE_NUMBERS = TypeAdapter(list[OnErrorOmit[PhoneNumber]])

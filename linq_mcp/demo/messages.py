@@ -73,10 +73,12 @@ class Conversation:
 
 def converse(random: Random, plan: Plan, scripts: Sequence[Script]) -> Conversation:
     """Make the conversation in which these scripts were said one after the other, the last at `last_at`."""
+    # First of all, so that a chat keeps its id when its texts change.
+    chat_id = new_id(random)
     turns = [(line, words) for script in scripts for words in [_words(random, plan.guests)] for line in script]
     last_answer = max((index for index, (line, _) in enumerate(turns) if line.speaker != OURS), default=-1)
     moments = _moments(random, scripts, plan.last_at)
-    conversation = Conversation(_chat(random, plan, created_at=moments[0] - timedelta(seconds=5)))
+    conversation = Conversation(_chat(random, chat_id, plan, created_at=moments[0] - timedelta(seconds=5)))
     handles = conversation.chat["handles"]
     others = len(handles) - 1
     for index, (line, words) in enumerate(turns):
@@ -92,16 +94,18 @@ def _moments(random: Random, scripts: Sequence[Script], last_at: datetime) -> li
     at = last_at
     moments: list[datetime] = []
     for script in reversed(scripts):
-        for _ in script:
+        for line, before in zip(reversed(script), (*reversed(script[:-1]), None), strict=True):
             moments.append(at)
-            at -= timedelta(seconds=random.randrange(20, 1500))
+            # Nobody answered, so we waited some days before we wrote again.
+            waited = before is not None and line.speaker == before.speaker == OURS
+            at -= timedelta(minutes=random.randrange(1500, 5000) if waited else random.randrange(1, 25))
+            at -= timedelta(seconds=random.randrange(60))
         at -= timedelta(hours=random.randrange(20, 200), minutes=random.randrange(60))
     moments.reverse()
     return moments
 
 
-def _chat(random: Random, plan: Plan, created_at: datetime) -> Wire:
-    chat_id = new_id(random)
+def _chat(random: Random, chat_id: str, plan: Plan, created_at: datetime) -> Wire:
     own = handle(
         random,
         plan.line,
@@ -165,7 +169,7 @@ def _sending(random: Random, plan: Plan, sender: Wire, at: datetime, *, unanswer
     if not unanswered:
         return Sending(at, "read" if reads else "delivered")
     if plan.health_status == "HEALTHY" and NOW - at < _STILL_UNDER_WAY:
-        return Sending(at, random.choice(("pending", "queued", "sent")))
+        return Sending(at, random.choice(("pending", "sent")))
     return Sending(at, random.choice(_UNANSWERED.get(plan.health_status, ("delivered",))))
 
 

@@ -50,7 +50,7 @@ _THREADS = scripts("""
 
 5 Is the staff lunch still on for {day}?
 3 Yes, {time}, the soup place
-4 I can bring {item}
+4 I can bring dessert
 5 Then I am in
 
 > Please answer messages on this line within the hour, also when it is only a thank you.
@@ -71,7 +71,7 @@ _THREADS = scripts("""
 
 2 Birthday on {day}! Guess whose
 5 {name}!!
-6 I knew there was a reason for the {item}
+6 I knew there was a reason for the balloons
 1 Cake at {time}, act surprised
 
 6 Parking on {street} is closed all {day}
@@ -103,7 +103,7 @@ _LAST_DAY = scripts("""
 2 We did it, {n} calls before lunch!
 > Congratulations everyone!
 3 Same time tomorrow?
-> Yes. I will report back at {time}.
+> Yes. I will report back tonight.
 """)[0]
 
 
@@ -201,9 +201,8 @@ def _decorate(random: Random, made: Conversation) -> None:
     day["The 26th we are closed."]["effect"] = {"name": "slam", "type": "bubble"}
     day["The 26th we are closed."]["parts"][0]["text_decorations"] = [{"range": [16, 22], "style": "bold"}]
     _mention(day["Understood"], own)
-    for said in ("Answer whoever writes, start nothing new.",):
-        day[said].update(delivery_status="failed", is_delivered=False, is_read=False)
-        day[said].update(sent_at=None, delivered_at=None, read_at=None)
+    _unsent(day["Answer whoever writes, start nothing new."], "failed")
+    _unsent(day["Yes. I will report back tonight."], "queued")
     day["Checked in at the kiosk too"]["reconciled_at"] = rfc3339(
         datetime.fromisoformat(day["Checked in at the kiosk too"]["created_at"]) + timedelta(hours=1)
     )
@@ -215,6 +214,11 @@ def _said(message: Wire) -> str:
 
 def _reply(message: Wire, to: Wire, part: int = 0) -> None:
     message["reply_to"] = {"message_id": to["id"], "part_index": part}
+
+
+def _unsent(message: Wire, status: str) -> None:
+    message.update(delivery_status=status, is_delivered=False, is_read=False)
+    message.update(sent_at=None, delivered_at=None, read_at=None)
 
 
 def _mention(message: Wire, who: Wire) -> None:

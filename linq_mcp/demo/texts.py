@@ -85,7 +85,6 @@ CLINIC = scripts("""
 < Since last night. Drinking fine
 > Then rest and fluids today. If it is still there tomorrow at {time}, come in, no appointment needed.
 < Thank you {agent}
-< She is better this morning by the way
 
 > Flu shots are in. Would you like one at your {day} visit?
 < Yes please, both of us
@@ -105,7 +104,7 @@ AGENCY = scripts("""
 > Here is the listing for {street}: | https://listings.canalhomes.example/{n}
 < Love the kitchen
 < What are they asking?
-> They are at 4{n}0. There is some room.
+> They are at 4{n},000. There is some room.
 
 > The inspection report for {street} came in. | file:inspection.pdf
 < Anything scary?
@@ -146,7 +145,7 @@ SHOP = scripts("""
 
 > Your order #{n}81 is packed and leaves today. | https://track.pearandpine.example/{n}81
 < Amazing, thank you
-< Came this morning, nothing broken!
+< The last one came without a scratch
 
 < One of the jars arrived cracked :( | file:cracked-jar.jpg
 > Oh no, so sorry, {name}. A new one leaves {day}, no need to send this one back.
@@ -186,7 +185,7 @@ UNANSWERED = {
 > Prices on your street went up {n} percent. Shall I send you the numbers?
 > {name}, a quick yes or no would help me a lot.
 
-> Hi {name}, new homes near you from 3{n}0. | https://listings.canalhomes.example/new
+> Hi {name}, new homes near you from 3{n},000. | https://listings.canalhomes.example/new
 > Did you see the list? Two of them are gone already.
 > Open house {day} at {time}, {street}. Can I count on you?
 """),

@@ -10,6 +10,7 @@ import dataclasses
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 from linq_mcp.errors import ArgumentsError
@@ -21,7 +22,9 @@ _ABSENT_WORDS = frozenset({"", "null", "none", "undefined"})
 _UNFILLED = re.compile(r"\$\{[^}]*\}")
 _E164 = re.compile(r"\+[1-9][0-9]{6,14}")
 _EMAIL = re.compile(r"[^\s@,;<>]{1,64}@[^\s@,;<>]{1,190}\.[^\s@,;<>.]{1,63}")
+_UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _CURSOR_LIMIT = 2000
+_TEXT_LIMIT = 200
 _ECHO_LIMIT = 40
 
 
@@ -68,14 +71,22 @@ def read_arguments(arguments: type[ArgumentsT], given: Mapping[str, Any]) -> Arg
     return arguments(**values)
 
 
+def declare(
+    schema: Mapping[str, Any], read: Callable[[Any], Any], *, default: Any = None, required: bool = False
+) -> Any:
+    """An argument of its own kind: its JSON schema, and a function that reads a value or raises `Refusal`."""
+    metadata = {"argument": _Argument(schema, read, required)}
+    return field(metadata=metadata) if required else field(default=default, metadata=metadata)
+
+
 def line(description: str) -> Any:
     """One of the account's own numbers, E.164."""
-    return _declare({"type": "string", "description": description}, _read_line)
+    return declare({"type": "string", "description": description}, _read_line)
 
 
 def participant(description: str) -> Any:
     """The handle of another person: an E.164 number or an email address."""
-    return _declare({"type": "string", "description": description}, _read_participant)
+    return declare({"type": "string", "description": description}, _read_participant)
 
 
 def integer(description: str, *, default: int, minimum: int, maximum: int) -> Any:
@@ -90,19 +101,54 @@ def integer(description: str, *, default: int, minimum: int, maximum: int) -> An
         return int(value)
 
     schema = {"type": "integer", "minimum": minimum, "maximum": maximum, "description": description}
-    return _declare(schema, read, default=default)
+    return declare(schema, read, default=default)
 
 
 def cursor(description: str) -> Any:
     """An opaque `next_cursor` of an earlier answer."""
-    return _declare({"type": "string", "description": description}, _read_cursor)
+    return declare({"type": "string", "description": description}, _read_cursor)
 
 
-def _declare(
-    schema: Mapping[str, Any], read: Callable[[Any], Any], *, default: Any = None, required: bool = False
-) -> Any:
-    metadata = {"argument": _Argument(schema, read, required)}
-    return field(metadata=metadata) if required else field(default=default, metadata=metadata)
+def identifier(thing: str, source: str) -> Any:
+    """The UUID of a thing, which is needed; `source` names the tools that give it."""
+
+    def read(value: Any) -> str:
+        if isinstance(value, str) and _UUID.fullmatch(value.strip()):
+            return value.strip()
+        raise Refusal(f"takes the UUID of a {thing}, as {source} give it")
+
+    schema = {"type": "string", "description": f"The {thing}'s id, from {source}."}
+    return declare(schema, read, required=True)
+
+
+def text(description: str) -> Any:
+    """Words to look for."""
+    return declare({"type": "string", "description": description}, _read_text)
+
+
+def sender(description: str) -> Any:
+    """A handle, or `me`."""
+    return declare({"type": "string", "description": description}, _read_sender)
+
+
+def flag(description: str) -> Any:
+    """True or false."""
+    return declare({"type": "boolean", "description": description}, _read_flag)
+
+
+def words(description: str) -> Any:
+    """One or several of Linq's enum values, which Linq adds to: any word is taken, in upper case."""
+    return declare({"type": "array", "items": {"type": "string"}, "description": description}, _read_words)
+
+
+def word(description: str) -> Any:
+    """One of Linq's enum values."""
+    return declare({"type": "string", "description": description}, _read_word)
+
+
+def time(description: str) -> Any:
+    """A moment: RFC 3339, or a date, which is its first moment in UTC."""
+    return declare({"type": "string", "description": description}, _read_time)
 
 
 def _declared(arguments: type[Any]) -> dict[str, tuple[str, _Argument]]:
@@ -155,6 +201,58 @@ def _read_cursor(value: Any) -> str:
     if not text or len(text) > _CURSOR_LIMIT or not text.isprintable():
         raise Refusal("takes the `next_cursor` of the answer before, unchanged")
     return text
+
+
+def _read_text(value: Any) -> str:
+    if isinstance(value, str | int) and not isinstance(value, bool) and len(str(value)) <= _TEXT_LIMIT:
+        return str(value).strip()
+    raise Refusal(f"takes text of at most {_TEXT_LIMIT} characters")
+
+
+def _read_sender(value: Any) -> str:
+    if isinstance(value, str) and value.strip().lower() == "me":
+        return "me"
+    try:
+        return _read_participant(value)
+    except Refusal as refusal:
+        raise Refusal(f'{refusal}, or "me"') from None
+
+
+def _read_flag(value: Any) -> bool:
+    if isinstance(value, str):
+        value = {"true": True, "false": False}.get(value.strip().lower(), value)
+    if isinstance(value, bool):
+        return value
+    raise Refusal("takes true or false")
+
+
+def _read_words(value: Any) -> frozenset[str]:
+    if isinstance(value, str):
+        value = value.split(",")
+    if isinstance(value, list) and value and all(isinstance(item, str) and _is_word(item) for item in value):
+        return frozenset(item.strip().upper() for item in value)
+    raise Refusal('takes a list of words such as ["AT_RISK","CRITICAL"]')
+
+
+def _read_word(value: Any) -> str:
+    if isinstance(value, str) and _is_word(value):
+        return value.strip()
+    raise Refusal("takes one word")
+
+
+def _is_word(value: str) -> bool:
+    return re.fullmatch(r"[A-Za-z][A-Za-z_-]{0,39}", value.strip()) is not None
+
+
+def _read_time(value: Any) -> datetime:
+    if isinstance(value, str):
+        try:
+            read = datetime.fromisoformat(value.strip().upper())
+            # Models leave the offset out; every time they were shown was UTC.
+            return read.replace(tzinfo=UTC) if read.tzinfo is None else read.astimezone(UTC)
+        except (ValueError, OverflowError):
+            pass
+    raise Refusal("takes a date such as 2026-11-20 or a time such as 2026-11-20T17:45:00Z")
 
 
 def _shown(value: Any) -> str:

@@ -5,34 +5,35 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, NotRequired, TypedDict
 
-from linq_mcp.text import clean, utc
+from linq_mcp.text import HANDLE_LIMIT, ID_LIMIT, WORD_LIMIT, clean, utc
+from linq_mcp.tools.status import guide_to, is_unhealthy, status_of
 
 if TYPE_CHECKING:
     from linq_mcp.api.models import Chat, Handle
 
 NAME_LIMIT = 80
 PARTICIPANT_LIMIT = 8
-_HANDLE_LIMIT = 254
-_WORD_LIMIT = 40
-_ID_LIMIT = 200
-_URL_LIMIT = 300
 _GONE = frozenset({"left", "removed"})
-HEALTHY = "healthy"
 
 
-class ChatRow(TypedDict):
-    """A chat in short; design and README say when each optional member is there. Times are UTC."""
+class ChatState(TypedDict):
+    """How a chat stands. Times are UTC; `health_since` is there unless it is healthy."""
+
+    is_group: NotRequired[bool]
+    service: NotRequired[str]
+    health_status: NotRequired[str]
+    health_since: NotRequired[str]
+    updated_at: NotRequired[str]
+
+
+class ChatRow(ChatState):
+    """A chat in short; the README says when each optional member is there."""
 
     id: NotRequired[str]
     display_name: NotRequired[str]
     line: NotRequired[str]
     participants: NotRequired[list[str]]
     participant_count: NotRequired[int]
-    is_group: NotRequired[bool]
-    service: NotRequired[str]
-    health_status: NotRequired[str]
-    health_since: NotRequired[str]
-    updated_at: NotRequired[str]
 
 
 CHAT_ROW_SCHEMA = {
@@ -57,28 +58,33 @@ def chat_row(chat: Chat) -> ChatRow:
     """`chat` in short."""
     row: ChatRow = {}
     if chat.id:
-        row["id"] = clean(chat.id, _ID_LIMIT)
+        row["id"] = clean(chat.id, ID_LIMIT)
     if name := given_name(chat):
         row["display_name"] = clean(name, NAME_LIMIT)
     line = own_line(chat)
     if line and line.handle:
-        row["line"] = clean(line.handle, _HANDLE_LIMIT)
-    others = [clean(handle.handle, _HANDLE_LIMIT) for handle in present(chat) if handle is not line and handle.handle]
+        row["line"] = clean(line.handle, HANDLE_LIMIT)
+    others = [clean(handle.handle, HANDLE_LIMIT) for handle in present(chat) if handle is not line and handle.handle]
     if others:
         row["participants"] = others[:PARTICIPANT_LIMIT]
     if len(others) > PARTICIPANT_LIMIT:
         row["participant_count"] = len(others)
+    return {**row, **chat_state(chat)}
+
+
+def chat_state(chat: Chat) -> ChatState:
+    state: ChatState = {}
     if chat.is_group:
-        row["is_group"] = True
+        state["is_group"] = True
     if chat.service:
-        row["service"] = clean(chat.service, _WORD_LIMIT)
+        state["service"] = clean(chat.service, WORD_LIMIT)
     if status := health_status(chat):
-        row["health_status"] = status
-        if status.casefold() != HEALTHY and chat.health_status and chat.health_status.updated_at:
-            row["health_since"] = utc(chat.health_status.updated_at)
+        state["health_status"] = status
+        if is_unhealthy(status) and chat.health_status and chat.health_status.updated_at:
+            state["health_since"] = utc(chat.health_status.updated_at)
     if chat.updated_at:
-        row["updated_at"] = utc(chat.updated_at)
-    return row
+        state["updated_at"] = utc(chat.updated_at)
+    return state
 
 
 def given_name(chat: Chat) -> str | None:
@@ -108,16 +114,9 @@ def is_present(handle: Handle) -> bool:
 
 def health_status(chat: Chat) -> str | None:
     """The status as Linq sent it, known or not."""
-    status = chat.health_status.status if chat.health_status else None
-    return clean(status, _WORD_LIMIT) or None if status else None
+    return status_of(chat.health_status)
 
 
 def health_guide(chats: Iterable[Chat]) -> dict[str, str]:
     """Where Linq explains each unhealthy status among `chats`: status -> URL."""
-    guide: dict[str, str] = {}
-    for chat in chats:
-        status = health_status(chat)
-        url = chat.health_status.doc_url if chat.health_status else None
-        if status and status.casefold() != HEALTHY and url and url.startswith("https://"):
-            guide.setdefault(status, clean(url, _URL_LIMIT))
-    return guide
+    return guide_to(chat.health_status for chat in chats)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NotRequired, TypedDict
+from typing import NotRequired
 
 from linq_mcp.tools.arguments import cursor, integer, line, participant
 from linq_mcp.tools.chat_row import CHAT_ROW_SCHEMA, HEALTH_GUIDE_SCHEMA, ChatRow, chat_row, health_guide
+from linq_mcp.tools.paging import PAGED_PROPERTIES, Paged, paged
 from linq_mcp.tools.tool import Call, Tool
 
 
@@ -18,14 +19,11 @@ class Arguments:
     cursor: str | None = cursor("next_cursor of the previous page, with the same from and to; omit for the first page.")
 
 
-class ChatPage(TypedDict):
-    """A page of chats in Linq's order. `next_cursor` is there only when there is more."""
+class ChatPage(Paged):
+    """A page of chats in Linq's order."""
 
     chats: list[ChatRow]
-    has_more: bool
-    next_cursor: NotRequired[str]
     health_guide: NotRequired[dict[str, str]]
-    note: NotRequired[str]
 
 
 async def list_chats(arguments: Arguments, call: Call) -> ChatPage:
@@ -37,33 +35,18 @@ async def list_chats(arguments: Arguments, call: Call) -> ChatPage:
         cursor=arguments.cursor,
         deadline=call.deadline,
     )
-    stuck = page.next_cursor is not None and page.next_cursor == arguments.cursor
-    next_cursor = None if stuck else page.next_cursor
-    result: ChatPage = {"chats": [chat_row(chat) for chat in page.items], "has_more": next_cursor is not None}
-    if next_cursor is not None:
-        result["next_cursor"] = next_cursor
+    result: ChatPage = {
+        "chats": [chat_row(chat) for chat in page.items],
+        **paged(page, arguments.cursor, nothing=nothing_found(arguments.from_, arguments.to)),
+    }
     if guide := health_guide(page.items):
         result["health_guide"] = guide
-    notes = []
-    if page.unreadable:
-        notes.append(f"{page.unreadable} of this page's entries could not be read and are left out.")
-    if stuck:
-        notes.append("Linq gave the same cursor again, so paging ends here; there may be more chats.")
-    elif page.cursor_lost:
-        notes.append("Linq gave a cursor that can't be sent again, so paging ends here; there are more chats.")
-    elif not page.items and next_cursor is not None:
-        notes.append("This page is empty, but there are more: call again with next_cursor.")
-    elif not page.items and not page.unreadable:
-        notes.append(_nothing_found(arguments))
-    if notes:
-        result["note"] = " ".join(notes)
     return result
 
 
-def _nothing_found(arguments: Arguments) -> str:
-    filters = [f"{name} {value}" for name, value in (("from", arguments.from_), ("to", arguments.to)) if value]
-    if arguments.cursor:
-        return "No more chats."
+def nothing_found(from_: str | None, to: str | None) -> str:
+    """What to say of an empty list, naming the filters."""
+    filters = [f"{name} {value}" for name, value in (("from", from_), ("to", to)) if value]
     return f"No chats for {' and '.join(filters)}." if filters else "This account has no chats."
 
 
@@ -82,10 +65,8 @@ LIST_CHATS = Tool(
         "type": "object",
         "properties": {
             "chats": {"type": "array", "items": CHAT_ROW_SCHEMA},
-            "has_more": {"type": "boolean"},
-            "next_cursor": {"type": "string"},
+            **PAGED_PROPERTIES,
             "health_guide": HEALTH_GUIDE_SCHEMA,
-            "note": {"type": "string"},
         },
         "required": ["chats", "has_more"],
     },

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from linq_mcp.errors import LinqError
 from linq_mcp.tools.arguments import input_schema, read_arguments
 
 if TYPE_CHECKING:
@@ -19,10 +20,16 @@ CALL_SECONDS = 30.0
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """What a call may use: the account, and the moment (of `anyio.current_time()`) by which it must be answered."""
+    """What a call may use: the account, and the moment (of `anyio.current_time()`) by which it must be answered.
+
+    `progress` tells the client, if it asked, how many things have been read. `explain` gives an error's text, for an
+    answer that is returned in spite of it.
+    """
 
     api: LinqApi
     deadline: float
+    progress: Callable[[int], Awaitable[None]]
+    explain: Callable[[LinqError], str]
 
 
 @dataclass(frozen=True, kw_only=True)

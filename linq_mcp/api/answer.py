@@ -1,0 +1,128 @@
+"""What Linq answers, on its way in: read within bounds, taken as JSON, and as a page or object of the wire models."""
+
+from __future__ import annotations
+
+import json
+import re
+import zlib
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+from time import time
+from typing import Any, Generic, TypeVar
+
+import httpx
+from pydantic import BaseModel, TypeAdapter
+
+from linq_mcp.errors import Unreadable
+from linq_mcp.text import clean
+
+MAX_ANSWER_BYTES = 10_000_000
+# Longer than any cursor that could be meant to travel through a model and back.
+_CURSOR_LIMIT = 2000
+
+ItemT = TypeVar("ItemT")
+ModelT = TypeVar("ModelT", bound=BaseModel)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A 2xx answer: the JSON object, and Linq's trace id for the errors that reading it may bring."""
+
+    body: dict[str, Any]
+    trace_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Page(Generic[ItemT]):
+    """A page of a list.
+
+    `unreadable` counts the items that were no objects. `next_cursor` is None on the last page; `cursor_lost` says
+    that there is more, but behind a cursor of a form that can't be sent again.
+    """
+
+    items: list[ItemT]
+    unreadable: int
+    next_cursor: str | None
+    cursor_lost: bool
+
+
+async def read_body(response: httpx.Response) -> bytes:
+    """The decoded body, read no further than `MAX_ANSWER_BYTES` however well it was compressed."""
+    encoding = response.headers.get("Content-Encoding", "identity").strip().lower()
+    if encoding not in ("identity", "", "gzip", "x-gzip", "deflate"):
+        raise Unreadable("It came in an encoding that was not asked for.", trace_id=trace_id_of(response))
+    inflater = zlib.decompressobj(zlib.MAX_WBITS | 32) if encoding not in ("identity", "") else None
+    body = bytearray()
+    try:
+        async for chunk in response.aiter_raw():
+            body += inflater.decompress(chunk, MAX_ANSWER_BYTES + 1 - len(body)) if inflater else chunk
+            if len(body) > MAX_ANSWER_BYTES:
+                raise Unreadable("It was larger than 10 MB.", trace_id=trace_id_of(response))
+    except zlib.error:
+        raise Unreadable("Its compression was broken.", trace_id=trace_id_of(response)) from None
+    if inflater and not inflater.eof and body:
+        raise Unreadable("Its compressed body ended too early.", trace_id=trace_id_of(response))
+    return bytes(body)
+
+
+def json_object(body: bytes, response: httpx.Response, trace_id: str | None) -> dict[str, Any]:
+    try:
+        value = json.loads(body)
+    except (ValueError, RecursionError):
+        kind = clean(response.headers.get("Content-Type", "no content type").split(";")[0], 40)
+        raise Unreadable(f"It was no JSON ({kind}, {len(body)} bytes).", trace_id=trace_id) from None
+    if not isinstance(value, dict):
+        raise Unreadable("It was JSON, but no object.", trace_id=trace_id)
+    return value
+
+
+def as_page(answer: Answer, member: str, adapter: TypeAdapter[list[ItemT]]) -> Page[ItemT]:
+    """Read a page whose items stand in `member`; null items are an empty page, other types are refused."""
+    if member not in answer.body or not isinstance(answer.body[member], list | None):
+        raise Unreadable(f"It had no list of {member}.", trace_id=answer.trace_id)
+    received = answer.body[member] or []
+    items = adapter.validate_python(received)
+    next_cursor, lost = _cursor(answer.body.get("next_cursor"))
+    return Page(items=items, unreadable=len(received) - len(items), next_cursor=next_cursor, cursor_lost=lost)
+
+
+def as_one(answer: Answer, model: type[ModelT]) -> ModelT:
+    if not isinstance(answer.body.get("id"), str):
+        raise Unreadable("It had no id.", trace_id=answer.trace_id)
+    return model.model_validate(answer.body)
+
+
+def _cursor(value: object) -> tuple[str | None, bool]:
+    """The cursor to send for the next page, and whether there is one that can't be sent."""
+    if value is None or value == "":
+        return None, False
+    if isinstance(value, int) and not isinstance(value, bool):
+        value = str(value)
+    usable = isinstance(value, str) and len(value) <= _CURSOR_LIMIT and value.isprintable()
+    return (str(value), False) if usable else (None, True)
+
+
+def seconds_to_wait(value: object) -> float | None:
+    """Seconds from a `Retry-After` header (a number or a date) or an envelope's number; None if it says nothing."""
+    if isinstance(value, str):
+        if not re.fullmatch(r"[0-9]{1,9}(\.[0-9]+)?", value.strip()):
+            return _until(value)
+        value = float(value)
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 1e9:
+        return None
+    return float(value)
+
+
+def _until(date: str) -> float | None:
+    try:
+        return max(0.0, parsedate_to_datetime(date).timestamp() - time())
+    except (ValueError, TypeError, OverflowError):
+        return None
+
+
+def trace_id_of(response: httpx.Response) -> str | None:
+    return safe_trace_id(response.headers.get("X-Trace-ID"))
+
+
+def safe_trace_id(value: object) -> str | None:
+    return value if isinstance(value, str) and re.fullmatch(r"[A-Za-z0-9._:-]{1,80}", value) else None

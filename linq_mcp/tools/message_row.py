@@ -1,0 +1,192 @@
+"""A message as a row of a transcript: who, when, and what, in as few bytes as keep every fact."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any, NotRequired, TypedDict
+
+from linq_mcp.text import HANDLE_LIMIT, ID_LIMIT, WORD_LIMIT, clean, moment, utc
+
+if TYPE_CHECKING:
+    from linq_mcp.api.models import Message, Part, Reaction
+
+TEXT_LIMIT = 2000
+LIST_LIMIT = 12
+ME = "me"
+_FILE_NAME_LIMIT = 100
+_KNOWN_PARTS = frozenset({"text", "link", "media", "imessage_app", "app_clip"})
+
+From = TypedDict("From", {"from": NotRequired[str]})
+"""`from` is a word that Python keeps for itself; a TypedDict can only have it in this notation."""
+
+
+class ReactionRow(From):
+    type: str
+
+
+class AttachmentRow(TypedDict):
+    """A file of a message. Its `url` is presigned and expires within about an hour, so rows of a list go without."""
+
+    id: NotRequired[str]
+    filename: NotRequired[str]
+    mime_type: NotRequired[str]
+    size_bytes: NotRequired[int]
+    url: NotRequired[str]
+
+
+class MessageRow(From):
+    """A message in short; README says when each optional member is there. Times are UTC."""
+
+    id: NotRequired[str]
+    at: NotRequired[str]
+    text: NotRequired[str]
+    text_length: NotRequired[int]
+    attachments: NotRequired[list[AttachmentRow]]
+    attachment_count: NotRequired[int]
+    other_parts: NotRequired[list[str]]
+    reactions: NotRequired[list[ReactionRow]]
+    reaction_count: NotRequired[int]
+    reply_to: NotRequired[str]
+    effect: NotRequired[str]
+    delivery_status: NotRequired[str]
+    service: NotRequired[str]
+
+
+MESSAGE_ROW_PROPERTIES: dict[str, Any] = {
+    "id": {"type": "string"},
+    "at": {"type": "string"},
+    "from": {"type": "string"},
+    "text": {"type": "string"},
+    "text_length": {"type": "integer"},
+    "attachments": {"type": "array", "items": {"type": "object"}},
+    "attachment_count": {"type": "integer"},
+    "other_parts": {"type": "array", "items": {"type": "string"}},
+    "reactions": {"type": "array", "items": {"type": "object"}},
+    "reaction_count": {"type": "integer"},
+    "reply_to": {"type": "string"},
+    "effect": {"type": "string"},
+    "delivery_status": {"type": "string"},
+    "service": {"type": "string"},
+}
+MESSAGE_ROW_SCHEMA = {"type": "object", "properties": MESSAGE_ROW_PROPERTIES}
+
+
+def transcript(messages: Iterable[Message]) -> list[MessageRow]:
+    """`messages` as rows, oldest first; `service` stands only where it is not the most common one among them."""
+    ordered = sorted(messages, key=_moment)
+    services = Counter(message.service for message in ordered if message.service)
+    usual = services.most_common(1)[0][0] if services else None
+    return [message_row(message, usual_service=usual) for message in ordered]
+
+
+def message_row(
+    message: Message, *, usual_service: str | None = None, text_limit: int | None = TEXT_LIMIT, whole: bool = False
+) -> MessageRow:
+    """`message` as a row. `whole` lifts the limits of the lists and adds the files' urls."""
+    row: MessageRow = {}
+    if message.id:
+        row["id"] = clean(message.id, ID_LIMIT)
+    if at := time_of(message):
+        row["at"] = utc(at)
+    if sender := sender_of(message):
+        row["from"] = sender
+    if text := text_of(message):
+        row["text"] = text if text_limit is None else clean(text, text_limit, lines=True)
+        if len(row["text"]) != len(text):
+            row["text_length"] = len(text)
+    _add_parts(row, message.parts or [], whole=whole)
+    if message.reply_to and message.reply_to.message_id:
+        row["reply_to"] = clean(message.reply_to.message_id, ID_LIMIT)
+    if message.effect and message.effect.name:
+        row["effect"] = clean(message.effect.name, WORD_LIMIT)
+    if message.is_from_me and message.delivery_status:
+        row["delivery_status"] = clean(message.delivery_status, WORD_LIMIT)
+    if message.service and message.service != usual_service:
+        row["service"] = clean(message.service, WORD_LIMIT)
+    return row
+
+
+def time_of(message: Message) -> str | None:
+    """When it was written: a message that Linq came by late is created long after it was sent."""
+    return message.sent_at or message.created_at
+
+
+def sender_of(message: Message) -> str | None:
+    """The handle it is from, or `me`."""
+    if message.is_from_me:
+        return ME
+    handle = message.from_handle.handle if message.from_handle else None
+    return clean(handle or message.from_ or "", HANDLE_LIMIT) or None
+
+
+def text_of(message: Message) -> str:
+    """Everything in it that reads as text, its parts on lines of their own, whole."""
+    return clean("\n".join(filter(None, map(_part_text, message.parts or []))), None, lines=True)
+
+
+def has_attachment(message: Message) -> bool:
+    return any(part.type == "media" for part in message.parts or [])
+
+
+def _moment(message: Message) -> float:
+    at = moment(time_of(message) or "")
+    return at.timestamp() if at else 0.0
+
+
+def _part_text(part: Part) -> str | None:
+    match part.type:
+        case "text" | "link":
+            return part.value
+        case "imessage_app":
+            caption = part.layout.caption if part.layout else None
+            return part.fallback_text or part.title or caption or (part.app.name if part.app else None)
+        case "app_clip":
+            return part.title or part.value
+        case _:
+            return None
+
+
+def _add_parts(row: MessageRow, parts: Sequence[Part], *, whole: bool) -> None:
+    most = None if whole else LIST_LIMIT
+    attachments = [_attachment(part, whole=whole) for part in parts if part.type == "media"]
+    if attachments:
+        row["attachments"] = attachments[:most]
+    if len(attachments) > len(attachments[:most]):
+        row["attachment_count"] = len(attachments)
+    # A kind of part that is not known here yet is named, so that the reader knows there is something.
+    others = [clean(part.type or "unknown", WORD_LIMIT) for part in parts if part.type not in _KNOWN_PARTS]
+    if others:
+        row["other_parts"] = others[:LIST_LIMIT]
+    reactions = [_reaction(reaction) for part in parts for reaction in part.reactions or []]
+    if reactions:
+        row["reactions"] = reactions[:most]
+    if len(reactions) > len(reactions[:most]):
+        row["reaction_count"] = len(reactions)
+
+
+def _attachment(part: Part, *, whole: bool) -> AttachmentRow:
+    row: AttachmentRow = {}
+    if part.id:
+        row["id"] = clean(part.id, ID_LIMIT)
+    if part.filename:
+        row["filename"] = clean(part.filename, _FILE_NAME_LIMIT)
+    if part.mime_type:
+        row["mime_type"] = clean(part.mime_type, _FILE_NAME_LIMIT)
+    if part.size_bytes is not None:
+        row["size_bytes"] = part.size_bytes
+    if whole and part.url and part.url.startswith("https://"):
+        # To be opened as it is: cut short it would lead nowhere.
+        row["url"] = clean(part.url, None)
+    return row
+
+
+def _reaction(reaction: Reaction) -> ReactionRow:
+    kind = reaction.custom_emoji if reaction.type == "custom" and reaction.custom_emoji else reaction.type
+    row: ReactionRow = {"type": clean(kind or "unknown", WORD_LIMIT)}
+    handle = reaction.handle.handle if reaction.handle else None
+    if reaction.is_me:
+        row["from"] = ME
+    elif handle:
+        row["from"] = clean(handle, HANDLE_LIMIT)
+    return row

@@ -1,0 +1,165 @@
+"""Reading a list of Linq's from end to end, for the answers that no single call of Linq gives.
+
+Pages of 100, one in memory at a time, until the list ends, the visitor has enough, time runs out or Linq fails. What
+was seen by then is never lost: the outcome says why it stopped and where to go on, in the middle of a page too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Generic, NotRequired, Protocol, TypedDict, TypeVar
+
+import anyio
+
+from linq_mcp.errors import LinqError
+from linq_mcp.tools.arguments import Refusal, declare
+
+if TYPE_CHECKING:
+    from linq_mcp.api.answer import Page
+    from linq_mcp.tools.tool import Call
+
+PAGE = 100
+# The scanning tools, too, answer before clients give up on them.
+SCAN_SECONDS = 45.0
+# With less than this left no further page is begun.
+_SHORTEST_PAGE = 2.0
+_POSITION_LIMIT = 2300
+
+
+class Listed(Protocol):
+    @property
+    def id(self) -> str | None: ...
+
+
+ItemT = TypeVar("ItemT", bound=Listed)
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """A place in a list: behind the first `offset` items of the page at `cursor`, the last of which was `last_id`."""
+
+    cursor: str | None = None
+    offset: int = 0
+    last_id: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.offset}~{self.last_id}~{self.cursor or ''}"
+
+    def first_index(self, page: Page[Any]) -> int:
+        """Where in `page` to go on: behind the last item, as rows move when chats become active; else by the number."""
+        if self.last_id:
+            for index, item in enumerate(page.items):
+                if item.id == self.last_id:
+                    return index + 1
+        return self.offset
+
+
+def position(description: str) -> Any:
+    """The `next_cursor` of an earlier answer to the same question."""
+    schema = {"type": "string", "description": description}
+    return declare(schema, _read_position, default=Position())
+
+
+def _read_position(value: Any) -> Position:
+    parts = value.strip().split("~", 2) if isinstance(value, str) and len(value) <= _POSITION_LIMIT else []
+    if len(parts) != 3 or not (parts[0].isascii() and parts[0].isdecimal() and int(parts[0]) <= PAGE):
+        raise Refusal("takes the `next_cursor` of the answer before, unchanged; leave it out to start again")
+    offset, last_id, cursor = parts
+    return Position(cursor or None, int(offset), last_id)
+
+
+class Scanned(TypedDict):
+    """How far a scan came. When not everything was seen, `complete` is false, and `next_cursor` goes on from there."""
+
+    scanned: int
+    complete: bool
+    next_cursor: NotRequired[str]
+    note: NotRequired[str]
+
+
+SCANNED_PROPERTIES = {
+    "scanned": {"type": "integer"},
+    "complete": {"type": "boolean"},
+    "next_cursor": {"type": "string"},
+    "note": {"type": "string"},
+}
+
+
+@dataclass(slots=True)
+class _Reading(Generic[ItemT]):
+    """What is kept from page to page: how much was seen, and the ids, so that a thing met twice counts once."""
+
+    visit: Callable[[ItemT], bool]
+    seen: set[str] = field(default_factory=set)
+    scanned: int = 0
+    unreadable: int = 0
+    enough: bool = False
+
+    def read(self, page: Page[ItemT], first: int) -> int:
+        """Show the items of `page` from index `first` on to the visitor; the index behind the last one shown."""
+        self.unreadable += page.unreadable
+        index = first
+        while index < len(page.items) and not self.enough:
+            item = page.items[index]
+            index += 1
+            if item.id is not None:
+                if item.id in self.seen:
+                    continue
+                self.seen.add(item.id)
+            self.scanned += 1
+            self.enough = not self.visit(item)
+        return index
+
+    def outcome(self, note: str = "", *, complete: bool = False, resume: Position | None = None) -> Scanned:
+        result: Scanned = {"scanned": self.scanned, "complete": complete}
+        if resume is not None:
+            result["next_cursor"] = str(resume)
+        if self.unreadable:
+            note = f"{note} {self.unreadable} entries could not be read and are left out.".lstrip()
+        if note:
+            result["note"] = note
+        return result
+
+
+async def scan(
+    fetch: Callable[[str | None], Awaitable[Page[ItemT]]],
+    visit: Callable[[ItemT], bool],
+    *,
+    start: Position,
+    call: Call,
+    enough: str,
+) -> Scanned:
+    """Show `visit` every item from `start` on, each once, until it returns False; `enough` is the note on that.
+
+    `fetch` reads the page of 100 at a cursor. Raises `LinqError` only if not even the first page could be read.
+    """
+    reading = _Reading(visit)
+    cursors = {start.cursor}
+    at = start
+    while True:
+        if at is not start and anyio.current_time() > call.deadline - _SHORTEST_PAGE:
+            note = "The time for one call is over; call again with next_cursor for the rest."
+            return reading.outcome(note, resume=at)
+        try:
+            page = await fetch(at.cursor)
+        except LinqError as error:
+            if at is start:
+                raise
+            note = f"Stopped in the middle; next_cursor goes on from there. {call.explain(error)}"
+            return reading.outcome(note, resume=at)
+        behind = reading.read(page, at.first_index(page))
+        await call.progress(reading.scanned)
+        if behind < len(page.items):
+            resume = Position(at.cursor, behind, page.items[behind - 1].id or "")
+            return reading.outcome(enough, resume=resume)
+        if page.cursor_lost:
+            return reading.outcome("Linq gave a cursor that can't be sent again, so reading ends here; there is more.")
+        if page.next_cursor is None:
+            return reading.outcome(complete=True)
+        if page.next_cursor in cursors:
+            return reading.outcome("Linq's cursors lead in a circle, so reading ends here; there may be more.")
+        cursors.add(page.next_cursor)
+        at = Position(page.next_cursor)
+        if reading.enough:
+            return reading.outcome(enough, resume=at)
