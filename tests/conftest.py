@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
+import anyio
 import httpx
 import pytest
 import tenacity
 from pydantic import SecretStr
 
+from linq_mcp.api.client import LinqApi
 from linq_mcp.demo.account import demo_account
-from linq_mcp.demo.api import demo_api
+from linq_mcp.demo.api import DEMO_BASE_URL, DEMO_KEY, demo_api
 from linq_mcp.demo.serve import running
+from linq_mcp.explain import explain
 from linq_mcp.server import Account
 from linq_mcp.settings import Settings
+from linq_mcp.tools.tool import Call
 
 # Found in any output, this is the key having leaked.
 KEY = "lq-test-7f3a9c"
@@ -31,7 +36,7 @@ class _Stream(httpx.AsyncByteStream):
         yield self._body
 
 
-class _Canned(httpx.AsyncBaseTransport):
+class Canned(httpx.AsyncBaseTransport):
     """Answers with what `handler` returns, as a stream: what comes over a socket is not read in advance."""
 
     def __init__(self, handler: Handler) -> None:
@@ -45,7 +50,27 @@ class _Canned(httpx.AsyncBaseTransport):
 def account_over(handler: Handler, *, settings: Settings | None = None) -> Account:
     """An account whose API is `handler`."""
     given = settings or Settings(api_key=SecretStr(KEY), key_source="the environment variable LINQ_API_V3_API_KEY")
-    return Account(lambda: given, transport=lambda: _Canned(handler))
+    return Account(lambda: given, transport=lambda: Canned(handler))
+
+
+@asynccontextmanager
+async def call_over(
+    transport: httpx.AsyncBaseTransport, *, seconds: float = 30, progress: list[int] | None = None
+) -> AsyncIterator[Call]:
+    """What a tool's call gets, over `transport`; counts of progress are added to `progress`."""
+
+    async def note_progress(count: int) -> None:
+        if progress is not None:
+            progress.append(count)
+
+    settings = Settings(api_key=SecretStr(DEMO_KEY), base_url=DEMO_BASE_URL)
+    async with LinqApi(settings, transport=transport) as api:
+        yield Call(
+            api=api,
+            deadline=anyio.current_time() + seconds,
+            progress=note_progress,
+            explain=lambda error: explain(error, settings=settings, asked={}, example=""),
+        )
 
 
 def page(data: str) -> bytes:

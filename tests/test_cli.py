@@ -59,7 +59,9 @@ def test_demo_shows_the_tool_the_pages_the_chats_and_an_answer() -> None:
     """The newcomer's first minute, as a person reads it."""
     done = run("demo")
     assert done.returncode == 0, done.stderr
-    assert "list_chats: List chats" in done.stdout
+    assert "was shown 8 tools" in done.stdout
+    assert "list_chats {from, to, limit, cursor}" in done.stdout
+    assert "+14155550142  CRITICAL   100 chats  ####" in done.stdout
     assert '{"limit": 100, "cursor": "200"}: 100 chats' in done.stdout
     assert "of 300 chats" in done.stdout
     assert "Team Discussion" in done.stdout

@@ -19,6 +19,7 @@ from linq_mcp.server import Account, build_server
 from linq_mcp.settings import BASE_URL_VARIABLE, DEFAULT_BASE_URL, KEY_VARIABLE, LOG_LEVEL_VARIABLE, PROFILE_VARIABLE
 from linq_mcp.tools import TOOLS
 from linq_mcp.tools.chat_row import CHAT_ROW_SCHEMA
+from linq_mcp.tools.message_row import MESSAGE_ROW_PROPERTIES
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -28,10 +29,14 @@ HEADINGS = re.findall(r"^### (.+)$", README, re.MULTILINE)
 
 
 async def test_the_example_is_what_the_demo_account_answers() -> None:
-    """The first two JSON blocks are a call and its answer, to the letter."""
-    arguments, answer = JSON_BLOCKS[:2]
+    """The first two JSON blocks are a call and its answer, to the letter; the third is the beginning of a summary."""
+    arguments, answer, summary = JSON_BLOCKS[:3]
     async with Client(build_server(Account(in_process.settings, transport=in_process.transport))) as client:
         assert (await client.call_tool("list_chats", arguments)).structured_content == answer
+        whole = (await client.call_tool("summarize_chat_health", {})).structured_content
+        assert whole is not None
+        assert {name: whole[name] for name in ("scanned", "complete")} == {"scanned": 300, "complete": True}
+        assert whole["lines"][:3] == summary["lines"]
 
 
 def test_every_error_text_has_its_heading() -> None:
@@ -45,9 +50,9 @@ def test_every_tool_is_named(tool: str) -> None:
     assert f"`{tool}`" in README
 
 
-def test_every_argument_and_member_is_named() -> None:
-    """The fields' table is complete."""
-    members = [*TOOLS[0].input_schema["properties"], *CHAT_ROW_SCHEMA["properties"]]
+def test_every_member_of_a_row_is_named() -> None:
+    """The fields' tables are complete."""
+    members = [*CHAT_ROW_SCHEMA["properties"], *MESSAGE_ROW_PROPERTIES]
     assert [member for member in members if f"`{member}`" not in README] == []
 
 

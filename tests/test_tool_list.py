@@ -95,7 +95,22 @@ def test_names_and_descriptions_fit_the_clients_limits(name: str, listed: dict[s
     assert 0 < len(listed[name]["description"]) < 1000
 
 
-def test_the_list_keeps_its_budget(listed: dict[str, Any]) -> None:
-    """What every conversation with the server costs before the first call."""
-    wire = json.dumps({"tools": list(listed.values())}, ensure_ascii=False, separators=(",", ":"))
-    assert len(wire.encode()) <= 1_800
+def size(value: Any) -> int:
+    """Bytes of compact JSON."""
+    return len(json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode())
+
+
+def test_list_chats_alone_keeps_its_budget(listed: dict[str, Any]) -> None:
+    """About 450 tokens for the tool that most conversations begin with, its output schema included."""
+    assert size({"tools": [listed["list_chats"]]}) <= 1_800
+
+
+def test_what_models_are_shown_keeps_its_budget(listed: dict[str, Any]) -> None:
+    """What every conversation costs before the first call: under 2,000 tokens for all tools."""
+    shown = [{name: tool[name] for name in ("name", "description", "inputSchema")} for tool in listed.values()]
+    assert size(shown) <= 8_500
+
+
+def test_output_schemas_keep_their_budget(listed: dict[str, Any]) -> None:
+    """Clients that validate read them; no model is shown them."""
+    assert size([tool["outputSchema"] for tool in listed.values()]) <= 8_500

@@ -22,8 +22,11 @@ SERVER = StdioServerParameters(command=sys.executable, args=["-m", "linq_mcp", "
 _PAGE = 100
 # The demo account has far fewer pages; should paging ever not end, the tour still does.
 _MOST_PAGES = 20
-_ROWS = 20
+_ROWS = 12
+_BAR = 40
 _COLOURS = {"HEALTHY": "32", "AT_RISK": "33", "CRITICAL": "31", "OPTED_OUT": "35"}
+# Told apart without colour, too; the worst comes first.
+_MARKS = {"CRITICAL": "#", "AT_RISK": "+", "OPTED_OUT": "x", "HEALTHY": "-"}
 
 
 async def tour(out: TextIO, *, colour: bool) -> None:
@@ -35,13 +38,14 @@ async def tour(out: TextIO, *, colour: bool) -> None:
         show.heading(f"A client connected in {perf_counter() - started:.1f} s and was shown {_counted(tools, 'tool')}")
         for tool in tools:
             show.tool(tool)
-        show.heading("It pages through the account")
+        show.heading("How healthy is the account, line by line? summarize_chat_health {}")
+        show.lines(json.loads(_text(await client.call_tool("summarize_chat_health", {}))))
+        show.heading("It pages through the chats")
         chats = [chat async for page in _pages(client, show) for chat in page["chats"]]
         show.heading(f"The {min(_ROWS, len(chats))} most recently active of {len(chats)} chats")
         show.chats(chats[:_ROWS])
         show.heading("One answer to the letter, as the assistant reads it")
-        answer = await _call(client, {"limit": 2})
-        show.line(_text(answer))
+        show.line(_text(await _call(client, {"limit": 2})))
     show.heading("Next: `linq-mcp config` registers it in your client, `linq-mcp doctor` checks your key")
 
 
@@ -90,11 +94,28 @@ class _Printer:
         self.line(self._painted(text, "1"))
 
     def tool(self, tool: types.Tool) -> None:
-        self.line(f"  {self._painted(tool.name, '36')}: {tool.title}")
-        for line in textwrap.wrap(tool.description or "", self._width - 4):
+        arguments = ", ".join(tool.input_schema.get("properties", {}))
+        self.line(f"  {self._painted(tool.name, '36')} {{{arguments}}}")
+        first, *_ = (tool.description or "").partition(". ")
+        for line in textwrap.wrap(first, self._width - 4):
             self.line(f"    {line}")
-        for name, schema in tool.input_schema.get("properties", {}).items():
-            self.line(f"      {name:<7} {schema['type']:<8} {schema['description']}")
+
+    def lines(self, summary: Mapping[str, Any]) -> None:
+        """A row for each line, with a bar of its chats by status."""
+        most = max((row["chats"] for row in summary["lines"]), default=0) or 1
+        self.line(
+            "  " + ", ".join(f"{self._painted(mark, _COLOURS[status])} {status}" for status, mark in _MARKS.items())
+        )
+        for row in summary["lines"]:
+            counts = row["health"]
+            lengths = {status: round(_BAR * counts[status] / most) or 1 for status in _MARKS if status in counts}
+            bar = "".join(
+                self._painted(_MARKS[status] * length, _COLOURS[status]) for status, length in lengths.items()
+            )
+            told = ", ".join(f"{count} {status}" for status, count in sorted(counts.items(), key=lambda item: -item[1]))
+            line, reputation = row.get("line", "no line"), row.get("reputation", "")
+            self.line(f"  {line:<13} {reputation:<9} {row['chats']:>4} chats  {bar}")
+            self.line(f"  {'':<35} {told}")
 
     def chats(self, chats: Iterable[Mapping[str, Any]]) -> None:
         self.line(f"  {'health':<10} {'last activity':<21} {'line':<13} {'service':<9} who")
