@@ -6,6 +6,7 @@ import argparse
 import io
 import logging
 import os
+import re
 import signal
 import sys
 from collections.abc import Sequence
@@ -15,6 +16,7 @@ from linq_mcp import __version__
 
 if TYPE_CHECKING:
     from linq_mcp.server import Account
+    from linq_mcp.settings import Settings
 
 _DESCRIPTION = "A Model Context Protocol server over a Linq account's conversations. Without a command it serves stdio."
 _USAGE_ERROR = 2
@@ -47,6 +49,18 @@ def _parser() -> argparse.ArgumentParser:
     commands.add_parser("demo", help="start the server on the demo account and show what a client gets from it")
     api = commands.add_parser("demo-api", help="serve the demo account's HTTP API on a loopback port")
     api.add_argument("--port", type=_port, default=8787, help="default 8787; 0 takes a free one")
+    http = commands.add_parser("http", help="serve a team over Streamable HTTP instead of one client over stdio")
+    http.add_argument("--host", default="127.0.0.1", help="the address to listen on; default 127.0.0.1")
+    http.add_argument("--port", type=_port, default=8000, help="default 8000; 0 takes a free one")
+    http.add_argument("--path", type=_path, default="/mcp", help="default /mcp")
+    http.add_argument("--allowed-host", action="append", default=[], metavar="H", help="a name clients call it by")
+    http.add_argument("--allowed-origin", action="append", default=[], metavar="H", help="an origin of web clients")
+    http.add_argument(
+        "--key-from",
+        choices=["header", "settings"],
+        default="header",
+        help="whose Linq key is used: each caller's own (header x-linq-api-v3-api-key), or the server's",
+    )
     commands.add_parser("doctor", help="check the key, the API and one chat, and print a client's configuration")
     config = commands.add_parser("config", help="print this server's entry for a client's configuration")
     config.add_argument("client", nargs="?", help="one client only, such as cursor")
@@ -59,12 +73,20 @@ def _port(text: str) -> int:
     raise argparse.ArgumentTypeError(f"{text!r} is not a port (0 to 65535)")
 
 
+def _path(text: str) -> str:
+    if re.fullmatch(r"/[A-Za-z0-9._~/-]*", text) and text != "/healthz":
+        return text
+    raise argparse.ArgumentTypeError(f"{text!r} is not a path such as /mcp")
+
+
 def _run(options: argparse.Namespace) -> int:
     match options.command:
         case "demo":
             return _demo()
         case "demo-api":
             return _demo_api(options.port)
+        case "http":
+            return _http(options)
         case "doctor":
             return _doctor(demo=options.demo)
         case "config":
@@ -73,15 +95,16 @@ def _run(options: argparse.Namespace) -> int:
             return _serve(demo=options.demo)
 
 
-def _account(*, demo: bool) -> Account:
+def _account(*, demo: bool) -> tuple[Account, Settings]:
+    """The account to serve, and the settings as they are now."""
     from linq_mcp.server import Account
     from linq_mcp.settings import load_settings
 
     if demo:
         from linq_mcp.demo import in_process
 
-        return Account(in_process.settings, transport=in_process.transport)
-    return Account(lambda: load_settings(os.environ))
+        return Account(in_process.settings, transport=in_process.transport), in_process.settings()
+    return Account(lambda: load_settings(os.environ)), load_settings(os.environ)
 
 
 def _serve(*, demo: bool) -> int:
@@ -105,12 +128,45 @@ def _serve(*, demo: bool) -> int:
     from linq_mcp.stdio import serve_stdio
 
     async def serve_and_leave() -> None:
-        code = await serve_stdio(build_server(_account(demo=demo)))
+        account, _ = _account(demo=demo)
+        code = await serve_stdio(build_server(account))
         logging.shutdown()
         # Without waiting for threads blocked on stdin or in a name look-up, nor for the interpreter's teardown.
         os._exit(code)
 
     anyio.run(serve_and_leave)
+    return 0
+
+
+def _http(options: argparse.Namespace) -> int:
+    from linq_mcp.settings import HTTP_TOKEN_VARIABLE
+    from linq_mcp.streamable_http import CallersOwn, Door, application, refusal, serve
+
+    account, settings = _account(demo=options.demo)
+    _log_to_stderr("INFO" if settings.log_level == "WARNING" else settings.log_level)
+    door = Door(
+        host=options.host,
+        port=options.port,
+        path=options.path,
+        allowed_hosts=options.allowed_host,
+        allowed_origins=options.allowed_origin,
+    )
+    # The demo account has one key, which everybody may use.
+    own_key = options.key_from == "settings" or options.demo
+    if problem := refusal(door, settings, own_key=own_key):
+        print(f"linq-mcp http: {problem}", file=sys.stderr)
+        return _USAGE_ERROR
+    token = settings.http_token.get_secret_value() if own_key and settings.http_token else None
+    if own_key and not token:
+        logging.getLogger("linq_mcp").warning(
+            "everybody on this machine can read the account through this server; %s would ask for a token",
+            HTTP_TOKEN_VARIABLE,
+        )
+    try:
+        serve(application(account if own_key else CallersOwn(settings), door, token=token), door)
+    except OSError as error:
+        print(f"linq-mcp http: can't listen on {door.host} port {door.port} ({error.strerror})", file=sys.stderr)
+        return 1
     return 0
 
 
@@ -163,8 +219,8 @@ def _doctor(*, demo: bool) -> int:
 
     _log_to_stderr("WARNING")
     _draw_what_can_be_drawn()
-    account = _account(demo=demo)
-    return 0 if anyio.run(lambda: examine(account, lambda text: print(text, flush=True))) else 1
+    account, settings = _account(demo=demo)
+    return 0 if anyio.run(examine, account, settings, lambda text: print(text, flush=True)) else 1
 
 
 def _config(client: str | None) -> int:

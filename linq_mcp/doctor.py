@@ -15,22 +15,26 @@ from linq_mcp.client_config import SERVER_NAME, entry, this_command
 from linq_mcp.errors import LinqMcpError
 from linq_mcp.explain import explain
 from linq_mcp.server import Account
+from linq_mcp.settings import Settings
 from linq_mcp.tools.chat_row import ChatRow, chat_row
 from linq_mcp.tools.tool import CALL_SECONDS
 
 
-async def examine(account: Account, say: Callable[[str], None]) -> bool:
-    """Check `account`, tell each finding to `say` as a line, and close it; whether everything is in order."""
+async def examine(account: Account, settings: Settings, say: Callable[[str], None]) -> bool:
+    """Check `account`, which goes by `settings`, and close it; whether everything is in order.
+
+    Each finding is told to `say` as a line.
+    """
     say(f"linq-mcp {__version__}, mcp {version('mcp')}, Python {platform.python_version()}, {platform.system()}")
     try:
         await _check(account, say)
         healthy = True
     except LinqMcpError as error:
-        say(f"FAIL  {explain(error, settings=account.settings, asked={}, example='')}")
+        say(f"FAIL  {explain(error, settings=settings, asked={}, example='')}")
         healthy = False
     finally:
         await account.aclose()
-    for warning in account.settings.warnings:
+    for warning in settings.warnings:
         say(f"note  {warning}")
     configuration = {"mcpServers": {SERVER_NAME: entry(this_command(), {})}}
     say("\nFor a client's configuration (`linq-mcp config` has each client's own form):")
@@ -39,8 +43,8 @@ async def examine(account: Account, say: Callable[[str], None]) -> bool:
 
 
 async def _check(account: Account, say: Callable[[str], None]) -> None:
-    api = await account.api()
-    say(f"ok    The key comes from {account.settings.key_source}.")
+    api, settings = await account.open()
+    say(f"ok    The key comes from {settings.key_source}.")
     milliseconds = []
     for _ in range(2):
         started = perf_counter()
@@ -48,7 +52,7 @@ async def _check(account: Account, say: Callable[[str], None]) -> None:
         page = await api.list_chats(from_=None, to=None, limit=1, cursor=None, deadline=deadline)
         milliseconds.append(round((perf_counter() - started) * 1000))
     first, second = milliseconds
-    say(f"ok    {account.settings.base_url} answered in {first} ms, and in {second} ms over the open connection.")
+    say(f"ok    {settings.base_url} answered in {first} ms, and in {second} ms over the open connection.")
     say(f"ok    {_described(chat_row(page.items[0]))}" if page.items else "ok    The account has no chats yet.")
 
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
-from typing import TYPE_CHECKING, Any
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any, Protocol
 
 import anyio
 from mcp import types
@@ -46,8 +46,21 @@ _ANNOTATIONS = types.ToolAnnotations(
 )
 
 
+class Accounts(Protocol):
+    """Whose Linq account a call reads."""
+
+    async def open(self, headers: Mapping[str, str] | None, /) -> tuple[LinqApi, Settings]:
+        """The connection for a request with these HTTP headers (None: stdio), and the settings it goes by.
+
+        Raises `SettingsError`, or `Unreachable` for a proxy setting that can't be used.
+        """
+
+    async def aclose(self) -> None:
+        """Close what was opened."""
+
+
 class Account:
-    """The Linq account of a running server: settings read, and the connection opened, when a call first needs them.
+    """The one account of this process: settings read, and the connection opened, when a call first needs them.
 
     As long as a setting is missing each call reads them anew, so that a `linq login` is noticed at once.
     """
@@ -57,35 +70,35 @@ class Account:
     ) -> None:
         self._load = load
         self._transport = transport
-        self._closing = AsyncExitStack()
-        self._api: LinqApi | None = None
-        self.settings = Settings()
+        self._opened: tuple[LinqApi, Settings] | None = None
 
-    async def api(self) -> LinqApi:
-        """The connection to Linq. Raises `SettingsError`, or `Unreachable` for a proxy setting that can't be used."""
-        if self._api is None:
-            self.settings = self._load()
-            if self.settings.problem:
-                raise SettingsError(self.settings.problem)
+    async def open(self, _: Mapping[str, str] | None = None) -> tuple[LinqApi, Settings]:
+        """As `Accounts` has it; the headers make no difference."""
+        if self._opened is None:
+            settings = self._load()
+            if settings.problem:
+                raise SettingsError(settings.problem)
             from linq_mcp.api.client import LinqApi  # noqa: PLC0415 - importing httpx would delay `initialize`
 
-            self._api = LinqApi(self.settings, transport=self._transport() if self._transport else None)
-            await self._closing.enter_async_context(self._api)
-        return self._api
+            self._opened = LinqApi(settings, transport=self._transport() if self._transport else None), settings
+        return self._opened
 
     async def aclose(self) -> None:
-        await self._closing.aclose()
+        if self._opened:
+            api, _ = self._opened
+            self._opened = None
+            await api.aclose()
 
 
-def build_server(account: Account) -> Server[Account]:
-    """The MCP server over `account`, for any transport of the SDK. Leaving its lifespan closes the account."""
+def build_server(accounts: Accounts) -> Server[Accounts]:
+    """The MCP server over `accounts`, for any transport of the SDK. Leaving its lifespan closes them."""
 
     @asynccontextmanager
-    async def lifespan(_: Server[Account]) -> AsyncIterator[Account]:
+    async def lifespan(_: Server[Accounts]) -> AsyncIterator[Accounts]:
         try:
-            yield account
+            yield accounts
         finally:
-            await account.aclose()
+            await accounts.aclose()
 
     return Server(
         "linq-mcp",
@@ -100,7 +113,7 @@ def build_server(account: Account) -> Server[Account]:
 
 
 async def _list_tools(
-    _: ServerRequestContext[Account], __: types.PaginatedRequestParams | None
+    _: ServerRequestContext[Accounts], __: types.PaginatedRequestParams | None
 ) -> types.ListToolsResult:
     return types.ListToolsResult(tools=[_described(tool) for tool in TOOLS])
 
@@ -117,18 +130,18 @@ def _described(tool: Tool[Any]) -> types.Tool:
 
 
 async def _call_tool(
-    context: ServerRequestContext[Account], params: types.CallToolRequestParams
+    context: ServerRequestContext[Accounts], params: types.CallToolRequestParams
 ) -> types.CallToolResult:
     tool = next((tool for tool in TOOLS if tool.name == params.name), None)
     if tool is None:
         known = ", ".join(tool.name for tool in TOOLS)
         raise MCPError(types.INVALID_PARAMS, f"Unknown tool: {clean(params.name, 60)}. The tools are: {known}.")
-    account = context.lifespan_context
     given = params.arguments or {}
+    settings = Settings()
 
     def told(error: LinqMcpError) -> str:
         asked = {name: clean(str(value), 80) for name, value in given.items() if value is not None}
-        return explain(error, settings=account.settings, asked=asked, example=tool.example)
+        return explain(error, settings=settings, asked=asked, example=tool.example)
 
     async def progress(count: int) -> None:
         await context.session.report_progress(count, message=f"{count} read")
@@ -136,7 +149,8 @@ async def _call_tool(
     try:
         deadline = anyio.current_time() + tool.seconds
         arguments = tool.read(given)
-        call = Call(api=await account.api(), deadline=deadline, progress=progress, explain=told)
+        api, settings = await context.lifespan_context.open(context.request and context.request.headers)
+        call = Call(api=api, deadline=deadline, progress=progress, explain=told)
         return _success(await tool.run(arguments, call))
     except LinqMcpError as error:
         logger.info("%s: %s", tool.name, type(error).__name__)

@@ -23,6 +23,7 @@ KEY_VARIABLE = "LINQ_API_V3_API_KEY"
 BASE_URL_VARIABLE = "LINQ_API_V3_BASE_URL"
 PROFILE_VARIABLE = "LINQ_PROFILE"
 LOG_LEVEL_VARIABLE = "LINQ_MCP_LOG_LEVEL"
+HTTP_TOKEN_VARIABLE = "LINQ_MCP_HTTP_TOKEN"  # noqa: S105 - a name, no token
 CONFIG_FILE = "~/.linq/config.json"
 
 DEFAULT_BASE_URL = "https://api.linqapp.com/api/partner"
@@ -42,8 +43,9 @@ class Settings:
     """What a run of linq-mcp goes by.
 
     `base_url` ends without `/v3` and without a slash. `key_source` says in words where the key came
-    from. `problem` is the text for the user when no call can be made as things stand, else None;
-    `warnings` are texts on settings that were passed over.
+    from. `problem` is the text for the user when no call can be made as things stand, else None, and
+    `base_url_problem` its part that has nothing to do with a key; `warnings` are texts on settings that were passed
+    over. `http_token` is what callers of `linq-mcp http` show when they use the server's own key.
     """
 
     api_key: SecretStr | None = None
@@ -51,7 +53,9 @@ class Settings:
     base_url: str = DEFAULT_BASE_URL
     base_url_is_set: bool = False
     log_level: str = "WARNING"
+    http_token: SecretStr | None = None
     problem: str | None = None
+    base_url_problem: str | None = None
     warnings: tuple[str, ...] = field(default=())
 
 
@@ -66,9 +70,16 @@ def load_settings(environ: Mapping[str, str]) -> Settings:
         base_url=base_url,
         base_url_is_set=_value(environ, BASE_URL_VARIABLE) is not None,
         log_level=_log_level(_value(environ, LOG_LEVEL_VARIABLE), warnings),
+        http_token=SecretStr(token) if (token := _value(environ, HTTP_TOKEN_VARIABLE)) else None,
         problem=base_url_problem or key_problem,
+        base_url_problem=base_url_problem,
         warnings=tuple(warnings),
     )
+
+
+def is_key(text: str) -> bool:
+    """Whether `text` has the form of a key, and so of a header's value."""
+    return re.fullmatch(r"[\x21-\x7e]{1,1000}", text) is not None
 
 
 def is_loopback(base_url: str) -> bool:
@@ -122,7 +133,7 @@ def _key(environ: Mapping[str, str], warnings: list[str]) -> tuple[str | None, s
         problem = f"{_NO_KEY} {found}" if found else _NO_KEY
     if key is None:
         return None, None, problem
-    if re.search(r"[^\x21-\x7e]", key):
+    if not is_key(key):
         return (
             None,
             None,

@@ -128,7 +128,8 @@ def test_doctor_on_an_account_without_chats() -> None:
         "from linq_mcp.doctor import examine\n"
         "from linq_mcp.server import Account\n"
         "empty = httpx.ASGITransport(demo_api(Data([], {}, [])))\n"
-        "print(anyio.run(examine, Account(in_process.settings, transport=lambda: empty), print))\n"
+        "account = Account(in_process.settings, transport=lambda: empty)\n"
+        "print(anyio.run(examine, account, in_process.settings(), print))\n"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=SECONDS, check=True)
     assert "no chats yet" in done.stdout

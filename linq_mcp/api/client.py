@@ -9,6 +9,8 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Mapping
+from copy import copy
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 from types import TracebackType
 from typing import Self
 from urllib.parse import quote
@@ -40,13 +42,14 @@ MAX_ATTEMPTS = 3
 _ERROR_MESSAGE_LIMIT = 300
 # What an attempt needs at the least; a wait that leaves less than this before the deadline is not begun.
 _SHORTEST_ATTEMPT = 1.0
-_TIMEOUTS = httpx.Timeout(12.0, connect=5.0, pool=5.0)
-_LIMITS = httpx.Limits(max_connections=50, max_keepalive_connections=20, keepalive_expiry=30.0)
+# For a free connection a call waits as long as it has time; the deadline ends that.
+_TIMEOUTS = httpx.Timeout(12.0, connect=5.0, pool=None)
+_LIMITS = httpx.Limits(max_connections=100, max_keepalive_connections=20, keepalive_expiry=30.0)
 _BACKOFF = tenacity.wait_random_exponential(multiplier=0.5, min=0.2, max=8.0)
 
 
 class LinqApi:
-    """A Linq account, read with the key of `settings`. An async context manager: leaving it closes the pool.
+    """Linq with the key of `settings`. An async context manager: leaving it closes the connection pool.
 
     `transport` stands in for the network (the demo account, tests). Every method takes a `deadline` in the
     clock of `anyio.current_time()` and raises nothing but `LinqError`.
@@ -58,11 +61,12 @@ class LinqApi:
             self._http = httpx.AsyncClient(
                 base_url=f"{settings.base_url}/v3/",
                 headers={
-                    "Authorization": f"Bearer {self._key}",
                     "Accept": "application/json",
                     "Accept-Encoding": "gzip",
                     "User-Agent": f"linq-mcp/{__version__}",
                 },
+                # A cookie set for one key must not go out with another.
+                cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
                 timeout=_TIMEOUTS,
                 limits=_LIMITS,
                 follow_redirects=False,
@@ -78,12 +82,22 @@ class LinqApi:
                 retryable=False,
             ) from None
 
+    def with_key(self, key: str) -> LinqApi:
+        """The same connections with another key. Nothing else is shared, and closing remains with the original."""
+        other = copy(self)
+        other._key = key  # noqa: SLF001 - its own class
+        return other
+
     async def __aenter__(self) -> Self:
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """Close the connection pool, for those with another key too."""
         await self._http.aclose()
 
     async def list_chats(
@@ -156,7 +170,7 @@ class LinqApi:
 
     async def _get_once(self, path: str, query: Mapping[str, str]) -> Answer:
         try:
-            async with self._http.stream("GET", path, params=query) as response:
+            async with self._http.stream("GET", path, params=query, headers=self._authorization) as response:
                 body = await read_body(response)
         except httpx.TimeoutException as error:
             raise Unreachable(_TIMEOUT_TEXTS.get(type(error), _READ_TIMEOUT_TEXT), timed_out=True) from None
@@ -176,6 +190,10 @@ class LinqApi:
         if response.is_redirect:
             raise Unreadable(f"It was a redirect ({response.status_code}), which is not followed.", trace_id=trace_id)
         raise self._rejected(response, body, trace_id)
+
+    @property
+    def _authorization(self) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self._key}"}
 
     def _rejected(self, response: httpx.Response, body: bytes, trace_id: str | None) -> Rejected:
         try:
@@ -202,7 +220,6 @@ class LinqApi:
 _READ_TIMEOUT_TEXT = "The connection stood, but no answer came within 12 seconds."
 _TIMEOUT_TEXTS: dict[type[httpx.TimeoutException], str] = {
     httpx.ConnectTimeout: "No connection came about within 5 seconds.",
-    httpx.PoolTimeout: "Too many requests are under way here at once.",
 }
 
 

@@ -1,0 +1,279 @@
+"""Serving a team over Streamable HTTP: stateless in both protocol eras, so that any replica can answer any request.
+
+The SDK speaks MCP, Starlette routes and uvicorn serves; here is what lies between: whose key a call uses, who may
+call, and how much at once.
+"""
+
+from __future__ import annotations
+
+import hmac
+import json
+import logging
+import signal
+import socket
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from time import perf_counter
+
+import httpx
+import uvicorn
+from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
+from mcp.server.transport_security import TransportSecuritySettings
+from starlette.applications import Starlette
+from starlette.datastructures import Headers
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from linq_mcp import __version__
+from linq_mcp.api.client import LinqApi
+from linq_mcp.errors import SettingsError
+from linq_mcp.server import Accounts, build_server
+from linq_mcp.settings import HTTP_TOKEN_VARIABLE, Settings, is_key
+
+logger = logging.getLogger(__name__)
+
+KEY_HEADER = "x-linq-api-v3-api-key"
+MAX_BODY_BYTES = 1024 * 1024
+MAX_HEADER_BYTES = 32 * 1024
+MAX_CALLS_IN_FLIGHT = 512
+# What is under way when the server is told to stop may take this long to finish.
+STOP_SECONDS = 10
+
+_LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Door:
+    """Where the server listens and whom it lets in."""
+
+    host: str = "127.0.0.1"
+    port: int = 8000
+    path: str = "/mcp"
+    allowed_hosts: Sequence[str] = ()
+    allowed_origins: Sequence[str] = ()
+
+
+class CallersOwn:
+    """Each request carries its caller's Linq key in a header. The key is used for that request alone and not kept.
+
+    The connections to Linq are shared, whoever's key goes over them.
+    """
+
+    def __init__(self, settings: Settings, *, transport: httpx.AsyncBaseTransport | None = None) -> None:
+        self._settings = replace(settings, api_key=None, key_source=f"the header {KEY_HEADER}")
+        self._transport = transport
+        self._api: LinqApi | None = None
+
+    async def open(self, headers: Mapping[str, str] | None, /) -> tuple[LinqApi, Settings]:
+        """As `Accounts` has it."""
+        if self._settings.base_url_problem:
+            raise SettingsError(self._settings.base_url_problem)
+        key = (headers or {}).get(KEY_HEADER, "").strip()
+        if not key:
+            raise SettingsError(
+                "No Linq API key is set. This server reads Linq with each caller's own key: send it in the header "
+                f"{KEY_HEADER} (under `headers` in the client's configuration of this server), then call again."
+            )
+        if not is_key(key):
+            raise SettingsError(f"The Linq API key in the header {KEY_HEADER} has a character that no key has.")
+        if self._api is None:
+            self._api = LinqApi(self._settings, transport=self._transport)
+        return self._api.with_key(key), self._settings
+
+    async def aclose(self) -> None:
+        """Close the connections, if there are any."""
+        if self._api is not None:
+            await self._api.aclose()
+
+
+def application(accounts: Accounts, door: Door, *, token: str | None = None) -> Starlette:
+    """The ASGI application: MCP at `door.path`, `/healthz`, and everything that stands before them.
+
+    With a `token` every MCP request must show it as `Authorization: Bearer`.
+    """
+    server = build_server(accounts)
+    security = TransportSecuritySettings(
+        enable_dns_rebinding_protection=True,
+        allowed_hosts=[*_with_ports(door.allowed_hosts), *(_with_ports(_LOOPBACK) if _is_loopback(door.host) else [])],
+        allowed_origins=[
+            *door.allowed_origins,
+            *(f"http://{host}" for host in (_with_ports(_LOOPBACK) if _is_loopback(door.host) else [])),
+        ],
+    )
+    plain, streaming = (
+        StreamableHTTPSessionManager(
+            server,
+            stateless=True,
+            json_response=json_response,
+            security_settings=security,
+            max_request_body_size=MAX_BODY_BYTES,
+        )
+        for json_response in (True, False)
+    )
+    mcp: ASGIApp = _Choice(plain.handle_request, streaming.handle_request)
+    mcp = _AtOnce(mcp, MAX_CALLS_IN_FLIGHT)
+    if token is not None:
+        mcp = _Token(mcp, token)
+
+    @asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        async with plain.run(), streaming.run():
+            yield
+
+    async def healthz(_: Request) -> Response:
+        return JSONResponse({"version": __version__})
+
+    # Nothing is ever sent unasked, so there is no stream to GET and no session to DELETE: those get a 405.
+    routes = [Route(door.path, endpoint=mcp, methods=["POST"]), Route("/healthz", healthz, methods=["GET"])]
+    app = Starlette(routes=routes, lifespan=lifespan)
+    app.add_middleware(_AccessLog)
+    return app
+
+
+def serve(app: Starlette, door: Door) -> None:
+    """Serve until SIGINT or SIGTERM; calls in flight then have ten seconds. Raises OSError for a taken port."""
+    config = uvicorn.Config(
+        app,
+        http="h11",
+        ws="none",
+        h11_max_incomplete_event_size=MAX_HEADER_BYTES,
+        access_log=False,
+        log_config=None,
+        log_level="warning",
+        server_header=False,
+        timeout_graceful_shutdown=STOP_SECONDS,
+    )
+    # uvicorn raises the signal that ended it once more when it is done; here that end is the wanted one.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: None)
+    family = socket.AF_INET6 if ":" in door.host else socket.AF_INET
+    with socket.create_server((door.host, door.port), family=family, backlog=config.backlog) as bound:
+        port = bound.getsockname()[1]
+        logger.info("linq-mcp %s listens on %s port %d, path %s", __version__, door.host, port, door.path)
+        uvicorn.Server(config).run(sockets=[bound])
+
+
+def refusal(door: Door, settings: Settings, *, own_key: bool) -> str | None:
+    """Why the server can't be started like this, in one line; None if it can."""
+    if not _is_loopback(door.host) and not door.allowed_hosts:
+        return f"on {door.host} the server needs --allowed-host, the name that clients call it by"
+    if own_key and settings.http_token is None and not _is_loopback(door.host):
+        return (
+            f"with --key-from settings everybody who reaches {door.host} could read the account: set "
+            f"{HTTP_TOKEN_VARIABLE}, or listen on 127.0.0.1"
+        )
+    return None
+
+
+def _is_loopback(host: str) -> bool:
+    return host in ("localhost", "::1") or host.startswith("127.")
+
+
+def _with_ports(hosts: Sequence[str]) -> list[str]:
+    return [form for host in hosts for form in (host, f"{host}:*")]
+
+
+class _Choice:
+    """Answers in JSON, or as a stream of events where the client asks for progress and can read one."""
+
+    def __init__(self, plain: ASGIApp, streaming: ASGIApp) -> None:
+        self._plain = plain
+        self._streaming = streaming
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        accepts = Headers(scope=scope).get("accept", "")
+        if "text/event-stream" not in accepts and "*/*" not in accepts:
+            await self._plain(scope, receive, send)
+            return
+        messages: list[Message] = []
+        size = 0
+        while not messages or (messages[-1].get("more_body") and size <= MAX_BODY_BYTES):
+            messages.append(await receive())
+            size += len(messages[-1].get("body", b""))
+
+        async def replay() -> Message:
+            return messages.pop(0) if messages else await receive()
+
+        body = b"".join(message.get("body", b"") for message in messages)
+        app = self._streaming if _asks_for_progress(body) else self._plain
+        await app(scope, replay, send)
+
+
+def _asks_for_progress(body: bytes) -> bool:
+    if b"progressToken" not in body:
+        return False
+    try:
+        return "progressToken" in json.loads(body)["params"]["_meta"]
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return False
+
+
+class _AtOnce:
+    """Turns away what is more than the server takes on at once, with a word on when to come again."""
+
+    def __init__(self, app: ASGIApp, most: int) -> None:
+        self._app = app
+        self._most = most
+        self._count = 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if self._count >= self._most:
+            busy = Response("Too many calls are under way", status_code=503, headers={"Retry-After": "1"})
+            await busy(scope, receive, send)
+            return
+        self._count += 1
+        try:
+            await self._app(scope, receive, send)
+        finally:
+            self._count -= 1
+
+
+class _Token:
+    """Lets in who shows the token."""
+
+    def __init__(self, app: ASGIApp, token: str) -> None:
+        self._app = app
+        self._expected = f"Bearer {token}".encode()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        shown = Headers(scope=scope).get("authorization", "").encode("latin-1")
+        if hmac.compare_digest(shown, self._expected):
+            await self._app(scope, receive, send)
+            return
+        challenge = {"WWW-Authenticate": 'Bearer realm="linq-mcp"'}
+        await Response("A bearer token is needed", status_code=401, headers=challenge)(scope, receive, send)
+
+
+class _AccessLog:
+    """One line a request on stderr: method, path, status and milliseconds. No query, header or body."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        started = perf_counter()
+        status = 0
+
+        async def watched(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            await send(message)
+
+        try:
+            await self._app(scope, receive, watched)
+        finally:
+            known = "route" in scope or "endpoint" in scope
+            logger.info(
+                "%s %s %d %.0f ms",
+                scope["method"],
+                scope["path"] if known else "(another path)",
+                status,
+                (perf_counter() - started) * 1000,
+            )
