@@ -22,6 +22,8 @@ from linq_mcp.settings import BASE_URL_VARIABLE, Settings
 HEADLINES = {
     "arguments": "These arguments can't be used.",
     "no_key": "No Linq API key is set.",
+    "odd_key": "The Linq API key can't be used.",
+    "base_url": f"{BASE_URL_VARIABLE} can't be used.",
     "key_rejected": "Linq did not accept the API key.",
     "not_allowed": "Linq does not allow this.",
     "not_your_line": "This is not one of your lines.",
@@ -67,7 +69,7 @@ def explain(error: LinqMcpError, *, settings: Settings, asked: Mapping[str, obje
             ]
         case _:
             parts = [HEADLINES["internal"], str(error)]
-    return " ".join([*filter(None, parts), *_reference(error)])
+    return " ".join(" ".join([*parts, *_reference(error)]).split())
 
 
 def _rejected(error: Rejected, settings: Settings, asked: Mapping[str, object]) -> tuple[str, str]:

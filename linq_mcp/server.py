@@ -24,6 +24,7 @@ from linq_mcp.explain import HEADLINES, explain
 from linq_mcp.settings import Settings
 from linq_mcp.text import clean, without_surrogates
 from linq_mcp.tools import TOOLS
+from linq_mcp.tools.arguments import present
 from linq_mcp.tools.tool import Call, Tool
 
 if TYPE_CHECKING:
@@ -140,7 +141,7 @@ async def _call_tool(
     settings = Settings()
 
     def told(error: LinqMcpError) -> str:
-        asked = {name: clean(str(value), 80) for name, value in given.items() if value is not None}
+        asked = {name: clean(str(value), 80) for name, value in present(given).items()}
         return explain(error, settings=settings, asked=asked, example=tool.example)
 
     async def progress(count: int) -> None:

@@ -11,6 +11,7 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -35,7 +36,10 @@ _NO_KEY = (
 )
 # A desktop bundle hands over an unset optional setting as this literal.
 _UNFILLED = re.compile(r"\$\{[^}]*\}")
+# Stricter than urlsplit, which finds the host ::1 in `evil.com[::1]`.
+_AUTHORITY = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(:[0-9]*)?")
 _CONFIG_FILE_LIMIT = 1_000_000
+_PROFILES_SHOWN = 10
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,13 +118,16 @@ def _base_url(value: str | None) -> tuple[str, str | None]:
         return refuse("It is not a URL.")
     if url.scheme not in ("http", "https") or not host or re.search(r"[^\x21-\x7e]", value):
         return refuse("It must be a whole http or https URL.")
-    if url.username is not None or url.password is not None:
+    if "@" in url.netloc:
         return refuse("It must not hold a user name or password.")
-    if url.query or url.fragment:
+    if "?" in value or "#" in value:
         return refuse("It must not have a query or fragment.")
+    if not _AUTHORITY.fullmatch(url.netloc):
+        return refuse("It must be a whole http or https URL.")
     if url.scheme == "http" and not is_loopback(value):
         return refuse("Plain http would send the API key in the clear; use https (http only to this machine).")
-    return value.rstrip("/").removesuffix("/v3").rstrip("/"), None
+    path = re.sub(r"(/+v3)*/*$", "", url.path)
+    return value.removesuffix(url.path) + path, None
 
 
 def _key(environ: Mapping[str, str], warnings: list[str]) -> tuple[str | None, str | None, str | None]:
@@ -134,11 +141,8 @@ def _key(environ: Mapping[str, str], warnings: list[str]) -> tuple[str | None, s
     if key is None:
         return None, None, problem
     if not is_key(key):
-        return (
-            None,
-            None,
-            f"The Linq API key has a space, line break or other character no key has. It came from {source}.",
-        )
+        why = "It has a space, line break or other character no key has"
+        return None, None, f"The Linq API key can't be used. {why}. It came from {source}."
     return key, source, None
 
 
@@ -154,13 +158,14 @@ def _profile_key(environ: Mapping[str, str], warnings: list[str]) -> tuple[str |
     source = f"the profile {clean(name, 40)!r} of {CONFIG_FILE}"
     profile = profiles.get(name)
     if not isinstance(profile, dict):
-        if wanted:
-            known = ", ".join(clean(str(known), 40) for known in profiles) or "none"
-            return (
-                None,
-                source,
-                f"{PROFILE_VARIABLE} asks for a profile that {CONFIG_FILE} does not have (profiles there: {known}).",
+        if wanted or name == chosen:
+            shown = [clean(known, 40) for known in islice(profiles, _PROFILES_SHOWN)]
+            more = [f"{len(profiles) - len(shown)} more"] if len(profiles) > len(shown) else []
+            why = (
+                f"{PROFILE_VARIABLE if wanted else CONFIG_FILE} asks for the profile {clean(name, 40)!r}, which "
+                f"{CONFIG_FILE} does not have (profiles there: {', '.join([*shown, *more]) or 'none'})."
             )
+            return None, source, why
         return None, source, None
     token = profile.get("token")
     token = token.strip() if isinstance(token, str) else ""

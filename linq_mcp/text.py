@@ -28,7 +28,12 @@ _UNSEEN_CATEGORIES = frozenset({"Cc", "Cf", "Cs"})
 _UNSEEN = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u180b\u180c\u180d\u180f\u2800\u3164\uffa0") | frozenset(
     chr(point) for points in (range(0xFE00, 0xFE0F), range(0xE0100, 0xE01F0)) for point in points
 )
+# Arabic and Syriac signs that are drawn, although their category says format.
+_SEEN = frozenset("\u0600\u0601\u0602\u0603\u0604\u0605\u06dd\u070f\u08e2")
+_SURROGATE = re.compile("[\ud800-\udfff]")
 _APPLE_LOGO = "\uf8ff"
+# The one emoji that is a letter by category.
+_INFORMATION = "\u2139"
 _VIRAMA_CLASS = 9
 
 
@@ -75,7 +80,7 @@ def _is_visible(character: str) -> bool:
         )
     if category == "Co":
         return character == _APPLE_LOGO
-    return category not in _UNSEEN_CATEGORIES and character not in _UNSEEN
+    return character in _SEEN or (category not in _UNSEEN_CATEGORIES and character not in _UNSEEN)
 
 
 def _joiners_in_place(text: str) -> str:
@@ -97,6 +102,8 @@ def _joiners_in_place(text: str) -> str:
 def _takes_style(character: str) -> bool:
     if character.isascii():
         return character in "0123456789#*"
+    if character == _INFORMATION:
+        return True
     return unicodedata.category(character)[0] in "SP" or _is_new_emoji(character)
 
 
@@ -122,11 +129,7 @@ def folded(text: str) -> str:
 
 def without_surrogates(text: str) -> str:
     """`text` with each lone surrogate, which no UTF-8 stream can carry, replaced by `\ufffd`."""
-    return text.encode("utf-8", "surrogatepass").decode("utf-8", "replace") if _has_surrogate(text) else text
-
-
-def _has_surrogate(text: str) -> bool:
-    return not text.isascii() and any("\ud800" <= character <= "\udfff" for character in text)
+    return text if text.isascii() else _SURROGATE.sub("\ufffd", text)
 
 
 def moment(text: str) -> datetime | None:

@@ -14,11 +14,14 @@ import httpx
 from pydantic import BaseModel, TypeAdapter
 
 from linq_mcp.errors import Unreadable
-from linq_mcp.text import clean
 
 MAX_ANSWER_BYTES = 10_000_000
 # Longer than any cursor that could be meant to travel through a model and back.
 _CURSOR_LIMIT = 2000
+_MEDIA_TYPE = re.compile(r"[A-Za-z0-9.+-]{1,30}/[A-Za-z0-9.+-]{1,60}")
+
+# In seconds: what is farther away is no nearer to a retry.
+_FOREVER = 1_000_000_000
 
 ItemT = TypeVar("ItemT")
 ModelT = TypeVar("ModelT", bound=BaseModel)
@@ -55,6 +58,9 @@ async def read_body(response: httpx.Response) -> bytes:
     body = bytearray()
     try:
         async for chunk in response.aiter_raw():
+            if inflater and inflater.eof:
+                # zlib would keep what follows, without bound.
+                break
             body += inflater.decompress(chunk, MAX_ANSWER_BYTES + 1 - len(body)) if inflater else chunk
             if len(body) > MAX_ANSWER_BYTES:
                 raise Unreadable("It was larger than 10 MB.", trace_id=trace_id_of(response))
@@ -69,7 +75,8 @@ def json_object(body: bytes, response: httpx.Response, trace_id: str | None) -> 
     try:
         value = json.loads(body)
     except (ValueError, RecursionError):
-        kind = clean(response.headers.get("Content-Type", "no content type").split(";")[0], 40)
+        kind = response.headers.get("Content-Type", "").split(";")[0].strip()
+        kind = kind if _MEDIA_TYPE.fullmatch(kind) else "no content type"
         raise Unreadable(f"It was no JSON ({kind}, {len(body)} bytes).", trace_id=trace_id) from None
     if not isinstance(value, dict):
         raise Unreadable("It was JSON, but no object.", trace_id=trace_id)
@@ -98,19 +105,19 @@ def _cursor(value: object) -> tuple[str | None, bool]:
         return None, False
     if isinstance(value, int) and not isinstance(value, bool):
         value = str(value)
-    usable = isinstance(value, str) and len(value) <= _CURSOR_LIMIT and value.isprintable()
+    usable = isinstance(value, str) and len(value) <= _CURSOR_LIMIT and value.isprintable() and value == value.strip()
     return (str(value), False) if usable else (None, True)
 
 
 def seconds_to_wait(value: object) -> float | None:
     """Seconds from a `Retry-After` header (a number or a date) or an envelope's number; None if it says nothing."""
     if isinstance(value, str):
-        if not re.fullmatch(r"[0-9]{1,9}(\.[0-9]+)?", value.strip()):
+        if not re.fullmatch(r"[0-9]+(\.[0-9]+)?", value.strip()):
             return _until(value)
         value = float(value)
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 1e9:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not value >= 0:
         return None
-    return float(value)
+    return float(min(value, _FOREVER))
 
 
 def _until(date: str) -> float | None:

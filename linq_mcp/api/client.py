@@ -58,6 +58,10 @@ class LinqApi:
     def __init__(self, settings: Settings, *, transport: httpx.AsyncBaseTransport | None = None) -> None:
         self._key = settings.api_key.get_secret_value() if settings.api_key else ""
         try:
+            httpx.URL(settings.base_url)
+        except httpx.InvalidURL:
+            raise Unreachable("The host of the base URL can't be one.", retryable=False) from None
+        try:
             self._http = httpx.AsyncClient(
                 base_url=f"{settings.base_url}/v3/",
                 headers={
@@ -171,13 +175,19 @@ class LinqApi:
     async def _get_once(self, path: str, query: Mapping[str, str]) -> Answer:
         try:
             async with self._http.stream("GET", path, params=query, headers=self._authorization) as response:
-                body = await read_body(response)
+                try:
+                    body = await read_body(response)
+                except Unreadable:
+                    if not response.is_error:
+                        raise
+                    # The status says enough.
+                    body = b""
         except httpx.TimeoutException as error:
             raise Unreachable(_TIMEOUT_TEXTS.get(type(error), _READ_TIMEOUT_TEXT), timed_out=True) from None
         except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, OSError, UnicodeError) as error:
             # Only the cause's own words, with nothing of the request in them.
             raise Unreachable(f"The connection failed: {self._told(str(error)) or type(error).__name__}.") from None
-        trace_id = trace_id_of(response)
+        trace_id = self._safe(trace_id_of(response))
         logger.info(
             "GET /v3/%s -> %d, %d bytes, trace %s",
             path.split("/", maxsplit=1)[0],
@@ -207,14 +217,19 @@ class LinqApi:
         return Rejected(
             self._told(message) if isinstance(message, str) else "",
             status=response.status_code,
-            code=code if isinstance(code, int) and 0 < code < 1_000_000 else 0,
+            code=code if type(code) is int and 0 < code < 1_000_000 else 0,
             retry_after=seconds_to_wait(fields.get("retry_after")) if retry_after is None else retry_after,
-            trace_id=trace_id or (safe_trace_id(envelope.get("trace_id")) if isinstance(envelope, dict) else None),
+            trace_id=trace_id
+            or (self._safe(safe_trace_id(envelope.get("trace_id"))) if isinstance(envelope, dict) else None),
         )
 
     def _told(self, text: str) -> str:
         """Upstream words for a reader: on one line, short, and without the key should they repeat it."""
+        text = clean(text, None)
         return clean(text.replace(self._key, "[key]") if self._key else text, _ERROR_MESSAGE_LIMIT).rstrip(".")
+
+    def _safe(self, trace_id: str | None) -> str | None:
+        return None if trace_id and self._key and self._key in trace_id else trace_id
 
 
 _READ_TIMEOUT_TEXT = "The connection stood, but no answer came within 12 seconds."
@@ -237,4 +252,4 @@ def _wait(state: tenacity.RetryCallState) -> float:
 
 def _segment(value: str) -> str:
     """`value` as one segment of a path: nothing in it can end the segment or climb out of it."""
-    return quote(value, safe="")
+    return "%2E" * len(value) if value in (".", "..") else quote(value, safe="", errors="replace")

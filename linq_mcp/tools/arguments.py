@@ -26,6 +26,7 @@ _UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _CURSOR_LIMIT = 2000
 _TEXT_LIMIT = 200
 _ECHO_LIMIT = 40
+_UNKNOWN_SHOWN = 5
 
 
 class Refusal(ValueError):
@@ -54,7 +55,10 @@ def input_schema(arguments: type[Any]) -> dict[str, Any]:
 def read_arguments(arguments: type[ArgumentsT], given: Mapping[str, Any]) -> ArgumentsT:
     """Read what a model sent into the dataclass `arguments`. Raises `ArgumentsError` with every problem."""
     declared = _declared(arguments)
-    problems = [_unknown(name, list(declared)) for name in given if name not in declared]
+    unknown = [name for name in given if name not in declared]
+    problems = [_unknown(name, list(declared)) for name in unknown[:_UNKNOWN_SHOWN]]
+    if len(unknown) > _UNKNOWN_SHOWN:
+        problems.append(f"{len(unknown) - _UNKNOWN_SHOWN} more are no arguments either.")
     values = {}
     for name, (attribute, argument) in declared.items():
         value = given.get(name)
@@ -77,6 +81,11 @@ def declare(
     """An argument of its own kind: its JSON schema, and a function that reads a value or raises `Refusal`."""
     metadata = {"argument": _Argument(schema, read, required)}
     return field(metadata=metadata) if required else field(default=default, metadata=metadata)
+
+
+def present(given: Mapping[str, Any]) -> dict[str, Any]:
+    """What of `given` is there at all: models write null, "" and "null" for what they leave out."""
+    return {name: value for name, value in given.items() if not _is_absent(value)}
 
 
 def line(description: str) -> Any:
@@ -179,7 +188,7 @@ def _read_line(value: Any) -> str:
 
 
 def _read_participant(value: Any) -> str:
-    if isinstance(value, str) and _EMAIL.fullmatch(value.strip()):
+    if isinstance(value, str) and value.strip().isprintable() and _EMAIL.fullmatch(value.strip()):
         return value.strip()
     return _e164(value) or _refuse("takes one number in E.164 form such as +12052532136 or one email address", value)
 
@@ -192,6 +201,11 @@ def _refuse(valid: str, value: Any) -> str:
     """Refuse a handle; one that only has other punctuation is shown as it should be."""
     meant = "+" + re.sub(r"[\s().\-/+]", "", str(value)) if isinstance(value, str | int) else ""
     raise Refusal(f"{valid} (perhaps {meant}?)" if _E164.fullmatch(meant) else valid)
+
+
+def comes_back(cursor: str) -> bool:
+    """Whether `cursor`, handed out, is read as just that: a word that means absent would begin at the first page."""
+    return not _is_absent(cursor) and cursor == cursor.strip()
 
 
 def _read_cursor(value: Any) -> str:

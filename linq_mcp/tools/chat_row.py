@@ -57,14 +57,15 @@ HEALTH_GUIDE_SCHEMA = {"type": "object"}
 def chat_row(chat: Chat) -> ChatRow:
     """`chat` in short."""
     row: ChatRow = {}
-    if chat.id:
-        row["id"] = clean(chat.id, ID_LIMIT)
-    if name := given_name(chat):
-        row["display_name"] = clean(name, NAME_LIMIT)
+    if chat_id := clean(chat.id or "", ID_LIMIT):
+        row["id"] = chat_id
+    if name := clean(given_name(chat) or "", NAME_LIMIT):
+        row["display_name"] = name
     line = own_line(chat)
-    if line and line.handle:
-        row["line"] = clean(line.handle, HANDLE_LIMIT)
-    others = [clean(handle.handle, HANDLE_LIMIT) for handle in present(chat) if handle is not line and handle.handle]
+    if line and (number := clean(line.handle or "", HANDLE_LIMIT)):
+        row["line"] = number
+    shown = (clean(handle.handle or "", HANDLE_LIMIT) for handle in present(chat) if handle is not line)
+    others = [handle for handle in shown if handle]
     if others:
         row["participants"] = others[:PARTICIPANT_LIMIT]
     if len(others) > PARTICIPANT_LIMIT:
@@ -76,14 +77,15 @@ def chat_state(chat: Chat) -> ChatState:
     state: ChatState = {}
     if chat.is_group:
         state["is_group"] = True
-    if chat.service:
-        state["service"] = clean(chat.service, WORD_LIMIT)
+    if service := clean(chat.service or "", WORD_LIMIT):
+        state["service"] = service
     if status := health_status(chat):
         state["health_status"] = status
-        if is_unhealthy(status) and chat.health_status and chat.health_status.updated_at:
-            state["health_since"] = utc(chat.health_status.updated_at)
-    if chat.updated_at:
-        state["updated_at"] = utc(chat.updated_at)
+        since = utc(chat.health_status.updated_at or "") if chat.health_status and is_unhealthy(status) else ""
+        if since:
+            state["health_since"] = since
+    if updated_at := utc(chat.updated_at or ""):
+        state["updated_at"] = updated_at
     return state
 
 
@@ -109,7 +111,7 @@ def present(chat: Chat) -> list[Handle]:
 
 def is_present(handle: Handle) -> bool:
     """Whether a handle is still in its chat; `status` is trusted before `left_at`."""
-    return handle.status.casefold() not in _GONE if handle.status else handle.left_at is None
+    return handle.status.casefold() not in _GONE if handle.status else not handle.left_at
 
 
 def health_status(chat: Chat) -> str | None:

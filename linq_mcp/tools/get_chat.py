@@ -47,40 +47,40 @@ async def get_chat(arguments: Arguments, call: Call) -> WholeChat:
     """Read `GET /v3/chats/{chatId}`."""
     chat = await call.api.get_chat(arguments.chat_id, deadline=call.deadline)
     result: WholeChat = {}
-    if chat.id:
-        result["id"] = clean(chat.id, ID_LIMIT)
+    if chat_id := clean(chat.id or "", ID_LIMIT):
+        result["id"] = chat_id
     if name := clean(chat.display_name or "", None):
         result["display_name"] = name
     line = own_line(chat)
-    if line and line.handle:
-        result["line"] = clean(line.handle, HANDLE_LIMIT)
-    if participants := [_participant(handle) for handle in chat.handles or []]:
+    if line and (number := clean(line.handle or "", HANDLE_LIMIT)):
+        result["line"] = number
+    if participants := [row for row in map(_participant, chat.handles or []) if row]:
         result["participants"] = participants
-    if chat.created_at:
-        result["created_at"] = utc(chat.created_at)
+    if created_at := utc(chat.created_at or ""):
+        result["created_at"] = created_at
     if guide := health_guide([chat]):
         result["health_guide"] = next(iter(guide.values()))
-    if chat.group_chat_icon and chat.group_chat_icon.startswith("https://"):
-        result["group_chat_icon"] = clean(chat.group_chat_icon, None)
+    if (icon := clean(chat.group_chat_icon or "", None)).startswith("https://"):
+        result["group_chat_icon"] = icon
     return {**result, **chat_state(chat)}
 
 
 def _participant(handle: Handle) -> Participant:
     row: Participant = {}
-    if handle.handle:
-        row["handle"] = clean(handle.handle, HANDLE_LIMIT)
+    if address := clean(handle.handle or "", HANDLE_LIMIT):
+        row["handle"] = address
     if handle.is_me:
         row["is_me"] = True
-    if handle.service:
-        row["service"] = clean(handle.service, WORD_LIMIT)
-    if handle.status and handle.status.casefold() != "active":
-        row["status"] = clean(handle.status, WORD_LIMIT)
-    if handle.line_type:
-        row["line_type"] = clean(handle.line_type, WORD_LIMIT)
-    if handle.joined_at:
-        row["joined_at"] = utc(handle.joined_at)
-    if handle.left_at:
-        row["left_at"] = utc(handle.left_at)
+    if service := clean(handle.service or "", WORD_LIMIT):
+        row["service"] = service
+    if (status := clean(handle.status or "", WORD_LIMIT)) and status.casefold() != "active":
+        row["status"] = status
+    if line_type := clean(handle.line_type or "", WORD_LIMIT):
+        row["line_type"] = line_type
+    if joined_at := utc(handle.joined_at or ""):
+        row["joined_at"] = joined_at
+    if left_at := utc(handle.left_at or ""):
+        row["left_at"] = left_at
     return row
 
 

@@ -30,16 +30,16 @@ async def get_message(arguments: Arguments, call: Call) -> WholeMessage:
     """Read `GET /v3/messages/{messageId}`."""
     message = await call.api.get_message(arguments.message_id, deadline=call.deadline)
     result: WholeMessage = {**message_row(message, text_limit=None, whole=True)}
-    if message.chat_id:
-        result["chat_id"] = clean(message.chat_id, ID_LIMIT)
-    if message.created_at:
-        result["created_at"] = utc(message.created_at)
-    if message.sent_at:
-        result["sent_at"] = utc(message.sent_at)
-    if message.delivered_at:
-        result["delivered_at"] = utc(message.delivered_at)
-    if message.read_at:
-        result["read_at"] = utc(message.read_at)
+    if chat_id := clean(message.chat_id or "", ID_LIMIT):
+        result["chat_id"] = chat_id
+    if created_at := utc(message.created_at or ""):
+        result["created_at"] = created_at
+    if sent_at := utc(message.sent_at or ""):
+        result["sent_at"] = sent_at
+    if delivered_at := utc(message.delivered_at or ""):
+        result["delivered_at"] = delivered_at
+    if read_at := utc(message.read_at or ""):
+        result["read_at"] = read_at
     return result
 
 

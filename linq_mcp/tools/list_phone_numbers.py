@@ -51,16 +51,16 @@ async def list_phone_numbers(_: Arguments, call: Call) -> Lines:
 
 def _line_row(number: PhoneNumber) -> LineRow:
     row: LineRow = {}
-    if number.phone_number:
-        row["phone_number"] = clean(number.phone_number, HANDLE_LIMIT)
+    if phone_number := clean(number.phone_number or "", HANDLE_LIMIT):
+        row["phone_number"] = phone_number
     if reputation := status_of(number.reputation):
         row["reputation"] = reputation
-    if number.line_type:
-        row["line_type"] = clean(number.line_type, WORD_LIMIT)
-    if number.forwarding_number:
-        row["forwarding_number"] = clean(number.forwarding_number, HANDLE_LIMIT)
-    if number.id:
-        row["id"] = clean(number.id, ID_LIMIT)
+    if line_type := clean(number.line_type or "", WORD_LIMIT):
+        row["line_type"] = line_type
+    if forwarding_number := clean(number.forwarding_number or "", HANDLE_LIMIT):
+        row["forwarding_number"] = forwarding_number
+    if line_id := clean(number.id or "", ID_LIMIT):
+        row["id"] = line_id
     return row
 
 

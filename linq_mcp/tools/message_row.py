@@ -15,6 +15,7 @@ TEXT_LIMIT = 2000
 LIST_LIMIT = 12
 ME = "me"
 _FILE_NAME_LIMIT = 100
+_UNKNOWN = "unknown"
 _KNOWN_PARTS = frozenset({"text", "link", "media", "imessage_app", "app_clip"})
 
 From = TypedDict("From", {"from": NotRequired[str]})
@@ -85,10 +86,10 @@ def message_row(
 ) -> MessageRow:
     """`message` as a row. `whole` lifts the limits of the lists and adds the files' urls."""
     row: MessageRow = {}
-    if message.id:
-        row["id"] = clean(message.id, ID_LIMIT)
-    if at := time_of(message):
-        row["at"] = utc(at)
+    if message_id := clean(message.id or "", ID_LIMIT):
+        row["id"] = message_id
+    if at := utc(time_of(message) or ""):
+        row["at"] = at
     if sender := sender_of(message):
         row["from"] = sender
     if text := text_of(message):
@@ -96,14 +97,14 @@ def message_row(
         if len(row["text"]) != len(text):
             row["text_length"] = len(text)
     _add_parts(row, message.parts or [], whole=whole)
-    if message.reply_to and message.reply_to.message_id:
-        row["reply_to"] = clean(message.reply_to.message_id, ID_LIMIT)
-    if message.effect and message.effect.name:
-        row["effect"] = clean(message.effect.name, WORD_LIMIT)
-    if message.is_from_me and message.delivery_status:
-        row["delivery_status"] = clean(message.delivery_status, WORD_LIMIT)
-    if message.service and message.service != usual_service:
-        row["service"] = clean(message.service, WORD_LIMIT)
+    if reply_to := clean((message.reply_to and message.reply_to.message_id) or "", ID_LIMIT):
+        row["reply_to"] = reply_to
+    if effect := clean((message.effect and message.effect.name) or "", WORD_LIMIT):
+        row["effect"] = effect
+    if message.is_from_me and (delivery_status := clean(message.delivery_status or "", WORD_LIMIT)):
+        row["delivery_status"] = delivery_status
+    if message.service != usual_service and (service := clean(message.service or "", WORD_LIMIT)):
+        row["service"] = service
     return row
 
 
@@ -149,13 +150,14 @@ def _part_text(part: Part) -> str | None:
 
 def _add_parts(row: MessageRow, parts: Sequence[Part], *, whole: bool) -> None:
     most = None if whole else LIST_LIMIT
-    attachments = [_attachment(part, whole=whole) for part in parts if part.type == "media"]
+    # A file of which nothing is known is still a file.
+    attachments = [_attachment(part, whole=whole) or {"filename": _UNKNOWN} for part in parts if part.type == "media"]
     if attachments:
         row["attachments"] = attachments[:most]
     if len(attachments) > len(attachments[:most]):
         row["attachment_count"] = len(attachments)
     # A kind of part that is not known here yet is named, so that the reader knows there is something.
-    others = [clean(part.type or "unknown", WORD_LIMIT) for part in parts if part.type not in _KNOWN_PARTS]
+    others = [clean(part.type or "", WORD_LIMIT) or _UNKNOWN for part in parts if part.type not in _KNOWN_PARTS]
     if others:
         row["other_parts"] = others[:LIST_LIMIT]
     reactions = [_reaction(reaction) for part in parts for reaction in part.reactions or []]
@@ -167,12 +169,12 @@ def _add_parts(row: MessageRow, parts: Sequence[Part], *, whole: bool) -> None:
 
 def _attachment(part: Part, *, whole: bool) -> AttachmentRow:
     row: AttachmentRow = {}
-    if part.id:
-        row["id"] = clean(part.id, ID_LIMIT)
-    if part.filename:
-        row["filename"] = clean(part.filename, _FILE_NAME_LIMIT)
-    if part.mime_type:
-        row["mime_type"] = clean(part.mime_type, _FILE_NAME_LIMIT)
+    if part_id := clean(part.id or "", ID_LIMIT):
+        row["id"] = part_id
+    if filename := clean(part.filename or "", _FILE_NAME_LIMIT):
+        row["filename"] = filename
+    if mime_type := clean(part.mime_type or "", _FILE_NAME_LIMIT):
+        row["mime_type"] = mime_type
     if part.size_bytes is not None:
         row["size_bytes"] = part.size_bytes
     if whole and part.url and part.url.startswith("https://"):
@@ -183,10 +185,9 @@ def _attachment(part: Part, *, whole: bool) -> AttachmentRow:
 
 def _reaction(reaction: Reaction) -> ReactionRow:
     kind = reaction.custom_emoji if reaction.type == "custom" and reaction.custom_emoji else reaction.type
-    row: ReactionRow = {"type": clean(kind or "unknown", WORD_LIMIT)}
-    handle = reaction.handle.handle if reaction.handle else None
+    row: ReactionRow = {"type": clean(kind or "", WORD_LIMIT) or _UNKNOWN}
     if reaction.is_me:
         row["from"] = ME
-    elif handle:
-        row["from"] = clean(handle, HANDLE_LIMIT)
+    elif handle := clean((reaction.handle and reaction.handle.handle) or "", HANDLE_LIMIT):
+        row["from"] = handle
     return row

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NotRequired, TypedDict
 
+from linq_mcp.tools.arguments import comes_back
+
 if TYPE_CHECKING:
     from linq_mcp.api.answer import Page
 
@@ -26,7 +28,8 @@ PAGED_PROPERTIES = {
 def paged(page: Page[Any], asked: str | None, *, nothing: str) -> Paged:
     """The way on from `page`, which was asked for with the cursor `asked`; `nothing` is the note on an empty end."""
     stuck = page.next_cursor is not None and page.next_cursor == asked
-    next_cursor = None if stuck else page.next_cursor
+    lost = page.cursor_lost or (page.next_cursor is not None and not comes_back(page.next_cursor))
+    next_cursor = None if stuck or lost else page.next_cursor
     result: Paged = {"has_more": next_cursor is not None}
     if next_cursor is not None:
         result["next_cursor"] = next_cursor
@@ -35,7 +38,7 @@ def paged(page: Page[Any], asked: str | None, *, nothing: str) -> Paged:
         notes.append(f"{page.unreadable} of this page's entries could not be read and are left out.")
     if stuck:
         notes.append("Linq gave the same cursor again, so paging ends here; there may be more.")
-    elif page.cursor_lost:
+    elif lost:
         notes.append("Linq gave a cursor that can't be sent again, so paging ends here; there is more.")
     elif not page.items and next_cursor is not None:
         notes.append("This page is empty, but there is more: call again with next_cursor.")

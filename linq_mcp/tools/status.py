@@ -30,6 +30,8 @@ def guide_to(reports: Iterable[HealthStatus | Reputation | None]) -> dict[str, s
     guide: dict[str, str] = {}
     for reported in reports:
         status = status_of(reported)
-        if reported and status and is_unhealthy(status) and (reported.doc_url or "").startswith("https://"):
-            guide.setdefault(status, clean(reported.doc_url or "", URL_LIMIT))
+        url = clean(reported.doc_url or "", None) if reported else ""
+        # An address that is cut leads nowhere.
+        if status and is_unhealthy(status) and url.startswith("https://") and len(url) <= URL_LIMIT:
+            guide.setdefault(status, url)
     return guide
