@@ -17,6 +17,7 @@ from mcp.server.caching import CacheHint
 from mcp.server.context import ServerRequestContext
 from mcp.server.lowlevel import Server
 from mcp.shared.exceptions import MCPError
+from pydantic_core import PydanticSerializationError, to_json
 
 from linq_mcp import __version__
 from linq_mcp.errors import LinqMcpError, SettingsError
@@ -166,11 +167,13 @@ async def _call_tool(
 
 def _success(result: Mapping[str, Any]) -> types.CallToolResult:
     """The same object twice: clients show their model one or the other."""
-    text = json.dumps(result, ensure_ascii=False, separators=(",", ":"))
-    sendable = without_surrogates(text)
-    # One lone surrogate in any string would end the whole process in the SDK's writer.
-    structured = dict(result) if sendable is text else json.loads(sendable)
-    return types.CallToolResult(content=[types.TextContent(type="text", text=sendable)], structured_content=structured)
+    try:
+        text = to_json(result).decode()
+    except PydanticSerializationError:
+        # One lone surrogate in any string would end the whole process in the SDK's writer.
+        text = without_surrogates(json.dumps(result, ensure_ascii=False, separators=(",", ":")))
+        result = json.loads(text)
+    return types.CallToolResult(content=[types.TextContent(type="text", text=text)], structured_content=dict(result))
 
 
 def _failure(text: str) -> types.CallToolResult:

@@ -30,6 +30,8 @@ _UNSEEN = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u180b\u180c\u180d\u180f\u280
 )
 # Arabic and Syriac signs that are drawn, although their category says format.
 _SEEN = frozenset("\u0600\u0601\u0602\u0603\u0604\u0605\u06dd\u070f\u08e2")
+# What most texts are: printable ASCII in single spaces, which nothing is to be done to.
+_PLAIN = re.compile(r"(?:[!-~]+(?: [!-~]+)*)?")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _APPLE_LOGO = "\uf8ff"
 # The one emoji that is a letter by category.
@@ -44,6 +46,8 @@ def clean(text: str, limit: int | None, *, lines: bool = False) -> str:
     joiner and the emoji selector (ZWJ, VS16) stay where an emoji needs them. A cut text ends in `…`.
     Idempotent, and never longer than its input.
     """
+    if (limit is None or len(text) <= limit) and _PLAIN.fullmatch(text):
+        return text
     if not (text.isascii() and text.isprintable()):
         text = _visible(text, lines=lines)
     if lines:

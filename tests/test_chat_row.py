@@ -10,7 +10,7 @@ import pytest
 from test_api_client import SETTINGS, Reply, Server
 
 from linq_mcp.api.client import LinqApi
-from linq_mcp.api.models import CHATS, Chat
+from linq_mcp.api.models import Chat, Chats
 from linq_mcp.tools.arguments import read_arguments
 from linq_mcp.tools.chat_row import CHAT_ROW_SCHEMA, chat_row, health_guide
 from linq_mcp.tools.list_chats import LIST_CHATS, Arguments
@@ -54,7 +54,8 @@ def wire(**members: Any) -> dict[str, Any]:
 
 def chats(*wires: object) -> list[Chat]:
     # The way of the wire: what JSON cannot carry does not arrive.
-    return CHATS.validate_python(json.loads(json.dumps(wires)))
+    listing = Chats.model_validate({"chats": json.loads(json.dumps(wires))})
+    return [chat for chat in listing.items or [] if chat is not None]
 
 
 def row(**members: Any) -> dict[str, Any]:

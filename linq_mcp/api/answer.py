@@ -11,8 +11,9 @@ from time import time
 from typing import Any, Generic, TypeVar
 
 import httpx
-from pydantic import BaseModel, TypeAdapter
+from pydantic import BaseModel, ValidationError
 
+from linq_mcp.api.models import Listing
 from linq_mcp.errors import Unreadable
 
 MAX_ANSWER_BYTES = 10_000_000
@@ -29,10 +30,23 @@ ModelT = TypeVar("ModelT", bound=BaseModel)
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A 2xx answer: the JSON object, and Linq's trace id for the errors that reading it may bring."""
+    """A 2xx answer as it came, and Linq's trace id for the errors that reading it may bring."""
 
-    body: dict[str, Any]
+    content: bytes
+    content_type: str
     trace_id: str | None
+
+    def object(self) -> dict[str, Any]:
+        """The answer as a JSON object. Raises `Unreadable`."""
+        try:
+            value = json.loads(self.content)
+        except (ValueError, RecursionError):
+            kind = self.content_type.split(";")[0].strip()
+            kind = kind if _MEDIA_TYPE.fullmatch(kind) else "no content type"
+            raise Unreadable(f"It was no JSON ({kind}, {len(self.content)} bytes).", trace_id=self.trace_id) from None
+        if not isinstance(value, dict):
+            raise Unreadable("It was JSON, but no object.", trace_id=self.trace_id)
+        return value
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,32 +85,29 @@ async def read_body(response: httpx.Response) -> bytes:
     return bytes(body)
 
 
-def json_object(body: bytes, response: httpx.Response, trace_id: str | None) -> dict[str, Any]:
+def as_page(answer: Answer, model: type[Listing[ItemT]]) -> Page[ItemT]:
+    """Read a page; null items are an empty page, other types are refused. Raises `Unreadable`."""
     try:
-        value = json.loads(body)
-    except (ValueError, RecursionError):
-        kind = response.headers.get("Content-Type", "").split(";")[0].strip()
-        kind = kind if _MEDIA_TYPE.fullmatch(kind) else "no content type"
-        raise Unreadable(f"It was no JSON ({kind}, {len(body)} bytes).", trace_id=trace_id) from None
-    if not isinstance(value, dict):
-        raise Unreadable("It was JSON, but no object.", trace_id=trace_id)
-    return value
-
-
-def as_page(answer: Answer, member: str, adapter: TypeAdapter[list[ItemT]]) -> Page[ItemT]:
-    """Read a page whose items stand in `member`; null items are an empty page, other types are refused."""
-    if member not in answer.body or not isinstance(answer.body[member], list | None):
-        raise Unreadable(f"It had no list of {member}.", trace_id=answer.trace_id)
-    received = answer.body[member] or []
-    items = adapter.validate_python(received)
-    next_cursor, lost = _cursor(answer.body.get("next_cursor"))
+        listing = model.model_validate_json(answer.content)
+    except ValidationError:
+        # Faster, but stricter than json: no lone surrogates, less nesting. What it refuses gets a second reading.
+        try:
+            listing = model.model_validate(answer.object())
+        except ValidationError:
+            member = model.model_fields["items"].alias
+            raise Unreadable(f"It had no list of {member}.", trace_id=answer.trace_id) from None
+    received = listing.items or []
+    items = [item for item in received if item is not None]
+    next_cursor, lost = _cursor(listing.next_cursor)
     return Page(items=items, unreadable=len(received) - len(items), next_cursor=next_cursor, cursor_lost=lost)
 
 
 def as_one(answer: Answer, model: type[ModelT]) -> ModelT:
-    if not isinstance(answer.body.get("id"), str):
+    """Read one object, which has an id. Raises `Unreadable`."""
+    body = answer.object()
+    if not isinstance(body.get("id"), str):
         raise Unreadable("It had no id.", trace_id=answer.trace_id)
-    return model.model_validate(answer.body)
+    return model.model_validate(body)
 
 
 def _cursor(value: object) -> tuple[str | None, bool]:

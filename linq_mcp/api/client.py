@@ -25,13 +25,12 @@ from linq_mcp.api.answer import (
     Page,
     as_one,
     as_page,
-    json_object,
     read_body,
     safe_trace_id,
     seconds_to_wait,
     trace_id_of,
 )
-from linq_mcp.api.models import CHATS, MESSAGES, PHONE_NUMBERS, Chat, Message, PhoneNumber
+from linq_mcp.api.models import Chat, Chats, Message, Messages, PhoneNumber, PhoneNumbers
 from linq_mcp.errors import LinqError, Rejected, Unreachable, Unreadable
 from linq_mcp.settings import Settings, is_loopback
 from linq_mcp.text import clean
@@ -110,7 +109,7 @@ class LinqApi:
         """`GET /v3/chats`, one page of at most `limit` (1-100) chats. Linq docs: List all chats."""
         params = {"from": from_, "to": to, "limit": str(limit), "cursor": cursor}
         answer = await self.get("chats", params, deadline=deadline)
-        return as_page(answer, "chats", CHATS)
+        return as_page(answer, Chats)
 
     async def get_chat(self, chat_id: str, *, deadline: float) -> Chat:
         """`GET /v3/chats/{chatId}`. Linq docs: Get a chat by ID."""
@@ -121,7 +120,7 @@ class LinqApi:
         """`GET /v3/chats/{chatId}/messages`, in an order that Linq leaves open. Linq docs: List messages in a chat."""
         params = {"limit": str(limit), "cursor": cursor}
         answer = await self.get(f"chats/{_segment(chat_id)}/messages", params, deadline=deadline)
-        return as_page(answer, "messages", MESSAGES)
+        return as_page(answer, Messages)
 
     async def get_message(self, message_id: str, *, deadline: float) -> Message:
         """`GET /v3/messages/{messageId}`. Linq docs: Get a message by ID."""
@@ -130,7 +129,7 @@ class LinqApi:
 
     async def list_phone_numbers(self, *, deadline: float) -> Page[PhoneNumber]:
         """`GET /v3/phone_numbers`, which is all on one page. Linq docs: List phone numbers."""
-        return as_page(await self.get("phone_numbers", deadline=deadline), "phone_numbers", PHONE_NUMBERS)
+        return as_page(await self.get("phone_numbers", deadline=deadline), PhoneNumbers)
 
     async def get(self, path: str, params: Mapping[str, str | None] | None = None, *, deadline: float) -> Answer:
         """GET `path` below `/v3/`, at most three times, all within `deadline`.
@@ -196,7 +195,7 @@ class LinqApi:
             trace_id,
         )
         if response.is_success:
-            return Answer(json_object(body, response, trace_id), trace_id)
+            return Answer(body, response.headers.get("Content-Type", ""), trace_id)
         if response.is_redirect:
             raise Unreadable(f"It was a redirect ({response.status_code}), which is not followed.", trace_id=trace_id)
         raise self._rejected(response, body, trace_id)

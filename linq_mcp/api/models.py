@@ -7,9 +7,9 @@ chats" and the types of the official SDK.
 
 from __future__ import annotations
 
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Generic, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler, OnErrorOmit, TypeAdapter
+from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler, OnErrorOmit
 from pydantic_core import CoreSchema, core_schema
 
 T = TypeVar("T")
@@ -151,6 +151,20 @@ class PhoneNumber(_Wire):
     line_type: Maybe[str] = None
 
 
-CHATS = TypeAdapter(list[OnErrorOmit[Chat]])
-MESSAGES = TypeAdapter(list[OnErrorOmit[Message]])
-PHONE_NUMBERS = TypeAdapter(list[OnErrorOmit[PhoneNumber]])
+class Listing(_Wire, Generic[T]):
+    """A page of a list. Entries that are no objects read as None; `next_cursor` may be anything."""
+
+    items: list[Maybe[T]] | None
+    next_cursor: Any = None
+
+
+class Chats(Listing[Chat]):
+    items: list[Maybe[Chat]] | None = Field(alias="chats")
+
+
+class Messages(Listing[Message]):
+    items: list[Maybe[Message]] | None = Field(alias="messages")
+
+
+class PhoneNumbers(Listing[PhoneNumber]):
+    items: list[Maybe[PhoneNumber]] | None = Field(alias="phone_numbers")

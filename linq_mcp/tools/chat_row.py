@@ -64,8 +64,11 @@ def chat_row(chat: Chat) -> ChatRow:
     line = own_line(chat)
     if line and (number := clean(line.handle or "", HANDLE_LIMIT)):
         row["line"] = number
-    shown = (clean(handle.handle or "", HANDLE_LIMIT) for handle in present(chat) if handle is not line)
-    others = [handle for handle in shown if handle]
+    others = [
+        shown
+        for handle in chat.handles or ()
+        if handle is not line and is_present(handle) and (shown := clean(handle.handle or "", HANDLE_LIMIT))
+    ]
     if others:
         row["participants"] = others[:PARTICIPANT_LIMIT]
     if len(others) > PARTICIPANT_LIMIT:
@@ -91,22 +94,23 @@ def chat_state(chat: Chat) -> ChatState:
 
 def given_name(chat: Chat) -> str | None:
     """The chat's name when someone gave it one: a list of nothing but the chat's handles is Linq's default."""
-    if not chat.display_name:
+    name = chat.display_name
+    if not name:
         return None
-    handles = {handle.handle.casefold() for handle in chat.handles or () if handle.handle}
-    items = (item.strip().casefold() for item in chat.display_name.split(","))
-    return None if all(item in handles or not item for item in items) else chat.display_name
+    handles = [handle.handle for handle in chat.handles or () if handle.handle]
+    if name == ", ".join(handles):
+        return None
+    known = {handle.casefold() for handle in handles}
+    items = (item.strip().casefold() for item in name.split(","))
+    return None if all(item in known or not item for item in items) else name
 
 
 def own_line(chat: Chat) -> Handle | None:
     """Your own number in the chat: the first one still in it, else the first one that was."""
     own = [handle for handle in chat.handles or () if handle.is_me and handle.handle]
-    return next((handle for handle in own if is_present(handle)), own[0] if own else None)
-
-
-def present(chat: Chat) -> list[Handle]:
-    """The handles still in the chat, in Linq's order."""
-    return [handle for handle in chat.handles or () if is_present(handle)]
+    if len(own) > 1:
+        return next(filter(is_present, own), own[0])
+    return own[0] if own else None
 
 
 def is_present(handle: Handle) -> bool:
