@@ -8,9 +8,12 @@ import os
 import re
 import signal
 import sys
+from collections.abc import AsyncIterator
+from functools import partial
 from typing import Any, BinaryIO
 
 import anyio
+import anyio.lowlevel
 import anyio.to_thread
 from mcp.server.lowlevel import Server
 from mcp.server.stdio import stdio_server
@@ -19,27 +22,56 @@ logger = logging.getLogger(__name__)
 
 # Clients kill a server that lingers; what has not unwound by then is cut off.
 _UNWIND_SECONDS = 0.7
+_CHUNK = 65536
 _LOW = r"\\u[dD][c-fC-F][0-9a-fA-F]{2}"
 _ESCAPE = re.compile(rf"\\(?:u[dD][89abAB][0-9a-fA-F]{{2}}{_LOW}|(u[dD][89a-fA-F][0-9a-fA-F]{{2}})|.)")
 
 
 class _Stdin(anyio.AsyncFile[str]):
-    """stdin by lines, with two differences from what the SDK would read.
+    """stdin by lines, with three differences from what the SDK would read.
 
-    A read under way does not hold up cancellation (the thread stays behind, blocked). And half an emoji (the escape
-    of a lone surrogate, which JavaScript clients do write) is replaced: the SDK's parser refuses such a line and never
-    answers it.
+    A read under way does not hold up cancellation (the thread stays behind, blocked). Lines that came together are
+    read together. And half an emoji (the escape of a lone surrogate, which JavaScript clients do write) is replaced:
+    the SDK's parser refuses such a line and never answers it.
     """
 
     def __init__(self, binary: BinaryIO) -> None:
         super().__init__(io.TextIOWrapper(binary, encoding="utf-8", errors="replace"))
+        # The wrapper is for the type; what is read goes past it.
+        self._binary = binary
         self.ended = anyio.Event()
 
-    async def readline(self) -> str:
-        line = await anyio.to_thread.run_sync(self.wrapped.readline, abandon_on_cancel=True)
-        if not line:
-            self.ended.set()
-        return with_whole_characters(line)
+    async def __aiter__(self) -> AsyncIterator[str]:
+        begun: list[bytes] = []
+        read = partial(os.read, self._binary.fileno(), _CHUNK)
+        while chunk := await anyio.to_thread.run_sync(read, abandon_on_cancel=True):
+            first, *rest = chunk.split(b"\n")
+            begun.append(first)
+            for piece in rest:
+                yield with_whole_characters(b"".join(begun).decode("utf-8", "replace"))
+                begun = [piece]
+        self.ended.set()
+        if line := b"".join(begun):
+            yield with_whole_characters(line.decode("utf-8", "replace"))
+
+
+class _Stdout(anyio.AsyncFile[str]):
+    """stdout, where a message is written and flushed in one go: a change of threads less for each."""
+
+    def __init__(self, binary: BinaryIO) -> None:
+        super().__init__(io.TextIOWrapper(binary, encoding="utf-8"))
+        self._binary = binary
+
+    async def write(self, text: Any) -> int:
+        return await anyio.to_thread.run_sync(self._write, text.encode())
+
+    async def flush(self) -> None:
+        await anyio.lowlevel.checkpoint()
+
+    def _write(self, data: bytes) -> int:
+        written = self._binary.write(data)
+        self._binary.flush()
+        return written
 
 
 def with_whole_characters(line: str) -> str:
@@ -55,6 +87,9 @@ async def serve_stdio(server: Server[Any]) -> int:
     Threads may still be blocked on stdin or a name look-up when this returns: leave with `os._exit`.
     """
     stdin = _Stdin(sys.stdin.buffer)
+    stdout = _Stdout(os.fdopen(os.dup(sys.stdout.fileno()), "wb"))
+    # What anything prints by mistake goes to stderr: stdout is the protocol's.
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
     code = 0
 
     async def cut_off() -> None:
@@ -79,7 +114,7 @@ async def serve_stdio(server: Server[Any]) -> int:
                 tasks.start_soon(at_end_of_input)
                 if sys.platform != "win32":
                     tasks.start_soon(at_signal, serving)
-                async with stdio_server(stdin=stdin) as (incoming, outgoing):
+                async with stdio_server(stdin=stdin, stdout=stdout) as (incoming, outgoing):
                     await server.run(incoming, outgoing, server.create_initialization_options())
             tasks.cancel_scope.cancel()
     except* OSError as gone:

@@ -144,6 +144,8 @@ def serve(app: Starlette, door: Door) -> None:
         log_config=None,
         log_level="warning",
         server_header=False,
+        # Longer than balancers keep an idle connection, so that none sends into one that is closing.
+        timeout_keep_alive=75,
         timeout_graceful_shutdown=STOP_SECONDS,
     )
     # uvicorn raises the signal that ended it once more when it is done; here that end is the wanted one.

@@ -209,6 +209,19 @@ def test_the_lifespan_is_closed_before_leaving(how: signal.Signals | None) -> No
     assert server.stderr.split() == [b"opened", b"closed"]
 
 
+_CHATTY = _MARKED.replace("        yield\n", "        print('stray', flush=True); os.write(1, b'raw'); yield\n")
+
+
+def test_stray_prints_go_to_stderr() -> None:
+    """Whatever a library prints, stdout stays the protocol's."""
+    with Piped(command=(sys.executable, "-c", _CHATTY)) as server:
+        server.initialize()
+        server.end_of_input()
+    assert all(json.loads(line)["jsonrpc"] == "2.0" for line in server.lines)
+    assert b"stray" in server.stderr
+    assert b"raw" in server.stderr
+
+
 _UNWILLING = _MARKED.replace(
     'print("closed", file=sys.stderr, flush=True)', "with anyio.CancelScope(shield=True): await anyio.sleep(3600)"
 )

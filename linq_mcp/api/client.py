@@ -30,7 +30,7 @@ from linq_mcp.api.answer import (
     seconds_to_wait,
     trace_id_of,
 )
-from linq_mcp.api.models import Chat, Chats, Message, Messages, PhoneNumber, PhoneNumbers
+from linq_mcp.api.models import Chat, Chats, Message, Messages, PhoneNumber, PhoneNumbers, WholeChat
 from linq_mcp.errors import LinqError, Rejected, Unreachable, Unreadable
 from linq_mcp.settings import Settings, is_loopback
 from linq_mcp.text import clean
@@ -111,10 +111,10 @@ class LinqApi:
         answer = await self.get("chats", params, deadline=deadline)
         return as_page(answer, Chats)
 
-    async def get_chat(self, chat_id: str, *, deadline: float) -> Chat:
+    async def get_chat(self, chat_id: str, *, deadline: float) -> WholeChat:
         """`GET /v3/chats/{chatId}`. Linq docs: Get a chat by ID."""
         answer = await self.get(f"chats/{_segment(chat_id)}", deadline=deadline)
-        return as_one(answer, Chat)
+        return as_one(answer, WholeChat)
 
     async def list_messages(self, chat_id: str, *, limit: int, cursor: str | None, deadline: float) -> Page[Message]:
         """`GET /v3/chats/{chatId}/messages`, in an order that Linq leaves open. Linq docs: List messages in a chat."""

@@ -35,11 +35,16 @@ class Handle(_Wire):
     """A participant of a chat: a phone number (E.164) or an email address. `is_me` marks your own line."""
 
     handle: Maybe[str] = None
-    service: Maybe[str] = None
     status: Maybe[str] = None
     is_me: Maybe[bool] = None
-    joined_at: Maybe[str] = None
     left_at: Maybe[str] = None
+
+
+class WholeHandle(Handle):
+    """A participant with what only the chat in full shows."""
+
+    service: Maybe[str] = None
+    joined_at: Maybe[str] = None
     line_type: Maybe[str] = None
 
 
@@ -52,16 +57,22 @@ class HealthStatus(_Wire):
 
 
 class Chat(_Wire):
-    """A conversation. Times are RFC 3339 with any offset."""
+    """A conversation, as far as lists show it: many are read at a stretch. Times are RFC 3339 with any offset."""
 
     id: Maybe[str] = None
-    created_at: Maybe[str] = None
     updated_at: Maybe[str] = None
     display_name: Maybe[str] = None
     handles: Items[Handle] = None
     health_status: Maybe[HealthStatus] = None
     is_group: Maybe[bool] = None
     service: Maybe[str] = None
+
+
+class WholeChat(Chat):
+    """A conversation in full."""
+
+    handles: Items[WholeHandle] = None  # type: ignore[assignment] # narrower, and never written to
+    created_at: Maybe[str] = None
     group_chat_icon: Maybe[str] = None
 
 

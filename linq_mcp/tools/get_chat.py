@@ -11,7 +11,7 @@ from linq_mcp.tools.chat_row import ChatState, chat_state, health_guide, own_lin
 from linq_mcp.tools.tool import Call, Tool
 
 if TYPE_CHECKING:
-    from linq_mcp.api.models import Handle
+    from linq_mcp.api.models import WholeHandle
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,7 +65,7 @@ async def get_chat(arguments: Arguments, call: Call) -> WholeChat:
     return {**result, **chat_state(chat)}
 
 
-def _participant(handle: Handle) -> Participant:
+def _participant(handle: WholeHandle) -> Participant:
     row: Participant = {}
     if address := clean(handle.handle or "", HANDLE_LIMIT):
         row["handle"] = address

@@ -1,0 +1,67 @@
+"""Linq's API for measuring: canned pages of 20 and 100 chats, or an account of any size, on a loopback port.
+
+A server of its own that does next to nothing, in a process of its own, so that what is measured is the client's side.
+Prints its base URL and serves until it is ended.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
+
+DATA = Path(__file__).parent.parent / "tests" / "data"
+
+
+def response(body: bytes) -> bytes:
+    head = f"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+    return head.encode() + body
+
+
+def canned() -> dict[int, bytes]:
+    """The reference pages by limit."""
+    return {limit: response((DATA / f"chats_page{limit}.json").read_bytes()) for limit in (20, 100)}
+
+
+def account(chats: int) -> list[bytes]:
+    """An account in pages of 100, each a whole response; its cursors count pages."""
+    from linq_mcp.demo.account import generated_account  # noqa: PLC0415 - only this mode needs the package
+
+    made = generated_account(chats).chats
+    pages = []
+    for start in range(0, chats, 100):
+        cursor = str(start // 100 + 1) if start + 100 < chats else None
+        pages.append(response(json.dumps({"chats": made[start : start + 100], "next_cursor": cursor}).encode()))
+    return pages
+
+
+async def serve(chats: int) -> None:
+    pages = account(chats) if chats else []
+    fixed = canned()
+
+    async def client(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while head := await reader.readuntil(b"\r\n\r\n"):
+            url = urlsplit(head.split(b" ", 2)[1].decode())
+            query = parse_qs(url.query)
+            if url.path.endswith("/phone_numbers"):
+                writer.write(response(b'{"phone_numbers":[]}'))
+            elif pages:
+                writer.write(pages[int(query.get("cursor", ["0"])[0])])
+            else:
+                writer.write(fixed[int(query["limit"][0])])
+            await writer.drain()
+
+    async def until_gone(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            await client(reader, writer)
+        except (asyncio.IncompleteReadError, ConnectionError):
+            writer.close()
+
+    server = await asyncio.start_server(until_gone, "127.0.0.1", 0)
+    print(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/api/partner", flush=True)
+    await server.serve_forever()
+
+
+asyncio.run(serve(int(sys.argv[1]) if len(sys.argv) > 1 else 0))

@@ -1,0 +1,98 @@
+"""Processes to measure: an MCP server behind plain pipes, and the API it reads."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+HERE = Path(__file__).parent
+KEY = "benchmark"
+INITIALIZE = {
+    "protocolVersion": "2025-11-25",
+    "capabilities": {},
+    "clientInfo": {"name": "benchmark", "version": "1"},
+}
+OURS = [sys.executable, "-m", "linq_mcp"]
+NAIVE = [sys.executable, str(HERE / "naive_server.py")]
+INDENTING = [*NAIVE, "indent"]
+BARE = [sys.executable, str(HERE / "bare_server.py")]
+
+
+class Server:
+    """An MCP server as a subprocess; `started` is when it was spawned."""
+
+    def __init__(self, command: list[str], api: str) -> None:
+        env = {"LINQ_API_V3_API_KEY": KEY, "LINQ_API_V3_BASE_URL": api, "PYTHONPATH": str(HERE.parent)}
+        self.started = perf_counter()
+        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=env)
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        self._stdin, self._stdout = self.process.stdin, self.process.stdout
+        self._ids = 0
+
+    def send(self, method: str, params: dict[str, Any] | None = None) -> None:
+        self._ids += 1
+        message = {"jsonrpc": "2.0", "id": self._ids, "method": method, "params": params or {}}
+        self._stdin.write(json.dumps(message).encode() + b"\n")
+        self._stdin.flush()
+
+    def receive(self) -> bytes:
+        line = self._stdout.readline()
+        if not line or b'"error"' in line[:60] or b'"isError":true' in line[-40:]:
+            raise RuntimeError(f"the server failed: {line[:300]!r}")
+        return line
+
+    def initialize(self) -> None:
+        self.send("initialize", INITIALIZE)
+        self.receive()
+        self._stdin.write(b'{"jsonrpc":"2.0","method":"notifications/initialized"}\n')
+
+    def call(self, tool: str, arguments: dict[str, Any]) -> dict[str, Any]:
+        self.send("tools/call", {"name": tool, "arguments": arguments})
+        result = json.loads(self.receive())["result"]
+        assert isinstance(result, dict)
+        return result
+
+    def calls(self, number: int, in_flight: int, limit: int) -> float:
+        """Make `number` calls of list_chats, so many at a time; the seconds it took."""
+        arguments = {"name": "list_chats", "arguments": {"limit": limit}}
+        started = perf_counter()
+        for _ in range(in_flight):
+            self.send("tools/call", arguments)
+        for done in range(number):
+            self.receive()
+            if done + in_flight < number:
+                self.send("tools/call", arguments)
+        return perf_counter() - started
+
+    def memory(self) -> float:
+        """Resident memory in MiB (Linux)."""
+        status = Path(f"/proc/{self.process.pid}/status").read_text(encoding="utf-8")
+        return int(status.split("VmRSS:")[1].split()[0]) / 1024
+
+    def end(self) -> float:
+        """Close stdin and wait; the seconds it took to leave."""
+        started = perf_counter()
+        self._stdin.close()
+        self.process.wait(20)
+        self._stdout.close()
+        return perf_counter() - started
+
+
+@contextmanager
+def api(chats: int = 0) -> Iterator[str]:
+    """The measuring API in a process of its own: its base URL."""
+    command = [sys.executable, str(HERE / "linq_api.py"), *([str(chats)] if chats else [])]
+    env = {"PYTHONPATH": str(HERE.parent)}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=env) as process:
+        try:
+            assert process.stdout is not None
+            yield process.stdout.readline().strip()
+        finally:
+            process.terminate()
