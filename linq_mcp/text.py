@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from datetime import UTC, datetime
+from functools import lru_cache
 
 # What nothing is longer than that is what it says: an email address, a UUID, an enum's value, a guide's URL.
 HANDLE_LIMIT = 254
@@ -58,6 +59,18 @@ def clean(text: str, limit: int | None, *, lines: bool = False) -> str:
     if limit is not None and len(text) > limit:
         text = text[: limit - 1].rstrip(f" \n{_ZWJ}") + _ELLIPSIS
     return text
+
+
+def clean_word(text: str | None) -> str:
+    """An enum's value, cleaned; "" for None. There are few of them, so that each is cleaned once."""
+    if not text:
+        return ""
+    return _word(text) if len(text) <= WORD_LIMIT else clean(text, WORD_LIMIT)
+
+
+@lru_cache(maxsize=256)
+def _word(text: str) -> str:
+    return clean(text, WORD_LIMIT)
 
 
 def _visible(text: str, *, lines: bool) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, NotRequired, TypedDict
 
-from linq_mcp.text import HANDLE_LIMIT, ID_LIMIT, WORD_LIMIT, clean, utc
+from linq_mcp.text import HANDLE_LIMIT, ID_LIMIT, clean, clean_word, utc
 from linq_mcp.tools.status import guide_to, is_unhealthy, status_of
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ def chat_row(chat: Chat) -> ChatRow:
     row: ChatRow = {}
     if chat_id := clean(chat.id or "", ID_LIMIT):
         row["id"] = chat_id
-    if name := clean(given_name(chat) or "", NAME_LIMIT):
+    if (given := given_name(chat)) and (name := clean(given, NAME_LIMIT)):
         row["display_name"] = name
     line = own_line(chat)
     if line and (number := clean(line.handle or "", HANDLE_LIMIT)):
@@ -73,23 +73,23 @@ def chat_row(chat: Chat) -> ChatRow:
         row["participants"] = others[:PARTICIPANT_LIMIT]
     if len(others) > PARTICIPANT_LIMIT:
         row["participant_count"] = len(others)
-    return {**row, **chat_state(chat)}
+    add_state(row, chat)
+    return row
 
 
-def chat_state(chat: Chat) -> ChatState:
-    state: ChatState = {}
+def add_state(row: ChatState, chat: Chat) -> None:
+    """Write into `row` how `chat` stands."""
     if chat.is_group:
-        state["is_group"] = True
-    if service := clean(chat.service or "", WORD_LIMIT):
-        state["service"] = service
-    if status := health_status(chat):
-        state["health_status"] = status
-        since = utc(chat.health_status.updated_at or "") if chat.health_status and is_unhealthy(status) else ""
-        if since:
-            state["health_since"] = since
+        row["is_group"] = True
+    if service := clean_word(chat.service):
+        row["service"] = service
+    health = chat.health_status
+    if health and (status := status_of(health)):
+        row["health_status"] = status
+        if is_unhealthy(status) and (since := utc(health.updated_at or "")):
+            row["health_since"] = since
     if updated_at := utc(chat.updated_at or ""):
-        state["updated_at"] = updated_at
-    return state
+        row["updated_at"] = updated_at
 
 
 def given_name(chat: Chat) -> str | None:
@@ -115,6 +115,8 @@ def own_line(chat: Chat) -> Handle | None:
 
 def is_present(handle: Handle) -> bool:
     """Whether a handle is still in its chat; `status` is trusted before `left_at`."""
+    if handle.status == "active":
+        return True
     return handle.status.casefold() not in _GONE if handle.status else not handle.left_at
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NotRequired, TypedDict
 
-from linq_mcp.text import HANDLE_LIMIT, ID_LIMIT, WORD_LIMIT, clean, utc
+from linq_mcp.text import HANDLE_LIMIT, ID_LIMIT, clean, clean_word, utc
 from linq_mcp.tools.arguments import identifier
-from linq_mcp.tools.chat_row import ChatState, chat_state, health_guide, own_line
+from linq_mcp.tools.chat_row import ChatState, add_state, health_guide, own_line
 from linq_mcp.tools.tool import Call, Tool
 
 if TYPE_CHECKING:
@@ -62,7 +62,8 @@ async def get_chat(arguments: Arguments, call: Call) -> WholeChat:
         result["health_guide"] = next(iter(guide.values()))
     if (icon := clean(chat.group_chat_icon or "", None)).startswith("https://"):
         result["group_chat_icon"] = icon
-    return {**result, **chat_state(chat)}
+    add_state(result, chat)
+    return result
 
 
 def _participant(handle: WholeHandle) -> Participant:
@@ -71,11 +72,11 @@ def _participant(handle: WholeHandle) -> Participant:
         row["handle"] = address
     if handle.is_me:
         row["is_me"] = True
-    if service := clean(handle.service or "", WORD_LIMIT):
+    if service := clean_word(handle.service):
         row["service"] = service
-    if (status := clean(handle.status or "", WORD_LIMIT)) and status.casefold() != "active":
+    if (status := clean_word(handle.status)) and status.casefold() != "active":
         row["status"] = status
-    if line_type := clean(handle.line_type or "", WORD_LIMIT):
+    if line_type := clean_word(handle.line_type):
         row["line_type"] = line_type
     if joined_at := utc(handle.joined_at or ""):
         row["joined_at"] = joined_at

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NotRequired, TypedDict
 
-from linq_mcp.text import HANDLE_LIMIT, ID_LIMIT, WORD_LIMIT, clean
+from linq_mcp.text import HANDLE_LIMIT, ID_LIMIT, clean, clean_word
 from linq_mcp.tools.status import guide_to, status_of
 from linq_mcp.tools.tool import Call, Tool
 
@@ -55,7 +55,7 @@ def _line_row(number: PhoneNumber) -> LineRow:
         row["phone_number"] = phone_number
     if reputation := status_of(number.reputation):
         row["reputation"] = reputation
-    if line_type := clean(number.line_type or "", WORD_LIMIT):
+    if line_type := clean_word(number.line_type):
         row["line_type"] = line_type
     if forwarding_number := clean(number.forwarding_number or "", HANDLE_LIMIT):
         row["forwarding_number"] = forwarding_number

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, NotRequired, TypedDict
 
-from linq_mcp.text import HANDLE_LIMIT, ID_LIMIT, WORD_LIMIT, clean, moment, utc
+from linq_mcp.text import HANDLE_LIMIT, ID_LIMIT, clean, clean_word, moment, utc
 
 if TYPE_CHECKING:
     from linq_mcp.api.models import Message, Part, Reaction
@@ -99,11 +99,11 @@ def message_row(
     _add_parts(row, message.parts or [], whole=whole)
     if reply_to := clean((message.reply_to and message.reply_to.message_id) or "", ID_LIMIT):
         row["reply_to"] = reply_to
-    if effect := clean((message.effect and message.effect.name) or "", WORD_LIMIT):
+    if effect := clean_word(message.effect and message.effect.name):
         row["effect"] = effect
-    if message.is_from_me and (delivery_status := clean(message.delivery_status or "", WORD_LIMIT)):
+    if message.is_from_me and (delivery_status := clean_word(message.delivery_status)):
         row["delivery_status"] = delivery_status
-    if message.service != usual_service and (service := clean(message.service or "", WORD_LIMIT)):
+    if message.service != usual_service and (service := clean_word(message.service)):
         row["service"] = service
     return row
 
@@ -157,7 +157,7 @@ def _add_parts(row: MessageRow, parts: Sequence[Part], *, whole: bool) -> None:
     if len(attachments) > len(attachments[:most]):
         row["attachment_count"] = len(attachments)
     # A kind of part that is not known here yet is named, so that the reader knows there is something.
-    others = [clean(part.type or "", WORD_LIMIT) or _UNKNOWN for part in parts if part.type not in _KNOWN_PARTS]
+    others = [clean_word(part.type) or _UNKNOWN for part in parts if part.type not in _KNOWN_PARTS]
     if others:
         row["other_parts"] = others[:LIST_LIMIT]
     reactions = [_reaction(reaction) for part in parts for reaction in part.reactions or []]
@@ -185,7 +185,7 @@ def _attachment(part: Part, *, whole: bool) -> AttachmentRow:
 
 def _reaction(reaction: Reaction) -> ReactionRow:
     kind = reaction.custom_emoji if reaction.type == "custom" and reaction.custom_emoji else reaction.type
-    row: ReactionRow = {"type": clean(kind or "", WORD_LIMIT) or _UNKNOWN}
+    row: ReactionRow = {"type": clean_word(kind) or _UNKNOWN}
     if reaction.is_me:
         row["from"] = ME
     elif handle := clean((reaction.handle and reaction.handle.handle) or "", HANDLE_LIMIT):

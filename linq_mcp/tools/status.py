@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from linq_mcp.text import URL_LIMIT, WORD_LIMIT, clean
+from linq_mcp.text import URL_LIMIT, clean, clean_word
 
 if TYPE_CHECKING:
     from linq_mcp.api.models import HealthStatus, Reputation
@@ -17,12 +17,12 @@ KNOWN = frozenset({"HEALTHY", "AT_RISK", "CRITICAL", "OPTED_OUT"})
 
 def status_of(reported: HealthStatus | Reputation | None) -> str | None:
     """The status as Linq sent it."""
-    return clean(reported.status, WORD_LIMIT) or None if reported and reported.status else None
+    return (clean_word(reported.status) or None) if reported else None
 
 
 def is_unhealthy(status: str | None) -> bool:
     """Whether there is a status, and any other than HEALTHY."""
-    return status is not None and status.casefold() != HEALTHY
+    return status is not None and status != "HEALTHY" and status.casefold() != HEALTHY
 
 
 def guide_to(reports: Iterable[HealthStatus | Reputation | None]) -> dict[str, str]:
@@ -30,8 +30,10 @@ def guide_to(reports: Iterable[HealthStatus | Reputation | None]) -> dict[str, s
     guide: dict[str, str] = {}
     for reported in reports:
         status = status_of(reported)
-        url = clean(reported.doc_url or "", None) if reported else ""
+        if not reported or not status or status in guide or not is_unhealthy(status):
+            continue
+        url = clean(reported.doc_url or "", None)
         # An address that is cut leads nowhere.
-        if status and is_unhealthy(status) and url.startswith("https://") and len(url) <= URL_LIMIT:
-            guide.setdefault(status, url)
+        if url.startswith("https://") and len(url) <= URL_LIMIT:
+            guide[status] = url
     return guide
