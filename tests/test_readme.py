@@ -16,7 +16,14 @@ from linq_mcp.client_config import CLIENTS
 from linq_mcp.demo import in_process
 from linq_mcp.explain import HEADLINES
 from linq_mcp.server import Account, build_server
-from linq_mcp.settings import BASE_URL_VARIABLE, DEFAULT_BASE_URL, KEY_VARIABLE, LOG_LEVEL_VARIABLE, PROFILE_VARIABLE
+from linq_mcp.settings import (
+    BASE_URL_VARIABLE,
+    DEFAULT_BASE_URL,
+    HTTP_TOKEN_VARIABLE,
+    KEY_VARIABLE,
+    LOG_LEVEL_VARIABLE,
+    PROFILE_VARIABLE,
+)
 from linq_mcp.tools import TOOLS
 from linq_mcp.tools.chat_row import CHAT_ROW_SCHEMA
 from linq_mcp.tools.message_row import MESSAGE_ROW_PROPERTIES
@@ -56,7 +63,7 @@ def test_every_member_of_a_row_is_named() -> None:
     assert [member for member in members if f"`{member}`" not in README] == []
 
 
-@pytest.mark.parametrize("name", [KEY_VARIABLE, PROFILE_VARIABLE, BASE_URL_VARIABLE, LOG_LEVEL_VARIABLE])
+@pytest.mark.parametrize("name", [KEY_VARIABLE, PROFILE_VARIABLE, BASE_URL_VARIABLE, HTTP_TOKEN_VARIABLE, LOG_LEVEL_VARIABLE])
 def test_every_variable_is_in_the_table(name: str) -> None:
     """Each environment variable has its row."""
     assert f"| `{name}` |" in README
@@ -67,6 +74,14 @@ def test_every_variable_is_in_the_table(name: str) -> None:
 def test_every_client_is_shown(client: str) -> None:
     """The five clients that `linq-mcp config` knows."""
     assert f"**{client}**" in README
+
+
+def test_the_nginx_lines_are_those_of_the_test() -> None:
+    """What is recommended is what two replicas were tried behind."""
+    (block,) = re.findall(r"```nginx\n(.*?)```", README, re.DOTALL)
+    template = (ROOT / "tests" / "http" / "nginx.conf.template").read_text(encoding="utf-8")
+    tried = {line.split("#")[0].strip() for line in template.splitlines()}
+    assert [line for line in block.splitlines() if line.split("#")[0].strip() not in tried] == []
 
 
 def test_it_is_short_and_carries_the_registry_name() -> None:

@@ -99,7 +99,7 @@ def message_row(
     _add_parts(row, message.parts or [], whole=whole)
     if reply_to := clean((message.reply_to and message.reply_to.message_id) or "", ID_LIMIT):
         row["reply_to"] = reply_to
-    if effect := clean_word(message.effect and message.effect.name):
+    if effect := clean_word(message.effect.name if message.effect else None):
         row["effect"] = effect
     if message.is_from_me and (delivery_status := clean_word(message.delivery_status)):
         row["delivery_status"] = delivery_status
