@@ -13,7 +13,7 @@ from typing import Any, Self
 
 SECONDS = 20.0
 # Nothing of the tester's environment gets in but what tells coverage to measure a subprocess too.
-_MEASURED = {name: value for name, value in os.environ.items() if name.startswith("COVERAGE_")}
+MEASURED = {name: value for name, value in os.environ.items() if name.startswith("COVERAGE_")}
 COMMAND = (sys.executable, "-m", "linq_mcp")
 
 
@@ -26,7 +26,7 @@ class Piped:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            env={**_MEASURED, **(env or {})},
+            env={**MEASURED, **(env or {})},
         )
         self.lines: list[bytes] = []
         self.stderr = b""
@@ -101,6 +101,20 @@ class Piped:
         assert self.process.stdin is not None
         self.process.stdin.close()
         return self.process.wait(SECONDS)
+
+
+def run(*arguments: str, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+    """A command of `linq-mcp` from start to end, with nothing on stdin."""
+    return subprocess.run(
+        [*COMMAND, *arguments],
+        env={**MEASURED, **(env or {})},
+        capture_output=True,
+        stdin=subprocess.DEVNULL,
+        text=True,
+        encoding="utf-8",
+        timeout=SECONDS,
+        check=False,
+    )
 
 
 def request(method: str, params: dict[str, Any] | None = None, *, id_: int = 1) -> dict[str, Any]:

@@ -12,23 +12,9 @@ from pathlib import Path
 
 import pytest
 from conftest import KEY
-from piped import COMMAND, SECONDS
+from piped import COMMAND, SECONDS, run
 
 import linq_mcp
-
-
-def run(*arguments: str, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
-    measured = {name: value for name, value in os.environ.items() if name.startswith("COVERAGE_")}
-    return subprocess.run(
-        [*COMMAND, *arguments],
-        env={**measured, **(env or {})},
-        capture_output=True,
-        stdin=subprocess.DEVNULL,
-        text=True,
-        encoding="utf-8",
-        timeout=SECONDS,
-        check=False,
-    )
 
 
 def test_version() -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 import signal
 import socket
 import subprocess
@@ -17,7 +16,7 @@ import anyio.lowlevel
 import httpx
 import pytest
 from conftest import KEY, Canned
-from piped import COMMAND, SECONDS, modern, request
+from piped import COMMAND, MEASURED, SECONDS, modern, request, run
 from pydantic import SecretStr
 from starlette.applications import Starlette
 
@@ -329,18 +328,6 @@ async def test_the_access_log_has_neither_keys_nor_numbers(caplog: pytest.LogCap
     assert "5550101" not in caplog.text
 
 
-def run(*arguments: str, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
-    measured = {name: value for name, value in os.environ.items() if name.startswith("COVERAGE_")}
-    return subprocess.run(
-        [*COMMAND, *arguments],
-        env={**measured, **(env or {})},
-        capture_output=True,
-        text=True,
-        timeout=SECONDS,
-        check=False,
-    )
-
-
 @pytest.mark.parametrize(
     "arguments",
     [
@@ -368,9 +355,8 @@ def test_a_taken_port_is_one_line_and_code_1() -> None:
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT], ids=["SIGTERM", "SIGINT"])
 def test_serves_over_a_socket_and_stops_gracefully(how: signal.Signals) -> None:
     """A real process and port; SIGTERM and Ctrl-C end it with 0 and without a traceback."""
-    measured = {name: value for name, value in os.environ.items() if name.startswith("COVERAGE_")}
     command = [*COMMAND, "--demo", "http", "--port", "0"]
-    with subprocess.Popen(command, env=measured, stderr=subprocess.PIPE, text=True) as server:
+    with subprocess.Popen(command, env=MEASURED, stderr=subprocess.PIPE, text=True) as server:
         try:
             assert server.stderr is not None
             warned, listens = server.stderr.readline(), server.stderr.readline()

@@ -21,7 +21,7 @@ from linq_mcp.tools.chat_row import (
     health_status,
     own_line,
 )
-from linq_mcp.tools.scan import PAGE, SCAN_SECONDS, SCANNED_PROPERTIES, Position, Scanned, position, scan
+from linq_mcp.tools.scan import PAGE, SCAN_SECONDS, SCANNED_PROPERTIES, Position, Scanned, find, position
 from linq_mcp.tools.status import KNOWN
 from linq_mcp.tools.tool import Call, Tool
 
@@ -58,38 +58,22 @@ class FoundChats(Scanned):
 async def find_chats(arguments: Arguments, call: Call) -> FoundChats:
     """Read `GET /v3/chats` until `limit` chats match or there are no more."""
     matches = _matcher(arguments)
-    found: list[Chat] = []
 
     async def fetch(cursor: str | None) -> Page[Chat]:
         return await call.api.list_chats(
             from_=arguments.from_, to=arguments.to, limit=PAGE, cursor=cursor, deadline=call.deadline
         )
 
-    def visit(chat: Chat) -> bool:
-        if matches(chat):
-            found.append(chat)
-        return len(found) < arguments.limit
-
-    outcome = await scan(
-        fetch,
-        visit,
-        start=arguments.cursor,
-        call=call,
-        enough=f"Stopped at {arguments.limit} chats; call again with next_cursor for more.",
+    found, outcome = await find(
+        fetch, matches, limit=arguments.limit, start=arguments.cursor, call=call, things="chats"
     )
     result: FoundChats = {"chats": [chat_row(chat) for chat in found], **outcome}
     if guide := health_guide(found):
         result["health_guide"] = guide
-    if not found and outcome["complete"]:
-        result["note"] = f"{result.get('note', '')} {_nothing_found(arguments, outcome['scanned'])}".strip()
+    if not found and (unknown := sorted((arguments.health_status or frozenset()) - KNOWN)):
+        note = f"{', '.join(unknown)} is not among Linq's statuses: {', '.join(sorted(KNOWN))}."
+        result["note"] = " ".join(filter(None, [result.get("note"), note]))
     return result
-
-
-def _nothing_found(arguments: Arguments, scanned: int) -> str:
-    note = f"None of the {scanned} chats read match."
-    if unknown := sorted((arguments.health_status or frozenset()) - KNOWN):
-        note += f" {', '.join(unknown)} is not among Linq's statuses: {', '.join(sorted(KNOWN))}."
-    return note
 
 
 def _matcher(arguments: Arguments) -> Callable[[Chat], bool]:

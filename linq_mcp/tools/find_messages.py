@@ -19,7 +19,7 @@ from linq_mcp.tools.message_row import (
     time_of,
     transcript,
 )
-from linq_mcp.tools.scan import PAGE, SCAN_SECONDS, SCANNED_PROPERTIES, Position, Scanned, position, scan
+from linq_mcp.tools.scan import PAGE, SCAN_SECONDS, SCANNED_PROPERTIES, Position, Scanned, find, position
 from linq_mcp.tools.tool import Call, Tool
 
 if TYPE_CHECKING:
@@ -49,27 +49,14 @@ class FoundMessages(Scanned):
 async def find_messages(arguments: Arguments, call: Call) -> FoundMessages:
     """Read `GET /v3/chats/{chatId}/messages` until `limit` messages match or there are no more."""
     matches = _matcher(arguments)
-    found: list[Message] = []
 
     async def fetch(cursor: str | None) -> Page[Message]:
         return await call.api.list_messages(arguments.chat_id, limit=PAGE, cursor=cursor, deadline=call.deadline)
 
-    def visit(message: Message) -> bool:
-        if matches(message):
-            found.append(message)
-        return len(found) < arguments.limit
-
-    outcome = await scan(
-        fetch,
-        visit,
-        start=arguments.cursor,
-        call=call,
-        enough=f"Stopped at {arguments.limit} messages; call again with next_cursor for more.",
+    found, outcome = await find(
+        fetch, matches, limit=arguments.limit, start=arguments.cursor, call=call, things="messages"
     )
-    result: FoundMessages = {"messages": transcript(found), **outcome}
-    if not found and outcome["complete"]:
-        result["note"] = f"{result.get('note', '')} None of the {outcome['scanned']} messages read match.".strip()
-    return result
+    return {"messages": transcript(found), **outcome}
 
 
 def _matcher(arguments: Arguments) -> Callable[[Message], bool]:

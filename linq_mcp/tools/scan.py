@@ -163,3 +163,28 @@ async def scan(
         at = Position(page.next_cursor)
         if reading.enough:
             return reading.outcome(enough, resume=at)
+
+
+async def find(
+    fetch: Callable[[str | None], Awaitable[Page[ItemT]]],
+    matches: Callable[[ItemT], bool],
+    *,
+    limit: int,
+    start: Position,
+    call: Call,
+    things: str,
+) -> tuple[list[ItemT], Scanned]:
+    """Scan until `limit` of the `things` match: those that do, and how far it came. Raises as `scan` does."""
+    found: list[ItemT] = []
+
+    def visit(item: ItemT) -> bool:
+        if matches(item):
+            found.append(item)
+        return len(found) < limit
+
+    enough = f"Stopped at {limit} {things}; call again with next_cursor for more."
+    outcome = await scan(fetch, visit, start=start, call=call, enough=enough)
+    if not found and outcome["complete"]:
+        nothing = f"None of the {outcome['scanned']} {things} read match."
+        outcome["note"] = " ".join(filter(None, [outcome.get("note"), nothing]))
+    return found, outcome
