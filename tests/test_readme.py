@@ -63,7 +63,10 @@ def test_every_member_of_a_row_is_named() -> None:
     assert [member for member in members if f"`{member}`" not in README] == []
 
 
-@pytest.mark.parametrize("name", [KEY_VARIABLE, PROFILE_VARIABLE, BASE_URL_VARIABLE, HTTP_TOKEN_VARIABLE, LOG_LEVEL_VARIABLE])
+VARIABLES = [KEY_VARIABLE, PROFILE_VARIABLE, BASE_URL_VARIABLE, HTTP_TOKEN_VARIABLE, LOG_LEVEL_VARIABLE]
+
+
+@pytest.mark.parametrize("name", VARIABLES)
 def test_every_variable_is_in_the_table(name: str) -> None:
     """Each environment variable has its row."""
     assert f"| `{name}` |" in README
