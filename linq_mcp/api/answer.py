@@ -15,6 +15,7 @@ from pydantic import BaseModel, ValidationError
 
 from linq_mcp.api.models import Listing
 from linq_mcp.errors import Unreadable
+from linq_mcp.text import clean
 
 MAX_ANSWER_BYTES = 10_000_000
 # Longer than any cursor that could be meant to travel through a model and back.
@@ -105,7 +106,7 @@ def as_page(answer: Answer, model: type[Listing[ItemT]]) -> Page[ItemT]:
 def as_one(answer: Answer, model: type[ModelT]) -> ModelT:
     """Read one object, which has an id. Raises `Unreadable`."""
     body = answer.object()
-    if not isinstance(body.get("id"), str):
+    if not isinstance(given := body.get("id"), str) or not clean(given, None):
         raise Unreadable("It had no id.", trace_id=answer.trace_id)
     return model.model_validate(body)
 

@@ -107,7 +107,7 @@ class _Printer:
             "  " + ", ".join(f"{self._painted(mark, _COLOURS[status])} {status}" for status, mark in _MARKS.items())
         )
         for row in summary["lines"]:
-            counts = row["health"]
+            counts = row.get("health", {})
             lengths = {status: round(_BAR * counts[status] / most) or 1 for status in _MARKS if status in counts}
             bar = "".join(
                 self._painted(_MARKS[status] * length, _COLOURS[status]) for status, length in lengths.items()

@@ -6,6 +6,7 @@ was seen by then is never lost: the outcome says why it stopped and where to go 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Generic, NotRequired, Protocol, TypedDict, TypeVar
@@ -48,11 +49,14 @@ class Position:
 
     def first_index(self, page: Page[Any]) -> int:
         """Where in `page` to go on: behind the last item, as rows move when chats become active; else by the number."""
-        if self.last_id:
+        if self.last_id and not self._still_holds(page):
             for index, item in enumerate(page.items):
                 if item.id == self.last_id:
                     return index + 1
         return self.offset
+
+    def _still_holds(self, page: Page[Any]) -> bool:
+        return 0 < self.offset <= len(page.items) and page.items[self.offset - 1].id == self.last_id
 
 
 def position(description: str) -> Any:
@@ -63,7 +67,7 @@ def position(description: str) -> Any:
 
 def _read_position(value: Any) -> Position:
     parts = value.strip().split("~", 2) if isinstance(value, str) and len(value) <= _POSITION_LIMIT else []
-    if len(parts) != 3 or not (parts[0].isascii() and parts[0].isdecimal() and int(parts[0]) <= PAGE):
+    if len(parts) != 3 or not (parts[0].isascii() and parts[0].isdecimal() and len(parts[0]) < 10):
         raise Refusal("takes the `next_cursor` of the answer before, unchanged; leave it out to start again")
     offset, last_id, cursor = parts
     return Position(cursor or None, int(offset), last_id)
@@ -84,6 +88,11 @@ SCANNED_PROPERTIES = {
     "next_cursor": {"type": "string"},
     "note": {"type": "string"},
 }
+
+
+def _kept(id_: str | None) -> str:
+    """An id as a part of a cursor; any but a plain one is left out, and the number alone says where to go on."""
+    return id_ if id_ and re.fullmatch(r"[A-Za-z0-9_-]{1,64}", id_) else ""
 
 
 @dataclass(slots=True)
@@ -151,7 +160,7 @@ async def scan(
         behind = reading.read(page, at.first_index(page))
         await call.progress(reading.scanned)
         if behind < len(page.items):
-            resume = Position(at.cursor, behind, page.items[behind - 1].id or "")
+            resume = Position(at.cursor, behind, _kept(page.items[behind - 1].id))
             return reading.outcome(enough, resume=resume)
         if page.cursor_lost:
             return reading.outcome("Linq gave a cursor that can't be sent again, so reading ends here; there is more.")

@@ -50,7 +50,7 @@ class LineHealth(TypedDict):
 
     line: NotRequired[str]
     chats: int
-    health: dict[str, int]
+    health: NotRequired[dict[str, int]]
     reputation: NotRequired[str]
 
 
@@ -161,7 +161,9 @@ def _lines(tally: _Tally, reputations: dict[str, str]) -> list[LineHealth]:
 
     rows: list[LineHealth] = []
     for number, counts in sorted(tally.lines.items(), key=trouble):
-        row: LineHealth = {"chats": counts.total(), "health": dict(sorted(counts.items()))}
+        row: LineHealth = {"chats": counts.total()}
+        if counts:
+            row["health"] = dict(sorted(counts.items()))
         if number:
             row = {"line": number, **row}
         if number in reputations:

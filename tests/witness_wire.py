@@ -1,0 +1,50 @@
+"""What a client sends, as a socket receives it: an API that answers every request alike and keeps what it was sent."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from starlette.types import Receive, Scope, Send
+
+from linq_mcp.demo.serve import running
+
+# Right for every endpoint: an empty page of each list, and an object with an id.
+_BODY = json.dumps({"id": "1", "chats": [], "messages": [], "phone_numbers": [], "next_cursor": None}).encode()
+
+
+@dataclass(frozen=True)
+class Sent:
+    """A request, in the bytes it came in. Parameters are `name=value`, sorted: their order is each client's own."""
+
+    method: str
+    path: bytes
+    parameters: tuple[bytes, ...]
+    authorization: bytes
+    accept: bytes
+
+
+@contextmanager
+def recording() -> Iterator[tuple[str, list[Sent]]]:
+    """The base URL of a recording API on a loopback port, and what it was sent so far."""
+    sent: list[Sent] = []
+
+    async def app(scope: Scope, _: Receive, send: Send) -> None:
+        headers = dict(scope["headers"])
+        query: bytes = scope["query_string"]
+        sent.append(
+            Sent(
+                method=scope["method"],
+                path=scope["raw_path"],
+                parameters=tuple(sorted(query.split(b"&"))) if query else (),
+                authorization=headers[b"authorization"],
+                accept=headers[b"accept"],
+            )
+        )
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"application/json")]})
+        await send({"type": "http.response.body", "body": _BODY})
+
+    with running(app) as url:
+        yield url, sent
