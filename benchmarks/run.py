@@ -210,13 +210,15 @@ def main() -> int:
         rows.append(memory(url, 1000 if quick else 10_000))
     rows += summary(10_000 if quick else 100_000)
     machine = (
-        f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores shared with other work, Python "
-        f"{platform.python_version()}, mcp {version('mcp')}, httpx {version('httpx')}, linq-python {version('linq-python')}"
+        f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}, "
+        + ", ".join(f"{package} {version(package)}" for package in ("mcp", "httpx", "linq-python"))
     )
     print(f"{machine}\n\n{table(rows)}")
     if not quick:
-        text = f"# Results\n\n`python benchmarks/run.py` on {machine}.\nWhat is compared ran by turns; medians of {turns}.\n"
-        (HERE / "RESULTS.md").write_text(f"{text}\n{table(rows)}\n", encoding="utf-8")
+        head = (
+            f"# Results\n\n`python benchmarks/run.py` on {machine}.\nWhat is compared ran by turns; medians of {turns}."
+        )
+        (HERE / "RESULTS.md").write_text(f"{head}\n\n{table(rows)}\n", encoding="utf-8")
     missed = [row.what for row in rows if row.reached is False]
     print(json.dumps({"missed": missed}))
     return 1 if missed else 0
