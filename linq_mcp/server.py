@@ -153,7 +153,7 @@ async def _call_tool(
         arguments = tool.read(given)
         api, settings = await context.lifespan_context.open(context.request and context.request.headers)
         call = Call(api=api, deadline=deadline, progress=progress, explain=told)
-        return _success(await tool.run(arguments, call))
+        return _success(await tool.run(arguments, call), api)
     except LinqMcpError as error:
         logger.info("%s: %s", tool.name, type(error).__name__)
         return _failure(told(error))
@@ -165,7 +165,7 @@ async def _call_tool(
         )
 
 
-def _success(result: Mapping[str, Any]) -> types.CallToolResult:
+def _success(result: Mapping[str, Any], api: LinqApi) -> types.CallToolResult:
     """The same object twice: clients show their model one or the other."""
     try:
         text = to_json(result).decode()
@@ -173,6 +173,9 @@ def _success(result: Mapping[str, Any]) -> types.CallToolResult:
         # One lone surrogate in any string would end the whole process in the SDK's writer.
         text = without_surrogates(json.dumps(result, ensure_ascii=False, separators=(",", ":")))
         result = json.loads(text)
+    # Somebody may have sent it to somebody; it leaves here all the same only as `[key]`.
+    if (safe := api.without_key(text)) is not text:
+        text, result = safe, json.loads(safe)
     return types.CallToolResult(content=[types.TextContent(type="text", text=text)], structured_content=dict(result))
 
 

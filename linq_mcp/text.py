@@ -17,6 +17,9 @@ ID_LIMIT = 200
 WORD_LIMIT = 40
 URL_LIMIT = 300
 
+# No text of people's is longer, but an answer of 10 MB can be.
+_LONGEST = 100_000
+
 _ZWJ = "\u200d"
 _EMOJI_STYLE = "\ufe0f"
 _ELLIPSIS = "…"
@@ -41,7 +44,7 @@ _VIRAMA_CLASS = 9
 
 
 def clean(text: str, limit: int | None, *, lines: bool = False) -> str:
-    """`text` without control, bidi and invisible characters, at most `limit` characters long (None: as long as it is).
+    """`text` without control, bidi and invisible characters, at most `limit` characters long (None: 100,000).
 
     White space becomes single spaces; with `lines` line breaks stay, at most one empty line in a row. The
     joiner and the emoji selector (ZWJ, VS16) stay where an emoji needs them. A cut text ends in `…`.
@@ -49,6 +52,8 @@ def clean(text: str, limit: int | None, *, lines: bool = False) -> str:
     """
     if (limit is None or len(text) <= limit) and _PLAIN.fullmatch(text):
         return text
+    # What is cut off in the end is not looked at; the unseen before it may take some room.
+    text = text[: _LONGEST if limit is None else 10 * limit + 1000]
     if not (text.isascii() and text.isprintable()):
         text = _visible(text, lines=lines)
     if lines:

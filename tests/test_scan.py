@@ -174,6 +174,22 @@ async def test_a_cursor_that_cannot_be_sent_again_is_said() -> None:
     assert "there is more" in answer["note"]
 
 
+async def test_pages_with_nothing_new_do_not_go_on_for_ever() -> None:
+    """New cursors without new chats: after fifty pages it stops, and says how to go on."""
+    asked = 0
+
+    def handler(_: httpx.Request) -> httpx.Response:
+        nonlocal asked
+        asked += 1
+        return httpx.Response(200, json={"chats": [{"id": "a"}], "next_cursor": str(asked)})
+
+    async with call_over(Canned(handler)) as call:
+        answer = await FIND_CHATS.run(FIND_CHATS.read({"is_group": True}), call)
+    assert asked == 51
+    assert (answer["scanned"], answer["complete"], answer["next_cursor"]) == (1, False, "0~~51")
+    assert "nothing new" in answer["note"]
+
+
 async def test_unreadable_entries_are_counted() -> None:
     """Left out, but not in silence."""
 

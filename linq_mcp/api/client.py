@@ -39,6 +39,7 @@ logger = logging.getLogger(__name__)
 
 MAX_ATTEMPTS = 3
 _ERROR_MESSAGE_LIMIT = 300
+_SHORTEST_KEY = 8
 # What an attempt needs at the least; a wait that leaves less than this before the deadline is not begun.
 _SHORTEST_ATTEMPT = 1.0
 # For a free connection a call waits as long as it has time; the deadline ends that.
@@ -73,6 +74,7 @@ class LinqApi:
                 timeout=_TIMEOUTS,
                 limits=_LIMITS,
                 follow_redirects=False,
+                event_hooks={"response": [_refuse_redirect]},
                 # To this very machine no proxy of the environment is asked: it would see the key in the clear.
                 trust_env=not is_loopback(settings.base_url),
                 transport=transport,
@@ -184,8 +186,9 @@ class LinqApi:
         except httpx.TimeoutException as error:
             raise Unreachable(_TIMEOUT_TEXTS.get(type(error), _READ_TIMEOUT_TEXT), timed_out=True) from None
         except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, OSError, UnicodeError) as error:
-            # Only the cause's own words, with nothing of the request in them.
-            raise Unreachable(f"The connection failed: {self._told(str(error)) or type(error).__name__}.") from None
+            # Only the cause's own words, with nothing of the request or the answer in them.
+            cause = str(error).partition(": bytearray(")[0]
+            raise Unreachable(f"The connection failed: {self._told(cause) or type(error).__name__}.") from None
         trace_id = self._safe(trace_id_of(response))
         logger.info(
             "GET /v3/%s -> %d, %d bytes, trace %s",
@@ -196,8 +199,6 @@ class LinqApi:
         )
         if response.is_success:
             return Answer(body, response.headers.get("Content-Type", ""), trace_id)
-        if response.is_redirect:
-            raise Unreadable(f"It was a redirect ({response.status_code}), which is not followed.", trace_id=trace_id)
         raise self._rejected(response, body, trace_id)
 
     @property
@@ -224,8 +225,12 @@ class LinqApi:
 
     def _told(self, text: str) -> str:
         """Upstream words for a reader: on one line, short, and without the key should they repeat it."""
-        text = clean(text, None)
-        return clean(text.replace(self._key, "[key]") if self._key else text, _ERROR_MESSAGE_LIMIT).rstrip(".")
+        return clean(self.without_key(clean(text, None)), _ERROR_MESSAGE_LIMIT).rstrip(".")
+
+    def without_key(self, text: str) -> str:
+        """`text`, should it repeat the key, with `[key]` in its place."""
+        # What is shorter is no key, but may well stand in a text.
+        return text.replace(self._key, "[key]") if len(self._key) >= _SHORTEST_KEY and self._key in text else text
 
     def _safe(self, trace_id: str | None) -> str | None:
         return None if trace_id and self._key and self._key in trace_id else trace_id
@@ -235,6 +240,13 @@ _READ_TIMEOUT_TEXT = "The connection stood, but no answer came within 12 seconds
 _TIMEOUT_TEXTS: dict[type[httpx.TimeoutException], str] = {
     httpx.ConnectTimeout: "No connection came about within 5 seconds.",
 }
+
+
+async def _refuse_redirect(response: httpx.Response) -> None:
+    # Before httpx looks at where it leads, which may be no address at all.
+    if response.is_redirect:
+        said = f"It was a redirect ({response.status_code}), which is not followed."
+        raise Unreadable(said, trace_id=trace_id_of(response))
 
 
 def _is_retryable(error: BaseException) -> bool:

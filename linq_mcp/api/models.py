@@ -26,6 +26,10 @@ Maybe = Annotated[T | None, _NoneOnError()]
 Items = Annotated[list[OnErrorOmit[T]] | None, _NoneOnError()]
 
 
+# A page has 100 entries at most and an account some lines; 10 MB of `{}` would be three million.
+Entries = Annotated[list[Maybe[T]], Field(max_length=10_000)] | None
+
+
 class _Wire(BaseModel):
     # Strict: 1 is not true and 5 is not "5"; what does not fit is absent instead of bent.
     model_config = ConfigDict(strict=True, extra="ignore", frozen=True)
@@ -165,17 +169,17 @@ class PhoneNumber(_Wire):
 class Listing(_Wire, Generic[T]):
     """A page of a list. Entries that are no objects read as None; `next_cursor` may be anything."""
 
-    items: list[Maybe[T]] | None
+    items: Entries[T]
     next_cursor: Any = None
 
 
 class Chats(Listing[Chat]):
-    items: list[Maybe[Chat]] | None = Field(alias="chats")
+    items: Entries[Chat] = Field(alias="chats")
 
 
 class Messages(Listing[Message]):
-    items: list[Maybe[Message]] | None = Field(alias="messages")
+    items: Entries[Message] = Field(alias="messages")
 
 
 class PhoneNumbers(Listing[PhoneNumber]):
-    items: list[Maybe[PhoneNumber]] | None = Field(alias="phone_numbers")
+    items: Entries[PhoneNumber] = Field(alias="phone_numbers")

@@ -26,6 +26,8 @@ SCAN_SECONDS = 45.0
 # With less than this left no further page is begun.
 _SHORTEST_PAGE = 2.0
 _POSITION_LIMIT = 2300
+# An API that gives new cursors for ever is not asked for ever.
+_MOST_BARREN_PAGES = 50
 
 
 class Listed(Protocol):
@@ -146,6 +148,7 @@ async def scan(
     reading = _Reading(visit)
     cursors = {start.cursor}
     at = start
+    barren = 0
     while True:
         if at is not start and anyio.current_time() > call.deadline - _SHORTEST_PAGE:
             note = "The time for one call is over; call again with next_cursor for the rest."
@@ -157,7 +160,9 @@ async def scan(
                 raise
             note = f"Stopped in the middle; next_cursor goes on from there. {call.explain(error)}"
             return reading.outcome(note, resume=at)
+        before = reading.scanned
         behind = reading.read(page, at.first_index(page))
+        barren = barren + 1 if reading.scanned == before else 0
         await call.progress(reading.scanned)
         if behind < len(page.items):
             resume = Position(at.cursor, behind, _kept(page.items[behind - 1].id))
@@ -172,6 +177,9 @@ async def scan(
         at = Position(page.next_cursor)
         if reading.enough:
             return reading.outcome(enough, resume=at)
+        if barren >= _MOST_BARREN_PAGES:
+            note = f"The last {barren} pages had nothing new; call again with next_cursor to go on all the same."
+            return reading.outcome(note, resume=at)
 
 
 async def find(
