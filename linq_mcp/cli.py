@@ -139,6 +139,8 @@ def _serve(*, demo: bool) -> int:
 
 
 def _http(options: argparse.Namespace) -> int:
+    # Until the server is up and listens for it itself; as a container's first process it would be ignored.
+    signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
     from linq_mcp.settings import HTTP_TOKEN_VARIABLE
     from linq_mcp.streamable_http import CallersOwn, Door, application, refusal, serve
 
@@ -157,6 +159,10 @@ def _http(options: argparse.Namespace) -> int:
         print(f"linq-mcp http: {problem}", file=sys.stderr)
         return _USAGE_ERROR
     token = settings.http_token.get_secret_value() if own_key and settings.http_token else None
+    if settings.http_token and not own_key:
+        logging.getLogger("linq_mcp").warning(
+            "%s is not asked for with --key-from header: each caller needs a Linq key of their own", HTTP_TOKEN_VARIABLE
+        )
     if own_key and not token:
         logging.getLogger("linq_mcp").warning(
             "everybody on this machine can read the account through this server; %s would ask for a token",

@@ -77,8 +77,8 @@ def _rejected(error: Rejected, settings: Settings, asked: Mapping[str, object]) 
     match error.status:
         case 401:
             return HEADLINES["key_rejected"], (
-                f"It came from {settings.key_source}. Put a valid one there (or run `linq login`), then restart the "
-                "client; calling again before that will not help."
+                f"It came from {settings.key_source}. Put a valid one there (`linq login` renews a stored one), then "
+                "restart the client; calling again before that will not help."
             )
         case 403 if error.code == _NOT_YOUR_LINE:
             line = f"{asked['from']} is not a line of this account. " if "from" in asked else ""

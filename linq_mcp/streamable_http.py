@@ -9,6 +9,7 @@ from __future__ import annotations
 import hmac
 import json
 import logging
+import re
 import signal
 import socket
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -16,10 +17,12 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from time import perf_counter
 
+import anyio
 import httpx
 import uvicorn
 from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
 from mcp.server.transport_security import TransportSecuritySettings
+from sse_starlette.sse import AppStatus
 from starlette.applications import Starlette
 from starlette.datastructures import Headers
 from starlette.requests import Request
@@ -31,7 +34,7 @@ from linq_mcp import __version__
 from linq_mcp.api.client import LinqApi
 from linq_mcp.errors import SettingsError
 from linq_mcp.server import Accounts, build_server
-from linq_mcp.settings import HTTP_TOKEN_VARIABLE, Settings, is_key
+from linq_mcp.settings import HTTP_TOKEN_VARIABLE, Settings, is_key, is_loopback
 
 logger = logging.getLogger(__name__)
 
@@ -41,6 +44,8 @@ MAX_HEADER_BYTES = 32 * 1024
 MAX_CALLS_IN_FLIGHT = 512
 # What is under way when the server is told to stop may take this long to finish.
 STOP_SECONDS = 10
+# A caller that sends no whole body by then is turned away.
+UPLOAD_SECONDS = 15
 
 _LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 
@@ -113,8 +118,8 @@ def application(accounts: Accounts, door: Door, *, token: str | None = None) -> 
         )
         for json_response in (True, False)
     )
-    mcp: ASGIApp = _Choice(plain.handle_request, streaming.handle_request)
-    mcp = _AtOnce(mcp, MAX_CALLS_IN_FLIGHT)
+    at_once = _AtOnce(MAX_CALLS_IN_FLIGHT)
+    mcp: ASGIApp = _Choice(at_once.of(plain.handle_request), at_once.of(streaming.handle_request))
     if token is not None:
         mcp = _Token(mcp, token)
 
@@ -130,6 +135,8 @@ def application(accounts: Accounts, door: Door, *, token: str | None = None) -> 
     routes = [Route(door.path, endpoint=mcp, methods=["POST"]), Route("/healthz", healthz, methods=["GET"])]
     app = Starlette(routes=routes, lifespan=lifespan)
     app.add_middleware(_AccessLog)
+    # A redirect would be built from the Host header, and from http behind a balancer that ends TLS.
+    app.router.redirect_slashes = False
     return app
 
 
@@ -144,36 +151,47 @@ def serve(app: Starlette, door: Door) -> None:
         log_config=None,
         log_level="warning",
         server_header=False,
+        # Behind the cap on calls, one on connections that do not even get to a call.
+        limit_concurrency=8 * MAX_CALLS_IN_FLIGHT,
         # Longer than balancers keep an idle connection, so that none sends into one that is closing.
         timeout_keep_alive=75,
         timeout_graceful_shutdown=STOP_SECONDS,
     )
-    # uvicorn raises the signal that ended it once more when it is done; here that end is the wanted one.
+    server = uvicorn.Server(config)
+    # From here on a signal counts; and uvicorn raises the one that ended it once more when it is done.
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: None)
+        signal.signal(number, server.handle_exit)
+    # Else streams to older clients would be cut at the signal.
+    AppStatus.disable_automatic_graceful_drain()  # type: ignore[no-untyped-call]  # it has no types
     family = socket.AF_INET6 if ":" in door.host else socket.AF_INET
     with socket.create_server((door.host, door.port), family=family, backlog=config.backlog) as bound:
         # Accepted connections inherit it; without, each answer on a kept connection may wait 40 ms.
         bound.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         port = bound.getsockname()[1]
         logger.info("linq-mcp %s listens on %s port %d, path %s", __version__, door.host, port, door.path)
-        uvicorn.Server(config).run(sockets=[bound])
+        server.run(sockets=[bound])
 
 
 def refusal(door: Door, settings: Settings, *, own_key: bool) -> str | None:
     """Why the server can't be started like this, in one line; None if it can."""
+    for host in door.allowed_hosts:
+        if not re.fullmatch(r"[A-Za-z0-9._-]+(:[0-9]+)?|\[[0-9A-Fa-f:.]+\](:[0-9]+)?", host):
+            return f"--allowed-host takes a name or address as clients call it, such as mcp.example.com, not {host!r}"
+    for origin in door.allowed_origins:
+        if not re.fullmatch(r"[a-z][a-z0-9+.-]*://[^/\s]+", origin):
+            return f"--allowed-origin takes an origin such as https://app.example.com, not {origin!r}"
     if not _is_loopback(door.host) and not door.allowed_hosts:
         return f"on {door.host} the server needs --allowed-host, the name that clients call it by"
     if own_key and settings.http_token is None and not _is_loopback(door.host):
         return (
-            f"with --key-from settings everybody who reaches {door.host} could read the account: set "
+            f"with the server's own key everybody who reaches {door.host} could read the account: set "
             f"{HTTP_TOKEN_VARIABLE}, or listen on 127.0.0.1"
         )
     return None
 
 
 def _is_loopback(host: str) -> bool:
-    return host in ("localhost", "::1") or host.startswith("127.")
+    return is_loopback(f"http://[{host}]" if ":" in host else f"http://{host}")
 
 
 def _with_ports(hosts: Sequence[str]) -> list[str]:
@@ -181,29 +199,48 @@ def _with_ports(hosts: Sequence[str]) -> list[str]:
 
 
 class _Choice:
-    """Answers in JSON, or as a stream of events where the client asks for progress and can read one."""
+    """Answers in JSON, or as a stream of events where the client asks for progress and can read one.
+
+    The body is read first, in a limited time; a caller that hangs up afterwards cancels its call.
+    """
 
     def __init__(self, plain: ASGIApp, streaming: ASGIApp) -> None:
         self._plain = plain
         self._streaming = streaming
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        accepts = Headers(scope=scope).get("accept", "")
-        if "text/event-stream" not in accepts and "*/*" not in accepts:
-            await self._plain(scope, receive, send)
-            return
         messages: list[Message] = []
         size = 0
-        while not messages or (messages[-1].get("more_body") and size <= MAX_BODY_BYTES):
-            messages.append(await receive())
-            size += len(messages[-1].get("body", b""))
+        with anyio.move_on_after(UPLOAD_SECONDS) as upload:
+            while not messages or (messages[-1].get("more_body") and size <= MAX_BODY_BYTES):
+                messages.append(await receive())
+                size += len(messages[-1].get("body", b""))
+        if upload.cancelled_caught:
+            late = Response("The body took too long", status_code=408, headers={"Connection": "close"})
+            await late(scope, receive, send)
+            return
 
         async def replay() -> Message:
             return messages.pop(0) if messages else await receive()
 
         body = b"".join(message.get("body", b"") for message in messages)
-        app = self._streaming if _asks_for_progress(body) else self._plain
-        await app(scope, replay, send)
+        accepts = Headers(scope=scope).get("accept", "")
+        if _asks_for_progress(body) and ("text/event-stream" in accepts or "*/*" in accepts):
+            await self._streaming(scope, replay, send)
+            return
+        if messages[-1].get("more_body"):
+            await self._plain(scope, replay, send)
+            return
+
+        async def hung_up() -> None:
+            while (await receive())["type"] != "http.disconnect":
+                pass
+            tasks.cancel_scope.cancel()
+
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(hung_up)
+            await self._plain(scope, replay, send)
+            tasks.cancel_scope.cancel()
 
 
 def _asks_for_progress(body: bytes) -> bool:
@@ -218,19 +255,21 @@ def _asks_for_progress(body: bytes) -> bool:
 class _AtOnce:
     """Turns away what is more than the server takes on at once, with a word on when to come again."""
 
-    def __init__(self, app: ASGIApp, most: int) -> None:
-        self._app = app
+    def __init__(self, most: int) -> None:
         self._most = most
         self._count = 0
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def of(self, app: ASGIApp) -> ASGIApp:
+        return lambda scope, receive, send: self._answer(app, scope, receive, send)
+
+    async def _answer(self, app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
         if self._count >= self._most:
             busy = Response("Too many calls are under way", status_code=503, headers={"Retry-After": "1"})
             await busy(scope, receive, send)
             return
         self._count += 1
         try:
-            await self._app(scope, receive, send)
+            await app(scope, receive, send)
         finally:
             self._count -= 1
 
@@ -240,11 +279,12 @@ class _Token:
 
     def __init__(self, app: ASGIApp, token: str) -> None:
         self._app = app
-        self._expected = f"Bearer {token}".encode()
+        self._expected = token.encode()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        shown = Headers(scope=scope).get("authorization", "").encode("latin-1")
-        if hmac.compare_digest(shown, self._expected):
+        scheme, _, shown = Headers(scope=scope).get("authorization", "").partition(" ")
+        # Compared in the same time whatever is shown.
+        if hmac.compare_digest(shown.encode("latin-1"), self._expected) and scheme.lower() == "bearer":
             await self._app(scope, receive, send)
             return
         challenge = {"WWW-Authenticate": 'Bearer realm="linq-mcp"'}

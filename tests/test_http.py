@@ -190,7 +190,7 @@ async def test_nothing_of_one_caller_reaches_another() -> None:
     assert linq.cookies == []
 
 
-@pytest.mark.parametrize("shown", [None, "Bearer wrong", "Basic dG9rZW4=", "token", "Bearer token ", "Bearer tök"])
+@pytest.mark.parametrize("shown", [None, "Bearer wrong", "Basic token", "token", "Bearer token ", "Bearer tök"])
 async def test_the_servers_own_key_asks_for_the_token(shown: str | None) -> None:
     """401 with a challenge, for listing too."""
     async with serving(application(demo(), Door(), token="token")) as client:
@@ -202,11 +202,12 @@ async def test_the_servers_own_key_asks_for_the_token(shown: str | None) -> None
     assert response.headers["www-authenticate"].startswith("Bearer")
 
 
-async def test_the_token_lets_in() -> None:
-    """And only then is the server's own key used."""
+@pytest.mark.parametrize("shown", ["Bearer token", "bearer token"])
+async def test_the_token_lets_in(shown: str) -> None:
+    """And only then is the server's own key used; the scheme's case does not matter."""
     async with serving(application(demo(), Door(), token="token")) as client:
         asked = call("modern", "list_chats", {"limit": 1})
-        asked["headers"] = {**asked["headers"], "Authorization": "Bearer token"}
+        asked["headers"] = {**asked["headers"], "Authorization": shown}
         assert result_of(await client.post("/mcp", **asked))["structuredContent"]["chats"]
 
 
@@ -252,6 +253,9 @@ async def test_on_another_host_only_the_allowed_names_do(host: str, status: int)
         (Door(host="0.0.0.0", allowed_hosts=["x"]), Settings(), True, "LINQ_MCP_HTTP_TOKEN"),
         (Door(host="0.0.0.0", allowed_hosts=["x"]), Settings(http_token=SecretStr("t")), True, None),
         (Door(host="::1"), Settings(), True, None),
+        (Door(host="127.0.0.1.example.com"), Settings(), False, "--allowed-host"),
+        (Door(allowed_hosts=["https://mcp.example.com"]), Settings(), False, "--allowed-host"),
+        (Door(allowed_origins=["app.example.com"]), Settings(), False, "--allowed-origin"),
     ],
 )
 def test_what_can_not_be_started_safely_is_refused(
@@ -297,6 +301,80 @@ async def test_beyond_the_cap_callers_are_asked_to_come_again(monkeypatch: pytes
             assert (turned_away.status_code, turned_away.headers["retry-after"]) == (503, "1")
             go_on.set()
         assert (await client.post("/mcp", **posted("modern", "tools/list"))).status_code == 200
+
+
+async def test_a_body_that_never_ends_gives_its_place_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is not counted among the calls, and not waited for without end."""
+    monkeypatch.setattr(streamable_http, "MAX_CALLS_IN_FLIGHT", 1)
+    monkeypatch.setattr(streamable_http, "UPLOAD_SECONDS", 0.3)
+    statuses: list[int] = []
+    uploading = anyio.Event()
+
+    async def never() -> AsyncIterator[bytes]:
+        yield b"{"
+        uploading.set()
+        await anyio.sleep(30)
+
+    app = application(demo(), Door())
+    async with serving(app) as client, anyio.create_task_group() as tasks:
+
+        async def upload() -> None:
+            response = await client.post("/mcp", content=never(), headers=MODERN)
+            statuses.append(response.status_code)
+
+        tasks.start_soon(upload)
+        await uploading.wait()
+        assert (await client.post("/mcp", **posted("modern", "tools/list"))).status_code == 200
+    assert statuses == [408]
+
+
+@eras
+async def test_hanging_up_cancels_the_call(era: str) -> None:
+    """A client that closes the connection does not want the answer, and Linq is not asked further."""
+    begun, stopped = anyio.Event(), anyio.Event()
+
+    class Silent(httpx.AsyncBaseTransport):
+        async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+            begun.set()
+            try:
+                await anyio.sleep(30)
+            finally:
+                stopped.set()
+            raise AssertionError
+
+    asked = call(era, "list_chats")
+    body = json.dumps(asked["json"]).encode()
+    headers = {"host": "127.0.0.1:8000", **{name.lower(): value for name, value in asked["headers"].items()}}
+    scope = {
+        "type": "http",
+        "method": "POST",
+        "path": "/mcp",
+        "raw_path": b"/mcp",
+        "query_string": b"",
+        "headers": [(name.encode(), value.encode()) for name, value in headers.items()],
+    }
+    messages = [{"type": "http.request", "body": body, "more_body": False}]
+
+    async def receive() -> dict[str, Any]:
+        if messages:
+            return messages.pop(0)
+        await begun.wait()
+        return {"type": "http.disconnect"}
+
+    async def send(_: Any) -> None:
+        await anyio.lowlevel.checkpoint()
+
+    app = application(Account(in_process.settings, transport=Silent), Door())
+    with anyio.fail_after(10):
+        async with serving(app):
+            await app(scope, receive, send)
+    assert stopped.is_set()
+
+
+async def test_a_slash_too_many_is_no_redirect() -> None:
+    """It would be built from the Host header."""
+    async with serving(application(demo(), Door())) as client:
+        assert (await client.post("/mcp/", **posted("modern", "tools/list"))).status_code == 404
 
 
 @pytest.mark.parametrize("method", ["GET", "DELETE", "PUT"])

@@ -1,0 +1,149 @@
+"""The MCP conformance suite against a running `linq-mcp --demo http`.
+
+    python tests/http/conformance.py NODE FOLDER
+
+NODE is a node >= 22 and FOLDER holds the packages, as `.ci/conformance` installs them. A scenario passes if every check
+of it that could be made succeeded, and one at least could; what does not apply is in conformance-baseline.toml.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+import tempfile
+import tomllib
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from processes import Failed, linq_mcp
+
+BASELINE = Path(__file__).with_name("conformance-baseline.toml")
+SECONDS = 120
+# By the name of the run: the package's folder and what it is asked for.
+RUNS = {
+    "stable": ("conformance", "--suite", "all"),
+    "2025-11-25": ("conformance-alpha", "--requirements", "2025-11-25"),
+    "2026-07-28": ("conformance-alpha", "--requirements", "2026-07-28"),
+}
+# Holds for every scenario, in which it is one check among others.
+WIRE = "wire-schema-valid"
+_BAD = ("FAILURE", "WARNING")
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """One line of the report; `status` is ok, skipped or FAILED."""
+
+    status: str
+    text: str
+
+    def __str__(self) -> str:
+        return f"{self.status}: {self.text}"
+
+
+@dataclass
+class Entry:
+    """One name of the baseline. `met` are the runs in which it excused something, `idle` those in which it did not."""
+
+    name: str
+    why: str
+    runs: tuple[str, ...]
+    met: list[str] = field(default_factory=list)
+    idle: list[str] = field(default_factory=list)
+
+    def note(self, run: str, *, needed: bool) -> None:
+        (self.met if needed else self.idle).append(run)
+
+
+def baseline() -> dict[str, Entry]:
+    told = tomllib.loads(BASELINE.read_text(encoding="utf-8"))["does-not-apply"]
+    entries = [Entry(name, one["why"], tuple(one.get("runs", RUNS))) for one in told for name in one["names"]]
+    return {entry.name: entry for entry in entries}
+
+
+def judged(run: str, scenario: str, checks: list[dict[str, Any]], entries: dict[str, Entry]) -> Outcome:
+    """The outcome of a scenario, given what the suite says of each of its checks."""
+    bad = {
+        check["id"]: str(check.get("errorMessage") or check["status"]) for check in checks if check["status"] in _BAD
+    }
+    good = [check["id"] for check in checks if check["status"] == "SUCCESS" and check["id"] != WIRE]
+    whole = entries.get(scenario)
+    if whole and run in whole.runs:
+        needed = bool(bad.keys() - {WIRE}) or not good
+        whole.note(run, needed=needed)
+        if needed and WIRE not in bad:
+            return Outcome("skipped", f"{run} {scenario}: {whole.why}")
+    excused = 0
+    for check in {check["id"] for check in checks}:
+        entry = entries.get(f"{scenario}:{check}")
+        if entry and run in entry.runs:
+            entry.note(run, needed=check in bad)
+            excused += bad.pop(check, None) is not None
+    if bad:
+        told = "; ".join(f"{check}: {text[:300]}" for check, text in bad.items())
+        return Outcome("FAILED", f"{run} {scenario}: {told}")
+    if not good:
+        return Outcome("FAILED", f"{run} {scenario}: no check was made, which only the baseline can excuse")
+    apart = f", not applicable {excused}" if excused else ""
+    return Outcome("ok", f"{run} {scenario}: checks passed {len(good)}{apart}")
+
+
+def suite(run: str, node: str, packages: Path, url: str) -> dict[str, list[dict[str, Any]]]:
+    """Each scenario's checks, in the order of the run."""
+    package, *options = RUNS[run]
+    program = packages / "node_modules" / package / "dist" / "index.js"
+    with tempfile.TemporaryDirectory(prefix="linq-mcp-") as folder:
+        try:
+            done = subprocess.run(
+                [node, str(program), "server", "--url", url, *options, "--output-dir", folder],
+                capture_output=True,
+                check=False,
+                cwd=folder,
+                encoding="utf-8",
+                errors="replace",
+                timeout=SECONDS,
+            )
+        except subprocess.TimeoutExpired:
+            raise Failed(f"{run}: the suite was not done after {SECONDS} s") from None
+        names = re.findall(r"^[✓✗] (\S+): \d+ passed", done.stdout, re.MULTILINE)
+        found = {
+            re.sub(r"-\d{4}-\d\d-\d\dT[\d-]+Z$", "", one.parent.name).removeprefix("server-"): json.loads(
+                one.read_text(encoding="utf-8")
+            )
+            for one in Path(folder).glob("*/checks.json")
+        }
+    if not names or set(names) != found.keys():
+        raise Failed(f"{run}: the suite ended early:\n{done.stdout[-1000:]}{done.stderr[-1000:]}")
+    return {name: found[name] for name in names}
+
+
+def run(node: str, packages: Path) -> Iterator[Outcome]:
+    """The outcome of each scenario of each run, and of each entry of the baseline that is wrong. Raises `Failed`."""
+    entries = baseline()
+    with linq_mcp("server", "--demo", "http") as server:
+        for name in RUNS:
+            for scenario, checks in suite(name, node, packages, f"http://127.0.0.1:{server.port}/mcp").items():
+                yield judged(name, scenario, checks, entries)
+    for entry in entries.values():
+        if entry.idle or not entry.met:
+            where = f"in the run {', '.join(entry.idle)}" if entry.idle else "in any run"
+            yield Outcome("FAILED", f"{BASELINE.name}: {entry.name} excuses nothing {where}; take it out")
+
+
+def main() -> None:
+    failed = False
+    try:
+        for outcome in run(sys.argv[1], Path(sys.argv[2])):
+            sys.stdout.write(f"{outcome}\n")
+            failed |= outcome.status == "FAILED"
+    except Failed as told:
+        sys.exit(f"FAILED: {told}")
+    sys.exit(failed)
+
+
+if __name__ == "__main__":
+    main()
