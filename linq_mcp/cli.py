@@ -9,7 +9,8 @@ import os
 import re
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, NoReturn
 
 from linq_mcp import __version__
@@ -25,7 +26,7 @@ _INTERRUPTED = 130
 
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
-        self.exit(_USAGE_ERROR, f"{self.prog}: {message} (see {self.prog.split()[0]} --help)\n")
+        self.exit(_USAGE_ERROR, f"{self.prog}: {message} (see {self.prog} --help)\n")
 
 
 def main(argv: Sequence[str] | None = None) -> NoReturn:
@@ -61,9 +62,14 @@ def _parser() -> argparse.ArgumentParser:
         default="header",
         help="whose Linq key is used: each caller's own (header x-linq-api-v3-api-key), or the server's",
     )
-    commands.add_parser("doctor", help="check the key, the API and one chat, and print a client's configuration")
+    doctor = commands.add_parser(
+        "doctor", help="check the key, the API and one chat, and print a client's configuration"
+    )
     config = commands.add_parser("config", help="print this server's entry for a client's configuration")
-    config.add_argument("client", nargs="?", help="one client only, such as cursor")
+    for command in (http, doctor):
+        # Before the command or behind it, whichever comes to mind.
+        command.add_argument("--demo", action="store_true", default=argparse.SUPPRESS, help="on the demo account")
+    config.add_argument("client", nargs="?", type=str.lower, help="one client only, such as cursor")
     return parser
 
 
@@ -103,7 +109,9 @@ def _account(*, demo: bool) -> tuple[Account, Settings]:
     if demo:
         from linq_mcp.demo import in_process
 
-        return Account(in_process.settings, transport=in_process.transport), in_process.settings()
+        own, demo_settings = load_settings(os.environ), in_process.settings()
+        kept = {name: getattr(own, name) for name in ("http_token", "log_level", "log_level_is_set", "warnings")}
+        return Account(in_process.settings, transport=in_process.transport), replace(demo_settings, **kept)
     return Account(lambda: load_settings(os.environ)), load_settings(os.environ)
 
 
@@ -114,8 +122,7 @@ def _serve(*, demo: bool) -> int:
 
     settings = load_settings(os.environ)
     _log_to_stderr(settings.log_level)
-    for warning in settings.warnings:
-        logging.getLogger("linq_mcp").warning(warning)
+    _warn(settings.warnings)
     if sys.stdin.isatty():
         print(
             "linq-mcp is waiting for an MCP client on stdin; press Ctrl-C to end. `linq-mcp config` shows how to "
@@ -145,7 +152,9 @@ def _http(options: argparse.Namespace) -> int:
     from linq_mcp.streamable_http import CallersOwn, Door, application, refusal, serve
 
     account, settings = _account(demo=options.demo)
-    _log_to_stderr("INFO" if settings.log_level == "WARNING" else settings.log_level)
+    # The access log is on unless a level was asked for.
+    _log_to_stderr(settings.log_level if settings.log_level_is_set else "INFO")
+    own_key = options.key_from == "settings" or options.demo
     door = Door(
         host=options.host,
         port=options.port,
@@ -153,21 +162,17 @@ def _http(options: argparse.Namespace) -> int:
         allowed_hosts=options.allowed_host,
         allowed_origins=options.allowed_origin,
     )
-    # The demo account has one key, which everybody may use.
-    own_key = options.key_from == "settings" or options.demo
     if problem := refusal(door, settings, own_key=own_key):
         print(f"linq-mcp http: {problem}", file=sys.stderr)
         return _USAGE_ERROR
+    _warn(settings.warnings)
+    if problem := settings.problem if own_key else settings.base_url_problem:
+        _warn([f"every call will be refused: {problem}"])
     token = settings.http_token.get_secret_value() if own_key and settings.http_token else None
     if settings.http_token and not own_key:
-        logging.getLogger("linq_mcp").warning(
-            "%s is not asked for with --key-from header: each caller needs a Linq key of their own", HTTP_TOKEN_VARIABLE
-        )
+        _warn([f"{HTTP_TOKEN_VARIABLE} is not asked for: with --key-from header each caller sends their own Linq key"])
     if own_key and not token:
-        logging.getLogger("linq_mcp").warning(
-            "everybody on this machine can read the account through this server; %s would ask for a token",
-            HTTP_TOKEN_VARIABLE,
-        )
+        _warn([f"everybody on this machine can read the account through this server; set {HTTP_TOKEN_VARIABLE}"])
     try:
         serve(application(account if own_key else CallersOwn(settings), door, token=token), door)
     except OSError as error:
@@ -240,6 +245,11 @@ def _config(client: str | None) -> int:
         return _USAGE_ERROR
     print(render(client, this_command()))
     return 0
+
+
+def _warn(warnings: Iterable[str]) -> None:
+    for warning in warnings:
+        logging.getLogger("linq_mcp").warning(warning)
 
 
 def _draw_what_can_be_drawn() -> None:

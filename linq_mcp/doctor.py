@@ -11,11 +11,11 @@ from time import perf_counter
 import anyio
 
 from linq_mcp import __version__
-from linq_mcp.client_config import SERVER_NAME, entry, this_command
+from linq_mcp.client_config import SERVER_NAME, STAND_IN, entry, this_command
 from linq_mcp.errors import LinqMcpError
 from linq_mcp.explain import explain
 from linq_mcp.server import Account
-from linq_mcp.settings import Settings
+from linq_mcp.settings import KEY_VARIABLE, Settings
 from linq_mcp.tools.chat_row import ChatRow, chat_row
 from linq_mcp.tools.tool import CALL_SECONDS
 
@@ -36,7 +36,9 @@ async def examine(account: Account, settings: Settings, say: Callable[[str], Non
         await account.aclose()
     for warning in settings.warnings:
         say(f"note  {warning}")
-    configuration = {"mcpServers": {SERVER_NAME: entry(this_command(), {})}}
+    # An editor does not see what this terminal exports; only a profile's key needs no `env`.
+    stored = "profile" in (settings.key_source or "")
+    configuration = {"mcpServers": {SERVER_NAME: entry(this_command(), {} if stored else {KEY_VARIABLE: STAND_IN})}}
     say("\nFor a client's configuration (`linq-mcp config` has each client's own form):")
     say(json.dumps(configuration, indent=2))
     return healthy

@@ -44,6 +44,8 @@ HEADLINES = {
 
 _ACCESS_DENIED, _NOT_YOUR_LINE, _NOT_ON_ACCOUNT = 2005, 2006, 2011
 _MESSAGE_NOT_FOUND = 2002
+_NO_SUCH_NUMBER = 2019
+_CHAT_UNAVAILABLE = 2013
 _CURSOR_CODES = frozenset({0, 1003, 1004, 1005})
 
 
@@ -73,14 +75,15 @@ def explain(error: LinqMcpError, *, settings: Settings, asked: Mapping[str, obje
 
 
 def _rejected(error: Rejected, settings: Settings, asked: Mapping[str, object]) -> tuple[str, str]:
-    said = f"Linq says: {error}." if str(error) else ""
+    # Others' words come last and in quotes, apart from what is said here.
+    said = f'Linq says: "{error}"' if str(error) else ""
     match error.status:
         case 401:
             return HEADLINES["key_rejected"], (
-                f"It came from {settings.key_source}. Put a valid one there (`linq login` renews a stored one), then "
-                "restart the client; calling again before that will not help."
+                f"It came from {settings.key_source}. {_renewal(settings.key_source or '')} Calling again before that "
+                "will not help."
             )
-        case 403 if error.code == _NOT_YOUR_LINE:
+        case 403 | 404 if error.code == _NOT_YOUR_LINE or (error.code == _NO_SUCH_NUMBER and "from" in asked):
             line = f"{asked['from']} is not a line of this account. " if "from" in asked else ""
             return HEADLINES["not_your_line"], (
                 f"{line}`from` takes one of your own numbers, as `line` of the chats shows them; leave it out for all "
@@ -94,11 +97,13 @@ def _rejected(error: Rejected, settings: Settings, asked: Mapping[str, object]) 
             )
         case 404 if error.code == _MESSAGE_NOT_FOUND or "message_id" in asked:
             return HEADLINES["no_such_message"], (
-                f"This account has no message {asked.get('message_id', '')}. Ids of messages come from list_messages."
+                f"This account has no message {asked.get('message_id', '')}. Ids of messages come from list_messages "
+                "and find_messages; a chat's id is another one."
             )
         case 404 if "chat_id" in asked:
             return HEADLINES["no_such_chat"], (
-                f"This account has no chat {asked['chat_id']}. Ids of chats come from list_chats."
+                f"This account has no chat {asked['chat_id']}. Ids of chats come from list_chats and find_chats; a "
+                "message's id is another one."
             )
         case 404:
             return HEADLINES["not_found"], f"The key may belong to another account. {said}"
@@ -112,13 +117,23 @@ def _rejected(error: Rejected, settings: Settings, asked: Mapping[str, object]) 
             return HEADLINES["rate_limited"], f"{wait}, then call again with the same arguments."
         case 409 if error.retryable:
             return HEADLINES["not_ready"], f"It was asked {_times(error)}. Call again in a few seconds."
+        case 409 if error.code == _CHAT_UNAVAILABLE:
+            return HEADLINES["bad_request"], f"The chat is not available any more: you left it. {said}"
         case status if status >= 500 or error.retryable:
             return HEADLINES["server_error"], (
                 f"It answered {status} {_times(error)}. Nothing is wrong with the arguments: call again in a minute. "
                 f"{said}"
             )
         case status:
-            return HEADLINES["bad_request"], f"It answered {status}. {said} Change the arguments before calling again."
+            return HEADLINES["bad_request"], f"It answered {status}. Change the arguments before calling again. {said}"
+
+
+def _renewal(source: str) -> str:
+    if "header" in source:
+        return "Send a valid one."
+    if "profile" in source:
+        return "Run `linq login` again, then restart the client."
+    return "Put a valid one there, then restart the client."
 
 
 def _unreachable(error: Unreachable) -> tuple[str, str]:

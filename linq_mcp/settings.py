@@ -57,6 +57,7 @@ class Settings:
     base_url: str = DEFAULT_BASE_URL
     base_url_is_set: bool = False
     log_level: str = "WARNING"
+    log_level_is_set: bool = False
     http_token: SecretStr | None = None
     problem: str | None = None
     base_url_problem: str | None = None
@@ -73,6 +74,7 @@ def load_settings(environ: Mapping[str, str]) -> Settings:
         key_source=key_source,
         base_url=base_url,
         base_url_is_set=_value(environ, BASE_URL_VARIABLE) is not None,
+        log_level_is_set=_value(environ, LOG_LEVEL_VARIABLE) is not None,
         log_level=_log_level(_value(environ, LOG_LEVEL_VARIABLE), warnings),
         http_token=SecretStr(token) if (token := _value(environ, HTTP_TOKEN_VARIABLE)) else None,
         problem=base_url_problem or key_problem,

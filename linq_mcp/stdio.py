@@ -88,8 +88,8 @@ async def serve_stdio(server: Server[Any]) -> int:
     """
     stdin = _Stdin(sys.stdin.buffer)
     stdout = _Stdout(os.fdopen(os.dup(sys.stdout.fileno()), "wb"))
-    # What anything prints by mistake goes to stderr: stdout is the protocol's.
-    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+    # What anything prints by mistake goes to stderr, if there is one: stdout is the protocol's.
+    os.dup2(sys.stderr.fileno() if sys.stderr else os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     code = 0
 
     async def cut_off() -> None:

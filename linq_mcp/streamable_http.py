@@ -6,8 +6,6 @@ call, and how much at once.
 
 from __future__ import annotations
 
-import hmac
-import json
 import logging
 import re
 import signal
@@ -15,37 +13,32 @@ import socket
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
-from time import perf_counter
 
-import anyio
 import httpx
 import uvicorn
 from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
 from mcp.server.transport_security import TransportSecuritySettings
 from sse_starlette.sse import AppStatus
 from starlette.applications import Starlette
-from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp
 
 from linq_mcp import __version__
 from linq_mcp.api.client import LinqApi
 from linq_mcp.errors import SettingsError
+from linq_mcp.http_guards import MAX_BODY_BYTES, AccessLog, AtOnce, Choice, Token
 from linq_mcp.server import Accounts, build_server
 from linq_mcp.settings import HTTP_TOKEN_VARIABLE, Settings, is_key, is_loopback
 
 logger = logging.getLogger(__name__)
 
 KEY_HEADER = "x-linq-api-v3-api-key"
-MAX_BODY_BYTES = 1024 * 1024
 MAX_HEADER_BYTES = 32 * 1024
 MAX_CALLS_IN_FLIGHT = 512
 # What is under way when the server is told to stop may take this long to finish.
 STOP_SECONDS = 10
-# A caller that sends no whole body by then is turned away.
-UPLOAD_SECONDS = 15
 
 _LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 
@@ -118,10 +111,10 @@ def application(accounts: Accounts, door: Door, *, token: str | None = None) -> 
         )
         for json_response in (True, False)
     )
-    at_once = _AtOnce(MAX_CALLS_IN_FLIGHT)
-    mcp: ASGIApp = _Choice(at_once.of(plain.handle_request), at_once.of(streaming.handle_request))
+    at_once = AtOnce(MAX_CALLS_IN_FLIGHT)
+    mcp: ASGIApp = Choice(at_once.of(plain.handle_request), at_once.of(streaming.handle_request))
     if token is not None:
-        mcp = _Token(mcp, token)
+        mcp = Token(mcp, token)
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
@@ -134,7 +127,7 @@ def application(accounts: Accounts, door: Door, *, token: str | None = None) -> 
     # Nothing is ever sent unasked, so there is no stream to GET and no session to DELETE: those get a 405.
     routes = [Route(door.path, endpoint=mcp, methods=["POST"]), Route("/healthz", healthz, methods=["GET"])]
     app = Starlette(routes=routes, lifespan=lifespan)
-    app.add_middleware(_AccessLog)
+    app.add_middleware(AccessLog)
     # A redirect would be built from the Host header, and from http behind a balancer that ends TLS.
     app.router.redirect_slashes = False
     return app
@@ -152,7 +145,7 @@ def serve(app: Starlette, door: Door) -> None:
         log_level="warning",
         server_header=False,
         # Behind the cap on calls, one on connections that do not even get to a call.
-        limit_concurrency=8 * MAX_CALLS_IN_FLIGHT,
+        limit_concurrency=2 * MAX_CALLS_IN_FLIGHT,
         # Longer than balancers keep an idle connection, so that none sends into one that is closing.
         timeout_keep_alive=75,
         timeout_graceful_shutdown=STOP_SECONDS,
@@ -168,7 +161,7 @@ def serve(app: Starlette, door: Door) -> None:
         # Accepted connections inherit it; without, each answer on a kept connection may wait 40 ms.
         bound.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         port = bound.getsockname()[1]
-        logger.info("linq-mcp %s listens on %s port %d, path %s", __version__, door.host, port, door.path)
+        logger.info("linq-mcp %s listens on http://%s:%d%s", __version__, _named(door.host), port, door.path)
         server.run(sockets=[bound])
 
 
@@ -191,133 +184,12 @@ def refusal(door: Door, settings: Settings, *, own_key: bool) -> str | None:
 
 
 def _is_loopback(host: str) -> bool:
-    return is_loopback(f"http://[{host}]" if ":" in host else f"http://{host}")
+    return is_loopback(f"http://{_named(host)}")
+
+
+def _named(host: str) -> str:
+    return f"[{host}]" if ":" in host else host
 
 
 def _with_ports(hosts: Sequence[str]) -> list[str]:
     return [form for host in hosts for form in (host, f"{host}:*")]
-
-
-class _Choice:
-    """Answers in JSON, or as a stream of events where the client asks for progress and can read one.
-
-    The body is read first, in a limited time; a caller that hangs up afterwards cancels its call.
-    """
-
-    def __init__(self, plain: ASGIApp, streaming: ASGIApp) -> None:
-        self._plain = plain
-        self._streaming = streaming
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        messages: list[Message] = []
-        size = 0
-        with anyio.move_on_after(UPLOAD_SECONDS) as upload:
-            while not messages or (messages[-1].get("more_body") and size <= MAX_BODY_BYTES):
-                messages.append(await receive())
-                size += len(messages[-1].get("body", b""))
-        if upload.cancelled_caught:
-            late = Response("The body took too long", status_code=408, headers={"Connection": "close"})
-            await late(scope, receive, send)
-            return
-
-        async def replay() -> Message:
-            return messages.pop(0) if messages else await receive()
-
-        body = b"".join(message.get("body", b"") for message in messages)
-        accepts = Headers(scope=scope).get("accept", "")
-        if _asks_for_progress(body) and ("text/event-stream" in accepts or "*/*" in accepts):
-            await self._streaming(scope, replay, send)
-            return
-        if messages[-1].get("more_body"):
-            await self._plain(scope, replay, send)
-            return
-
-        async def hung_up() -> None:
-            while (await receive())["type"] != "http.disconnect":
-                pass
-            tasks.cancel_scope.cancel()
-
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(hung_up)
-            await self._plain(scope, replay, send)
-            tasks.cancel_scope.cancel()
-
-
-def _asks_for_progress(body: bytes) -> bool:
-    if b"progressToken" not in body:
-        return False
-    try:
-        return "progressToken" in json.loads(body)["params"]["_meta"]
-    except (ValueError, KeyError, TypeError, RecursionError):
-        return False
-
-
-class _AtOnce:
-    """Turns away what is more than the server takes on at once, with a word on when to come again."""
-
-    def __init__(self, most: int) -> None:
-        self._most = most
-        self._count = 0
-
-    def of(self, app: ASGIApp) -> ASGIApp:
-        return lambda scope, receive, send: self._answer(app, scope, receive, send)
-
-    async def _answer(self, app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
-        if self._count >= self._most:
-            busy = Response("Too many calls are under way", status_code=503, headers={"Retry-After": "1"})
-            await busy(scope, receive, send)
-            return
-        self._count += 1
-        try:
-            await app(scope, receive, send)
-        finally:
-            self._count -= 1
-
-
-class _Token:
-    """Lets in who shows the token."""
-
-    def __init__(self, app: ASGIApp, token: str) -> None:
-        self._app = app
-        self._expected = token.encode()
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        scheme, _, shown = Headers(scope=scope).get("authorization", "").partition(" ")
-        # Compared in the same time whatever is shown.
-        if hmac.compare_digest(shown.encode("latin-1"), self._expected) and scheme.lower() == "bearer":
-            await self._app(scope, receive, send)
-            return
-        challenge = {"WWW-Authenticate": 'Bearer realm="linq-mcp"'}
-        await Response("A bearer token is needed", status_code=401, headers=challenge)(scope, receive, send)
-
-
-class _AccessLog:
-    """One line a request on stderr: method, path, status and milliseconds. No query, header or body."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-        started = perf_counter()
-        status = 0
-
-        async def watched(message: Message) -> None:
-            nonlocal status
-            if message["type"] == "http.response.start":
-                status = message["status"]
-            await send(message)
-
-        try:
-            await self._app(scope, receive, watched)
-        finally:
-            known = "route" in scope or "endpoint" in scope
-            logger.info(
-                "%s %s %d %.0f ms",
-                scope["method"],
-                scope["path"] if known else "(another path)",
-                status,
-                (perf_counter() - started) * 1000,
-            )

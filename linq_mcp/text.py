@@ -32,6 +32,12 @@ _UNSEEN_CATEGORIES = frozenset({"Cc", "Cf", "Cs"})
 _UNSEEN = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u180b\u180c\u180d\u180f\u2800\u3164\uffa0") | frozenset(
     chr(point) for points in (range(0xFE00, 0xFE0F), range(0xE0100, 0xE01F0)) for point in points
 )
+# What phones make of the marks on a keyboard.
+_TYPED = {
+    **dict.fromkeys(map(ord, "\u2018\u2019\u201a\u201b"), "'"),
+    **dict.fromkeys(map(ord, "\u201c\u201d\u201e\u201f"), '"'),
+    **dict.fromkeys(map(ord, "\u2010\u2011\u2013\u2014"), "-"),
+}
 # Arabic and Syriac signs that are drawn, although their category says format.
 _SEEN = frozenset("\u0600\u0601\u0602\u0603\u0604\u0605\u06dd\u070f\u08e2")
 # What most texts are: printable ASCII in single spaces, which nothing is to be done to.
@@ -145,8 +151,10 @@ def _is_new_emoji(character: str) -> bool:
 
 
 def folded(text: str) -> str:
-    """`text` for comparing without regard to case or to how its characters are composed."""
-    return text.casefold() if text.isascii() else unicodedata.normalize("NFKC", text).casefold()
+    """`text` for comparing without regard to case, to how characters are composed, and to typographic marks."""
+    if text.isascii():
+        return text.casefold()
+    return unicodedata.normalize("NFKC", text).translate(_TYPED).casefold()
 
 
 def without_surrogates(text: str) -> str:

@@ -10,7 +10,8 @@ import pytest
 
 from linq_mcp.errors import ArgumentsError
 from linq_mcp.tools import TOOLS
-from linq_mcp.tools.arguments import cursor, declare, input_schema, integer, line, participant, read_arguments
+from linq_mcp.tools.arguments import declare, input_schema, read_arguments
+from linq_mcp.tools.kinds import cursor, integer, line, participant
 from linq_mcp.tools.list_chats import Arguments
 
 LINE = "+12055550101"

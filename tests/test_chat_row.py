@@ -483,13 +483,16 @@ async def test_an_empty_page_that_goes_on() -> None:
     assert note.endswith("call again with next_cursor.")
 
 
+IF_NOT_YOURS = f"If {OWN} is not one of your lines (see list_phone_numbers), pass it as `to`."
+
+
 @pytest.mark.parametrize(
     ("arguments", "note"),
     [
         ({}, "This account has no chats."),
-        ({"from_": OWN}, f"No chats for from {OWN}."),
+        ({"from_": OWN}, f"No chats for from {OWN}. {IF_NOT_YOURS}"),
         ({"to": BO}, f"No chats for to {BO}."),
-        ({"from_": OWN, "to": ANN}, f"No chats for from {OWN} and to {ANN}."),
+        ({"from_": OWN, "to": ANN}, f"No chats for from {OWN} and to {ANN}. {IF_NOT_YOURS}"),
         ({"cursor": "20"}, "There is no more."),
     ],
     ids=["no filter", "from", "to", "both", "cursor"],

@@ -13,7 +13,7 @@ from typing import Any
 
 import httpx
 import pytest
-from conftest import call_over
+from conftest import Canned, call_over
 
 from linq_mcp.demo.account import LINES, demo_account, generated_account
 from linq_mcp.demo.account import Account as Data
@@ -172,7 +172,66 @@ async def test_text_matches_whatever_the_case_and_composition() -> None:
 async def test_an_unknown_status_is_looked_for_and_told() -> None:
     """Linq adds statuses; a misunderstanding shows all the same."""
     assert len((await demo(FIND_CHATS, {"health_status": "PAUSED"}))["chats"]) == 1
-    assert "UNWELL is not among Linq's statuses" in (await demo(FIND_CHATS, {"health_status": ["UNWELL"]}))["note"]
+    answer = await demo(FIND_CHATS, {"health_status": ["CRITICAL", "UNWELL"]})
+    assert answer["chats"]
+    assert "UNWELL is not among the values known here: HEALTHY, AT_RISK" in answer["note"]
+
+
+async def test_slips_in_other_words_are_told_as_well() -> None:
+    """Else an empty answer would be taken for a fact."""
+    assert "MMS is not among" in (await demo(FIND_CHATS, {"service": "MMS"}))["note"]
+    failing = await demo(FIND_MESSAGES, {"chat_id": TEAM_CHAT_ID, "delivery_status": "fail"})
+    assert "fail is not among" in failing["note"]
+
+
+async def test_chats_without_a_status_can_be_found() -> None:
+    """By the word under which the summary counts them."""
+    assert len((await demo(FIND_CHATS, {"health_status": "UNREPORTED"}))["chats"]) == 2
+
+
+async def test_words_are_found_however_the_phone_wrote_them() -> None:
+    """Typographic apostrophes and quotes, and spaces that are none."""
+    message = {"id": "m", "parts": [{"type": "text", "value": "I don\u2019t think\u00a0so \u2013 \u201cno\u201d"}]}
+    answer = httpx.Response(200, json={"messages": [message], "next_cursor": None})
+    for wanted in ("don't", "don\u2019t think so", '- "no"', "think\u200b so"):
+        async with call_over(Canned(lambda _: answer)) as call:
+            asked = FIND_MESSAGES.read({"chat_id": TEAM_CHAT_ID, "text": wanted})
+            assert len((await FIND_MESSAGES.run(asked, call))["messages"]) == 1, wanted
+
+
+async def test_messages_without_stored_content_are_told() -> None:
+    """Lines with zero retention: nothing found in them does not mean that nothing was said."""
+    answer = httpx.Response(200, json={"messages": [{"id": "m", "parts": []}], "next_cursor": None})
+    async with call_over(Canned(lambda _: answer)) as call:
+        found = await FIND_MESSAGES.run(FIND_MESSAGES.read({"chat_id": TEAM_CHAT_ID, "text": "x"}), call)
+    assert "1 of the messages read have no stored content" in found["note"]
+
+
+@pytest.mark.parametrize(("oldest_first", "way"), [(True, "newer"), (False, "older")])
+async def test_the_rest_of_the_found_messages_lies_where_it_says(oldest_first: bool, way: str) -> None:
+    """Else the twenty that were found pass for the latest."""
+    api = httpx.ASGITransport(demo_api(demo_account(), oldest_first=oldest_first))
+    async with call_over(api) as call:
+        asked = FIND_MESSAGES.read({"chat_id": TEAM_CHAT_ID, "after": "2026-11-20", "limit": 20})
+        assert (await FIND_MESSAGES.run(asked, call))["next_page"] == way
+
+
+async def test_a_service_is_shown_with_every_found_message() -> None:
+    """Among messages that were picked, the most common one says nothing."""
+    answer = await demo(FIND_MESSAGES, {"chat_id": TEAM_CHAT_ID, "from": "+16155550155"})
+    assert {message["service"] for message in answer["messages"]} == {"SMS"}
+
+
+async def test_delivery_is_a_matter_of_your_own_messages() -> None:
+    """`read` does not bring others' messages that you have read."""
+    answer = await demo(FIND_MESSAGES, {"chat_id": TEAM_CHAT_ID, "delivery_status": "read", "limit": 100})
+    assert {message["from"] for message in answer["messages"]} == {"me"}
+
+
+async def test_the_word_none_can_be_looked_for() -> None:
+    """It is no absent argument here."""
+    answer = await demo(FIND_MESSAGES, {"chat_id": TEAM_CHAT_ID, "text": "none", "from": "me"})
+    assert len(answer["messages"]) < 5
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ from piped import COMMAND, MEASURED, SECONDS, modern, request, run
 from pydantic import SecretStr
 from starlette.applications import Starlette
 
-from linq_mcp import __version__, streamable_http
+from linq_mcp import __version__, http_guards, streamable_http
 from linq_mcp.demo import in_process
 from linq_mcp.demo.account import generated_account
 from linq_mcp.demo.api import DEMO_BASE_URL, demo_api
@@ -271,7 +271,7 @@ def test_what_can_not_be_started_safely_is_refused(
 async def test_a_body_over_one_mebibyte_is_refused(era: str, chunked: bool) -> None:
     """Whether its length was declared or not."""
     asked = posted(era, "tools/list")
-    body = json.dumps({**asked["json"], "padding": "x" * streamable_http.MAX_BODY_BYTES}).encode()
+    body = json.dumps({**asked["json"], "padding": "x" * http_guards.MAX_BODY_BYTES}).encode()
 
     async def chunks() -> AsyncIterator[bytes]:
         for start in range(0, len(body), 65536):
@@ -306,7 +306,7 @@ async def test_beyond_the_cap_callers_are_asked_to_come_again(monkeypatch: pytes
 async def test_a_body_that_never_ends_gives_its_place_up(monkeypatch: pytest.MonkeyPatch) -> None:
     """It is not counted among the calls, and not waited for without end."""
     monkeypatch.setattr(streamable_http, "MAX_CALLS_IN_FLIGHT", 1)
-    monkeypatch.setattr(streamable_http, "UPLOAD_SECONDS", 0.3)
+    monkeypatch.setattr(http_guards, "UPLOAD_SECONDS", 0.3)
     statuses: list[int] = []
     uploading = anyio.Event()
 
@@ -400,7 +400,7 @@ async def test_the_access_log_has_neither_keys_nor_numbers(caplog: pytest.LogCap
         async with serving(application(accounts, Door())) as client:
             await client.post(f"/mcp?key={KEY}", **asked)
             await client.get("/+12055550101")
-    lines = [record.getMessage() for record in caplog.records if record.name == "linq_mcp.streamable_http"]
+    lines = [record.getMessage() for record in caplog.records if record.name == "linq_mcp.http_guards"]
     assert [line.rsplit(" ", 2)[0] for line in lines] == ["POST /mcp 200", "GET (another path) 404"]
     assert KEY[:6] not in caplog.text
     assert "5550101" not in caplog.text
@@ -439,7 +439,7 @@ def test_serves_over_a_socket_and_stops_gracefully(how: signal.Signals) -> None:
             assert server.stderr is not None
             warned, listens = server.stderr.readline(), server.stderr.readline()
             assert "LINQ_MCP_HTTP_TOKEN" in warned
-            port = listens.split("port ")[1].split(",")[0]
+            port = listens.rsplit(":", 1)[1].split("/")[0]
             answer = httpx.post(
                 f"http://127.0.0.1:{port}/mcp", **call("modern", "list_chats", {"limit": 1}), timeout=10
             )

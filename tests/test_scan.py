@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import anyio
@@ -19,7 +20,10 @@ from linq_mcp.errors import ArgumentsError, Rejected
 from linq_mcp.explain import HEADLINES
 from linq_mcp.server import Account, build_server
 from linq_mcp.tools.find_chats import FIND_CHATS
+from linq_mcp.tools.find_messages import FIND_MESSAGES
 from linq_mcp.tools.scan import Position, Scanned, scan
+from linq_mcp.tools.summarize_chat_health import SUMMARIZE_CHAT_HEALTH
+from linq_mcp.tools.tool import Tool
 
 Answer = tuple[list[str], str | None]
 
@@ -57,8 +61,16 @@ async def read(
         async def fetch(cursor: str | None) -> Page[Chat]:
             return await call.api.list_chats(from_=None, to=None, limit=100, cursor=cursor, deadline=call.deadline)
 
-        outcome = await scan(fetch, visit, start=start or Position(), call=call, enough="enough")
+        outcome = await scan(fetch, visit, asked=Asked(cursor=start or Position()), call=call, enough="enough")
     return shown, outcome
+
+
+@dataclass(frozen=True)
+class Asked:
+    """The arguments of a scanning tool, as far as scanning goes."""
+
+    cursor: Position = field(default_factory=Position)
+    text: str = ""
 
 
 def resumed(outcome: Scanned) -> Position:
@@ -147,6 +159,52 @@ async def test_a_failure_in_the_middle_loses_nothing(no_backoff: None) -> None:
     assert (await read({"2": (["c"], None)}, start=resumed(outcome)))[0] == ["c"]
 
 
+async def test_a_cursor_of_linqs_that_linq_refuses_is_not_offered_again() -> None:
+    """What was read is told; the way on is to begin again, not to change the arguments."""
+    shown, outcome = await read({None: (["a", "b"], "2"), "2": 400})
+    assert shown == ["a", "b"]
+    assert outcome["complete"] is False
+    assert "next_cursor" not in outcome
+    assert "start again without cursor" in outcome["note"]
+
+
+async def test_a_failure_that_waiting_does_not_mend_says_so() -> None:
+    """The cursor is good once the key is."""
+    _, outcome = await read({None: (["a", "b"], "2"), "2": 401})
+    assert "once that is mended" in outcome["note"]
+    assert resumed(outcome).cursor == "2"
+
+
+@pytest.mark.parametrize(
+    ("tool", "arguments"),
+    [
+        (FIND_CHATS, {"text": "other"}),
+        (FIND_CHATS, {"text": "x", "from": "+12052535597"}),
+        (SUMMARIZE_CHAT_HEALTH, {}),
+        (FIND_MESSAGES, {"text": "x", "chat_id": "550e8400-e29b-41d4-a716-446655440000"}),
+    ],
+    ids=["other words", "another line", "another tool", "another list"],
+)
+async def test_a_cursor_holds_for_its_own_question_only(tool: Tool[Any], arguments: dict[str, Any]) -> None:
+    """Behind another question it would skip what nobody has seen, and call the rest complete."""
+    async with call_over(transport({None: (["a", "b", "c"], None)})) as call:
+        first = await FIND_CHATS.run(FIND_CHATS.read({"text": "x", "is_group": False, "limit": 1}), call)
+        assert first["complete"]
+        cursor = str(Position(None, 1, "a", "0badc0de"))
+        with pytest.raises(ArgumentsError, match="other filters or another tool"):
+            await tool.run(tool.read({**arguments, "cursor": cursor}), call)
+
+
+async def test_only_the_limit_may_change_from_call_to_call() -> None:
+    """It says how much, not what."""
+    async with call_over(transport({None: (["a", "b", "c"], None)})) as call:
+        first = await FIND_CHATS.run(FIND_CHATS.read({"is_group": False, "limit": 1}), call)
+        again = {"is_group": "false", "limit": 5, "cursor": first["next_cursor"]}
+        rest = await FIND_CHATS.run(FIND_CHATS.read(again), call)
+    assert [row["id"] for row in [*first["chats"], *rest["chats"]]] == ["a", "b", "c"]
+    assert rest["complete"]
+
+
 async def test_a_failure_on_the_first_page_is_an_error() -> None:
     """There is nothing to lose yet."""
     with pytest.raises(Rejected):
@@ -159,7 +217,7 @@ async def test_the_end_of_time_loses_nothing() -> None:
     assert shown == ["a", "b", "c"]
     assert outcome["complete"] is False
     assert "time" in outcome["note"]
-    assert resumed(outcome) == Position("2")
+    assert resumed(outcome).cursor == "2"
 
 
 async def test_a_cursor_that_cannot_be_sent_again_is_said() -> None:
@@ -186,7 +244,8 @@ async def test_pages_with_nothing_new_do_not_go_on_for_ever() -> None:
     async with call_over(Canned(handler)) as call:
         answer = await FIND_CHATS.run(FIND_CHATS.read({"is_group": True}), call)
     assert asked == 51
-    assert (answer["scanned"], answer["complete"], answer["next_cursor"]) == (1, False, "0~~51")
+    assert (answer["scanned"], answer["complete"]) == (1, False)
+    assert answer["next_cursor"].endswith("~0~~51")
     assert "nothing new" in answer["note"]
 
 
@@ -251,7 +310,8 @@ async def test_cancelling_stops_the_request_under_way() -> None:
 
 
 @pytest.mark.parametrize(
-    "cursor", ["20", "a~b~c", "~~", "-1~~", "1~x", "٣~~", True, ["1~~"], "1~~" + "x" * 3000]
+    "cursor",
+    ["20", "1~~", "~a~b~c", "~~~", "~-1~~", "~1~x", "~٣~~", True, ["~1~~"], "~1~~" + "x" * 3000],
 )
 def test_a_position_that_was_not_given_out_is_refused(cursor: object) -> None:
     """Never a silent restart."""
@@ -274,5 +334,5 @@ async def test_one_page_is_in_memory_at_a_time() -> None:
         async def fetch(cursor: str | None) -> Page[Chat]:
             return await call.api.list_chats(from_=None, to=None, limit=100, cursor=cursor, deadline=call.deadline)
 
-        await scan(fetch, visit, start=Position(), call=call, enough="")
+        await scan(fetch, visit, asked=Asked(), call=call, enough="")
     assert events == ["request", "a", "b", "c", "request", "d", "e"]

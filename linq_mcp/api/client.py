@@ -44,7 +44,7 @@ _SHORTEST_KEY = 8
 _SHORTEST_ATTEMPT = 1.0
 # For a free connection a call waits as long as it has time; the deadline ends that.
 _TIMEOUTS = httpx.Timeout(12.0, connect=5.0, pool=None)
-_LIMITS = httpx.Limits(max_connections=100, max_keepalive_connections=20, keepalive_expiry=30.0)
+_LIMITS = httpx.Limits(max_connections=512, max_keepalive_connections=50, keepalive_expiry=30.0)
 _BACKOFF = tenacity.wait_random_exponential(multiplier=0.5, min=0.2, max=8.0)
 
 

@@ -54,14 +54,14 @@ CHAT_ROW_SCHEMA = {
 HEALTH_GUIDE_SCHEMA = {"type": "object"}
 
 
-def chat_row(chat: Chat) -> ChatRow:
+def chat_row(chat: Chat, preferred_line: str | None = None) -> ChatRow:
     """`chat` in short."""
     row: ChatRow = {}
     if chat_id := clean(chat.id or "", ID_LIMIT):
         row["id"] = chat_id
     if (given := given_name(chat)) and (name := clean(given, NAME_LIMIT)):
         row["display_name"] = name
-    line = own_line(chat)
+    line = own_line(chat, preferred_line)
     if line and (number := clean(line.handle or "", HANDLE_LIMIT)):
         row["line"] = number
     others = [
@@ -105,11 +105,11 @@ def given_name(chat: Chat) -> str | None:
     return None if all(item in known or not item for item in items) else name
 
 
-def own_line(chat: Chat) -> Handle | None:
-    """Your own number in the chat: the first one still in it, else the first one that was."""
+def own_line(chat: Chat, preferred: str | None = None) -> Handle | None:
+    """Your own number in the chat: the preferred one, else the first one still in it, else the first that was."""
     own = [handle for handle in chat.handles or () if handle.is_me and handle.handle]
     if len(own) > 1:
-        return next(filter(is_present, own), own[0])
+        own.sort(key=lambda handle: (handle.handle != preferred, not is_present(handle)))
     return own[0] if own else None
 
 

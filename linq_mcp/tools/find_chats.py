@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, NotRequired
 
 from linq_mcp.errors import ArgumentsError
 from linq_mcp.text import clean, folded, moment
-from linq_mcp.tools.arguments import flag, integer, line, participant, text, time, word, words
 from linq_mcp.tools.chat_row import (
     CHAT_ROW_SCHEMA,
     HEALTH_GUIDE_SCHEMA,
@@ -21,8 +20,10 @@ from linq_mcp.tools.chat_row import (
     health_status,
     own_line,
 )
+from linq_mcp.tools.kinds import flag, integer, line, participant, text, time, word, words
+from linq_mcp.tools.list_chats import nothing_found
 from linq_mcp.tools.scan import PAGE, SCAN_SECONDS, SCANNED_PROPERTIES, Position, Scanned, find, position
-from linq_mcp.tools.status import KNOWN
+from linq_mcp.tools.status import KNOWN, UNREPORTED, unknown_words
 from linq_mcp.tools.tool import Call, Tool
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
 _PHONE_LIKE = re.compile(r"[0-9\s().\-/+]+")
 _FEWEST_DIGITS = 3
+SERVICES = ("iMessage", "SMS", "RCS")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,15 +66,18 @@ async def find_chats(arguments: Arguments, call: Call) -> FoundChats:
             from_=arguments.from_, to=arguments.to, limit=PAGE, cursor=cursor, deadline=call.deadline
         )
 
-    found, outcome = await find(
-        fetch, matches, limit=arguments.limit, start=arguments.cursor, call=call, things="chats"
-    )
-    result: FoundChats = {"chats": [chat_row(chat) for chat in found], **outcome}
+    found, outcome = await find(fetch, matches, asked=arguments, call=call, things="chats")
+    result: FoundChats = {"chats": [chat_row(chat, arguments.from_) for chat in found], **outcome}
     if guide := health_guide(found):
         result["health_guide"] = guide
-    if not found and (unknown := sorted((arguments.health_status or frozenset()) - KNOWN)):
-        note = f"{', '.join(unknown)} is not among Linq's statuses: {', '.join(sorted(KNOWN))}."
-        result["note"] = " ".join(filter(None, [result.get("note"), note]))
+    notes = [
+        result.get("note"),
+        unknown_words(arguments.health_status or (), [*KNOWN, UNREPORTED]),
+        unknown_words([arguments.service] if arguments.service else (), SERVICES),
+        nothing_found(arguments.from_, arguments.to) if outcome["complete"] and not outcome["scanned"] else None,
+    ]
+    if note := " ".join(filter(None, notes)):
+        result["note"] = note
     return result
 
 
@@ -82,7 +87,7 @@ def _matcher(arguments: Arguments) -> Callable[[Chat], bool]:
     if arguments.text:
         tests.append(_text_matcher(arguments.text))
     if statuses := arguments.health_status:
-        tests.append(lambda chat: (health_status(chat) or "").upper() in statuses)
+        tests.append(lambda chat: (health_status(chat) or UNREPORTED).upper() in statuses)
     if arguments.is_group is not None:
         tests.append(lambda chat: bool(chat.is_group) is arguments.is_group)
     if service := arguments.service:
@@ -106,7 +111,7 @@ def _health_since(chat: Chat) -> datetime | None:
 
 def _text_matcher(wanted: str) -> Callable[[Chat], bool]:
     """Matches the name somebody gave the chat and everyone's handle but your own line's, those who left included."""
-    needle = folded(wanted)
+    needle = folded(clean(wanted, None))
     digits = _digits(wanted) if _PHONE_LIKE.fullmatch(wanted) else ""
     by_number = len(digits) >= _FEWEST_DIGITS
 

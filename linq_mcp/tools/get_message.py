@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import NotRequired
 
 from linq_mcp.text import ID_LIMIT, clean, utc
-from linq_mcp.tools.arguments import identifier
+from linq_mcp.tools.kinds import identifier
 from linq_mcp.tools.message_row import MESSAGE_ROW_PROPERTIES, MessageRow, message_row
 from linq_mcp.tools.tool import Call, Tool
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import NotRequired
 
-from linq_mcp.tools.arguments import cursor, integer, line, participant
 from linq_mcp.tools.chat_row import CHAT_ROW_SCHEMA, HEALTH_GUIDE_SCHEMA, ChatRow, chat_row, health_guide
+from linq_mcp.tools.kinds import cursor, integer, line, participant
 from linq_mcp.tools.paging import PAGED_PROPERTIES, Paged, paged
 from linq_mcp.tools.tool import Call, Tool
 
@@ -36,7 +36,7 @@ async def list_chats(arguments: Arguments, call: Call) -> ChatPage:
         deadline=call.deadline,
     )
     result: ChatPage = {
-        "chats": [chat_row(chat) for chat in page.items],
+        "chats": [chat_row(chat, arguments.from_) for chat in page.items],
         **paged(page, arguments.cursor, nothing=nothing_found(arguments.from_, arguments.to)),
     }
     if guide := health_guide(page.items):
@@ -47,7 +47,10 @@ async def list_chats(arguments: Arguments, call: Call) -> ChatPage:
 def nothing_found(from_: str | None, to: str | None) -> str:
     """What to say of an empty list, naming the filters."""
     filters = [f"{name} {value}" for name, value in (("from", from_), ("to", to)) if value]
-    return f"No chats for {' and '.join(filters)}." if filters else "This account has no chats."
+    if not filters:
+        return "This account has no chats."
+    hint = f" If {from_} is not one of your lines (see list_phone_numbers), pass it as `to`." if from_ else ""
+    return f"No chats for {' and '.join(filters)}.{hint}"
 
 
 LIST_CHATS = Tool(

@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NotRequired
+from typing import NotRequired
 
-from linq_mcp.text import moment
-from linq_mcp.tools.arguments import cursor, identifier, integer
-from linq_mcp.tools.message_row import MESSAGE_ROW_SCHEMA, MessageRow, time_of, transcript
+from linq_mcp.tools.kinds import cursor, identifier, integer
+from linq_mcp.tools.message_row import MESSAGE_ROW_SCHEMA, MessageRow, direction, transcript
 from linq_mcp.tools.paging import PAGED_PROPERTIES, Paged, paged
 from linq_mcp.tools.tool import Call, Tool
-
-if TYPE_CHECKING:
-    from linq_mcp.api.models import Message
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,17 +34,9 @@ async def list_messages(arguments: Arguments, call: Call) -> MessagePage:
         "messages": transcript(page.items),
         **paged(page, arguments.cursor, nothing="There are no messages in this chat."),
     }
-    if result["has_more"] and (direction := _direction(page.items)):
-        result["next_page"] = direction
+    if result["has_more"] and (way := direction(page.items)):
+        result["next_page"] = way
     return result
-
-
-def _direction(messages: list[Message]) -> str | None:
-    """Linq leaves the order open: a page that came oldest first is followed by newer messages, and vice versa."""
-    first, last = (moment(time_of(messages[index]) or "") for index in (0, -1)) if messages else (None, None)
-    if first is None or last is None or first == last:
-        return None
-    return "newer" if first < last else "older"
 
 
 LIST_MESSAGES = Tool(

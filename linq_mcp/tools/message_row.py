@@ -73,11 +73,14 @@ MESSAGE_ROW_PROPERTIES: dict[str, Any] = {
 MESSAGE_ROW_SCHEMA = {"type": "object", "properties": MESSAGE_ROW_PROPERTIES}
 
 
-def transcript(messages: Iterable[Message]) -> list[MessageRow]:
-    """`messages` as rows, oldest first; `service` stands only where it is not the most common one among them."""
+def transcript(messages: Iterable[Message], *, every_service: bool = False) -> list[MessageRow]:
+    """`messages` as rows, oldest first; `service` stands only where it is not the most common one among them.
+
+    With `every_service` it always does: among messages that were picked the most common one says nothing.
+    """
     ordered = sorted(messages, key=_moment)
     services = Counter(message.service for message in ordered if message.service)
-    usual = services.most_common(1)[0][0] if services else None
+    usual = services.most_common(1)[0][0] if services and not every_service else None
     return [message_row(message, usual_service=usual) for message in ordered]
 
 
@@ -128,6 +131,17 @@ def text_of(message: Message) -> str:
 
 def has_attachment(message: Message) -> bool:
     return any(part.type == "media" for part in message.parts or [])
+
+
+def direction(messages: Sequence[Message]) -> str | None:
+    """Where the next page leads: Linq leaves the order open, but a page that came oldest first goes on with newer ones.
+
+    None when the page does not show it.
+    """
+    first, last = (_moment(messages[index]) for index in (0, -1)) if messages else (0.0, 0.0)
+    if not first or not last or first == last:
+        return None
+    return "newer" if first < last else "older"
 
 
 def _moment(message: Message) -> float:

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, Generic, NotRequired, Protocol, TypedDict, TypeVar
+from zlib import crc32
 
 import anyio
 
-from linq_mcp.errors import LinqError
+from linq_mcp.errors import ArgumentsError, LinqError, Rejected
 from linq_mcp.tools.arguments import Refusal, declare
 
 if TYPE_CHECKING:
@@ -35,19 +36,35 @@ class Listed(Protocol):
     def id(self) -> str | None: ...
 
 
+class Asked(Protocol):
+    """The arguments of a scanning tool: a dataclass with the position to begin at."""
+
+    @property
+    def cursor(self) -> Position: ...
+
+
+class AskedLimited(Asked, Protocol):
+    @property
+    def limit(self) -> int: ...
+
+
 ItemT = TypeVar("ItemT", bound=Listed)
 
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """A place in a list: behind the first `offset` items of the page at `cursor`, the last of which was `last_id`."""
+    """A place in a list: behind the first `offset` items of the page at `cursor`, the last of which was `last_id`.
+
+    `question` marks what was asked, as behind another question the place means nothing.
+    """
 
     cursor: str | None = None
     offset: int = 0
     last_id: str = ""
+    question: str = ""
 
     def __str__(self) -> str:
-        return f"{self.offset}~{self.last_id}~{self.cursor or ''}"
+        return f"{self.question}~{self.offset}~{self.last_id}~{self.cursor or ''}"
 
     def first_index(self, page: Page[Any]) -> int:
         """Where in `page` to go on: behind the last item, as rows move when chats become active; else by the number."""
@@ -68,11 +85,26 @@ def position(description: str) -> Any:
 
 
 def _read_position(value: Any) -> Position:
-    parts = value.strip().split("~", 2) if isinstance(value, str) and len(value) <= _POSITION_LIMIT else []
-    if len(parts) != 3 or not (parts[0].isascii() and parts[0].isdecimal() and len(parts[0]) < 10):
+    parts = value.strip().split("~", 3) if isinstance(value, str) and len(value) <= _POSITION_LIMIT else []
+    if len(parts) != 4 or not (parts[1].isascii() and parts[1].isdecimal() and len(parts[1]) < 10):
         raise Refusal("takes the `next_cursor` of the answer before, unchanged; leave it out to start again")
-    offset, last_id, cursor = parts
-    return Position(cursor or None, int(offset), last_id)
+    question, offset, last_id, cursor = parts
+    return Position(cursor or None, int(offset), last_id, question)
+
+
+def _question(asked: object) -> str:
+    """A mark for the arguments `asked`, but for those that only say how much and from where."""
+    filters = {name: value for name, value in _members(asked).items() if name not in ("cursor", "limit", "max_chats")}
+    told = [type(asked).__module__, *(f"{name}={_plain(value)}" for name, value in sorted(filters.items()))]
+    return f"{crc32(' '.join(told).encode()):08x}"
+
+
+def _members(asked: object) -> dict[str, object]:
+    return {declared.name: getattr(asked, declared.name) for declared in fields(asked)}  # type: ignore[arg-type]
+
+
+def _plain(value: object) -> str:
+    return ",".join(sorted(value)) if isinstance(value, frozenset) else str(value)
 
 
 class Scanned(TypedDict):
@@ -123,7 +155,7 @@ class _Reading(Generic[ItemT]):
         return index
 
     def outcome(self, note: str = "", *, complete: bool = False, resume: Position | None = None) -> Scanned:
-        result: Scanned = {"scanned": self.scanned, "complete": complete}
+        result: Scanned = {"scanned": self.scanned, "complete": complete and not self.unreadable}
         if resume is not None:
             result["next_cursor"] = str(resume)
         if self.unreadable:
@@ -137,14 +169,18 @@ async def scan(
     fetch: Callable[[str | None], Awaitable[Page[ItemT]]],
     visit: Callable[[ItemT], bool],
     *,
-    start: Position,
+    asked: Asked,
     call: Call,
     enough: str,
 ) -> Scanned:
-    """Show `visit` every item from `start` on, each once, until it returns False; `enough` is the note on that.
+    """Show `visit` every item, each once, until it returns False; `enough` is the note on that.
 
-    `fetch` reads the page of 100 at a cursor. Raises `LinqError` only if not even the first page could be read.
+    Begins where `asked.cursor` says. `fetch` reads the page of 100 at a cursor. Raises `ArgumentsError` for the cursor
+    of another question, and `LinqError` only if not even the first page could be read.
     """
+    start, question = asked.cursor, _question(asked)
+    if start != Position() and start.question != question:
+        raise ArgumentsError(["`cursor` belongs to other filters or another tool; leave it out to start again."])
     reading = _Reading(visit)
     cursors = {start.cursor}
     at = start
@@ -158,14 +194,18 @@ async def scan(
         except LinqError as error:
             if at is start:
                 raise
-            note = f"Stopped in the middle; next_cursor goes on from there. {call.explain(error)}"
-            return reading.outcome(note, resume=at)
+            if isinstance(error, Rejected) and error.status in (400, 422):
+                # The one argument that is new on this page is Linq's own cursor.
+                note = "Stopped in the middle, as Linq did not accept its own cursor; start again without cursor."
+                return reading.outcome(note)
+            then = "next_cursor goes on from there" + ("." if error.retryable else ", once that is mended.")
+            return reading.outcome(f"Stopped in the middle; {then} {call.explain(error)}", resume=at)
         before = reading.scanned
         behind = reading.read(page, at.first_index(page))
         barren = barren + 1 if reading.scanned == before else 0
         await call.progress(reading.scanned)
         if behind < len(page.items):
-            resume = Position(at.cursor, behind, _kept(page.items[behind - 1].id))
+            resume = Position(at.cursor, behind, _kept(page.items[behind - 1].id), question)
             return reading.outcome(enough, resume=resume)
         if page.cursor_lost:
             return reading.outcome("Linq gave a cursor that can't be sent again, so reading ends here; there is more.")
@@ -174,7 +214,7 @@ async def scan(
         if page.next_cursor in cursors:
             return reading.outcome("Linq's cursors lead in a circle, so reading ends here; there may be more.")
         cursors.add(page.next_cursor)
-        at = Position(page.next_cursor)
+        at = Position(page.next_cursor, question=question)
         if reading.enough:
             return reading.outcome(enough, resume=at)
         if barren >= _MOST_BARREN_PAGES:
@@ -186,21 +226,20 @@ async def find(
     fetch: Callable[[str | None], Awaitable[Page[ItemT]]],
     matches: Callable[[ItemT], bool],
     *,
-    limit: int,
-    start: Position,
+    asked: AskedLimited,
     call: Call,
     things: str,
 ) -> tuple[list[ItemT], Scanned]:
-    """Scan until `limit` of the `things` match: those that do, and how far it came. Raises as `scan` does."""
+    """Scan until `asked.limit` of the `things` match: those that do, and how far it came. Raises as `scan` does."""
     found: list[ItemT] = []
 
     def visit(item: ItemT) -> bool:
         if matches(item):
             found.append(item)
-        return len(found) < limit
+        return len(found) < asked.limit
 
-    enough = f"Stopped at {limit} {things}; call again with next_cursor for more."
-    outcome = await scan(fetch, visit, start=start, call=call, enough=enough)
+    enough = f"Stopped at the limit of {asked.limit}; call again with next_cursor for more."
+    outcome = await scan(fetch, visit, asked=asked, call=call, enough=enough)
     if not found and outcome["complete"]:
         nothing = f"None of the {outcome['scanned']} {things} read match."
         outcome["note"] = " ".join(filter(None, [outcome.get("note"), nothing]))

@@ -12,12 +12,23 @@ if TYPE_CHECKING:
 
 # Statuses are compared without regard to case: they came in lower case once.
 HEALTHY = "healthy"
-KNOWN = frozenset({"HEALTHY", "AT_RISK", "CRITICAL", "OPTED_OUT"})
+KNOWN = ("HEALTHY", "AT_RISK", "CRITICAL", "OPTED_OUT")
+# Stands for a chat of which Linq reports no status.
+UNREPORTED = "UNREPORTED"
 
 
 def status_of(reported: HealthStatus | Reputation | None) -> str | None:
     """The status as Linq sent it."""
     return (clean_word(reported.status) or None) if reported else None
+
+
+def unknown_words(asked: Iterable[str], known: Iterable[str]) -> str | None:
+    """A note on the `asked` that are none of Linq's `known` values: Linq may have new ones, or they are slips."""
+    known = list(known)
+    folded = {value.casefold() for value in known}
+    if unknown := sorted(value for value in asked if value.casefold() not in folded):
+        return f"{', '.join(unknown)} is not among the values known here: {', '.join(known)}."
+    return None
 
 
 def is_unhealthy(status: str | None) -> bool:

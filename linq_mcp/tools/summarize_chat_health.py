@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING, NotRequired, TypedDict
 
 import anyio
 
-from linq_mcp.errors import LinqError
+from linq_mcp.errors import LinqError, LinqMcpError
 from linq_mcp.text import HANDLE_LIMIT, clean, moment
-from linq_mcp.tools.arguments import integer, line, participant
 from linq_mcp.tools.chat_row import (
     CHAT_ROW_SCHEMA,
     HEALTH_GUIDE_SCHEMA,
@@ -21,8 +20,10 @@ from linq_mcp.tools.chat_row import (
     health_status,
     own_line,
 )
+from linq_mcp.tools.kinds import integer, line, participant
+from linq_mcp.tools.list_chats import nothing_found
 from linq_mcp.tools.scan import PAGE, SCAN_SECONDS, SCANNED_PROPERTIES, Position, Scanned, position, scan
-from linq_mcp.tools.status import is_unhealthy, status_of
+from linq_mcp.tools.status import UNREPORTED, is_unhealthy, status_of
 from linq_mcp.tools.tool import Call, Tool
 
 if TYPE_CHECKING:
@@ -30,8 +31,6 @@ if TYPE_CHECKING:
     from linq_mcp.api.models import Chat
 
 UNHEALTHY_LIMIT = 10
-# A chat for which Linq reports no status, so that a line's counts add up to its chats.
-UNREPORTED = "UNREPORTED"
 _RANKS = {"CRITICAL": 0, "AT_RISK": 1, "OPTED_OUT": 2}
 # Lines' reputations are asked for beside the chats, and waited for no longer than this.
 _REPUTATION_SECONDS = 10.0
@@ -55,7 +54,10 @@ class LineHealth(TypedDict):
 
 
 class HealthSummary(Scanned):
-    """`lines` has the most troubled first; `unhealthy` at most ten chats, `unhealthy_left_out` counts the others."""
+    """`lines` has the worst first, by reputation, then by chats in trouble.
+
+    `unhealthy` at most ten chats, `unhealthy_left_out` counts the others.
+    """
 
     lines: list[LineHealth]
     unhealthy: NotRequired[list[ChatRow]]
@@ -65,8 +67,9 @@ class HealthSummary(Scanned):
 
 @dataclass(slots=True)
 class _Tally:
-    """What is kept of the chats that were read: counts, and the ten rows that matter most. Its size does not grow."""
+    """What is kept of the chats that were read: counts by line and status, and the ten rows that matter most."""
 
+    line: str | None = None
     lines: dict[str, Counter[str]] = field(default_factory=dict)
     worst: list[tuple[int, float, int, ChatRow]] = field(default_factory=list)
     unhealthy: int = 0
@@ -75,20 +78,20 @@ class _Tally:
 
     def add(self, chat: Chat) -> None:
         self.count += 1
-        own = own_line(chat)
+        own = own_line(chat, self.line)
         number = clean(own.handle, HANDLE_LIMIT) if own and own.handle else ""
         status = (health_status(chat) or UNREPORTED).upper()
         self.lines.setdefault(number, Counter())[status] += 1
         if status == UNREPORTED or not is_unhealthy(status):
             return
         self.unhealthy += 1
-        self.guide = {**health_guide([chat]), **self.guide}
+        self.guide = {**{name.upper(): url for name, url in health_guide([chat]).items()}, **self.guide}
         changed = moment((chat.health_status and chat.health_status.updated_at) or "")
         rank = _RANKS.get(status, len(_RANKS))
         # The count breaks ties, so that rows are never compared.
         key = (rank, -changed.timestamp() if changed else 0.0, self.count)
         if len(self.worst) < UNHEALTHY_LIMIT or key < self.worst[-1][:3]:
-            insort(self.worst, (*key, chat_row(chat)))
+            insort(self.worst, (*key, chat_row(chat, self.line)))
             del self.worst[UNHEALTHY_LIMIT:]
 
 
@@ -113,9 +116,9 @@ class _Reputations:
 
 async def summarize_chat_health(arguments: Arguments, call: Call) -> HealthSummary:
     """Read up to `max_chats` chats of `GET /v3/chats`, and `GET /v3/phone_numbers` beside them."""
-    tally = _Tally()
+    tally = _Tally(arguments.from_)
     reputations = _Reputations()
-    failure: LinqError | None = None
+    failure: LinqMcpError | None = None
     outcome: Scanned = {"scanned": 0, "complete": False}
 
     async def fetch(cursor: str | None) -> Page[Chat]:
@@ -131,8 +134,8 @@ async def summarize_chat_health(arguments: Arguments, call: Call) -> HealthSumma
         tasks.start_soon(reputations.read, call)
         try:
             enough = f"Stopped at {arguments.max_chats} chats; call again with next_cursor for the rest."
-            outcome = await scan(fetch, visit, start=arguments.cursor, call=call, enough=enough)
-        except LinqError as error:
+            outcome = await scan(fetch, visit, asked=arguments, call=call, enough=enough)
+        except LinqMcpError as error:
             # Raised behind the group, which would wrap it.
             failure = error
             tasks.cancel_scope.cancel()
@@ -149,15 +152,17 @@ async def summarize_chat_health(arguments: Arguments, call: Call) -> HealthSumma
         result["unhealthy_left_out"] = left_out
     if tally.guide:
         result["health_guide"] = tally.guide
-    if note := " ".join(filter(None, [outcome.get("note"), reputations.note])):
+    nothing = nothing_found(arguments.from_, arguments.to) if outcome["complete"] and not outcome["scanned"] else None
+    if note := " ".join(filter(None, [outcome.get("note"), nothing, reputations.note])):
         result["note"] = note
     return result
 
 
 def _lines(tally: _Tally, reputations: dict[str, str]) -> list[LineHealth]:
-    def trouble(counted: tuple[str, Counter[str]]) -> tuple[int, int, str]:
+    def trouble(counted: tuple[str, Counter[str]]) -> tuple[int, int, int, str]:
         number, counts = counted
-        return -(counts["CRITICAL"] + counts["AT_RISK"]), -counts.total(), number
+        rank = _RANKS.get(reputations.get(number, "").upper(), len(_RANKS))
+        return rank, -(counts["CRITICAL"] + counts["AT_RISK"]), -counts.total(), number
 
     rows: list[LineHealth] = []
     for number, counts in sorted(tally.lines.items(), key=trouble):
@@ -177,9 +182,9 @@ SUMMARIZE_CHAT_HEALTH = Tool(
     title="Summarize chat health",
     description=(
         "How healthy the account is, line by line: chats per health status on each of your lines, the line's "
-        "reputation, the most troubled lines first, and the ten chats that need attention most. If complete is false, "
-        "call again with next_cursor as cursor and add the counts up. For more of the chats use find_chats with "
-        "health_status."
+        "reputation, the worst lines first, and the ten chats that need attention most. A row without line counts "
+        "chats in which no number of yours is marked. If complete is false, call again with next_cursor as cursor and "
+        "add the counts up. For more of the chats use find_chats with health_status."
     ),
     arguments=Arguments,
     example='{"max_chats":2000}',

@@ -1,0 +1,63 @@
+"""FastMCP's client, in both eras: tools, answers (typed from the output schema, too) whole, errors, progress."""
+
+from __future__ import annotations
+
+import asyncio
+from importlib.metadata import version
+from typing import Any
+
+import expected
+from expected import Expected, no_warnings, same
+from fastmcp import Client
+from fastmcp.client.transports import StdioTransport
+from fastmcp.exceptions import ToolError
+from pydantic import TypeAdapter
+
+ERAS = ("auto", "legacy")
+
+
+def untyped(data: object) -> object:
+    """The JSON that FastMCP read into classes of its own."""
+    return TypeAdapter(type(data)).dump_python(data, mode="json", by_alias=True, exclude_none=True)
+
+
+async def check(wanted: Expected, era: str) -> str:
+    """Everything in one era; the protocol version that was agreed on."""
+    progress: list[float] = []
+
+    async def on_progress(count: float, _total: float | None, _message: str | None) -> None:
+        progress.append(count)
+
+    async with Client(StdioTransport(wanted.command[0], wanted.command[1:]), mode=era) as client:
+        with no_warnings():
+            tools = await client.list_tools()
+        listed: list[dict[str, Any]] = [
+            tool.model_dump(mode="json", by_alias=True, exclude_none=True) for tool in tools
+        ]
+        same(f"{era} tools", listed, list(wanted.tools.values()))
+        for call in wanted.answers:
+            with no_warnings():
+                result = await client.call_tool(call.tool, call.arguments)
+            same(f"{era} {call}: structured_content", result.structured_content, call.data)
+            same(f"{era} {call}: content", [block.text for block in result.content], [call.text])
+            same(f"{era} {call}: data", untyped(result.data), call.data)
+        for call in wanted.refusals:
+            try:
+                result = await client.call_tool(call.tool, call.arguments)
+            except ToolError as error:
+                expected.refused(call, flagged=True, text=str(error))
+            else:
+                expected.refused(call, flagged=False, text=result.content[0].text)
+        call = wanted.progress
+        await client.call_tool(call.tool, call.arguments, progress_handler=on_progress)
+        same(f"{era} {call}: progress ends with all that was read", progress[-1:], [(call.data or {})["scanned"]])
+        return str(client.protocol_version)
+
+
+async def main() -> None:
+    wanted = expected.read()
+    eras = [await check(wanted, era) for era in ERAS]
+    wanted.told(f"fastmcp {version('fastmcp')}, mcp {version('mcp')}, {' and '.join(eras)}", ", progress")
+
+
+asyncio.run(main())

@@ -1,0 +1,88 @@
+"""The OpenAI Agents SDK: MCPServerStdio with its own timeouts, and its function tools, strict and not."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from importlib.metadata import version
+from typing import Any
+
+import expected
+from agents.mcp import MCPServerStdio
+from agents.mcp.util import MCPUtil
+from agents.tool import FunctionTool
+from agents.tool_context import ToolContext
+from expected import Call, Expected, no_warnings, same
+
+# The SDK's default for the first answer.
+START = 5
+
+
+async def main() -> None:
+    wanted = expected.read()
+    begun = time.monotonic()
+    async with MCPServerStdio({"command": wanted.command[0], "args": wanted.command[1:]}) as server:
+        started = time.monotonic() - begun
+        # Over an `mcp` before 2 this ends the attempt; later ones try once more, in the older era.
+        same(f"started within {START} s", started < START, wanted=True)
+        with no_warnings():
+            tools = await server.list_tools()
+        same("tools", [tool.name for tool in tools], list(wanted.tools))
+        for call in wanted.answers:
+            result = await server.call_tool(call.tool, call.arguments)
+            same(f"{call}: is_error", bool(result.is_error), wanted=False)
+            same(f"{call}: structured_content", result.structured_content, call.data)
+            same(f"{call}: content", [block.text for block in result.content], [call.text])
+        for call in wanted.refusals:
+            result = await server.call_tool(call.tool, call.arguments)
+            expected.refused(call, flagged=bool(result.is_error), text=result.content[0].text)
+        for strictly in (False, True):
+            with no_warnings():
+                converted = [MCPUtil.to_function_tool(tool, server, strictly) for tool in tools]
+            check_definitions(wanted, converted, strictly=strictly)
+            await check_invocations(wanted, server, {tool.name: tool for tool in converted})
+            strict_tools = {tool.name: tool for tool in converted}
+        # In strict mode a model has to give every argument, and says "" or [] for those it does not mean.
+        said = await invoke(strict_tools[wanted.strict.tool], wanted.strict)
+        same(f"strict mode, {wanted.strict}", said, wanted.strict.text)
+    details = f", strict and not, started in {started:.1f} s of {START}"
+    wanted.told(f"openai-agents {version('openai-agents')}, mcp {version('mcp')}", details)
+
+
+def check_definitions(wanted: Expected, converted: list[FunctionTool], *, strictly: bool) -> None:
+    """The function tools' names, descriptions and parameters are ours, with nothing lost."""
+    for tool, (name, listed) in zip(converted, wanted.tools.items(), strict=True):
+        schema = listed["inputSchema"]
+        # The SDK has no strict form of a tool without parameters and leaves it as it is.
+        strict = strictly and bool(schema["properties"])
+        same(f"{name}, strict {strictly}: name", tool.name, name)
+        same(f"{name}, strict {strictly}: description", tool.description, listed["description"])
+        same(f"{name}, strict {strictly}: strict_json_schema", tool.strict_json_schema, strict)
+        parameters = expected.strict(schema) if strict else schema
+        same(f"{name}, strict {strictly}: params_json_schema", tool.params_json_schema, parameters)
+
+
+async def check_invocations(wanted: Expected, server: MCPServerStdio, tools: dict[str, FunctionTool]) -> None:
+    """What a model is given: the text, or the structured content where the user asked for that."""
+    for call in wanted.answers:
+        same(f"{call}: output", await invoke(tools[call.tool], call), call.text)
+        server.use_structured_content = True
+        same(f"{call}: structured output", json.loads(await invoke(tools[call.tool], call)), call.data)
+        server.use_structured_content = False
+    for call in wanted.refusals:
+        # An error is text alone here: a function tool's output has no flag for it.
+        expected.refused(call, flagged=True, text=await invoke(tools[call.tool], call))
+
+
+async def invoke(tool: FunctionTool, call: Call) -> str:
+    """The function tool's output for a model's call."""
+    given = json.dumps(call.arguments)
+    context: ToolContext[None] = ToolContext(
+        context=None, tool_name=tool.name, tool_call_id="call", tool_arguments=given
+    )
+    output: Any = await tool.on_invoke_tool(context, given)
+    return str(output["text"] if isinstance(output, dict) else output)
+
+
+asyncio.run(main())
