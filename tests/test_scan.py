@@ -195,6 +195,12 @@ async def test_a_cursor_holds_for_its_own_question_only(tool: Tool[Any], argumen
             await tool.run(tool.read({**arguments, "cursor": cursor}), call)
 
 
+async def test_half_an_emoji_to_look_for_is_no_stumbling_block() -> None:
+    """The mark of a question is made of whatever was asked."""
+    async with call_over(transport({None: (["a"], None)})) as call:
+        assert (await FIND_CHATS.run(FIND_CHATS.read({"text": "\ud83d x"}), call))["complete"]
+
+
 async def test_only_the_limit_may_change_from_call_to_call() -> None:
     """It says how much, not what."""
     async with call_over(transport({None: (["a", "b", "c"], None)})) as call:

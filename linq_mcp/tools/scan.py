@@ -96,7 +96,7 @@ def _question(asked: object) -> str:
     """A mark for the arguments `asked`, but for those that only say how much and from where."""
     filters = {name: value for name, value in _members(asked).items() if name not in ("cursor", "limit", "max_chats")}
     told = [type(asked).__module__, *(f"{name}={_plain(value)}" for name, value in sorted(filters.items()))]
-    return f"{crc32(' '.join(told).encode()):08x}"
+    return f"{crc32(' '.join(told).encode('utf-8', 'surrogatepass')):08x}"
 
 
 def _members(asked: object) -> dict[str, object]:
