@@ -205,7 +205,7 @@ async def test_only_the_limit_may_change_from_call_to_call() -> None:
     """It says how much, not what."""
     async with call_over(transport({None: (["a", "b", "c"], None)})) as call:
         first = await FIND_CHATS.run(FIND_CHATS.read({"is_group": False, "limit": 1}), call)
-        again = {"is_group": "false", "limit": 5, "cursor": first["next_cursor"]}
+        again = {"is_group": "false", "health_status": [], "limit": 5, "cursor": first["next_cursor"]}
         rest = await FIND_CHATS.run(FIND_CHATS.read(again), call)
     assert [row["id"] for row in [*first["chats"], *rest["chats"]]] == ["a", "b", "c"]
     assert rest["complete"]

@@ -149,7 +149,7 @@ def _read_flag(value: Any) -> bool:
     raise Refusal("takes true or false")
 
 
-def _read_words(value: Any) -> frozenset[str]:
+def _read_words(value: Any) -> frozenset[str] | None:
     if isinstance(value, str) and value.strip().startswith("["):
         with suppress(ValueError, RecursionError):
             value = json.loads(value)
@@ -157,7 +157,7 @@ def _read_words(value: Any) -> frozenset[str]:
         value = value.split(",")
     # In a strict mode that asks for every argument, an empty list is how models leave this one out.
     if isinstance(value, list) and all(isinstance(item, str) and _is_word(item) for item in value):
-        return frozenset(re.sub(r"[ -]", "_", item.strip()).upper() for item in value)
+        return frozenset(re.sub(r"[ -]", "_", item.strip()).upper() for item in value) or None
     raise Refusal('takes a list of words such as ["AT_RISK","CRITICAL"]')
 
 
