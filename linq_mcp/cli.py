@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import gc
 import io
 import logging
 import os
@@ -133,6 +134,11 @@ def _serve(*, demo: bool) -> int:
 
     from linq_mcp.server import build_server
     from linq_mcp.stdio import serve_stdio
+
+    # Everything imported stays for good: the collector need not go through it again and again. And pages are
+    # thousands of objects that die by their counts; it need not look at each few hundred of them.
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 50)
 
     async def serve_and_leave() -> None:
         account, _ = _account(demo=demo)

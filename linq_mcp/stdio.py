@@ -6,10 +6,11 @@ import io
 import logging
 import os
 import re
+import select
 import signal
+import stat
 import sys
 from collections.abc import AsyncIterator
-from functools import partial
 from typing import Any, BinaryIO
 
 import anyio
@@ -30,21 +31,22 @@ _ESCAPE = re.compile(rf"\\(?:u[dD][89abAB][0-9a-fA-F]{{2}}{_LOW}|(u[dD][89a-fA-F
 class _Stdin(anyio.AsyncFile[str]):
     """stdin by lines, with three differences from what the SDK would read.
 
-    A read under way does not hold up cancellation (the thread stays behind, blocked). Lines that came together are
-    read together. And half an emoji (the escape of a lone surrogate, which JavaScript clients do write) is replaced:
-    the SDK's parser refuses such a line and never answers it.
+    A pipe is watched by the event loop, where the SDK keeps a thread; and where it takes a thread here too, a read
+    under way does not hold up cancellation. Lines that came together are read together. And half an emoji (the escape of a
+    lone surrogate, which JavaScript clients do write) is replaced: the SDK's parser refuses such a line and never
+    answers it.
     """
 
     def __init__(self, binary: BinaryIO) -> None:
         super().__init__(io.TextIOWrapper(binary, encoding="utf-8", errors="replace"))
         # The wrapper is for the type; what is read goes past it.
-        self._binary = binary
+        self._fd = binary.fileno()
+        self._watched = _can_be_watched(self._fd)
         self.ended = anyio.Event()
 
     async def __aiter__(self) -> AsyncIterator[str]:
         begun: list[bytes] = []
-        read = partial(os.read, self._binary.fileno(), _CHUNK)
-        while chunk := await anyio.to_thread.run_sync(read, abandon_on_cancel=True):
+        while chunk := await self._read():
             first, *rest = chunk.split(b"\n")
             begun.append(first)
             for piece in rest:
@@ -54,24 +56,47 @@ class _Stdin(anyio.AsyncFile[str]):
         if line := b"".join(begun):
             yield with_whole_characters(line.decode("utf-8", "replace"))
 
+    async def _read(self) -> bytes:
+        if self._watched:
+            await anyio.wait_readable(self._fd)
+            return os.read(self._fd, _CHUNK)
+        return await anyio.to_thread.run_sync(os.read, self._fd, _CHUNK, abandon_on_cancel=True)
+
 
 class _Stdout(anyio.AsyncFile[str]):
-    """stdout, where a message is written and flushed in one go: a change of threads less for each."""
+    """stdout, where a message is written and flushed in one go: by the event loop into a pipe, else by a thread."""
 
     def __init__(self, binary: BinaryIO) -> None:
         super().__init__(io.TextIOWrapper(binary, encoding="utf-8"))
-        self._binary = binary
+        self._fd = binary.fileno()
+        self._watched = _can_be_watched(self._fd)
 
     async def write(self, text: Any) -> int:
-        return await anyio.to_thread.run_sync(self._write, text.encode())
+        data = memoryview(text.encode())
+        while data:
+            if not self._watched:
+                written = await anyio.to_thread.run_sync(os.write, self._fd, data)
+            else:
+                # A pipe that takes anything takes this much at once: the loop is never blocked.
+                if not self._has_room():
+                    await anyio.wait_writable(self._fd)
+                written = os.write(self._fd, data[: select.PIPE_BUF])
+            data = data[written:]
+        return len(text)
 
     async def flush(self) -> None:
         await anyio.lowlevel.checkpoint()
 
-    def _write(self, data: bytes) -> int:
-        written = self._binary.write(data)
-        self._binary.flush()
-        return written
+    def _has_room(self) -> bool:
+        poll = select.poll()
+        poll.register(self._fd, select.POLLOUT)
+        return bool(poll.poll(0))
+
+
+def _can_be_watched(fd: int) -> bool:
+    """Whether the event loop can wait for `fd`: for pipes and sockets, on systems that take any file for one."""
+    mode = os.fstat(fd).st_mode
+    return hasattr(select, "poll") and (stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode))
 
 
 def with_whole_characters(line: str) -> str:

@@ -14,6 +14,7 @@ from typing import Any, Self
 SECONDS = 20.0
 # Nothing of the tester's environment gets in but what tells coverage to measure a subprocess too.
 MEASURED = {name: value for name, value in os.environ.items() if name.startswith("COVERAGE_")}
+HELLO = {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "pipe", "version": "1"}}
 COMMAND = (sys.executable, "-m", "linq_mcp")
 
 
@@ -85,8 +86,7 @@ class Piped:
 
     def initialize(self) -> dict[str, Any]:
         """The handshake of the older era."""
-        client = {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "pipe", "version": "1"}}
-        answer = self.ask("initialize", client, id_=0)
+        answer = self.ask("initialize", HELLO, id_=0)
         self.send({"jsonrpc": "2.0", "method": "notifications/initialized"})
         return answer
 

@@ -8,10 +8,11 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from conftest import KEY
-from piped import COMMAND, SECONDS, Piped, modern, request, text_of
+from piped import COMMAND, HELLO, MEASURED, SECONDS, Piped, modern, request, text_of
 
 HALF_AN_EMOJI = "\\ud83d"
 
@@ -155,6 +156,29 @@ def test_ends_at_once_and_cleanly(
         else:
             assert server.end_of_input() == code
     assert server.stderr == b""
+
+
+def test_files_do_for_pipes(tmp_path: Path) -> None:
+    """A file can't be watched, and yet a session that was written down before can be replayed from one into another."""
+    script = [request("initialize", HELLO, id_=0), {"jsonrpc": "2.0", "method": "notifications/initialized"}]
+    told = tmp_path / "told"
+    told.write_text("".join(json.dumps(line) + "\n" for line in script) + json.dumps(request("ping", id_=1)))
+    with told.open("rb") as incoming, (tmp_path / "answered").open("wb") as outgoing:
+        done = subprocess.run(COMMAND, stdin=incoming, stdout=outgoing, env=MEASURED, timeout=SECONDS, check=True)
+    assert done.returncode == 0
+    answers = [json.loads(line) for line in (tmp_path / "answered").read_bytes().splitlines()]
+    assert [answer["id"] for answer in answers] == [0, 1]
+
+
+def test_an_answer_larger_than_a_pipe_goes_out_whole_to_a_slow_reader(live: dict[str, str]) -> None:
+    """While it waits for room, others are served: the event loop is never blocked."""
+    with Piped(env=live) as server:
+        server.initialize()
+        for id_ in range(2, 12):
+            server.send(request("tools/call", {"name": "list_chats", "arguments": {"limit": 100}}, id_=id_))
+        answers = [server.receive() for _ in range(10)]
+    assert sorted(answer["id"] for answer in answers) == list(range(2, 12))
+    assert all(len(answer["result"]["structuredContent"]["chats"]) == 100 for answer in answers)
 
 
 def test_ends_when_the_client_stops_reading(live: dict[str, str]) -> None:
