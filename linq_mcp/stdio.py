@@ -32,8 +32,8 @@ class _Stdin(anyio.AsyncFile[str]):
     """stdin by lines, with three differences from what the SDK would read.
 
     A pipe is watched by the event loop, where the SDK keeps a thread; and where it takes a thread here too, a read
-    under way does not hold up cancellation. Lines that came together are read together. And half an emoji (the escape of a
-    lone surrogate, which JavaScript clients do write) is replaced: the SDK's parser refuses such a line and never
+    under way does not hold up cancellation. Lines that came together are read together. And half an emoji (the escape
+    of a lone surrogate, which JavaScript clients do write) is replaced: the SDK's parser refuses such a line and never
     answers it.
     """
 

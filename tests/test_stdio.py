@@ -159,15 +159,14 @@ def test_ends_at_once_and_cleanly(
 
 
 def test_files_do_for_pipes(tmp_path: Path) -> None:
-    """A file can't be watched, and yet a session that was written down before can be replayed from one into another."""
-    script = [request("initialize", HELLO, id_=0), {"jsonrpc": "2.0", "method": "notifications/initialized"}]
+    """A file can't be watched by the event loop; it is read and written all the same, the last line without its end."""
     told = tmp_path / "told"
-    told.write_text("".join(json.dumps(line) + "\n" for line in script) + json.dumps(request("ping", id_=1)))
+    told.write_text(json.dumps(request("initialize", HELLO, id_=0)))
     with told.open("rb") as incoming, (tmp_path / "answered").open("wb") as outgoing:
         done = subprocess.run(COMMAND, stdin=incoming, stdout=outgoing, env=MEASURED, timeout=SECONDS, check=True)
     assert done.returncode == 0
-    answers = [json.loads(line) for line in (tmp_path / "answered").read_bytes().splitlines()]
-    assert [answer["id"] for answer in answers] == [0, 1]
+    (answer,) = (tmp_path / "answered").read_bytes().splitlines()
+    assert json.loads(answer)["result"]["serverInfo"]["name"] == "linq-mcp"
 
 
 def test_an_answer_larger_than_a_pipe_goes_out_whole_to_a_slow_reader(live: dict[str, str]) -> None:
