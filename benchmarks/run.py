@@ -81,7 +81,7 @@ def throughput(url: str, turns: int) -> Iterator[Row]:
     """Calls per second against two naive servers.
 
     The goals hold against the one that parses Linq's JSON and writes it again with indents, as most do. The other
-    passes on the bytes as they came, and no server that reads them can keep up with that at some size; it stands beside.
+    passes on the bytes as they came, with which no server that reads them keeps up at some size; it stands beside.
     """
     servers = {name: Server(command, url) for name, command in (("ours", OURS), ("raw", NAIVE), ("indent", INDENTING))}
     for server in servers.values():
