@@ -119,9 +119,7 @@ def _account(*, demo: bool) -> tuple[Account, Settings]:
 def _serve(*, demo: bool) -> int:
     # Until the server is up and listens for it itself.
     signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
-    from linq_mcp.settings import load_settings
-
-    settings = load_settings(os.environ)
+    account, settings = _account(demo=demo)
     _log_to_stderr(settings.log_level)
     _warn(settings.warnings)
     if sys.stdin.isatty():
@@ -141,7 +139,6 @@ def _serve(*, demo: bool) -> int:
     gc.set_threshold(50_000, 20, 50)
 
     async def serve_and_leave() -> None:
-        account, _ = _account(demo=demo)
         code = await serve_stdio(build_server(account))
         logging.shutdown()
         # Without waiting for threads blocked on stdin or in a name look-up, nor for the interpreter's teardown.

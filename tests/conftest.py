@@ -25,6 +25,22 @@ from linq_mcp.tools.tool import Call
 KEY = "lq-test-7f3a9c"
 DATA = Path(__file__).parent / "data"
 
+
+class Silent(httpx.AsyncBaseTransport):
+    """Linq, not answering: says when it was asked, and when the request was given up."""
+
+    def __init__(self) -> None:
+        self.begun, self.stopped = anyio.Event(), anyio.Event()
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        self.begun.set()
+        try:
+            await anyio.sleep(30)
+        finally:
+            self.stopped.set()
+        raise AssertionError
+
+
 Handler = Callable[[httpx.Request], httpx.Response]
 
 

@@ -15,7 +15,7 @@ import anyio
 import anyio.lowlevel
 import httpx
 import pytest
-from conftest import KEY, Canned
+from conftest import KEY, Canned, Silent
 from piped import COMMAND, MEASURED, SECONDS, modern, request, run
 from pydantic import SecretStr
 from starlette.applications import Starlette
@@ -331,17 +331,7 @@ async def test_a_body_that_never_ends_gives_its_place_up(monkeypatch: pytest.Mon
 @eras
 async def test_hanging_up_cancels_the_call(era: str) -> None:
     """A client that closes the connection does not want the answer, and Linq is not asked further."""
-    begun, stopped = anyio.Event(), anyio.Event()
-
-    class Silent(httpx.AsyncBaseTransport):
-        async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-            begun.set()
-            try:
-                await anyio.sleep(30)
-            finally:
-                stopped.set()
-            raise AssertionError
-
+    silent = Silent()
     asked = call(era, "list_chats")
     body = json.dumps(asked["json"]).encode()
     headers = {"host": "127.0.0.1:8000", **{name.lower(): value for name, value in asked["headers"].items()}}
@@ -358,17 +348,17 @@ async def test_hanging_up_cancels_the_call(era: str) -> None:
     async def receive() -> dict[str, Any]:
         if messages:
             return messages.pop(0)
-        await begun.wait()
+        await silent.begun.wait()
         return {"type": "http.disconnect"}
 
     async def send(_: Any) -> None:
         await anyio.lowlevel.checkpoint()
 
-    app = application(Account(in_process.settings, transport=Silent), Door())
+    app = application(Account(in_process.settings, transport=lambda: silent), Door())
     with anyio.fail_after(10):
         async with serving(app):
             await app(scope, receive, send)
-    assert stopped.is_set()
+    assert silent.stopped.is_set()
 
 
 async def test_a_slash_too_many_is_no_redirect() -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import anyio
 import httpx
 import pytest
-from conftest import KEY, Handler, account_over, page
+from conftest import KEY, Handler, Silent, account_over, page
 from mcp import Client, MCPError, types
 from mcp.client.client import ConnectMode
 
@@ -211,35 +211,19 @@ async def test_surrogates_are_replaced_in_every_string_of_an_answer() -> None:
 
 async def test_cancelling_a_call_stops_the_request() -> None:
     """The HTTP request does not outlive the call that made it."""
-    begun, stopped = anyio.Event(), anyio.Event()
-
-    class Silent(httpx.AsyncBaseTransport):
-        async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-            begun.set()
-            try:
-                await anyio.sleep(30)
-            finally:
-                stopped.set()
-            raise AssertionError
-
+    silent = Silent()
     account = account_over(always(httpx.Response(500)))
-    account._transport = Silent
+    account._transport = lambda: silent
     with anyio.fail_after(10):
         async with Client(build_server(account)) as client, anyio.create_task_group() as tasks:
             tasks.start_soon(client.call_tool, "list_chats", {})
-            await begun.wait()
+            await silent.begun.wait()
             tasks.cancel_scope.cancel()
-    assert stopped.is_set()
+    assert silent.stopped.is_set()
 
 
 async def test_a_call_ends_within_its_budget(monkeypatch: pytest.MonkeyPatch) -> None:
     """However long Linq is silent, the call is answered."""
-
-    class Silent(httpx.AsyncBaseTransport):
-        async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-            await anyio.sleep(30)
-            raise AssertionError
-
     account = account_over(always(httpx.Response(500)))
     account._transport = Silent
     monkeypatch.setattr(server, "TOOLS", (type(LIST_CHATS)(**{**vars(LIST_CHATS), "seconds": 0.2}),))
