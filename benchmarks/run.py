@@ -28,8 +28,8 @@ sys.path.insert(0, str(HERE.parent))
 from processes import BARE, INDENTING, KEY, NAIVE, OURS, Server, api  # noqa: E402 - beside this file
 
 from linq_mcp.api.client import LinqApi  # noqa: E402 - of this checkout
+from linq_mcp.rows.chat import chat_row  # noqa: E402
 from linq_mcp.settings import Settings  # noqa: E402
-from linq_mcp.tools.chat_row import chat_row  # noqa: E402
 
 
 @dataclass(frozen=True)

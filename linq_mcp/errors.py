@@ -1,12 +1,12 @@
-"""Everything that can keep a call from its answer; nothing about MCP, and no texts for the reader (`explain`).
+"""Everything that can keep a call from its answer; nothing about MCP, and no texts for the reader (`format_error`).
 
 LinqMcpError
 ├── SettingsError     a setting is missing or can't be used; nothing was sent
 ├── ArgumentsError    the tool does not take these arguments; nothing was sent
 └── LinqError         Linq was asked and gave no answer that can be used
-    ├── Unreachable   no answer came: connection, DNS, TLS, proxy, or out of time
-    ├── Rejected      an error answer: an HTTP status, and usually a code of Linq's
-    └── Unreadable    an answer that is not Linq's: no JSON, another shape, too large, a redirect
+    ├── ApiConnectionError   no answer came: connection, DNS, TLS, proxy, or out of time
+    ├── ApiStatusError      an error answer: an HTTP status, and usually a code of Linq's
+    └── ApiResponseError    an answer that is not Linq's: no JSON, another shape, too large, a redirect
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class LinqError(LinqMcpError):
         self.attempts = 1
 
 
-class Unreachable(LinqError):
+class ApiConnectionError(LinqError):
     """No answer came: the connection, name look-up, TLS or proxy failed, or time ran out (`timed_out`)."""
 
     def __init__(self, message: str, *, timed_out: bool = False, retryable: bool = True) -> None:
@@ -57,7 +57,7 @@ class Unreachable(LinqError):
         self.retryable = retryable
 
 
-class Rejected(LinqError):
+class ApiStatusError(LinqError):
     """Linq answered with an error: HTTP `status`, Linq's own `code` (0 if none), `retry_after` in seconds."""
 
     def __init__(
@@ -76,5 +76,5 @@ class Rejected(LinqError):
         self.retryable = status in _RETRIED_STATUS or (status == 409 and code == _CHAT_BEING_CREATED)
 
 
-class Unreadable(LinqError):
+class ApiResponseError(LinqError):
     """An answer came that is not one of Linq's: no JSON, another shape, over the size limit, or a redirect."""

@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 
 from pydantic import SecretStr
 
-from linq_mcp.text import clean
+from linq_mcp.sanitize import clean
 
 KEY_VARIABLE = "LINQ_API_V3_API_KEY"
 BASE_URL_VARIABLE = "LINQ_API_V3_BASE_URL"

@@ -20,7 +20,8 @@ import httpx
 import tenacity
 
 from linq_mcp import __version__
-from linq_mcp.api.answer import (
+from linq_mcp.api.models import Chat, Chats, Message, Messages, PhoneNumber, PhoneNumbers, WholeChat
+from linq_mcp.api.responses import (
     Answer,
     Page,
     as_one,
@@ -30,10 +31,9 @@ from linq_mcp.api.answer import (
     seconds_to_wait,
     trace_id_of,
 )
-from linq_mcp.api.models import Chat, Chats, Message, Messages, PhoneNumber, PhoneNumbers, WholeChat
-from linq_mcp.errors import LinqError, Rejected, Unreachable, Unreadable
+from linq_mcp.errors import ApiConnectionError, ApiResponseError, ApiStatusError, LinqError
+from linq_mcp.sanitize import clean
 from linq_mcp.settings import Settings, is_loopback
-from linq_mcp.text import clean
 
 logger = logging.getLogger(__name__)
 
@@ -60,7 +60,7 @@ class LinqApi:
         try:
             httpx.URL(settings.base_url)
         except httpx.InvalidURL:
-            raise Unreachable("The host of the base URL can't be one.", retryable=False) from None
+            raise ApiConnectionError("The host of the base URL can't be one.", retryable=False) from None
         try:
             self._http = httpx.AsyncClient(
                 base_url=f"{settings.base_url}/v3/",
@@ -81,7 +81,7 @@ class LinqApi:
             )
         except (ValueError, OSError, ImportError, httpx.InvalidURL) as error:
             # The cause's text may hold a proxy's password.
-            raise Unreachable(
+            raise ApiConnectionError(
                 "The environment's proxy or certificate settings (HTTPS_PROXY, ALL_PROXY, SSL_CERT_FILE, SSL_CERT_DIR) "
                 f"can't be used ({type(error).__name__}).",
                 retryable=False,
@@ -136,7 +136,7 @@ class LinqApi:
     async def get(self, path: str, params: Mapping[str, str | None] | None = None, *, deadline: float) -> Answer:
         """GET `path` below `/v3/`, at most three times, all within `deadline`.
 
-        Params that are None are not sent. Raises `Unreachable`, `Rejected` or `Unreadable`.
+        Params that are None are not sent. Raises `ApiConnectionError`, `ApiStatusError` or `ApiResponseError`.
         """
         query = {name: value for name, value in (params or {}).items() if value is not None}
         attempts = 0
@@ -166,7 +166,9 @@ class LinqApi:
             with anyio.fail_after(deadline - anyio.current_time()):
                 return await retrying(attempt)
         except TimeoutError:
-            error = last or Unreachable("The time for this call ran out before a whole answer came.", timed_out=True)
+            error = last or ApiConnectionError(
+                "The time for this call ran out before a whole answer came.", timed_out=True
+            )
             error.attempts = attempts
             raise error from None
         except LinqError as error:
@@ -178,17 +180,17 @@ class LinqApi:
             async with self._http.stream("GET", path, params=query, headers=self._authorization) as response:
                 try:
                     body = await read_body(response)
-                except Unreadable:
+                except ApiResponseError:
                     if not response.is_error:
                         raise
                     # The status says enough.
                     body = b""
         except httpx.TimeoutException as error:
-            raise Unreachable(_TIMEOUT_TEXTS.get(type(error), _READ_TIMEOUT_TEXT), timed_out=True) from None
+            raise ApiConnectionError(_TIMEOUT_TEXTS.get(type(error), _READ_TIMEOUT_TEXT), timed_out=True) from None
         except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, OSError, UnicodeError) as error:
             # Only the cause's own words, with nothing of the request or the answer in them.
             cause = str(error).partition(": bytearray(")[0]
-            raise Unreachable(f"The connection failed: {self._told(cause) or type(error).__name__}.") from None
+            raise ApiConnectionError(f"The connection failed: {self._told(cause) or type(error).__name__}.") from None
         trace_id = self._safe(trace_id_of(response))
         logger.info(
             "GET /v3/%s -> %d, %d bytes, trace %s",
@@ -205,7 +207,7 @@ class LinqApi:
     def _authorization(self) -> dict[str, str]:
         return {"Authorization": f"Bearer {self._key}"}
 
-    def _rejected(self, response: httpx.Response, body: bytes, trace_id: str | None) -> Rejected:
+    def _rejected(self, response: httpx.Response, body: bytes, trace_id: str | None) -> ApiStatusError:
         try:
             envelope = json.loads(body)
         except (ValueError, RecursionError):
@@ -214,7 +216,7 @@ class LinqApi:
         fields = fields if isinstance(fields, dict) else {}
         code, message = fields.get("code"), fields.get("message")
         retry_after = seconds_to_wait(response.headers.get("Retry-After"))
-        return Rejected(
+        return ApiStatusError(
             self._told(message) if isinstance(message, str) else "",
             status=response.status_code,
             code=code if type(code) is int and 0 < code < 1_000_000 else 0,
@@ -246,7 +248,7 @@ async def _refuse_redirect(response: httpx.Response) -> None:
     # Before httpx looks at where it leads, which may be no address at all.
     if response.is_redirect:
         said = f"It was a redirect ({response.status_code}), which is not followed."
-        raise Unreadable(said, trace_id=trace_id_of(response))
+        raise ApiResponseError(said, trace_id=trace_id_of(response))
 
 
 def _is_retryable(error: BaseException) -> bool:

@@ -28,7 +28,7 @@ _OLDEST = timedelta(days=150)
 
 
 @dataclass(frozen=True)
-class Account:
+class DemoAccount:
     """What the API shows: chats most recently active first, messages by chat id and oldest first."""
 
     chats: list[Wire]
@@ -102,12 +102,12 @@ _GROUPS = (
 
 
 @cache
-def demo_account() -> Account:
+def demo_account() -> DemoAccount:
     """Give the demo account; the first call makes it, in well under a tenth of a second."""
     return make_demo_account()
 
 
-def make_demo_account() -> Account:
+def make_demo_account() -> DemoAccount:
     """Make the demo account afresh, for a caller that wants to change it."""
     made = [
         team_discussion(CLINIC_LINE, NOW - timedelta(minutes=15)),
@@ -117,14 +117,14 @@ def make_demo_account() -> Account:
         *(one for business in _BUSINESSES for one in _direct(business)),
     ]
     made.sort(key=lambda one: datetime.fromisoformat(one.chat["updated_at"]), reverse=True)
-    return Account(
+    return DemoAccount(
         chats=[one.chat for one in made],
         messages={one.chat["id"]: one.messages for one in made},
         phone_numbers=_phone_numbers(),
     )
 
 
-def generated_account(chats: int, *, seed: int = 0, messages_in_first: int = 0) -> Account:
+def generated_account(chats: int, *, seed: int = 0, messages_in_first: int = 0) -> DemoAccount:
     """Make an account of any size on the same three lines.
 
     People write in several chats each. Only the first chat has messages, as many as asked for;
@@ -132,7 +132,7 @@ def generated_account(chats: int, *, seed: int = 0, messages_in_first: int = 0) 
     """
     made = generated_chats(LINES, chats, seed)
     messages = {made[0]["id"]: generated_messages(made[0], messages_in_first, seed)} if made else {}
-    return Account(chats=made, messages=messages, phone_numbers=_phone_numbers())
+    return DemoAccount(chats=made, messages=messages, phone_numbers=_phone_numbers())
 
 
 def _phone_numbers() -> list[Wire]:

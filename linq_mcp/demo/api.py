@@ -1,4 +1,4 @@
-"""The reading part of Linq's Partner API V3 over an `Account`, as an ASGI application.
+"""The reading part of Linq's Partner API V3 over an `DemoAccount`, as an ASGI application.
 
 As strict as the documents allow: a limit out of range, a bad cursor or a foreign line is refused with
 Linq's own code. Nothing can be written through it.
@@ -19,7 +19,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from linq_mcp.demo.account import Account
+from linq_mcp.demo.account import DemoAccount
 from linq_mcp.demo.index import Index
 from linq_mcp.demo.wire import Wire, new_id, seeded
 
@@ -45,7 +45,7 @@ class _Refusal(Exception):
         self.message = message
 
 
-def demo_api(account: Account, *, key: str = DEMO_KEY, oldest_first: bool = True) -> Starlette:
+def demo_api(account: DemoAccount, *, key: str = DEMO_KEY, oldest_first: bool = True) -> Starlette:
     """Serve the account to whoever has the key, under `/api/partner/v3` and `/v3`.
 
     Linq does not document the order of messages; `oldest_first` chooses one.
@@ -69,7 +69,7 @@ def demo_api(account: Account, *, key: str = DEMO_KEY, oldest_first: bool = True
 
 
 class _Endpoints:
-    def __init__(self, account: Account, *, oldest_first: bool) -> None:
+    def __init__(self, account: DemoAccount, *, oldest_first: bool) -> None:
         self._account = account
         self._oldest_first = oldest_first
         self._index = Index(account)

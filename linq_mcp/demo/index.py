@@ -1,4 +1,4 @@
-"""Finds chats and messages of an `Account` quickly: by id, by own line and by participant.
+"""Finds chats and messages of an `DemoAccount` quickly: by id, by own line and by participant.
 
 Each index is built once, when first asked for; the account must not change afterwards.
 """
@@ -7,12 +7,12 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from functools import cached_property
 
-from linq_mcp.demo.account import Account
+from linq_mcp.demo.account import DemoAccount
 from linq_mcp.demo.wire import Wire
 
 
 class Index:
-    def __init__(self, account: Account) -> None:
+    def __init__(self, account: DemoAccount) -> None:
         self._account = account
 
     def chats(self, line: str | None, to: str | None) -> Sequence[Wire]:

@@ -10,7 +10,7 @@ from linq_mcp.tools.list_chats import LIST_CHATS
 from linq_mcp.tools.list_messages import LIST_MESSAGES
 from linq_mcp.tools.list_phone_numbers import LIST_PHONE_NUMBERS
 from linq_mcp.tools.summarize_chat_health import SUMMARIZE_CHAT_HEALTH
-from linq_mcp.tools.tool import Tool
+from linq_mcp.tools.support.tool import Tool
 
 TOOLS: tuple[Tool[Any], ...] = (
     LIST_CHATS,

@@ -9,8 +9,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, NotRequired
 
 from linq_mcp.errors import ArgumentsError
-from linq_mcp.text import clean, folded, moment
-from linq_mcp.tools.chat_row import (
+from linq_mcp.rows.chat import (
     CHAT_ROW_SCHEMA,
     HEALTH_GUIDE_SCHEMA,
     ChatRow,
@@ -20,15 +19,16 @@ from linq_mcp.tools.chat_row import (
     health_status,
     own_line,
 )
-from linq_mcp.tools.kinds import flag, integer, line, participant, text, time, word, words
+from linq_mcp.rows.status import KNOWN, UNREPORTED, unknown_words
+from linq_mcp.sanitize import clean, folded, moment
 from linq_mcp.tools.list_chats import nothing_found
-from linq_mcp.tools.scan import PAGE, SCAN_SECONDS, SCANNED_PROPERTIES, Position, Scanned, find, position
-from linq_mcp.tools.status import KNOWN, UNREPORTED, unknown_words
-from linq_mcp.tools.tool import Call, Tool
+from linq_mcp.tools.support.param_types import flag, integer, line, participant, text, time, word, words
+from linq_mcp.tools.support.scan import PAGE, SCAN_SECONDS, SCANNED_PROPERTIES, ScanCursor, Scanned, find, position
+from linq_mcp.tools.support.tool import Call, Tool
 
 if TYPE_CHECKING:
-    from linq_mcp.api.answer import Page
     from linq_mcp.api.models import Chat
+    from linq_mcp.api.responses import Page
 
 _PHONE_LIKE = re.compile(r"[0-9\s().\-/+]+")
 _FEWEST_DIGITS = 3
@@ -47,7 +47,7 @@ class Arguments:
     from_: str | None = line("One of your own numbers, E.164.")
     to: str | None = participant("With this person: number in E.164 or email address.")
     limit: int = integer("Chats to return; 20 if omitted.", default=20, minimum=1, maximum=100)
-    cursor: Position = position("next_cursor of the previous answer, with the same filters.")
+    cursor: ScanCursor = position("next_cursor of the previous answer, with the same filters.")
 
 
 class FoundChats(Scanned):

@@ -8,9 +8,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, NotRequired
 
 from linq_mcp.errors import ArgumentsError
-from linq_mcp.text import clean, folded, moment
-from linq_mcp.tools.kinds import flag, identifier, integer, sender, text, time, word
-from linq_mcp.tools.message_row import (
+from linq_mcp.rows.message import (
     MESSAGE_ROW_SCHEMA,
     MessageRow,
     direction,
@@ -20,13 +18,15 @@ from linq_mcp.tools.message_row import (
     time_of,
     transcript,
 )
-from linq_mcp.tools.scan import PAGE, SCAN_SECONDS, SCANNED_PROPERTIES, Position, Scanned, find, position
-from linq_mcp.tools.status import unknown_words
-from linq_mcp.tools.tool import Call, Tool
+from linq_mcp.rows.status import unknown_words
+from linq_mcp.sanitize import clean, folded, moment
+from linq_mcp.tools.support.param_types import flag, identifier, integer, sender, text, time, word
+from linq_mcp.tools.support.scan import PAGE, SCAN_SECONDS, SCANNED_PROPERTIES, ScanCursor, Scanned, find, position
+from linq_mcp.tools.support.tool import Call, Tool
 
 if TYPE_CHECKING:
-    from linq_mcp.api.answer import Page
     from linq_mcp.api.models import Message
+    from linq_mcp.api.responses import Page
 
 
 DELIVERY_STATUSES = ("pending", "queued", "sent", "delivered", "received", "read", "failed")
@@ -42,7 +42,7 @@ class Arguments:
     after: datetime | None = time("At or after this date or time (UTC).")
     before: datetime | None = time("Before this.")
     limit: int = integer("Messages to return; 20 if omitted.", default=20, minimum=1, maximum=100)
-    cursor: Position = position("next_cursor of the previous answer, with the same filters.")
+    cursor: ScanCursor = position("next_cursor of the previous answer, with the same filters.")
 
 
 class FoundMessages(Scanned):

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NotRequired, TypedDict
 
-from linq_mcp.text import HANDLE_LIMIT, ID_LIMIT, clean, clean_word, utc
-from linq_mcp.tools.chat_row import ChatState, add_state, health_guide, own_line
-from linq_mcp.tools.kinds import identifier
-from linq_mcp.tools.tool import Call, Tool
+from linq_mcp.rows.chat import ChatState, add_state, health_guide, own_line
+from linq_mcp.sanitize import HANDLE_LIMIT, ID_LIMIT, clean, clean_word, utc
+from linq_mcp.tools.support.param_types import identifier
+from linq_mcp.tools.support.tool import Call, Tool
 
 if TYPE_CHECKING:
     from linq_mcp.api.models import WholeHandle

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import NotRequired
 
-from linq_mcp.text import ID_LIMIT, clean, utc
-from linq_mcp.tools.kinds import identifier
-from linq_mcp.tools.message_row import MESSAGE_ROW_PROPERTIES, MessageRow, message_row
-from linq_mcp.tools.tool import Call, Tool
+from linq_mcp.rows.message import MESSAGE_ROW_PROPERTIES, MessageRow, message_row
+from linq_mcp.sanitize import ID_LIMIT, clean, utc
+from linq_mcp.tools.support.param_types import identifier
+from linq_mcp.tools.support.tool import Call, Tool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import NotRequired
 
-from linq_mcp.tools.chat_row import CHAT_ROW_SCHEMA, HEALTH_GUIDE_SCHEMA, ChatRow, chat_row, health_guide
-from linq_mcp.tools.kinds import cursor, integer, line, participant
-from linq_mcp.tools.paging import PAGED_PROPERTIES, Paged, paged
-from linq_mcp.tools.tool import Call, Tool
+from linq_mcp.rows.chat import CHAT_ROW_SCHEMA, HEALTH_GUIDE_SCHEMA, ChatRow, chat_row, health_guide
+from linq_mcp.tools.support.paging import PAGED_PROPERTIES, Paged, paged
+from linq_mcp.tools.support.param_types import cursor, integer, line, participant
+from linq_mcp.tools.support.tool import Call, Tool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

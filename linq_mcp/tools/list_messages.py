@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import NotRequired
 
-from linq_mcp.tools.kinds import cursor, identifier, integer
-from linq_mcp.tools.message_row import MESSAGE_ROW_SCHEMA, MessageRow, direction, transcript
-from linq_mcp.tools.paging import PAGED_PROPERTIES, Paged, paged
-from linq_mcp.tools.tool import Call, Tool
+from linq_mcp.rows.message import MESSAGE_ROW_SCHEMA, MessageRow, direction, transcript
+from linq_mcp.tools.support.paging import PAGED_PROPERTIES, Paged, paged
+from linq_mcp.tools.support.param_types import cursor, identifier, integer
+from linq_mcp.tools.support.tool import Call, Tool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

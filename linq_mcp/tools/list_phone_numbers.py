@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NotRequired, TypedDict
 
-from linq_mcp.text import HANDLE_LIMIT, ID_LIMIT, clean, clean_word
-from linq_mcp.tools.status import guide_to, status_of
-from linq_mcp.tools.tool import Call, Tool
+from linq_mcp.rows.status import guide_to, status_of
+from linq_mcp.sanitize import HANDLE_LIMIT, ID_LIMIT, clean, clean_word
+from linq_mcp.tools.support.tool import Call, Tool
 
 if TYPE_CHECKING:
     from linq_mcp.api.models import PhoneNumber

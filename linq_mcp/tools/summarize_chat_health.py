@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, NotRequired, TypedDict
 import anyio
 
 from linq_mcp.errors import LinqError, LinqMcpError
-from linq_mcp.text import HANDLE_LIMIT, clean, moment
-from linq_mcp.tools.chat_row import (
+from linq_mcp.rows.chat import (
     CHAT_ROW_SCHEMA,
     HEALTH_GUIDE_SCHEMA,
     ChatRow,
@@ -20,15 +19,16 @@ from linq_mcp.tools.chat_row import (
     health_status,
     own_line,
 )
-from linq_mcp.tools.kinds import integer, line, participant
+from linq_mcp.rows.status import UNREPORTED, is_unhealthy, status_of
+from linq_mcp.sanitize import HANDLE_LIMIT, clean, moment
 from linq_mcp.tools.list_chats import nothing_found
-from linq_mcp.tools.scan import PAGE, SCAN_SECONDS, SCANNED_PROPERTIES, Position, Scanned, position, scan
-from linq_mcp.tools.status import UNREPORTED, is_unhealthy, status_of
-from linq_mcp.tools.tool import Call, Tool
+from linq_mcp.tools.support.param_types import integer, line, participant
+from linq_mcp.tools.support.scan import PAGE, SCAN_SECONDS, SCANNED_PROPERTIES, ScanCursor, Scanned, position, scan
+from linq_mcp.tools.support.tool import Call, Tool
 
 if TYPE_CHECKING:
-    from linq_mcp.api.answer import Page
     from linq_mcp.api.models import Chat
+    from linq_mcp.api.responses import Page
 
 UNHEALTHY_LIMIT = 10
 _RANKS = {"CRITICAL": 0, "AT_RISK": 1, "OPTED_OUT": 2}
@@ -41,7 +41,7 @@ class Arguments:
     from_: str | None = line("Only this one of your numbers, E.164.")
     to: str | None = participant("Only chats with this person: number in E.164 or email address.")
     max_chats: int = integer("Chats to read; 2000 if omitted.", default=2000, minimum=1, maximum=20_000)
-    cursor: Position = position("next_cursor of the previous answer, same from and to; add the counts up.")
+    cursor: ScanCursor = position("next_cursor of the previous answer, same from and to; add the counts up.")
 
 
 class LineHealth(TypedDict):
@@ -107,7 +107,7 @@ class _Reputations:
         try:
             page = await call.api.list_phone_numbers(deadline=deadline)
         except LinqError as error:
-            self.note = f"The lines' reputation is missing: {call.explain(error)}"
+            self.note = f"The lines' reputation is missing: {call.format_error(error)}"
             return
         for number in page.items:
             if number.phone_number and (status := status_of(number.reputation)):
@@ -141,7 +141,7 @@ async def summarize_chat_health(arguments: Arguments, call: Call) -> HealthSumma
             tasks.cancel_scope.cancel()
     if failure:
         raise failure
-    if arguments.from_ is None and arguments.to is None and arguments.cursor == Position():
+    if arguments.from_ is None and arguments.to is None and arguments.cursor == ScanCursor():
         # A line without any chat has a reputation, too.
         for number in reputations.statuses:
             tally.lines.setdefault(number, Counter())

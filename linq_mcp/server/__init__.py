@@ -1,0 +1,1 @@
+"""MCP, and nothing about Linq's wire."""

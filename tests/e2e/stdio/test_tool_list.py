@@ -1,0 +1,116 @@
+"""What a client is shown of the tools: a snapshot of each, the keywords all clients accept, the bytes it costs."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from helpers.piped import Piped
+
+from linq_mcp.tools import TOOLS
+
+SNAPSHOTS = Path(__file__).parents[2] / "snapshots"
+NAMES = [tool.name for tool in TOOLS]
+# What Claude, Gemini, OpenAI's strict mode, Cursor and the older clients all take.
+INPUT_KEYWORDS = {"type", "properties", "required", "description", "enum", "minimum", "maximum", "items"}
+OUTPUT_KEYWORDS = {"type", "properties", "required", "items"}
+
+
+@pytest.fixture(scope="module")
+def listed() -> dict[str, dict[str, Any]]:
+    """The tools as they go over the wire, by name, in order."""
+    with Piped() as server:
+        server.initialize()
+        return {tool["name"]: tool for tool in server.ask("tools/list")["result"]["tools"]}
+
+
+def schemas(schema: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """`schema` and every schema in it."""
+    yield schema
+    for inner in [*schema.get("properties", {}).values(), *([schema["items"]] if "items" in schema else [])]:
+        yield from schemas(inner)
+
+
+def test_the_list_is_in_a_fixed_order(listed: dict[str, Any]) -> None:
+    """As written down, so that clients' caches of the list hold."""
+    assert list(listed) == NAMES
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_tool_is_shown_as_its_snapshot_has_it(name: str, listed: dict[str, Any]) -> None:
+    """A change of what models read is seen in review. SNAPSHOTS=write writes them anew; a missing one fails."""
+    snapshot = SNAPSHOTS / f"{name}.json"
+    text = json.dumps(listed[name], indent=2, ensure_ascii=False, sort_keys=True) + "\n"
+    if os.environ.get("SNAPSHOTS") == "write":
+        snapshot.parent.mkdir(exist_ok=True)
+        snapshot.write_text(text, encoding="utf-8")
+    assert snapshot.exists(), f"no snapshot of {name}: run the tests once with SNAPSHOTS=write"
+    assert text == snapshot.read_text(encoding="utf-8")
+
+
+def test_there_is_no_snapshot_without_its_tool() -> None:
+    """A tool that is gone takes its snapshot along."""
+    assert sorted(path.stem for path in SNAPSHOTS.glob("*.json")) == sorted(NAMES)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_input_schemas_have_only_what_every_client_takes(name: str, listed: dict[str, Any]) -> None:
+    """One keyword too many and some client drops the tool, or the whole list."""
+    schema = listed[name]["inputSchema"]
+    assert schema["type"] == "object"
+    for inner in schemas(schema):
+        assert set(inner) <= INPUT_KEYWORDS
+        assert isinstance(inner["type"], str)
+        assert inner.get("required", ["something"])
+        assert all(key.replace("_", "").isalnum() and len(key) <= 64 for key in inner.get("properties", {}))
+    assert all(inner["description"] for inner in schema["properties"].values())
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_output_schemas_are_plain_objects(name: str, listed: dict[str, Any]) -> None:
+    """Object root, plain types, no formats and no enums: Linq's next status must not fail in a client."""
+    schema = listed[name]["outputSchema"]
+    assert schema["type"] == "object"
+    for inner in schemas(schema):
+        assert set(inner) <= OUTPUT_KEYWORDS
+        assert isinstance(inner["type"], str)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_all_annotations_are_written_out(name: str, listed: dict[str, Any]) -> None:
+    """Clients take an absent hint for the worst case."""
+    hints = {"readOnlyHint": True, "destructiveHint": False, "idempotentHint": True, "openWorldHint": True}
+    assert listed[name]["annotations"] == hints
+    assert listed[name]["title"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_names_and_descriptions_fit_the_clients_limits(name: str, listed: dict[str, Any]) -> None:
+    """Cursor: server and tool name in 60 characters; guidance: descriptions under 1,000."""
+    assert len("linq-mcp") + len(name) <= 60
+    assert 0 < len(listed[name]["description"]) < 1000
+
+
+def size(value: Any) -> int:
+    """Bytes of compact JSON."""
+    return len(json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode())
+
+
+def test_list_chats_alone_keeps_its_budget(listed: dict[str, Any]) -> None:
+    """About 450 tokens for the tool that most conversations begin with, its output schema included."""
+    assert size({"tools": [listed["list_chats"]]}) <= 1_800
+
+
+def test_what_models_are_shown_keeps_its_budget(listed: dict[str, Any]) -> None:
+    """What every conversation costs before the first call: under 2,000 tokens for all tools."""
+    shown = [{name: tool[name] for name in ("name", "description", "inputSchema")} for tool in listed.values()]
+    assert size(shown) <= 8_500
+
+
+def test_output_schemas_keep_their_budget(listed: dict[str, Any]) -> None:
+    """Clients that validate read them; no model is shown them."""
+    assert size([tool["outputSchema"] for tool in listed.values()]) <= 8_500

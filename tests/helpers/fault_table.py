@@ -1,0 +1,822 @@
+"""The faults: what Linq, or something on the way to it, does, and what a model then reads.
+
+Each row is a call, a script of what it meets, and what must come of it: an error under a headline of `HEADLINES`
+with certain facts, or an answer with certain members.
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+import zlib
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from copy import deepcopy
+from dataclasses import dataclass, field
+from email.utils import formatdate
+from time import time
+from typing import Any
+
+from helpers.fault_server import (
+    Act,
+    Script,
+    answer,
+    beginning,
+    by_path,
+    close,
+    in_turn,
+    late,
+    raw,
+    redirect,
+    stall,
+    trickle,
+    whole,
+)
+
+from linq_mcp.server.error_messages import HEADLINES
+
+KEY = "lq-fault-9d41c7e2"
+# In bodies that no model may read.
+BODY = "raw-body-words"
+TRACE = {"X-Trace-ID": "trace-77"}
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """An error that begins with the headline and has all the facts."""
+
+    headline: str
+    facts: tuple[str, ...] = ()
+    without: tuple[str, ...] = ()
+
+    def check(self, result: Mapping[str, Any]) -> None:
+        text = result["content"][0]["text"]
+        assert result.get("isError") is True, text[:500]
+        assert text.startswith(HEADLINES[self.headline]), text[:500]
+        assert [fact for fact in self.facts if fact not in text] == [], text[:500]
+        assert [words for words in self.without if words in text] == [], text[:500]
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """An answer with these members: a value they have, a function they satisfy, or None where there is none."""
+
+    members: Mapping[str, Any]
+
+    def check(self, result: Mapping[str, Any]) -> None:
+        assert not result.get("isError"), result["content"][0]["text"][:500]
+        given = result["structuredContent"]
+        for name, wanted in self.members.items():
+            if callable(wanted):
+                assert wanted(given.get(name)), f"{name}: {str(given.get(name))[:500]}"
+            else:
+                assert given.get(name) == wanted, f"{name}: {str(given.get(name))[:500]}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fault:
+    """A row of the table.
+
+    `asked` is how often the API is asked, `resumed` what comes of a second call with the answer's `next_cursor`.
+    `real` runs it with the client's own timeouts; `seconds` is how long it may take, else the call's budget. `scheme`
+    and `listening` are about the API's address: it is never right with another scheme. `alone` is for what could
+    reach over to other rows: the process is its own.
+    """
+
+    name: str
+    script: Script
+    expect: Failed | Answered
+    tool: str = "list_chats"
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+    asked: int | None = None
+    resumed: tuple[Script, Failed | Answered] | None = None
+    real: bool = False
+    seconds: float | None = None
+    scheme: str = "http"
+    listening: bool = True
+    alone: bool = False
+
+
+def failed(headline: str, *facts: str, without: Sequence[str] = ()) -> Failed:
+    return Failed(headline, facts, tuple(without))
+
+
+def answered(**members: Any) -> Answered:
+    return Answered(members)
+
+
+def has(*facts: str) -> Callable[[Any], bool]:
+    """A text that has all of these."""
+    return lambda text: isinstance(text, str) and all(fact in text for fact in facts)
+
+
+CHAT_ID = "550e8400-e29b-41d4-a716-446655440000"
+MESSAGE_ID = "69a37c7d-af4f-4b5e-af42-e28e98ce873a"
+NOON = "2026-11-20T12:00:00Z"
+GUIDE = "https://docs.linqapp.com/guides/chats/chat-health#at-risk"
+CHAT: dict[str, Any] = {
+    "id": CHAT_ID,
+    "created_at": NOON,
+    "updated_at": NOON,
+    "display_name": "Team",
+    "handles": [
+        {"id": "h1", "handle": "+12052535597", "is_me": True, "joined_at": NOON, "left_at": None, "status": "active"},
+        {"id": "h2", "handle": "+12052532136", "is_me": False, "joined_at": NOON, "left_at": None, "status": "active"},
+    ],
+    "health_status": {"status": "AT_RISK", "doc_url": GUIDE, "updated_at": NOON},
+    "is_group": True,
+    "is_archived": False,
+    "service": "iMessage",
+    "group_chat_icon": "https://example.com/icon.png",
+}
+CHAT_ROW = {
+    "id": CHAT_ID,
+    "display_name": "Team",
+    "line": "+12052535597",
+    "participants": ["+12052532136"],
+    "is_group": True,
+    "service": "iMessage",
+    "health_status": "AT_RISK",
+    "health_since": NOON,
+    "updated_at": NOON,
+}
+MESSAGE: dict[str, Any] = {
+    "id": MESSAGE_ID,
+    "chat_id": CHAT_ID,
+    "created_at": NOON,
+    "updated_at": NOON,
+    "sent_at": NOON,
+    "is_from_me": False,
+    "from": "+12052532136",
+    "from_handle": {"handle": "+12052532136"},
+    "delivery_status": "received",
+    "service": "iMessage",
+    "parts": [
+        {
+            "type": "text",
+            "value": "Hello!",
+            "reactions": [{"type": "love", "is_me": False, "handle": {"handle": "+12052532136"}}],
+        },
+        {
+            "type": "media",
+            "id": "a1",
+            "url": "https://x",
+            "filename": "a.png",
+            "mime_type": "image/png",
+            "size_bytes": 7,
+        },
+    ],
+    "effect": {"name": "confetti"},
+    "reply_to": {"message_id": "m0"},
+}
+FILE = {"id": "a1", "filename": "a.png", "mime_type": "image/png", "size_bytes": 7}
+MESSAGE_ROW = {
+    "id": MESSAGE_ID,
+    "at": NOON,
+    "from": "+12052532136",
+    "text": "Hello!",
+    "attachments": [FILE],
+    "reactions": [{"type": "love", "from": "+12052532136"}],
+    "reply_to": "m0",
+    "effect": "confetti",
+}
+LINE: dict[str, Any] = {
+    "id": "n1",
+    "phone_number": "+12052535597",
+    "reputation": {"status": "AT_RISK", "doc_url": GUIDE},
+    "forwarding_number": "+12052530000",
+    "line_type": "iMessage",
+}
+LINE_ROW = {
+    "phone_number": "+12052535597",
+    "reputation": "AT_RISK",
+    "line_type": "iMessage",
+    "forwarding_number": "+12052530000",
+    "id": "n1",
+}
+
+
+def chats(*given: Any, next_cursor: Any = None, **others: Any) -> dict[str, Any]:
+    """A page of `GET /v3/chats`, with one chat unless others are given."""
+    return {"chats": list(given or [CHAT]), "next_cursor": next_cursor, **others}
+
+
+HEALTHY = answer(chats())
+SEEN = answered(chats=[CHAT_ROW], has_more=False, next_cursor=None, note=None, health_guide={"AT_RISK": GUIDE})
+PAGE = json.dumps(chats()).encode()
+HTML = f"<html><body>{BODY}</body></html>".encode()
+AS_HTML = {"Content-Type": "text/html; charset=utf-8", **TRACE}
+JSON_HEAD = [("Content-Type", "application/json")]
+
+
+def envelope(code: int | None = None, message: str | None = "Said by Linq", **fields: Any) -> dict[str, Any]:
+    error = {"code": code, "message": message, **fields}
+    return {"success": False, "error": {name: value for name, value in error.items() if value is not None}}
+
+
+def numbered(number: int) -> dict[str, Any]:
+    """A chat with an id of its own."""
+    return {**CHAT, "id": f"{number:08d}{CHAT_ID[8:]}"}
+
+
+Expect = Failed | Answered
+GONE, SILENT = failed("unreachable", "tried 3 times"), failed("timeout", "tried 3 times")
+
+
+def _connection() -> list[Fault]:
+    def of(name: str, act: Act, expect: Expect, asked: int | None = 3, **call: Any) -> Fault:
+        return Fault(name=name, script=in_turn(act), expect=expect, asked=asked, **call)
+
+    head = beginning(200, [*JSON_HEAD, ("Content-Length", str(len(PAGE)))])
+    endless = trickle(beginning(200, [*JSON_HEAD, ("Content-Length", "100000")]), b" ", 0.2)
+    late_ = failed("timeout")
+    return [
+        of("real time: stalled before the answer", stall(), SILENT, 3, real=True),
+        of("real time: a body that trickles for ever", endless, late_, 1, real=True),
+        of("connection refused", HEALTHY, GONE, 0, listening=False),
+        of("no TLS where TLS is asked for", HEALTHY, GONE, None, scheme="https"),
+        of("reset before the answer", raw(then="reset"), GONE),
+        of("reset in mid-headers", raw(head[:30], then="reset"), GONE),
+        of("reset in mid-body", raw(head + PAGE[:40], then="reset"), GONE),
+        of("closed without a byte", close(), GONE),
+        of("closed in mid-headers", raw(head[:30]), GONE),
+        of("stalled before the answer", stall(), SILENT),
+        of("stalled in mid-headers", raw(head[:30], then="stall"), SILENT),
+        of("stalled after the headers", raw(head, then="stall"), SILENT),
+        of("stalled in mid-body", raw(head + PAGE[:40], then="stall"), SILENT),
+        of("a body that trickles for ever", endless, late_, 1),
+        of("headers that trickle for ever", trickle(b"HTTP/1.1 200 X\r\nA: ", b"a", 0.2), late_, 1),
+        of("1xx for ever", trickle(b"", beginning(103), 0.01), late_, 1),
+        Fault(name="reset twice, then a page", script=in_turn(*[raw(then="reset")] * 2, HEALTHY), expect=SEEN, asked=3),
+        Fault(name="stalled once, then a page", script=in_turn(stall(), HEALTHY), expect=SEEN, asked=2),
+        Fault(name="a kept connection closed, then a page", script=in_turn(close(), HEALTHY), expect=SEEN, asked=2),
+    ]
+
+
+def _http() -> list[Fault]:
+    def of(name: str, act: Act, expect: Expect = GONE, asked: int = 3, **stage: Any) -> Fault:
+        return Fault(name=name, script=in_turn(act), expect=expect, asked=asked, **stage)
+
+    def sized(length: object, then: str = "close") -> Act:
+        return raw(beginning(200, [*JSON_HEAD, ("Content-Length", str(length))]) + PAGE, then=then)
+
+    def chunked(body: bytes) -> Act:
+        return raw(beginning(200, [*JSON_HEAD, ("Transfer-Encoding", "chunked")]) + body)
+
+    size, unreadable = len(PAGE), failed("unreadable")
+    another = whole(chats({**CHAT, "display_name": "Meant for nobody"}))
+    many = {f"A-{number}": "a" for number in range(20_000)}
+    return [
+        of("Content-Length too long, closed", sized(size + 9)),
+        of("Content-Length too long, open", sized(size + 9, "stall"), SILENT),
+        of("Content-Length too short", sized(size - 9), unreadable, 1),
+        of("another answer behind the answer", raw(whole(chats()) + another, then="keep"), SEEN, 1, alone=True),
+        of(
+            "another answer behind an error",
+            raw(whole(b"", 404) + another, then="keep"),
+            failed("not_found"),
+            1,
+            alone=True,
+        ),
+        of("Content-Length no number", sized("many")),
+        of("Content-Length negative", sized(-5)),
+        of("Content-Length of 400 digits", sized("9" * 400)),
+        of("two Content-Lengths", sized("5\r\nContent-Length: 6")),
+        of("no Content-Length, closed behind the body", raw(beginning(200, JSON_HEAD) + PAGE), SEEN, 1),
+        of("chunks of one byte", chunked(b"".join(b"1\r\n%c\r\n" % byte for byte in PAGE) + b"0\r\n\r\n"), SEEN, 1),
+        of("a chunk size that is no number", chunked(b"zz\r\n" + PAGE)),
+        of("a chunk shorter than its size", chunked(b"ffff\r\n" + PAGE)),
+        of("chunks without an end", chunked(b"%x\r\n%b\r\n" % (size, PAGE))),
+        of("an unknown Transfer-Encoding", raw(beginning(200, [("Transfer-Encoding", "gzip")]) + PAGE)),
+        of("no HTTP at all", raw(f"SSH-2.0-{BODY}\r\n\r\n".encode())),
+        of("JSON without a head", raw(PAGE)),
+        of("a status that is no number", raw(b"HTTP/1.1 OK\r\n\r\n")),
+        of("status 99", raw(b"HTTP/1.1 99 X\r\n\r\n")),
+        of("status 600", answer(b"", 600), failed("server_error", "HTTP 600"), 1),
+        of("HTTP/1.0", raw(b"HTTP/1.0 200 OK\r\n\r\n" + PAGE), SEEN, 1),
+        of("HTTP/2 where HTTP/1.1 was spoken", raw(b"\x00\x00\x00\x04\x00\x00\x00\x00\x00" * 3)),
+        of("a header of 1 MB", answer(chats(), headers={"A": "a" * 1_000_000})),
+        of("20,000 headers", answer(chats(), headers=many)),
+        of("a header without a name", raw(b"HTTP/1.1 200 X\r\n: a\r\n\r\n" + PAGE)),
+        of("a NUL in a header", raw(b"HTTP/1.1 200 X\r\nA: a\x00a\r\n\r\n" + PAGE)),
+        of(
+            "100 and 103 before the answer", raw(beginning(100) + beginning(103) + whole(chats()), then="keep"), SEEN, 1
+        ),
+        of("101, to another protocol", raw(beginning(101, [("Upgrade", "x")]) + PAGE)),
+        of(
+            "a trace id that is none", answer(HTML, 502, {"X-Trace-ID": BODY * 9}), failed("server_error", "(HTTP 502)")
+        ),
+    ]
+
+
+def _bodies() -> list[Fault]:
+    unreadable, too_large = failed("unreadable", "trace-77"), failed("unreadable", "10 MB", "trace-77")
+
+    def of(name: str, body: object, expect: Expect = unreadable, encoding: str = "", **call: Any) -> Fault:
+        headers = {**TRACE, "Content-Encoding": encoding} if encoding else TRACE
+        return Fault(name=name, script=in_turn(answer(body, headers=headers)), expect=expect, asked=1, **call)
+
+    deep = b"[" * 100_000 + b"]" * 100_000
+    named = PAGE.replace(b"Team", "\u00e9".encode() * 4_500_000)
+    return [
+        Fault(
+            name="HTML with 200",
+            script=in_turn(answer(HTML, headers=AS_HTML)),
+            expect=failed("unreadable", "text/html"),
+        ),
+        Fault(name="204", script=in_turn(answer(b"", 204, TRACE)), expect=unreadable, asked=1),
+        Fault(name="201 with a page", script=in_turn(answer(chats(), 201)), expect=SEEN, asked=1),
+        of("an empty body", b""),
+        of("truncated JSON of the right length", PAGE[:-20]),
+        of("two JSON values", PAGE + PAGE),
+        of("a body that is a string", BODY),
+        of("a body that is a list", [chats()]),
+        of("a body that is null", None),
+        of("a body that is NaN", b"NaN"),
+        of("NaN and Infinity in fields", chats({**CHAT, "is_archived": float("nan")}, other=-float("inf")), SEEN),
+        of("30 MB", PAGE + b" " * 30_000_000, too_large),
+        of("9 MB, of which a page", b" " * 9_000_000 + PAGE, SEEN),
+        of(
+            "a name of 9 MB",
+            named,
+            answered(chats=lambda rows: len(rows[0]["display_name"]) == 80),
+            seconds=2,
+        ),
+        of("3 million empty chats", b'{"chats":[' + b"{}," * 3_000_000 + b"{}]}", unreadable),
+        of("gzip", gzip.compress(PAGE), SEEN, "gzip"),
+        of("deflate", zlib.compress(PAGE), SEEN, "deflate"),
+        of("a gzip bomb, 30 kB for 31 MB", gzip.compress(PAGE + b" " * 31_000_000), too_large, "gzip"),
+        of("gzip in gzip", gzip.compress(gzip.compress(PAGE)), unreadable, "gzip, gzip"),
+        of("gzip in gzip, said once", gzip.compress(gzip.compress(PAGE)), unreadable, "gzip"),
+        of("gzip that is none", PAGE, unreadable, "gzip"),
+        of("gzip cut short", gzip.compress(PAGE)[:-12], unreadable, "gzip"),
+        of("gzip with a wrong checksum", gzip.compress(PAGE)[:-8] + bytes(8), unreadable, "gzip"),
+        of("br", PAGE, unreadable, "br"),
+        of("100,000 levels", deep),
+        of("100,000 levels in a field", b'{"x":' + deep + b"," + PAGE[1:]),
+        of("500 levels in a field", b'{"x":' + b"[" * 500 + b"]" * 500 + b"," + PAGE[1:], SEEN),
+        of("an integer of 5,000 digits", b'{"x":' + b"9" * 5000 + b"," + PAGE[1:]),
+        of("duplicate keys", b'{"chats":[7],' + PAGE[1:], SEEN),
+        of("a BOM", b"\xef\xbb\xbf" + PAGE, SEEN),
+        of("UTF-16", PAGE.decode().encode("utf-16"), SEEN),
+        of("invalid UTF-8", PAGE.replace(b"Team", b"Te\xff\xfeam")),
+        of("a surrogate in raw bytes", PAGE.replace(b"Team", b"Te\xed\xa0\xbdam"), SEEN),
+    ]
+
+
+def _redirects() -> list[Fault]:
+    def of(name: str, act: Act, status: int) -> Fault:
+        return Fault(name=name, script=in_turn(act), expect=failed("unreadable", f"({status})"), asked=1)
+
+    return [
+        *(
+            of(f"{status} to another host", redirect(status, lambda wire: f"{wire.elsewhere}/v3/chats"), status)
+            for status in (301, 302, 303, 307, 308)
+        ),
+        of("302 to itself", redirect(302, lambda wire: f"{wire.here}/v3/chats"), 302),
+        of("302 to no address", answer(b"", 302, {"Location": "//[::bad/\x01"}), 302),
+        of("302 without an address", answer(b"", 302), 302),
+        of("304", answer(b"", 304), 304),
+    ]
+
+
+def _statuses() -> list[Fault]:
+    def of(name: str, body: object, expect: Expect, asked: int = 1, **call: Any) -> Fault:
+        act = answer(body, int(name[:3]), AS_HTML)
+        return Fault(name=name, script=in_turn(act), expect=expect, asked=asked, **call)
+
+    def once(status: int, body: object) -> Fault:
+        return Fault(name=f"{status}, then a page", script=in_turn(answer(body, status), HEALTHY), expect=SEEN, asked=2)
+
+    chat = {"tool": "get_chat", "arguments": {"chat_id": CHAT_ID}}
+    message = {"tool": "get_message", "arguments": {"message_id": MESSAGE_ID}}
+    plain = failed("bad_request", "(HTTP 400, trace id trace-77)")
+    hostile = "\u202eIgnore\x00 \ud83d\u200ball\n\n" + "x" * 5000
+    return [
+        of("400/1005 without a cursor", envelope(1005), failed("bad_request", "Said by Linq", "code 1005", "trace-77")),
+        of(
+            "400/1005 with a cursor",
+            envelope(1005),
+            failed("bad_cursor", "without `cursor`"),
+            arguments={"cursor": "x"},
+        ),
+        of("400 of 30 MB", b" " * 30_000_000, plain),
+        of(
+            "400, a hostile message",
+            envelope(1005, hostile),
+            failed("bad_request", "Ignore all xxx", without=["x" * 300]),
+        ),
+        of("400 without `error`", {"x": BODY}, plain),
+        of("400, `error` a string", {"error": BODY}, plain),
+        of("400, a string", BODY, plain),
+        of("400, a list", [BODY], plain),
+        of("400, null", None, plain),
+        *(
+            of(f"400, code {str(code)[:9]}", {"error": {"code": code, "message": [BODY], "retry_after": {}}}, plain)
+            for code in (True, "1005", -1, 10**400, 2.5, [1005], {})
+        ),
+        of("401/2004", envelope(2004), failed("key_rejected", "LINQ_API_V3_API_KEY", "code 2004")),
+        of("401, HTML", HTML, failed("key_rejected", "(HTTP 401, trace id trace-77)")),
+        of("403, HTML", HTML, failed("not_allowed", "HTTP 403")),
+        of("403/2005", envelope(2005), failed("not_allowed", "Said by Linq", "code 2005")),
+        of("403/2006", envelope(2006), failed("not_your_line", "+12052535597"), arguments={"from": "+12052535597"}),
+        of("403/2011", envelope(2011), failed("not_on_account", "Said by Linq")),
+        of("404, HTML", HTML, failed("not_found", "HTTP 404")),
+        of("404/2001 of a chat", envelope(2001), failed("no_such_chat", CHAT_ID), **chat),
+        of("404/2002 of a message", envelope(2002), failed("no_such_message", MESSAGE_ID), **message),
+        once(408, b""),
+        once(409, envelope(2009)),
+        of("409/2009 for good", envelope(2009), failed("not_ready", "3 times"), 3),
+        of("409/2013", envelope(2013), failed("bad_request", "code 2013")),
+        of("418", HTML, failed("bad_request", "answered 418")),
+        of("422", envelope(1004), failed("bad_request", "Said by Linq")),
+        of("422 with a cursor", envelope(1004), failed("bad_cursor", "Said by Linq"), arguments={"cursor": "x"}),
+        of("500, empty", b"", failed("server_error", "3 times", "trace-77", "LINQ_API_V3_BASE_URL"), 3),
+        of("500, 100,000 levels", b"[" * 100_000, failed("server_error", "3 times"), 3),
+        of("500 that says 400", envelope(1005, status=400), failed("server_error", "HTTP 500"), 3),
+        once(500, envelope(3006)),
+        of("501, HTML", HTML, failed("server_error", "once")),
+        of("502, HTML", HTML, failed("server_error", "3 times"), 3),
+        once(502, HTML),
+        of("503/4004 for good", envelope(4004), failed("server_error", "503 3 times", "code 4004"), 3),
+        of("504, HTML", HTML, failed("server_error", "504 3 times"), 3),
+        Fault(
+            name="503, gzip that is none",
+            script=in_turn(answer(HTML, 503, {"Content-Encoding": "gzip"})),
+            expect=failed("server_error", "3 times"),
+            asked=3,
+        ),
+    ]
+
+
+def _retry_after() -> list[Fault]:
+    def of(value: str | None, expect: Expect = SEEN, name: str = "", **fields: Any) -> Fault:
+        headers = {} if value is None else {"Retry-After": value}
+        script = in_turn(answer(envelope(1007, **fields), 429, headers), HEALTHY)
+        asked = 2 if expect is SEEN else 1
+        return Fault(name=f"429, Retry-After {name or value}", script=script, expect=expect, asked=asked)
+
+    def wait(*facts: str) -> Failed:
+        return failed("rate_limited", *facts, "HTTP 429")
+
+    now = time()
+    again = in_turn(answer(envelope(1007), 429, {"Retry-After": "0"}))
+    busy = in_turn(answer(HTML, 503, {"Retry-After": "60"}))
+    return [
+        of(None, name="missing"),
+        of("0"),
+        of("1"),
+        of("3600", wait("Wait 3600 seconds")),
+        of("999999999999999999999", wait("Wait")),
+        of("-5"),
+        of("soon"),
+        of("1e3"),
+        of(formatdate(now - 3600, usegmt=True), name="an hour ago"),
+        of(formatdate(now + 3600, usegmt=True), wait("Wait 3", "seconds"), "in an hour"),
+        of("Fri, 31 Dec 9999 23:59:59 GMT", wait("Wait"), "in the year 9999"),
+        of("Fri, 99 Dec 99999 23:59:59 GMT", name="a date that is none"),
+        of(None, wait("Wait 45 seconds"), "45 in the envelope", retry_after=45),
+        of(None, name="true in the envelope", retry_after=True),
+        of(None, name="NaN in the envelope", retry_after=float("nan")),
+        of(None, wait("Wait"), "10 ** 400 in the envelope", retry_after=10**400),
+        Fault(name="429, Retry-After 0, for good", script=again, expect=wait("Wait 1 second"), asked=3),
+        Fault(name="503, Retry-After 60", script=busy, expect=failed("server_error", "once"), asked=1),
+    ]
+
+
+def _cursors() -> list[Fault]:
+    lost = answered(
+        chats=[CHAT_ROW], has_more=False, next_cursor=None, note=has("can't be sent again", "there is more")
+    )
+
+    def of(name: str, given: Any, expect: Answered = lost, **arguments: Any) -> Fault:
+        script = in_turn(answer(chats(next_cursor=given)))
+        return Fault(name=f"next_cursor {name}", script=script, expect=expect, arguments=arguments, asked=1)
+
+    empty = in_turn(answer({"chats": [], "next_cursor": "x"}))
+    goes_on = answered(chats=[], has_more=True, next_cursor="x", note=has("empty"))
+    return [
+        of("the same again", "x", answered(has_more=False, next_cursor=None, note=has("same cursor")), cursor="x"),
+        of("the same again, but a number", 7, answered(has_more=False, note=has("same cursor")), cursor="7"),
+        of("a number", 20, answered(has_more=True, next_cursor="20")),
+        of("an empty string", "", answered(has_more=False, note=None)),
+        of("false", False),
+        of("true", True),
+        of("0.5", 0.5),
+        of("NaN", float("nan")),
+        of("of 4,000 digits", int("9" * 4000)),
+        of("a list", ["20"]),
+        of("an object", {"cursor": "20"}),
+        of("of 1 MB", "x" * 1_000_000),
+        of("with a line break", "a\nb"),
+        of("with a NUL", "a\x00b"),
+        of("with a bidi mark", "a\u202eb"),
+        of("half an emoji", "\ud83d"),
+        # As an argument these would be left out or trimmed: the first page again, or another one.
+        of('"null"', "null"),
+        of("of spaces", "   "),
+        of("with a space at its end", "abc "),
+        Fault(name="an empty page that goes on", script=empty, expect=goes_on, asked=1),
+    ]
+
+
+def _without(sample: Mapping[str, Any], member: str) -> dict[str, Any]:
+    return {name: value for name, value in sample.items() if name != member}
+
+
+def _present(row: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in row.items() if value is not None}
+
+
+_MISSING = object()
+# Each kind of JSON value, and nothing at all.
+_KINDS = (_MISSING, None, True, 5, 2.5, "text", [], [None, 7], {}, {"x": 1})
+
+
+def _variants(sample: Mapping[str, Any], place: str) -> Iterable[dict[str, Any]]:
+    """`sample` with every other kind of value in `place`, such as `handles.0.status`."""
+    *way, last = [int(step) if step.isdigit() else step for step in place.split(".")]
+    for value in _KINDS:
+        variant = deepcopy(dict(sample))
+        inner: Any = variant
+        for step in way:
+            inner = inner[step]
+        if type(value) is type(inner[last]) and value:
+            continue
+        if value is _MISSING:
+            del inner[last]
+        else:
+            inner[last] = value
+        yield variant
+
+
+# What is lost (None) or becomes different in the row when the member is not what it should be.
+_OF_A_CHAT: dict[str, dict[str, Any]] = {
+    "id": {"id": None},
+    "created_at": {},
+    "updated_at": {"updated_at": None},
+    "display_name": {"display_name": None},
+    "handles": {"line": None, "participants": None},
+    "handles.0.handle": {"line": None},
+    "handles.0.is_me": {"line": None, "participants": ["+12052535597", "+12052532136"]},
+    "handles.1": {"participants": None},
+    "handles.1.handle": {"participants": None},
+    "handles.1.is_me": {},
+    "handles.1.status": {},
+    "handles.1.left_at": {},
+    "handles.1.joined_at": {},
+    "health_status": {"health_status": None, "health_since": None},
+    "health_status.status": {"health_status": None, "health_since": None},
+    "health_status.doc_url": {},
+    "health_status.updated_at": {"health_since": None},
+    "is_group": {"is_group": None},
+    "is_archived": {},
+    "service": {"service": None},
+    "group_chat_icon": {},
+}
+_OF_A_MESSAGE: dict[str, dict[str, Any]] = {
+    "id": {"id": None},
+    "chat_id": {},
+    "created_at": {},
+    "sent_at": {},
+    "is_from_me": {},
+    "from": {},
+    "from_handle": {},
+    "from_handle.handle": {},
+    "delivery_status": {},
+    "service": {},
+    "effect": {"effect": None},
+    "effect.name": {"effect": None},
+    "reply_to": {"reply_to": None},
+    "reply_to.message_id": {"reply_to": None},
+    "parts": {"text": None, "attachments": None, "reactions": None},
+    "parts.0.type": {"text": None, "other_parts": ["unknown"]},
+    "parts.0.value": {"text": None},
+    "parts.0.reactions": {"reactions": None},
+    "parts.0.reactions.0.is_me": {},
+    "parts.0.reactions.0.type": {"reactions": [{"type": "unknown", "from": "+12052532136"}]},
+    "parts.0.reactions.0.handle": {"reactions": [{"type": "love"}]},
+    "parts.1.type": {"attachments": None, "other_parts": ["unknown"]},
+    "parts.1.url": {},
+    "parts.1.id": {"attachments": [_without(FILE, "id")]},
+    "parts.1.filename": {"attachments": [_without(FILE, "filename")]},
+    "parts.1.mime_type": {"attachments": [_without(FILE, "mime_type")]},
+    "parts.1.size_bytes": {"attachments": [_without(FILE, "size_bytes")]},
+}
+_OF_A_LINE: dict[str, dict[str, Any]] = {
+    "id": {"id": None},
+    "phone_number": {"phone_number": None},
+    "reputation": {"reputation": None},
+    "reputation.status": {"reputation": None},
+    "reputation.doc_url": {},
+    "forwarding_number": {"forwarding_number": None},
+    "line_type": {"line_type": None},
+}
+
+
+def _shapes() -> list[Fault]:
+    places = {"get_chat": ("chat_id", CHAT_ID), "list_messages": ("chat_id", CHAT_ID)}
+    places |= {"get_message": ("message_id", MESSAGE_ID), "list_chats": (), "list_phone_numbers": ()}
+
+    def of(tool: str, name: str, body: object, expect: Expect) -> Fault:
+        arguments = dict([places[tool]]) if places[tool] else {}
+        return Fault(
+            name=f"{tool}: {name}", script=in_turn(answer(body)), expect=expect, tool=tool, arguments=arguments, asked=1
+        )
+
+    def of_a_list(tool: str, member: str, sample: dict[str, Any], row: Any, losses: Any) -> list[Fault]:
+        wrong = failed("unreadable", f"no list of {member}")
+        variants = [(variant, loss) for place, loss in losses.items() for variant in _variants(sample, place)]
+        left = [_present({**row, **loss}) for _, loss in variants]
+        each = {member: [variant for variant, _ in variants]}
+        others = [None, 5, "text", [], True]
+        some = answered(**{member: [row], "note": has("5", "could not be read")})
+        none = answered(**{member: [], "note": has("5", "could not be read")})
+        empty = answered(**{member: [], "note": has(" no ")})
+        return [
+            of(tool, f"`{member}` null", {member: None}, empty),
+            of(tool, f"`{member}` absent", {"data": [sample]}, wrong),
+            of(tool, f"`{member}` a string", {member: "text"}, wrong),
+            of(tool, f"`{member}` an object", {member: {"x": sample}}, wrong),
+            of(tool, f"`{member}` false", {member: False}, wrong),
+            of(tool, "entries of other kinds", {member: [*others, sample]}, some),
+            of(tool, "entries of other kinds only", {member: others}, none),
+            of(tool, f"{len(variants)} entries, each wrong in one place", each, answered(**{member: left})),
+        ]
+
+    def of_one(tool: str, sample: dict[str, Any]) -> list[Fault]:
+        odd = {"missing": {}, "null": {"id": None}, "a number": {"id": 5}, "a list": {"id": [1]}, "empty": {"id": ""}}
+        odd["of nothing seen"] = {"id": "\u200b\x00"}
+        bodies = {f"id {name}": {**_without(sample, "id"), **id_} for name, id_ in odd.items()}
+        bodies |= {"wrapped in `data`": {"data": sample}, "a list": [sample], "an error with 200": envelope(2001)}
+        empty = {name: {} for name in sample}
+        return [
+            *(of(tool, name, body, failed("unreadable")) for name, body in bodies.items()),
+            of(tool, "every member an object", {**empty, "id": sample["id"]}, answered(id=sample["id"])),
+            of(tool, "nothing but the id", {"id": sample["id"]}, answered(id=sample["id"])),
+        ]
+
+    huge = deepcopy(MESSAGE)
+    huge["parts"][1]["size_bytes"] = 10**4000
+    torn = json.loads(json.dumps(CHAT), object_hook=_torn)
+    return [
+        *of_a_list("list_chats", "chats", CHAT, CHAT_ROW, _OF_A_CHAT),
+        *of_a_list("list_messages", "messages", MESSAGE, MESSAGE_ROW, _OF_A_MESSAGE),
+        *of_a_list("list_phone_numbers", "phone_numbers", LINE, LINE_ROW, _OF_A_LINE),
+        *of_one("get_chat", CHAT),
+        *of_one("get_message", MESSAGE),
+        of("list_chats", "half an emoji and a NUL in every string", chats(torn), SEEN),
+        of("list_messages", "a file of 10 ** 4000 bytes", {"messages": [huge]}, answered(has_more=False)),
+        of(
+            "get_chat",
+            "times that no calendar has",
+            {**CHAT, "updated_at": "0001-01-01T00:00:00+23:59", "created_at": "9999-12-31T23:59:59-23:59"},
+            answered(id=CHAT_ID),
+        ),
+    ]
+
+
+def _torn(of: dict[str, Any]) -> dict[str, Any]:
+    """The same object, each string with half an emoji and a NUL in it."""
+    return {
+        name: f"{value[:2]}\ud83d\x00{value[2:]}" if isinstance(value, str) else value for name, value in of.items()
+    }
+
+
+def _ids(*numbers: int) -> Callable[[Any], bool]:
+    """Rows of these `numbered` chats."""
+    return lambda rows: [row["id"] for row in rows] == [numbered(number)["id"] for number in numbers]
+
+
+def _scans() -> list[Fault]:
+    first = answer(chats(numbered(1), numbered(2), next_cursor="c2"))
+    rest = answer(chats(numbered(2), numbered(3)))
+    nothing = failed("unreachable")
+
+    def of(name: str, script: Script, expect: Expect, asked: int | None = None, **call: Any) -> Fault:
+        asks: dict[str, Any] = {"tool": "find_chats", "arguments": {"text": "team"}, **call}
+        return Fault(name=f"scan: {name}", script=script, expect=expect, asked=asked, **asks)
+
+    def cut(name: str, act: Act, headline: str, asked: int, **call: Any) -> Fault:
+        """What was found before the fault is kept, and `next_cursor` goes on behind it."""
+        note = has("Stopped in the middle", HEADLINES[headline])
+        kept = answered(chats=_ids(1, 2), complete=False, scanned=2, next_cursor=bool, note=note)
+        on = answered(chats=_ids(2, 3), complete=True, scanned=2, next_cursor=None)
+        resumed = (lambda requests: rest if requests[-1].query.get("cursor") == "c2" else close()), on
+        return of(f"{name} in the middle", in_turn(first, act), kept, asked, resumed=resumed, **call)
+
+    def behind(name: str, *given: dict[str, Any]) -> Fault:
+        """The scan stops behind the first match, in mid-page, and goes on there."""
+        page = in_turn(answer(chats(*given)))
+        last = given[-1]["id"]
+        on = answered(chats=lambda rows: [row["id"] for row in rows] == [last], complete=True)
+        stopped = answered(scanned=len(given) - 1, complete=False, next_cursor=str.isprintable)
+        call = {"arguments": {"text": "team", "limit": 1}, "resumed": (page, on)}
+        return of(f"{name}, resumed", page, stopped, 1, **call)
+
+    circle = [answer(chats(numbered(number), next_cursor=cursor)) for number, cursor in enumerate("ABA")]
+    circled = answered(complete=False, scanned=3, next_cursor=None, note=has("circle"))
+    letters = [
+        answer({"messages": [{**MESSAGE, "id": f"m{n}"}], "next_cursor": cursor}) for n, cursor in enumerate("ABA")
+    ]
+    look = {"tool": "find_messages", "arguments": {"chat_id": CHAT_ID, "text": "hello"}}
+    lines = in_turn(answer({"phone_numbers": [LINE]}))
+    sums = {"tool": "summarize_chat_health", "arguments": {}}
+    slow = in_turn(*(late(0.8, answer(chats(numbered(number), next_cursor=f"c{number}"))) for number in range(9)))
+    timed = answered(complete=False, scanned=lambda count: count >= 3, next_cursor=bool, note=has("time for one call"))
+    total = answered(scanned=1, complete=True, lines=lambda rows: rows[0]["chats"] == 1 and "reputation" not in rows[0])
+    return [
+        cut("real time: stalled", stall(), "timeout", 4, real=True),
+        cut("stalled", stall(), "timeout", 4),
+        cut("reset", raw(then="reset"), "unreachable", 4),
+        cut("503", answer(HTML, 503), "server_error", 4),
+        cut("401", answer(HTML, 401), "key_rejected", 2),
+        cut("429, Retry-After 60,", answer(b"", 429, {"Retry-After": "60"}), "rate_limited", 2),
+        cut("HTML", answer(HTML), "unreadable", 2),
+        cut("a redirect", answer(b"", 302, {"Location": "/"}), "unreadable", 2),
+        of("503, then the page", in_turn(first, answer(b"", 503), rest), answered(complete=True, scanned=3), 3),
+        of("503 at once", in_turn(answer(HTML, 503)), failed("server_error", "3 times"), 3),
+        of("slow pages", slow, timed),
+        of("cursors A, B, A", in_turn(*circle), circled, 3),
+        of("cursors A, B, A of messages", in_turn(*letters), circled, 3, **look),
+        of("cursors A, B, A summed up", by_path(chats=in_turn(*circle), phone_numbers=lines), circled, 4, **sums),
+        of("the same cursor again", in_turn(circle[0]), answered(complete=False, note=has("circle")), 2),
+        of(
+            "a cursor that is a list",
+            in_turn(answer(chats(next_cursor=[1]))),
+            answered(complete=False, note=has("can't be")),
+            1,
+        ),
+        of(
+            "new cursors for ever",
+            lambda requests: answer(chats(next_cursor=f"c{len(requests)}")),
+            answered(complete=False, note=bool),
+        ),
+        of(
+            "summed up, the lines 503",
+            by_path(chats=in_turn(HEALTHY), phone_numbers=in_turn(answer(HTML, 503))),
+            total,
+            4,
+            **sums,
+        ),
+        of(
+            "summed up, the lines stalled",
+            by_path(chats=in_turn(HEALTHY), phone_numbers=in_turn(stall())),
+            total,
+            4,
+            **sums,
+        ),
+        of(
+            "summed up, the lines a string",
+            by_path(chats=in_turn(HEALTHY), phone_numbers=in_turn(answer("x"))),
+            total,
+            2,
+            **sums,
+        ),
+        of("summed up, the chats reset", by_path(chats=in_turn(close()), phone_numbers=lines), nothing, 4, **sums),
+        behind(
+            "150 chats on a page",
+            *({**numbered(n), "display_name": "Team" if n > 148 else "Others"} for n in range(1, 151)),
+        ),
+        behind("an id of 3,000 characters", {**CHAT, "id": "x" * 3000}, numbered(2)),
+        behind("an id with a ~", {**CHAT, "id": "a~b~c"}, numbered(2)),
+        behind("an id with control characters", {**CHAT, "id": "a\x00\u202eb"}, numbered(2)),
+    ]
+
+
+def _secrets() -> list[Fault]:
+    """The key comes back from the API; the runner looks for it in every answer and stream."""
+
+    def of(name: str, act: Act, expect: Expect, asked: int | None = None) -> Fault:
+        return Fault(name=f"the key in {name}", script=in_turn(act), expect=expect, asked=asked)
+
+    def told(message: str) -> Act:
+        return answer(envelope(1005, message), 400)
+
+    split = f"{KEY[:9]}\u200b{KEY[9:]}"
+    refused = failed("bad_request")
+    return [
+        of("an error message", told(f"Bad header: Bearer {KEY}"), failed("bad_request", "Bearer [key]"), 1),
+        of("an error message, with something unseen in it", told(f"Bad key {split}"), refused, 1),
+        of("an error message, across its cut", told("x" * 290 + KEY), refused, 1),
+        of("the trace id", answer(b"", 400, {"X-Trace-ID": KEY}), refused, 1),
+        of("the content type", answer(HTML, headers={"Content-Type": KEY}), failed("unreadable"), 1),
+        of("the status line", raw(f"Bearer {KEY}\r\n\r\n".encode()), GONE, 3),
+        of("a body that is not JSON", answer(f"Authorization: Bearer {KEY}".encode()), failed("unreadable"), 1),
+        of("a name", answer(chats({**CHAT, "display_name": f"key {KEY}"})), answered(has_more=False), 1),
+        of("a cursor", answer(chats(next_cursor=KEY)), answered(chats=[CHAT_ROW]), 1),
+        of("a cookie", answer(chats(), headers={"Set-Cookie": f"key={KEY}; Path=/"}), SEEN, 1),
+    ]
+
+
+FAULTS = (
+    *_connection(),
+    *_http(),
+    *_bodies(),
+    *_redirects(),
+    *_statuses(),
+    *_retry_after(),
+    *_cursors(),
+    *_shapes(),
+    *_scans(),
+    *_secrets(),
+)

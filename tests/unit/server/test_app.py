@@ -1,0 +1,268 @@
+"""The MCP side over an in-memory client, in both protocol eras."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+import anyio
+import httpx
+import pytest
+from helpers.linq import KEY, Handler, Silent, account_over, page
+from mcp import Client, MCPError, types
+from mcp.client.client import ConnectMode
+
+from linq_mcp import __version__
+from linq_mcp.server import app
+from linq_mcp.server.app import INSTRUCTIONS, build_server
+from linq_mcp.server.client_provider import SettingsClientProvider
+from linq_mcp.server.error_messages import HEADLINES
+from linq_mcp.settings import Settings, load_settings
+from linq_mcp.tools import TOOLS
+from linq_mcp.tools.list_chats import LIST_CHATS
+
+ERAS: list[ConnectMode] = ["auto", "legacy"]
+eras = pytest.mark.parametrize("era", ERAS, ids=["2026-07-28", "handshake"])
+
+DOCS_PAGE = (
+    b'{"chats":[{"id":"550e8400-e29b-41d4-a716-446655440000","created_at":"2024-01-15T10:30:00Z",'
+    b'"display_name":"+14155551234, +14155559876","handles":[{"id":"550e8400-e29b-41d4-a716-446655440010",'
+    b'"handle":"+14155551234","joined_at":"2025-05-21T15:30:00.000Z","service":"iMessage","is_me":true,"left_at":null,'
+    b'"status":"active"},{"id":"550e8400-e29b-41d4-a716-446655440011","handle":"+14155559876",'
+    b'"joined_at":"2025-05-21T15:30:00.000Z","service":"iMessage","is_me":false,"left_at":null,"status":"active"}],'
+    b'"health_status":{"doc_url":"https://docs.linqapp.com/guides/chats/chat-health#at-risk","status":"AT_RISK",'
+    b'"updated_at":"2026-05-01T18:28:25Z"},"is_archived":false,"is_group":false,"updated_at":"2024-01-15T10:30:00Z",'
+    b'"service":"iMessage"}],"next_cursor":"20"}'
+)
+
+
+async def call(
+    account: SettingsClientProvider, arguments: Mapping[str, Any] | None = None, *, era: ConnectMode = "auto"
+) -> types.CallToolResult:
+    async with Client(build_server(account), mode=era, read_timeout_seconds=20) as client:
+        return await client.call_tool("list_chats", dict(arguments or {}))
+
+
+def text_of(result: types.CallToolResult) -> str:
+    (block,) = result.content
+    assert isinstance(block, types.TextContent)
+    return block.text
+
+
+def always(response: httpx.Response) -> Handler:
+    return lambda _: response
+
+
+@eras
+async def test_says_who_it_is_and_how_to_page(era: ConnectMode) -> None:
+    """Name, version, title and instructions come with the connection, and tools are the only capability."""
+    async with Client(build_server(account_over(always(httpx.Response(500)))), mode=era) as client:
+        info = client.server_info
+        assert info is not None
+        assert (info.name, info.version, info.title) == ("linq-mcp", __version__, "Linq conversations")
+        assert client.instructions == INSTRUCTIONS
+        assert client.server_capabilities.model_dump(exclude_none=True) == {"tools": {"list_changed": False}}
+
+
+@eras
+async def test_the_docs_sample_as_a_model_reads_it(era: ConnectMode) -> None:
+    """The page of Linq's documentation becomes this answer, the same in both forms."""
+    result = await call(account_over(always(httpx.Response(200, content=DOCS_PAGE))), era=era)
+    assert json.loads(text_of(result)) == result.structured_content
+    assert result.structured_content == {
+        "chats": [
+            {
+                "id": "550e8400-e29b-41d4-a716-446655440000",
+                "line": "+14155551234",
+                "participants": ["+14155559876"],
+                "service": "iMessage",
+                "health_status": "AT_RISK",
+                "health_since": "2026-05-01T18:28:25Z",
+                "updated_at": "2024-01-15T10:30:00Z",
+            }
+        ],
+        "has_more": True,
+        "next_cursor": "20",
+        "health_guide": {"AT_RISK": "https://docs.linqapp.com/guides/chats/chat-health#at-risk"},
+    }
+
+
+async def test_the_answer_is_compact_and_real_utf8() -> None:
+    """No spaces between tokens, no escapes of what UTF-8 can say."""
+    body = DOCS_PAGE.replace(b"+14155551234, +14155559876", "Füße 👍".encode())
+    text = text_of(await call(account_over(always(httpx.Response(200, content=body)))))
+    assert '"display_name":"Füße 👍"' in text
+
+
+@pytest.mark.parametrize(("data", "budget"), [("chats_page20.json", 4_400), ("chats_page100.json", 21_000)])
+async def test_the_reference_pages_keep_their_budget(data: str, budget: int) -> None:
+    """What a page costs a model, in bytes."""
+    text = text_of(await call(account_over(always(httpx.Response(200, content=page(data))))))
+    assert len(text.encode()) <= budget
+    assert len(json.loads(text)["chats"]) == int(data.removeprefix("chats_page").removesuffix(".json"))
+
+
+def envelope(status: int, code: int, message: str, trace_id: str) -> dict[str, Any]:
+    """An error answer as Linq documents it."""
+    doc_url = f"https://docs.linqapp.com/error/codes/{code // 1000}xxx/{code}/"
+    error = {"status": status, "code": code, "message": message, "doc_url": doc_url}
+    return {"success": False, "error": error, "trace_id": trace_id}
+
+
+UNAUTHORIZED = envelope(401, 2004, "Unauthorized - missing or invalid authentication token", "trace-1")
+SERVER_ERROR = envelope(500, 3006, "Internal server error", "trace-2")
+
+
+@eras
+@pytest.mark.parametrize(
+    ("body", "headline", "facts"),
+    [
+        (UNAUTHORIZED, "key_rejected", ["HTTP 401", "Linq code 2004", "trace id trace-1", "LINQ_API_V3_API_KEY"]),
+        (SERVER_ERROR, "server_error", ["HTTP 500", "Linq code 3006", "trace id trace-2", "3 times"]),
+    ],
+    ids=["401/2004", "500/3006"],
+)
+async def test_the_documented_errors_arrive_as_errors(
+    era: ConnectMode, body: dict[str, Any], headline: str, facts: list[str], no_backoff: None
+) -> None:
+    """An error is text alone: what happened, what to do, the code and the trace id; not the key."""
+    result = await call(account_over(always(httpx.Response(body["error"]["status"], json=body))), era=era)
+    assert result.is_error
+    assert result.structured_content is None
+    text = text_of(result)
+    assert text.startswith(HEADLINES[headline])
+    assert all(fact in text for fact in facts)
+    assert KEY[:6] not in text
+
+
+async def test_without_a_key_the_call_says_how_to_get_one_and_notices_it() -> None:
+    """The settings are read again as long as something is missing: no restart after `linq login`."""
+    environ: dict[str, str] = {}
+    account = account_over(always(httpx.Response(200, content=DOCS_PAGE)))
+    account._load = lambda: load_settings(environ)
+    async with Client(build_server(account)) as client:
+        refused = await client.call_tool("list_chats", {})
+        assert refused.is_error
+        assert text_of(refused).startswith(HEADLINES["no_key"])
+        environ["LINQ_API_V3_API_KEY"] = KEY
+        assert not (await client.call_tool("list_chats", {})).is_error
+
+
+async def test_an_unknown_argument_is_refused_and_nothing_is_sent() -> None:
+    """A misspelt filter never comes back as the unfiltered list."""
+    sent: list[httpx.Request] = []
+
+    def handler(request: httpx.Request) -> httpx.Response:
+        sent.append(request)
+        return httpx.Response(200, content=DOCS_PAGE)
+
+    result = await call(account_over(handler), {"from_": "+12052535597"})
+    assert result.is_error
+    assert "did you mean `from`?" in text_of(result)
+    assert sent == []
+
+
+async def test_an_unknown_tool_is_a_protocol_error() -> None:
+    """As the protocol has it, with the tools that there are."""
+    async with Client(build_server(account_over(always(httpx.Response(500))))) as client:
+        with pytest.raises(MCPError, match="list_chats") as raised:
+            await client.call_tool("send_message", {})
+    assert raised.value.code == types.INVALID_PARAMS
+
+
+@eras
+async def test_whatever_a_tool_raises_becomes_an_answer(
+    era: ConnectMode, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A defect is logged with its stack and told without it; the next call works."""
+
+    async def broken(*_: object) -> Mapping[str, Any]:
+        raise ZeroDivisionError("secret detail")
+
+    account = account_over(always(httpx.Response(200, content=DOCS_PAGE)))
+    monkeypatch.setattr(app, "TOOLS", (type(LIST_CHATS)(**{**vars(LIST_CHATS), "run": broken}),))
+    async with Client(build_server(account), mode=era) as client:
+        with caplog.at_level(logging.ERROR):
+            result = await client.call_tool("list_chats", {})
+        assert result.is_error
+        assert text_of(result).startswith(HEADLINES["internal"])
+        assert "secret detail" not in text_of(result)
+        assert "ZeroDivisionError" in caplog.text
+        monkeypatch.setattr(app, "TOOLS", TOOLS)
+        assert not (await client.call_tool("list_chats", {})).is_error
+
+
+async def test_an_unknown_status_is_judged_by_its_number() -> None:
+    """What no one has seen yet is told with Linq's own words."""
+    result = await call(account_over(always(httpx.Response(418, json={"error": {"message": "short and stout"}}))))
+    assert text_of(result).startswith(HEADLINES["bad_request"])
+    assert "short and stout" in text_of(result)
+
+
+async def test_surrogates_are_replaced_in_every_string_of_an_answer() -> None:
+    """Ids, statuses and cursors too: one lone surrogate would end the process in the SDK's writer."""
+    body = DOCS_PAGE.replace(b'"550e8400-e29b-41d4-a716-446655440000"', b'"550e\\ud83d"').replace(
+        b"AT_RISK", b"\\udc00X"
+    )
+    result = await call(account_over(always(httpx.Response(200, content=body))))
+    text_of(result).encode()
+    json.dumps(result.structured_content, ensure_ascii=False).encode()
+
+
+async def test_cancelling_a_call_stops_the_request() -> None:
+    """The HTTP request does not outlive the call that made it."""
+    silent = Silent()
+    account = account_over(always(httpx.Response(500)))
+    account._transport = lambda: silent
+    with anyio.fail_after(10):
+        async with Client(build_server(account)) as client, anyio.create_task_group() as tasks:
+            tasks.start_soon(client.call_tool, "list_chats", {})
+            await silent.begun.wait()
+            tasks.cancel_scope.cancel()
+    assert silent.stopped.is_set()
+
+
+async def test_a_call_ends_within_its_budget(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However long Linq is silent, the call is answered."""
+    account = account_over(always(httpx.Response(500)))
+    account._transport = Silent
+    monkeypatch.setattr(app, "TOOLS", (type(LIST_CHATS)(**{**vars(LIST_CHATS), "seconds": 0.2}),))
+    with anyio.fail_after(5):
+        result = await call(account)
+    assert text_of(result).startswith(HEADLINES["timeout"])
+
+
+async def test_the_pool_is_closed_with_the_server() -> None:
+    """Leaving the lifespan closes what the calls had opened."""
+    closed = anyio.Event()
+
+    class Watched(httpx.MockTransport):
+        async def aclose(self) -> None:
+            closed.set()
+
+    account = account_over(always(httpx.Response(500)))
+    account._transport = lambda: Watched(always(httpx.Response(404)))
+    async with Client(build_server(account)) as client:
+        await client.call_tool("list_chats", {})
+        assert not closed.is_set()
+    assert closed.is_set()
+
+
+async def test_one_pool_serves_all_calls() -> None:
+    """Settings are read and the pool is opened once, at the first call."""
+    loads = 0
+
+    def load() -> Settings:
+        nonlocal loads
+        loads += 1
+        return load_settings({"LINQ_API_V3_API_KEY": KEY})
+
+    account = account_over(always(httpx.Response(200, content=DOCS_PAGE)))
+    account._load = load
+    async with Client(build_server(account)) as client:
+        assert loads == 0
+        for _ in range(3):
+            await client.call_tool("list_chats", {})
+    assert loads == 1

@@ -1,0 +1,188 @@
+"""manifest.json, server.json and .mcpbignore agree with the code; `.ci/bundle` starts what is packed."""
+
+from __future__ import annotations
+
+import json
+import re
+import struct
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+
+import linq_mcp
+from linq_mcp.settings import BASE_URL_VARIABLE, DEFAULT_BASE_URL, KEY_VARIABLE, PROFILE_VARIABLE
+from linq_mcp.tools import TOOLS
+
+Json = dict[str, Any]
+ROOT = Path(__file__).parents[2]
+VARIABLES = {KEY_VARIABLE, BASE_URL_VARIABLE, PROFILE_VARIABLE}
+
+
+@pytest.fixture
+def manifest() -> Json:
+    return json.loads((ROOT / "manifest.json").read_text(encoding="utf-8"))
+
+
+@pytest.fixture
+def server_json() -> Json:
+    return json.loads((ROOT / "server.json").read_text(encoding="utf-8"))
+
+
+@pytest.fixture
+def project() -> Json:
+    return tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+
+
+def rules_broken(server_json: Json) -> list[str]:
+    rules = json.loads((ROOT / "tests/data/server_json_rules.json").read_text(encoding="utf-8"))
+    jsonschema.Draft7Validator.check_schema(rules)
+    return [error.json_path for error in jsonschema.Draft7Validator(rules).iter_errors(server_json)]
+
+
+def kept_by_mcpbignore() -> set[str]:
+    lines = (ROOT / ".mcpbignore").read_text(encoding="utf-8").splitlines()
+    return {line.removeprefix("!/") for line in lines if line.startswith("!")}
+
+
+def test_manifest_has_the_package_version(manifest: Json) -> None:
+    """A bundle is of the version that the server in it reports."""
+    assert manifest["version"] == linq_mcp.__version__
+
+
+def test_manifest_agrees_with_the_package_metadata(manifest: Json, project: Json) -> None:
+    """Name, licence and Python versions are the package's."""
+    assert manifest["name"] == project["name"]
+    assert manifest["license"] == project["license"]
+    assert manifest["compatibility"]["runtimes"]["python"] == project["requires-python"]
+    assert manifest["author"]["name"] == project["authors"][0]["name"]
+
+
+def test_manifest_names_the_tools_there_are(manifest: Json) -> None:
+    """The tools a host shows before the first start are those listed after it, in that order."""
+    assert [tool["name"] for tool in manifest["tools"]] == [tool.name for tool in TOOLS]
+    assert not manifest.get("tools_generated", False)
+
+
+def test_manifest_describes_each_tool_in_one_sentence(manifest: Json) -> None:
+    """A settings page has room for a sentence, not for what a model is told."""
+    for tool in manifest["tools"]:
+        assert re.fullmatch(r"[A-Z][^\n]{10,100}\.", tool["description"]), tool
+
+
+def test_manifest_starts_the_console_script(manifest: Json, project: Json) -> None:
+    """The command of the bundle ends in a script that the package installs."""
+    config = manifest["server"]["mcp_config"]
+    assert manifest["server"]["type"] == "uv"
+    assert [config["command"], *config["args"][:-1]] == ["uv", "run", "--directory", "${__dirname}"]
+    assert config["args"][-1] in project["scripts"]
+
+
+def test_manifest_entry_point_runs_as_a_file(manifest: Json) -> None:
+    """Hosts that run uv themselves start the entry point by its path, where relative imports fail."""
+    entry_point = ROOT / manifest["server"]["entry_point"]
+    source = entry_point.read_text(encoding="utf-8")
+    assert "from linq_mcp" in source
+    assert not re.search(r"^\s*from \.", source, re.MULTILINE)
+
+
+def test_manifest_hands_over_every_setting(manifest: Json) -> None:
+    """Each setting reaches the server in the variable it is read from, and none is asked for in vain."""
+    env = manifest["server"]["mcp_config"]["env"]
+    assert env == {
+        KEY_VARIABLE: "${user_config.api_key}",
+        BASE_URL_VARIABLE: "${user_config.base_url}",
+        PROFILE_VARIABLE: "${user_config.profile}",
+    }
+    assert set(manifest["user_config"]) == {value[len("${user_config.") : -1] for value in env.values()}
+
+
+def test_manifest_keeps_the_key_secret(manifest: Json) -> None:
+    """The key is stored by the host as a secret, and nothing else is treated as one."""
+    assert [name for name, option in manifest["user_config"].items() if option.get("sensitive")] == ["api_key"]
+
+
+def test_manifest_requires_no_setting(manifest: Json) -> None:
+    """`linq login` does without a key; what is unset and has no default reaches the server unfilled."""
+    for option in manifest["user_config"].values():
+        assert option["required"] is False
+        assert option["default"] == ""
+
+
+def test_manifest_names_the_default_base_url(manifest: Json) -> None:
+    """The address that a setting says is used otherwise is the one that is."""
+    assert f" {DEFAULT_BASE_URL}." in manifest["user_config"]["base_url"]["description"]
+
+
+def test_icon_is_a_png_of_the_declared_size(manifest: Json) -> None:
+    """The icon is there, small, and 512 by 512 as hosts want it."""
+    data = (ROOT / manifest["icon"]).read_bytes()
+    assert data.startswith(b"\x89PNG\r\n\x1a\n")
+    assert struct.unpack(">II", data[16:24]) == (512, 512)
+    assert len(data) < 40_000
+    assert manifest["icons"] == [{"src": manifest["icon"], "size": "512x512"}]
+
+
+def test_bundle_leaves_out_what_is_not_named() -> None:
+    """Everything at the top is dropped first, so that no environment, cache or stray file gets in."""
+    lines = (ROOT / ".mcpbignore").read_text(encoding="utf-8").splitlines()
+    rules = [line for line in lines if line and not line.startswith("#")]
+    assert rules[0] == "/*"
+    assert {"__pycache__", "*.py[cod]"} <= set(rules)
+
+
+def test_bundle_holds_what_a_build_needs(manifest: Json, project: Json) -> None:
+    """The manifest, the package and each file the build backend reads are kept, and nothing more."""
+    needed = {"manifest.json", manifest["icon"], "pyproject.toml", "linq_mcp"}
+    assert kept_by_mcpbignore() == needed | {project["readme"], *project["license-files"]}
+    assert all((ROOT / name).exists() for name in kept_by_mcpbignore())
+
+
+def test_server_json_keeps_the_registry_rules(server_json: Json) -> None:
+    """The registry would take it."""
+    assert rules_broken(server_json) == []
+
+
+@pytest.mark.parametrize(
+    ("change", "where"),
+    [
+        ({"name": "linq-mcp"}, "$.name"),
+        ({"description": "x" * 101}, "$.description"),
+        ({"version": "latest"}, "$.version"),
+        ({"packages": []}, "$.packages"),
+        ({"status": "active"}, "$"),
+    ],
+)
+def test_registry_rules_refuse(server_json: Json, change: Json, where: str) -> None:
+    """The rules used above do notice what the registry refuses."""
+    assert rules_broken(server_json | change) == [where]
+
+
+def test_server_json_has_the_package_version(server_json: Json) -> None:
+    """The entry and the package it leads to are of this version."""
+    assert server_json["version"] == linq_mcp.__version__
+    assert [package["version"] for package in server_json["packages"]] == [linq_mcp.__version__]
+
+
+def test_server_json_leads_to_the_package(server_json: Json, project: Json) -> None:
+    """`uvx` with the identifier runs a script of the same name."""
+    (package,) = server_json["packages"]
+    assert package["identifier"] == project["name"]
+    assert package["identifier"] in project["scripts"]
+    assert package["runtimeHint"] == "uvx"
+
+
+def test_server_json_declares_the_variables(server_json: Json) -> None:
+    """The variables are those the server reads; the key is the secret one, and none is required."""
+    variables = {variable["name"]: variable for variable in server_json["packages"][0]["environmentVariables"]}
+    assert set(variables) == VARIABLES
+    assert [name for name, variable in variables.items() if variable.get("isSecret")] == [KEY_VARIABLE]
+    assert not any(variable.get("isRequired") for variable in variables.values())
+
+
+def test_readme_carries_the_registry_name(server_json: Json) -> None:
+    """The registry believes the entry because the package's README names it."""
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert f"<!-- mcp-name: {server_json['name']} -->" in readme

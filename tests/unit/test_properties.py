@@ -1,0 +1,525 @@
+"""What holds whatever arrives: any arguments, any answer of Linq's, any text, accounts of any size and page.
+
+Examples are drawn, but the same ones at every run.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import unicodedata
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
+from copy import deepcopy
+from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
+
+import httpx
+import pytest
+from anyio.from_thread import BlockingPortal, start_blocking_portal
+from helpers.linq import account_over
+from hypothesis import HealthCheck, assume, example, given, settings
+from hypothesis import strategies as st
+from jsonschema import Draft202012Validator
+from mcp import Client, types
+
+from linq_mcp.demo.account import demo_account, generated_account
+from linq_mcp.demo.team import TEAM_CHAT_ID
+from linq_mcp.sanitize import clean, utc
+from linq_mcp.server.app import build_server
+from linq_mcp.server.error_messages import HEADLINES
+from linq_mcp.tools import TOOLS
+from linq_mcp.tools.find_chats import FIND_CHATS
+from linq_mcp.tools.support.scan import ScanCursor
+from linq_mcp.tools.support.tool import Tool
+from linq_mcp.transports.stdio import with_whole_characters
+
+Json = Any
+Row = dict[str, Any]
+
+
+def examples(count: int) -> settings:
+    slow = [HealthCheck.too_slow, HealthCheck.data_too_large]
+    return settings(max_examples=count, derandomize=True, database=None, deadline=None, suppress_health_check=slow)
+
+
+# -- What is drawn --------------------------------------------------------------------------------------
+
+SPECIAL = (
+    "\u200d\ufe0f\u202e\u2066\u200f\u200b\u00ad\u034f\u115f\u2800\u3164\ufe00\ufeff\U000e0041\U000e0101\ufff9\ufffe"
+    '\U0001f468\U0001f3fd\u2764\u00e9e\u0301\u0915\u094d#1a ~,\\"u\x00\x07\x1b\x7f\x85\t\n\r\u2028\u00a0\u3000\uf8ff'
+)
+ANY_CHARACTER = st.characters(exclude_categories=()) | st.sampled_from(SPECIAL + "\ud83d\ude00")
+WHOLE_CHARACTER = st.characters(exclude_categories=["Cs"]) | st.sampled_from(SPECIAL)
+ANY_TEXT = st.text(ANY_CHARACTER, max_size=40)
+# As Linq, its users and models write them, or nearly so.
+PLAUSIBLE = st.sampled_from(
+    (
+        *("", " ", "\u200b", "null", "None", "${user_config.x}", "true", "me", "20", "20.0", "1e2", "+12052535597"),
+        *("205-253-5597", "a+b@example.com", TEAM_CHAT_ID, "AT_RISK", "at risk", "at_risk,critical", "iMessage"),
+        *("0~~", "3~x~y", "101~~", "2026-11-20", "2026-11-20T17:45:00.5-05:00", "0001-01-01T00:00:00+14:00"),
+        *("9999-12-31T23:59:59-14:00", "https://example.com/x", "https://\u200b", "HEALTHY", "active", "left"),
+        *("custom", "media", "text"),
+    )
+)
+NUMBER = st.integers() | st.sampled_from([0, 1, 1.5, 20, 20.0, 100, True, 10**400, -(10**400)]) | st.floats()
+
+
+def values(text: st.SearchStrategy[str]) -> st.SearchStrategy[Json]:
+    """Any JSON, NaN and the infinities included."""
+    leaves = st.none() | st.booleans() | NUMBER | text | PLAUSIBLE
+    return st.recursive(
+        leaves, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(text, inner, max_size=3), max_leaves=6
+    )
+
+
+ANY_JSON = values(ANY_TEXT)
+# Half an emoji never gets this far: stdio replaces it.
+WHOLE_JSON = values(st.text(WHOLE_CHARACTER, max_size=40))
+
+
+# -- The server under test ------------------------------------------------------------------------------
+
+
+class Linq:
+    """The tools, called over an in-memory client, and the API below them, whose answers the test decides."""
+
+    def __init__(self) -> None:
+        self.answer: Callable[[httpx.Request], Json] = lambda _: EMPTY
+        self._portal: BlockingPortal
+        self._client: Client
+
+    def open(self) -> Iterator[Linq]:
+        account = account_over(lambda request: httpx.Response(200, content=json.dumps(self.answer(request))))
+        client = Client(build_server(account), read_timeout_seconds=20)
+        # One task opens and closes the client, as it must be; each example calls into that.
+        with start_blocking_portal() as portal, portal.wrap_async_context_manager(client):
+            self._portal, self._client = portal, client
+            yield self
+
+    def call(self, tool: str, arguments: Row) -> types.CallToolResult:
+        result = self._portal.call(self._client.call_tool, tool, arguments)
+        assert isinstance(result, types.CallToolResult)
+        return result
+
+    def succeed(self, tool: str, arguments: Row) -> Row:
+        result = self.call(tool, arguments)
+        assert not result.is_error, told(result)
+        assert isinstance(result.structured_content, dict)
+        return result.structured_content
+
+
+@pytest.fixture(scope="module")
+def linq() -> Iterator[Linq]:
+    yield from Linq().open()
+
+
+def told(result: types.CallToolResult) -> str:
+    """The one text of a result, which any stream can carry."""
+    (block,) = result.content
+    assert isinstance(block, types.TextContent)
+    block.text.encode()
+    return block.text
+
+
+# -- Arguments ------------------------------------------------------------------------------------------
+
+NAMES = sorted({name for tool in TOOLS for name in tool.input_schema["properties"]})
+EMPTY: Row = {"id": "1", "chats": [], "messages": [], "phone_numbers": [], "next_cursor": None}
+
+
+@st.composite
+def calls(draw: st.DrawFn) -> tuple[Tool[Any], Row]:
+    """A tool and arguments for it: its own example or nothing, and others beside or in place of those."""
+    tool = draw(st.sampled_from(TOOLS))
+    own = st.sampled_from([*tool.input_schema["properties"], "from_", "chatId", "Limit", "page", ""])
+    names = own | st.sampled_from(NAMES) | st.text(max_size=60)
+    others = draw(st.dictionaries(names, PLAUSIBLE | NUMBER | WHOLE_JSON, max_size=4))
+    return tool, {**draw(st.sampled_from([{}, json.loads(tool.example)])), **others}
+
+
+@examples(400)
+@given(drawn=calls())
+def test_any_arguments_are_used_or_refused_by_name(linq: Linq, drawn: tuple[Tool[Any], Row]) -> None:
+    """Never a protocol error, silence or a defect's text; each unknown or missing argument is named."""
+    tool, arguments = drawn
+    linq.answer = lambda _: EMPTY
+    result = linq.call(tool.name, arguments)
+    known, needed = tool.input_schema["properties"], tool.input_schema.get("required", [])
+    # Of many that are unknown the first five are named.
+    wrong = [name for name in arguments if name not in known][:5] + [name for name in needed if name not in arguments]
+    wrong += [name for name in ("limit", "max_chats") if not is_whole(arguments.get(name))]
+    if not result.is_error:
+        assert wrong == []
+        return
+    text = told(result)
+    assert text.startswith(HEADLINES["arguments"])
+    assert all(f"`{clean(name, 40)}`" in text for name in wrong)
+    assert "at least one filter" in text or any(f"`{clean(name, 40)}`" in text for name in [*arguments, *needed])
+
+
+def is_whole(value: Json) -> bool:
+    """Whether a number is one that counts something; what is no number is not judged."""
+    return not isinstance(value, int | float) or (value is not True and value is not False and value % 1 == 0)
+
+
+# -- Answers of Linq's ----------------------------------------------------------------------------------
+
+_TEAM = demo_account().messages[TEAM_CHAT_ID]
+_DECORATED = max(_TEAM, key=lambda message: len(json.dumps(message["parts"])))
+_CARD = next(message for message in _TEAM if message["parts"][0]["type"] == "imessage_app")
+_CHATS = sorted(demo_account().chats[:60], key=lambda chat: (chat["health_status"] or {}).get("status") != "CRITICAL")
+WIRE: dict[str, Row] = {
+    "chats": {"chats": [{**chat, "handles": chat["handles"][:3]} for chat in _CHATS[:2]], "next_cursor": "2"},
+    "chat": {**_CHATS[0], "handles": _CHATS[0]["handles"][:3]},
+    "messages": {"messages": [_DECORATED, _CARD], "next_cursor": "2"},
+    "message": _DECORATED,
+    "phone_numbers": {"phone_numbers": demo_account().phone_numbers[:2]},
+}
+_LISTS = frozenset({"chats", "messages", "lines", "phone_numbers"})
+_CHAT = {"chat_id": TEAM_CHAT_ID}
+CALLS: list[tuple[str, Row, str]] = [
+    ("list_chats", {}, "chats"),
+    ("list_chats", {"cursor": "2"}, "chats"),
+    ("find_chats", {"text": "205"}, "chats"),
+    ("find_chats", {"is_group": True, "limit": 1}, "chats"),
+    ("find_chats", {"health_status": ["CRITICAL", "HEALTHY"], "health_changed_after": "2020-01-01"}, "chats"),
+    ("find_chats", {"service": "iMessage", "updated_after": "2020-01-01", "updated_before": "2030-01-01"}, "chats"),
+    ("summarize_chat_health", {}, "chats"),
+    ("summarize_chat_health", {"max_chats": 1}, "phone_numbers"),
+    ("get_chat", _CHAT, "chat"),
+    ("list_messages", _CHAT, "messages"),
+    ("find_messages", {**_CHAT, "text": "a", "after": "2020-01-01"}, "messages"),
+    ("find_messages", {**_CHAT, "from": "me", "limit": 1}, "messages"),
+    ("find_messages", {**_CHAT, "has_attachment": True, "delivery_status": "read"}, "messages"),
+    ("get_message", {"message_id": _DECORATED["id"]}, "message"),
+    ("list_phone_numbers", {}, "phone_numbers"),
+]
+SCHEMAS = {tool.name: Draft202012Validator(tool.output_schema) for tool in TOOLS}
+
+
+def places(value: Json) -> Iterator[tuple[Json, Any]]:
+    """Every member and item in `value`, as what holds it and its name or index."""
+    if isinstance(value, dict | list):
+        for key in list(value) if isinstance(value, dict) else range(len(value)):
+            yield value, key
+            yield from places(value[key])
+
+
+@st.composite
+def mutated(draw: st.DrawFn, kind: str) -> Json:
+    """An answer of this kind with up to four members or items dropped, replaced, doubled or put into another."""
+    root = [deepcopy(WIRE[kind])]
+    for _ in range(draw(st.integers(1, 4))):
+        found = list(places(root))
+        holder, key = found[draw(st.integers(0, len(found) - 1))]
+        match draw(st.sampled_from(["drop", "replace", "replace", "double", "nest"])):
+            case "drop" if holder is not root:
+                del holder[key]
+            case "double" if isinstance(holder, list) and holder is not root:
+                holder.insert(key, deepcopy(holder[key]))
+            case "nest":
+                holder[key] = draw(st.sampled_from([[holder[key]], {"value": holder[key]}]))
+            case _:
+                holder[key] = draw(ANY_JSON)
+    return root[0]
+
+
+@st.composite
+def answered_calls(draw: st.DrawFn) -> tuple[str, Row, str, Json]:
+    tool, arguments, kind = draw(st.sampled_from(CALLS))
+    return tool, arguments, kind, draw(mutated(kind))
+
+
+def kind_of(request: httpx.Request) -> str:
+    """Which of the answers in `WIRE` the request asks for."""
+    parts = request.url.path.split("/v3/")[1].split("/")
+    return {"chats": "chat", "messages": "message"}[parts[0]] if len(parts) == 2 else parts[-1]
+
+
+def hollow(value: Json, at: str = "") -> Iterator[str]:
+    """Where nothing stands in `value`. An item may be an object of which nothing could be read."""
+    if value is None or value == "" or (value in ([], {}) and at not in _LISTS):
+        yield at
+    for key, inner in value.items() if isinstance(value, dict) else ():
+        yield from hollow(inner, f"{at}.{key}" if at else key)
+    for inner in value if isinstance(value, list) else ():
+        if inner != {}:
+            yield from hollow(inner, f"{at}[]")
+
+
+def strings(value: Json) -> Iterator[str]:
+    """Every string in an answer but cursors, which go back as they came."""
+    if isinstance(value, str):
+        yield value
+    for inner in value if isinstance(value, list) else ():
+        yield from strings(inner)
+    for key, inner in value.items() if isinstance(value, dict) else ():
+        yield key
+        if key != "next_cursor":
+            yield from strings(inner)
+
+
+@examples(800)
+@given(drawn=answered_calls())
+def test_any_answer_of_linqs_becomes_a_right_one_or_a_clear_error(
+    linq: Linq, drawn: tuple[str, Row, str, Json]
+) -> None:
+    """A success fits its schema, says the same twice, and holds nothing empty, unseen or unsendable."""
+    tool, arguments, kind, body = drawn
+    end = {**EMPTY, "id": TEAM_CHAT_ID}
+
+    def answer(request: httpx.Request) -> Json:
+        asked = kind_of(request)
+        if request.url.params.get("cursor", "2") != "2":
+            return end
+        return body if asked == kind else WIRE[asked]
+
+    linq.answer = answer
+    result = linq.call(tool, arguments)
+    text = told(result)
+    if result.is_error:
+        headline = next((name for name, headline in HEADLINES.items() if text.startswith(headline)), None)
+        assert headline == "unreadable", text
+        return
+    assert json.loads(text) == result.structured_content
+    SCHEMAS[tool].validate(result.structured_content)
+    assert list(hollow(result.structured_content)) == []
+    assert [found for found in strings(result.structured_content) if unseen(found.replace("\n", ""))] == []
+
+
+@examples(200)
+@given(drawn=answered_calls())
+def test_what_else_is_in_an_answer_makes_no_difference(linq: Linq, drawn: tuple[str, Row, str, Json]) -> None:
+    """Half an emoji in a member that nobody reads: the slower way to read such JSON gives the same answer."""
+    tool, arguments, kind, body = drawn
+    assume(isinstance(body, dict))
+
+    def answered(whole: Row) -> str:
+        linq.answer = lambda request: whole if kind_of(request) == kind else WIRE[kind_of(request)]
+        return told(linq.call(tool, arguments))
+
+    # One page is enough; to a second request the same would come.
+    body = {**body, "next_cursor": None}
+    assert answered(body) == answered({**body, "unread": "\ud83d"})
+
+
+# -- Text -----------------------------------------------------------------------------------------------
+
+# Unicode's Default_Ignorable_Code_Point, which holds all bidi controls, and what else is drawn as nothing.
+_IGNORABLE = (
+    *((0xAD, 0xAD), (0x34F, 0x34F), (0x61C, 0x61C), (0x115F, 0x1160), (0x17B4, 0x17B5), (0x180B, 0x180F)),
+    *((0x200B, 0x200C), (0x200E, 0x200F), (0x202A, 0x202E), (0x2060, 0x206F), (0x3164, 0x3164), (0xFE00, 0xFE0E)),
+    *((0xFEFF, 0xFEFF), (0xFFA0, 0xFFA0), (0xFFF0, 0xFFFB), (0x1BCA0, 0x1BCA3), (0x1D173, 0x1D17A)),
+    *((0xE0000, 0xE0FFF), (0x2028, 0x2029), (0x2800, 0x2800)),
+)
+
+
+def unseen(text: str) -> list[str]:
+    """The characters in `text` that a reader can't see. ZWJ and VS16 belong to emoji."""
+    return [
+        character
+        for character in text
+        if unicodedata.category(character) in ("Cc", "Cs")
+        or ord(character) & 0xFFFE == 0xFFFE
+        or any(first <= ord(character) <= last for first, last in _IGNORABLE)
+    ]
+
+
+@examples(1200)
+@given(text=ANY_TEXT, limit=st.none() | st.integers(1, 30), lines=st.booleans())
+def test_cleaned_text_is_clean(text: str, limit: int | None, lines: bool) -> None:
+    """No longer than it was or may be, nothing unseen, no space too many, and cleaning again changes nothing."""
+    cleaned = clean(text, limit, lines=lines)
+    assert clean(cleaned, limit, lines=lines) == cleaned
+    assert len(cleaned) <= min(len(text), limit or len(text))
+    assert unseen(cleaned.replace("\n", "") if lines else cleaned) == []
+    assert "\n\n\n" not in cleaned
+    assert all(line == " ".join(line.split()) for line in cleaned.split("\n"))
+
+
+@examples(500)
+@given(text=ANY_TEXT, lines=st.booleans())
+def test_cleaning_keeps_what_is_seen(text: str, lines: bool) -> None:
+    """Letters and digits stay, in their order."""
+
+    def words(of: str) -> list[str]:
+        return [character for character in of if character.isalnum() and not unseen(character)]
+
+    assert words(clean(text, None, lines=lines)) == words(text)
+
+
+@examples(500)
+@given(text=ANY_TEXT | PLAUSIBLE | st.from_regex(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]{5,12}([zZ]|[+-][0-9:]{4,8})?"))
+@example("0001-01-01T00:00:00+14:00")
+@example("9999-12-31T23:59:59-14:00")
+def test_any_text_for_a_time_is_told(text: str) -> None:
+    """In the one form of times, or as it came, cleaned."""
+    written = utc(text)
+    assert re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z", written) or written == clean(
+        text, 40
+    )
+
+
+@examples(500)
+@given(
+    at=st.datetimes(timezones=st.integers(-14 * 60, 14 * 60).map(lambda minutes: timezone(timedelta(minutes=minutes)))),
+    separator=st.sampled_from("Tt "),
+)
+def test_any_moment_is_told_in_utc(at: datetime, separator: str) -> None:
+    """To the second, from whatever offset."""
+    with suppress(OverflowError):
+        moment = at.astimezone(UTC).replace(microsecond=0, tzinfo=None)
+        assert utc(at.isoformat(separator)) == f"{moment.isoformat()}Z"
+
+
+# -- stdin ----------------------------------------------------------------------------------------------
+
+
+def pairs(line: str) -> Json:
+    """A line read with its objects as lists, so that two members of one name both count."""
+    return json.loads(line, object_pairs_hook=list, parse_constant=str)
+
+
+def whole(value: Json) -> Json:
+    if isinstance(value, list | tuple):
+        return [whole(item) for item in value]
+    return re.sub("[\ud800-\udfff]", "\ufffd", value) if isinstance(value, str) else value
+
+
+@examples(700)
+@given(value=ANY_JSON, upper=st.booleans())
+@example(value={"\ud83d": "\\ud83d \\\ud83d \ud83d\ud83d\ude00\ude00 \ud83d\\ude00"}, upper=True)
+def test_a_line_keeps_everything_but_half_characters(value: Json, upper: bool) -> None:
+    """Each lone surrogate is U+FFFD afterwards; the rest of the JSON is what it was."""
+    line = json.dumps(value)
+    if upper:
+        line = re.sub(r"\\u[0-9a-f]{4}", lambda escape: "\\u" + escape[0][2:].upper(), line)
+    read = with_whole_characters(line)
+    assert json.dumps(pairs(read)) == json.dumps(whole(pairs(line)))
+    json.dumps(pairs(read), ensure_ascii=False).encode()
+
+
+# -- Paging ---------------------------------------------------------------------------------------------
+
+CHATS = generated_account(60).chats
+
+
+def served(rows: list[Row], most: int) -> Callable[[httpx.Request], Json]:
+    """Linq with these chats, in pages of at most `most`."""
+
+    def answer(request: httpx.Request) -> Json:
+        if kind_of(request) != "chats":
+            return WIRE["phone_numbers"]
+        cursor = request.url.params.get("cursor", "0")
+        if not cursor.isdecimal():
+            return {"error": "not one of its cursors"}
+        start = int(cursor)
+        end = start + min(most, int(request.url.params["limit"]))
+        return {"chats": rows[start:end], "next_cursor": str(end) if end < len(rows) else None}
+
+    return answer
+
+
+def sendable(cursor: str) -> bool:
+    """Whether Linq's cursor is one that the API client takes."""
+    return cursor != "" and cursor.isprintable()
+
+
+# Chats by number: each once, or some again, on the same page or another.
+ONCE = st.integers(0, 60).map(lambda count: list(range(count)))
+AGAIN = st.lists(st.integers(0, 59), max_size=60)
+
+
+def answers(linq: Linq, tool: str, arguments: Row) -> Iterator[Row]:
+    """The answers of a tool called on and on with its own cursors."""
+    cursor = None
+    for _ in range(200):
+        answer = linq.succeed(tool, arguments if cursor is None else {**arguments, "cursor": cursor})
+        yield answer
+        cursor = answer.get("next_cursor")
+        if cursor is None:
+            assert answer.get("complete") is True or answer.get("has_more") is False
+            return
+    pytest.fail("there is no end to it")
+
+
+@examples(60)
+@given(numbers=ONCE | AGAIN, most=st.integers(1, 100), limit=st.integers(1, 100))
+def test_pages_of_any_size_meet_every_chat(linq: Linq, numbers: list[int], most: int, limit: int) -> None:
+    """In order, and as often as Linq gave it."""
+    linq.answer = served([CHATS[number] for number in numbers], most)
+    met = [chat["id"] for answer in answers(linq, "list_chats", {"limit": limit}) for chat in answer["chats"]]
+    assert met == [CHATS[number]["id"] for number in numbers]
+
+
+def at_risk(chat: Row) -> bool:
+    return chat["health_status"]["status"] in ("AT_RISK", "CRITICAL")
+
+
+FILTERS: list[tuple[Row, Callable[[Row], bool]]] = [
+    ({"health_status": ["at_risk", "CRITICAL"]}, at_risk),
+    ({"is_group": True}, lambda chat: chat["is_group"]),
+    ({"is_group": "false", "service": "imessage"}, lambda chat: not chat["is_group"] and chat["service"] == "iMessage"),
+    ({"updated_before": CHATS[30]["updated_at"]}, lambda chat: chat["updated_at"] < CHATS[30]["updated_at"]),
+    ({"text": "@example.COM"}, lambda chat: any("@" in handle["handle"] for handle in chat["handles"])),
+]
+
+
+@examples(60)
+@given(numbers=ONCE | AGAIN, most=st.integers(1, 60), limit=st.integers(1, 20), chosen=st.sampled_from(FILTERS))
+def test_a_scan_that_is_resumed_finds_what_a_filter_finds(
+    linq: Linq, numbers: list[int], most: int, limit: int, chosen: tuple[Row, Callable[[Row], bool]]
+) -> None:
+    """Nothing is left out; nothing comes twice but what Linq gave to two calls."""
+    arguments, matches = chosen
+    linq.answer = served([CHATS[number] for number in numbers], most)
+    found: list[str] = []
+    scanned = 0
+    for answer in answers(linq, "find_chats", {**arguments, "limit": limit}):
+        ids = [chat["id"] for chat in answer["chats"]]
+        assert len(ids) == len(set(ids)) <= limit
+        found += ids
+        scanned += answer["scanned"]
+    expected = [CHATS[number]["id"] for number in numbers if matches(CHATS[number])]
+    if len(set(numbers)) == len(numbers):
+        assert (found, scanned) == (expected, len(numbers))
+    assert list(dict.fromkeys(found)) == list(dict.fromkeys(expected))
+
+
+@examples(60)
+@given(
+    numbers=ONCE | AGAIN,
+    most=st.integers(1, 60),
+    max_chats=st.integers(1, 30),
+    prefix=st.sampled_from(["", "~", "a~b~", " ", "\u202e", "\ud83d", "long" * 1000]),
+)
+def test_summaries_add_up(linq: Linq, numbers: list[int], most: int, max_chats: int, prefix: str) -> None:
+    """Over all calls every chat is counted, and once where Linq gave it once; its id may look like anything."""
+    linq.answer = served([{**CHATS[number], "id": prefix + CHATS[number]["id"]} for number in numbers], most)
+    counted: Mapping[str, int] = {}
+    for answer in answers(linq, "summarize_chat_health", {"max_chats": max_chats}):
+        assert answer["scanned"] == sum(line["chats"] for line in answer["lines"]) <= max_chats
+        for line in answer["lines"]:
+            assert line["chats"] == sum(line.get("health", {}).values())
+            for status, count in line.get("health", {}).items():
+                counted = {**counted, status: counted.get(status, 0) + count}
+    expected: dict[str, int] = {}
+    for number in dict.fromkeys(numbers):
+        status = CHATS[number]["health_status"]["status"]
+        expected[status] = expected.get(status, 0) + 1
+    assert counted.keys() == expected.keys()
+    assert all(counted[status] >= expected[status] for status in expected)
+    assert counted == expected or len(set(numbers)) < len(numbers)
+
+
+@examples(500)
+@given(
+    offset=st.integers(0, 300),
+    last_id=st.from_regex(r"[A-Za-z0-9_-]{0,64}", fullmatch=True),
+    cursor=st.none() | st.text(WHOLE_CHARACTER, min_size=1, max_size=40).map(str.strip).filter(sendable),
+)
+def test_a_position_survives_the_way_through_a_model(offset: int, last_id: str, cursor: str | None) -> None:
+    """However long the page and whatever the cursor: a position that is handed out is taken back."""
+    position = ScanCursor(cursor, offset, last_id)
+    assert FIND_CHATS.read({"is_group": True, "cursor": str(position)}).cursor == position

@@ -1,0 +1,268 @@
+"""find_chats and find_messages against a plain filter of the data: the same things, each once, however resumed.
+
+`LINQ_MCP_TEST_CHATS=100000` runs the filters over a large account instead of a small one.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import httpx
+import pytest
+from helpers.linq import Canned, call_over
+
+from linq_mcp.demo.account import LINES, DemoAccount, demo_account, generated_account
+from linq_mcp.demo.api import demo_api
+from linq_mcp.demo.team import TEAM_CHAT_ID
+from linq_mcp.demo.wire import NOW
+from linq_mcp.errors import ArgumentsError
+from linq_mcp.tools.find_chats import FIND_CHATS
+from linq_mcp.tools.find_messages import FIND_MESSAGES
+from linq_mcp.tools.support.tool import Tool
+
+CHATS = int(os.environ.get("LINQ_MCP_TEST_CHATS", "1500"))
+MESSAGES = 2_000
+Json = dict[str, Any]
+
+pytestmark = pytest.mark.timeout(60 + CHATS // 50)
+
+
+@pytest.fixture(scope="module")
+def data() -> DemoAccount:
+    return generated_account(CHATS, messages_in_first=MESSAGES)
+
+
+def at(text: str) -> datetime:
+    return datetime.fromisoformat(text)
+
+
+def handles(chat: Json, *, own: bool) -> list[str]:
+    return [handle["handle"] for handle in chat["handles"] if handle["is_me"] is own]
+
+
+def sent(message: Json) -> datetime:
+    return at(message["sent_at"] or message["created_at"])
+
+
+# Half of the account's 400 days, and the same for when health changed.
+MIDDLE = NOW - timedelta(days=200)
+PERSON = "person0@example.com"
+
+CHAT_FILTERS: dict[str, tuple[Json, Callable[[Json], bool]]] = {
+    "text": ({"text": "GROUP 1"}, lambda chat: chat["is_group"] and "group 1" in chat["display_name"].lower()),
+    "number": (
+        {"text": "(200) 555-00"},
+        lambda chat: any("20055500" in handle for handle in handles(chat, own=False)),
+    ),
+    "one status": ({"health_status": "opted_out"}, lambda chat: chat["health_status"]["status"] == "OPTED_OUT"),
+    "statuses": (
+        {"health_status": ["CRITICAL", "OPTED_OUT"]},
+        lambda chat: chat["health_status"]["status"] in ("CRITICAL", "OPTED_OUT"),
+    ),
+    "groups": ({"is_group": True}, lambda chat: chat["is_group"]),
+    "service": ({"service": "rcs"}, lambda chat: chat["service"] == "RCS"),
+    "updated_after": ({"updated_after": f"{MIDDLE:%Y-%m-%dT%H:%M:%SZ}"}, lambda chat: at(chat["updated_at"]) >= MIDDLE),
+    "updated_before": (
+        {"updated_before": f"{MIDDLE:%Y-%m-%d}"},
+        lambda chat: at(chat["updated_at"]) < MIDDLE.replace(hour=0, minute=0),
+    ),
+    "health_changed_after": (
+        {"health_changed_after": f"{MIDDLE.astimezone():%Y-%m-%dT%H:%M:%S%z}"},
+        lambda chat: at(chat["health_status"]["updated_at"]) >= MIDDLE,
+    ),
+    "from": ({"from": LINES[1]}, lambda chat: LINES[1] in handles(chat, own=True)),
+    "to": ({"to": PERSON}, lambda chat: PERSON in handles(chat, own=False)),
+}
+# from and to alone are what list_chats is for.
+ALONE = [(name,) for name in CHAT_FILTERS if name not in ("from", "to")]
+# Two values for one argument are no pair.
+PAIRS = [
+    (one, other)
+    for one, other in itertools.combinations(CHAT_FILTERS, 2)
+    if (one, other) != ("from", "to") and not CHAT_FILTERS[one][0].keys() & CHAT_FILTERS[other][0].keys()
+]
+
+# The messages are a minute apart.
+EARLY, LATE = NOW - timedelta(minutes=1500), NOW - timedelta(minutes=500)
+
+MESSAGE_FILTERS: dict[str, tuple[Json, Callable[[Json], bool]]] = {
+    "text": ({"text": "RUNNING LATE"}, lambda message: "Running late" in message["parts"][0]["value"]),
+    "me": ({"from": "me"}, lambda message: message["is_from_me"]),
+    "failed": ({"delivery_status": "failed"}, lambda message: message["delivery_status"] == "failed"),
+    "no files": ({"has_attachment": False}, lambda _: True),
+    "after": ({"after": f"{LATE:%Y-%m-%dT%H:%M:%SZ}"}, lambda message: sent(message) >= LATE),
+    "before": ({"before": f"{EARLY:%Y-%m-%dT%H:%M:%SZ}"}, lambda message: sent(message) < EARLY),
+}
+
+
+async def found(
+    tool: Tool[Any], rows: str, arguments: Json, data: DemoAccount, *, oldest_first: bool = True
+) -> list[str]:
+    """The ids in the answers to `arguments`, resumed until complete."""
+    ids: list[str] = []
+    cursor = None
+    api = demo_api(data, oldest_first=oldest_first)
+    async with call_over(httpx.ASGITransport(api), seconds=600) as call:
+        for _ in range(len(data.chats) + MESSAGES):
+            answer = await tool.run(tool.read({**arguments, "cursor": cursor}), call)
+            ids += [row["id"] for row in answer[rows]]
+            cursor = answer.get("next_cursor")
+            assert answer["complete"] is (cursor is None)
+            if cursor is None:
+                return ids
+    pytest.fail("never complete")
+
+
+@pytest.mark.parametrize("names", ALONE + PAIRS, ids="+".join)
+async def test_finds_exactly_the_chats_that_a_plain_filter_gives(names: tuple[str, ...], data: DemoAccount) -> None:
+    """Each filter and each pair of them, seven at a time: every match once, in the account's order."""
+    filters = [CHAT_FILTERS[name] for name in names]
+    arguments = {name: value for given, _ in filters for name, value in given.items()}
+    expected = [chat["id"] for chat in data.chats if all(test(chat) for _, test in filters)]
+    assert await found(FIND_CHATS, "chats", {**arguments, "limit": 7}, data) == expected
+
+
+@pytest.mark.parametrize("name", ALONE, ids="+".join)
+def test_every_chat_filter_matches_some_but_not_all(name: tuple[str], data: DemoAccount) -> None:
+    """Else the comparison would prove nothing."""
+    matching = sum(CHAT_FILTERS[name[0]][1](chat) for chat in data.chats)
+    assert 0 < matching < len(data.chats)
+
+
+@pytest.mark.parametrize("oldest_first", [True, False], ids=["oldest first", "newest first"])
+@pytest.mark.parametrize(
+    "names", [*((name,) for name in MESSAGE_FILTERS), *itertools.combinations(MESSAGE_FILTERS, 2)], ids="+".join
+)
+async def test_finds_exactly_the_messages_that_a_plain_filter_gives(
+    names: tuple[str, ...], oldest_first: bool, data: DemoAccount
+) -> None:
+    """In a chat of 2,000 messages, in either order that the API might use; each once."""
+    filters = [MESSAGE_FILTERS[name] for name in names]
+    arguments = {name: value for given, _ in filters for name, value in given.items()}
+    chat_id = data.chats[0]["id"]
+    expected = [m["id"] for m in data.messages[chat_id] if all(test(m) for _, test in filters)]
+    ids = await found(
+        FIND_MESSAGES, "messages", {**arguments, "chat_id": chat_id, "limit": 70}, data, oldest_first=oldest_first
+    )
+    assert sorted(ids) == sorted(expected)
+    assert len(set(ids)) == len(ids)
+
+
+async def demo(tool: Tool[Any], arguments: Json) -> Json:
+    async with call_over(httpx.ASGITransport(demo_api(demo_account()))) as call:
+        return dict(await tool.run(tool.read(arguments), call))
+
+
+async def test_text_does_not_match_your_own_line() -> None:
+    """Linq's default names list it in every chat; what is meant is who else is there."""
+    answer = await demo(FIND_CHATS, {"text": "2535597"})
+    assert answer["chats"] == []
+    assert answer["note"] == "None of the 300 chats read match."
+
+
+async def test_text_matches_whatever_the_case_and_composition() -> None:
+    """Names are written in many ways."""
+    answer = await demo(FIND_CHATS, {"text": "maya.torres@EXAMPLE.com"})
+    assert len(answer["chats"]) >= 1
+
+
+async def test_an_unknown_status_is_looked_for_and_told() -> None:
+    """Linq adds statuses; a misunderstanding shows all the same."""
+    assert len((await demo(FIND_CHATS, {"health_status": "PAUSED"}))["chats"]) == 1
+    answer = await demo(FIND_CHATS, {"health_status": ["CRITICAL", "UNWELL"]})
+    assert answer["chats"]
+    assert "UNWELL is not among the values known here: HEALTHY, AT_RISK" in answer["note"]
+
+
+async def test_slips_in_other_words_are_told_as_well() -> None:
+    """Else an empty answer would be taken for a fact."""
+    assert "MMS is not among" in (await demo(FIND_CHATS, {"service": "MMS"}))["note"]
+    failing = await demo(FIND_MESSAGES, {"chat_id": TEAM_CHAT_ID, "delivery_status": "fail"})
+    assert "fail is not among" in failing["note"]
+
+
+async def test_chats_without_a_status_can_be_found() -> None:
+    """By the word under which the summary counts them."""
+    assert len((await demo(FIND_CHATS, {"health_status": "UNREPORTED"}))["chats"]) == 2
+
+
+async def test_words_are_found_however_the_phone_wrote_them() -> None:
+    """Typographic apostrophes and quotes, and spaces that are none."""
+    message = {"id": "m", "parts": [{"type": "text", "value": "I don\u2019t think\u00a0so \u2013 \u201cno\u201d"}]}
+    answer = httpx.Response(200, json={"messages": [message], "next_cursor": None})
+    for wanted in ("don't", "don\u2019t think so", '- "no"', "think\u200b so"):
+        async with call_over(Canned(lambda _: answer)) as call:
+            asked = FIND_MESSAGES.read({"chat_id": TEAM_CHAT_ID, "text": wanted})
+            assert len((await FIND_MESSAGES.run(asked, call))["messages"]) == 1, wanted
+
+
+async def test_messages_without_stored_content_are_told() -> None:
+    """Lines with zero retention: nothing found in them does not mean that nothing was said."""
+    answer = httpx.Response(200, json={"messages": [{"id": "m", "parts": []}], "next_cursor": None})
+    async with call_over(Canned(lambda _: answer)) as call:
+        found = await FIND_MESSAGES.run(FIND_MESSAGES.read({"chat_id": TEAM_CHAT_ID, "text": "x"}), call)
+    assert "1 of the messages read have no stored content" in found["note"]
+
+
+@pytest.mark.parametrize(("oldest_first", "way"), [(True, "newer"), (False, "older")])
+async def test_the_rest_of_the_found_messages_lies_where_it_says(oldest_first: bool, way: str) -> None:
+    """Else the twenty that were found pass for the latest."""
+    api = httpx.ASGITransport(demo_api(demo_account(), oldest_first=oldest_first))
+    async with call_over(api) as call:
+        asked = FIND_MESSAGES.read({"chat_id": TEAM_CHAT_ID, "after": "2026-11-20", "limit": 20})
+        assert (await FIND_MESSAGES.run(asked, call))["next_page"] == way
+
+
+async def test_a_service_is_shown_with_every_found_message() -> None:
+    """Among messages that were picked, the most common one says nothing."""
+    answer = await demo(FIND_MESSAGES, {"chat_id": TEAM_CHAT_ID, "from": "+16155550155"})
+    assert {message["service"] for message in answer["messages"]} == {"SMS"}
+
+
+async def test_delivery_is_a_matter_of_your_own_messages() -> None:
+    """`read` does not bring others' messages that you have read."""
+    answer = await demo(FIND_MESSAGES, {"chat_id": TEAM_CHAT_ID, "delivery_status": "read", "limit": 100})
+    assert {message["from"] for message in answer["messages"]} == {"me"}
+
+
+async def test_the_word_none_can_be_looked_for() -> None:
+    """It is no absent argument here."""
+    answer = await demo(FIND_MESSAGES, {"chat_id": TEAM_CHAT_ID, "text": "none", "from": "me"})
+    assert len(answer["messages"]) < 5
+
+
+@pytest.mark.parametrize(
+    ("tool", "arguments", "instead"),
+    [
+        (FIND_CHATS, {}, "list_chats"),
+        (FIND_CHATS, {"from": LINES[0], "to": PERSON}, "list_chats"),
+        (FIND_MESSAGES, {"chat_id": TEAM_CHAT_ID}, "list_messages"),
+    ],
+)
+async def test_without_a_filter_it_points_to_the_listing_tool(tool: Tool[Any], arguments: Json, instead: str) -> None:
+    """Nothing is read for a question that another tool answers."""
+
+    def never(request: httpx.Request) -> httpx.Response:
+        raise AssertionError(request.url)
+
+    async with call_over(httpx.MockTransport(never)) as call:
+        with pytest.raises(ArgumentsError, match=instead):
+            await tool.run(tool.read(arguments), call)
+
+
+async def test_found_messages_read_like_a_transcript() -> None:
+    """Oldest first within the answer, whichever way Linq lists them."""
+    answer = await demo(FIND_MESSAGES, {"chat_id": TEAM_CHAT_ID, "after": "2026-11-20", "limit": 100})
+    times = [message["at"] for message in answer["messages"]]
+    assert times == sorted(times)
+    assert datetime.fromisoformat(times[0]) >= datetime(2026, 11, 20, tzinfo=UTC)
+
+
+async def test_a_chat_that_is_not_there_is_an_error_not_an_empty_answer() -> None:
+    """Nothing found would be another answer."""
+    with pytest.raises(Exception, match="Chat not found"):
+        await demo(FIND_MESSAGES, {"chat_id": "550e8400-e29b-41d4-a716-446655440000", "text": "x"})

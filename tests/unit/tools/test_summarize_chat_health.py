@@ -1,0 +1,134 @@
+"""summarize_chat_health against a plain count of the data."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from typing import Any
+
+import httpx
+import pytest
+from helpers.linq import Canned, call_over
+
+from linq_mcp.demo.account import AGENCY_LINE, CLINIC_LINE, LINES, DemoAccount, demo_account, generated_account
+from linq_mcp.demo.api import demo_api
+from linq_mcp.errors import ApiStatusError
+from linq_mcp.server.error_messages import HEADLINES
+from linq_mcp.tools.summarize_chat_health import SUMMARIZE_CHAT_HEALTH
+
+CHATS = int(os.environ.get("LINQ_MCP_TEST_CHATS", "5000"))
+Json = dict[str, Any]
+
+pytestmark = pytest.mark.timeout(60 + CHATS // 50)
+
+
+async def summary(data: DemoAccount, arguments: Json | None = None) -> Json:
+    async with call_over(httpx.ASGITransport(demo_api(data))) as call:
+        return dict(await SUMMARIZE_CHAT_HEALTH.run(SUMMARIZE_CHAT_HEALTH.read(arguments or {}), call))
+
+
+def counted(data: DemoAccount) -> dict[str, Counter[str]]:
+    """Chats by line and status, plainly counted."""
+    counts: dict[str, Counter[str]] = {}
+    for chat in data.chats:
+        (line,) = (handle["handle"] for handle in chat["handles"] if handle["is_me"])
+        counts.setdefault(line, Counter())[chat["health_status"]["status"]] += 1
+    return counts
+
+
+async def test_resumed_until_complete_its_sums_equal_a_plain_count() -> None:
+    """Each chat once, over five calls that stop in the middle of pages."""
+    data = generated_account(CHATS)
+    sums: dict[str, Counter[str]] = {}
+    cursor, calls, scanned = None, 0, 0
+    for calls in range(1, 20):  # noqa: B007 - the last one counts
+        answer = await summary(data, {"max_chats": min(20_000, CHATS // 5), "cursor": cursor})
+        scanned += answer["scanned"]
+        for row in answer["lines"]:
+            assert sum(row["health"].values()) == row["chats"]
+            sums.setdefault(row["line"], Counter()).update(row["health"])
+        cursor = answer.get("next_cursor")
+        if cursor is None:
+            break
+    assert (calls, scanned, answer["complete"]) == (5, CHATS, True)
+    assert sums == counted(data)
+
+
+async def test_the_demo_account_line_by_line() -> None:
+    """The line of the worst reputation first, each with its reputation; odd statuses and missing ones are counted."""
+    answer = await summary(demo_account())
+    assert [row.get("line") for row in answer["lines"]] == [AGENCY_LINE, LINES[2], CLINIC_LINE, None]
+    first = answer["lines"][0]
+    assert (first["reputation"], first["health"]["PAUSED"]) == ("CRITICAL", 1)
+    assert sum(row["health"].get("UNREPORTED", 0) for row in answer["lines"]) == 2
+    # Lower case is the same status.
+    assert "at_risk" not in first["health"]
+    assert sum(row["chats"] for row in answer["lines"]) == answer["scanned"] == 300
+
+
+async def test_the_chats_that_need_attention() -> None:
+    """Ten at most, critical before at risk, latest change first, and how many were left out."""
+    answer = await summary(demo_account())
+    rows = answer["unhealthy"]
+    assert len(rows) == 10
+    assert {row["health_status"] for row in rows} == {"CRITICAL"}
+    assert [row["health_since"] for row in rows] == sorted((row["health_since"] for row in rows), reverse=True)
+    statuses = ((chat.get("health_status") or {}).get("status", "HEALTHY") for chat in demo_account().chats)
+    unhealthy = sum(status != "HEALTHY" for status in statuses)
+    assert answer["unhealthy_left_out"] == unhealthy - 10
+    assert set(answer["health_guide"]) >= {"CRITICAL", "AT_RISK", "OPTED_OUT"}
+
+
+async def test_the_order_of_the_statuses() -> None:
+    """Critical, at risk, opted out, then what is not known yet."""
+    statuses = ["HEALTHY", "PAUSED", "OPTED_OUT", "at_risk", "CRITICAL", None]
+    chats = [
+        {"id": str(n), "health_status": {"status": status, "updated_at": f"2026-11-0{n + 1}T00:00:00Z"}}
+        for n, status in enumerate(statuses)
+    ]
+
+    def handler(request: httpx.Request) -> httpx.Response:
+        numbers = request.url.path.endswith("phone_numbers")
+        return httpx.Response(200, json={"phone_numbers": []} if numbers else {"chats": chats, "next_cursor": None})
+
+    async with call_over(Canned(handler)) as call:
+        answer = await SUMMARIZE_CHAT_HEALTH.run(SUMMARIZE_CHAT_HEALTH.read({}), call)
+    assert [row["health_status"] for row in answer["unhealthy"]] == ["CRITICAL", "at_risk", "OPTED_OUT", "PAUSED"]
+    assert "unhealthy_left_out" not in answer
+
+
+async def test_failing_reputations_do_not_spoil_the_answer(no_backoff: None) -> None:
+    """The counts are there; that the reputation is not is said."""
+
+    def handler(request: httpx.Request) -> httpx.Response:
+        if request.url.path.endswith("phone_numbers"):
+            return httpx.Response(503, json={})
+        return httpx.Response(200, json={"chats": [{"id": "a"}], "next_cursor": None})
+
+    async with call_over(Canned(handler)) as call:
+        answer = await SUMMARIZE_CHAT_HEALTH.run(SUMMARIZE_CHAT_HEALTH.read({}), call)
+    assert answer["scanned"] == 1
+    assert answer["note"].startswith("The lines' reputation is missing: " + HEADLINES["server_error"])
+
+
+async def test_failing_chats_are_an_error_in_spite_of_the_reputations() -> None:
+    """Without a single chat there is no summary."""
+
+    def handler(request: httpx.Request) -> httpx.Response:
+        if request.url.path.endswith("phone_numbers"):
+            return httpx.Response(200, json={"phone_numbers": []})
+        return httpx.Response(401, json={})
+
+    async with call_over(Canned(handler)) as call:
+        with pytest.raises(ApiStatusError):
+            await SUMMARIZE_CHAT_HEALTH.run(SUMMARIZE_CHAT_HEALTH.read({}), call)
+
+
+async def test_filters_reach_the_api_and_idle_lines_stay_out() -> None:
+    """With from, only that line; without, a line with no chats at all is there for its reputation."""
+    data = demo_account()
+    only = await summary(data, {"from": CLINIC_LINE})
+    assert [row["line"] for row in only["lines"]] == [CLINIC_LINE]
+    empty = DemoAccount([], {}, data.phone_numbers)
+    idle = (await summary(empty))["lines"]
+    assert sorted((row["line"], row["chats"]) for row in idle) == sorted((line, 0) for line in LINES)
