@@ -20,7 +20,7 @@ import httpx
 import tenacity
 
 from linq_mcp import __version__
-from linq_mcp.api.models import Chat, Chats, Message, Messages, PhoneNumber, PhoneNumbers, WholeChat
+from linq_mcp.api.models import Chat, ChatDetail, Chats, Message, Messages, PhoneNumber, PhoneNumbers
 from linq_mcp.api.responses import (
     Answer,
     Page,
@@ -113,10 +113,10 @@ class LinqApi:
         answer = await self.get("chats", params, deadline=deadline)
         return as_page(answer, Chats)
 
-    async def get_chat(self, chat_id: str, *, deadline: float) -> WholeChat:
+    async def get_chat(self, chat_id: str, *, deadline: float) -> ChatDetail:
         """`GET /v3/chats/{chatId}`. Linq docs: Get a chat by ID."""
         answer = await self.get(f"chats/{_segment(chat_id)}", deadline=deadline)
-        return as_one(answer, WholeChat)
+        return as_one(answer, ChatDetail)
 
     async def list_messages(self, chat_id: str, *, limit: int, cursor: str | None, deadline: float) -> Page[Message]:
         """`GET /v3/chats/{chatId}/messages`, in an order that Linq leaves open. Linq docs: List messages in a chat."""

@@ -72,7 +72,7 @@ class Chat(_Wire):
     service: Maybe[str] = None
 
 
-class WholeChat(Chat):
+class ChatDetail(Chat):
     """A conversation in full."""
 
     handles: Items[WholeHandle] = None  # type: ignore[assignment] # narrower, and never written to

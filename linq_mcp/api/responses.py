@@ -56,14 +56,14 @@ class Answer:
 class Page(Generic[ItemT]):
     """A page of a list.
 
-    `unreadable` counts the items that were no objects. `next_cursor` is None on the last page; `cursor_lost` says
+    `unreadable` counts the items that were no objects. `next_cursor` is None on the last page; `unusable_cursor` says
     that there is more, but behind a cursor of a form that can't be sent again.
     """
 
     items: list[ItemT]
     unreadable: int
     next_cursor: str | None
-    cursor_lost: bool
+    unusable_cursor: bool
 
 
 async def read_body(response: httpx.Response) -> bytes:
@@ -102,7 +102,7 @@ def as_page(answer: Answer, model: type[Listing[ItemT]]) -> Page[ItemT]:
     received = listing.items or []
     items = [item for item in received if item is not None]
     next_cursor, lost = _cursor(listing.next_cursor)
-    return Page(items=items, unreadable=len(received) - len(items), next_cursor=next_cursor, cursor_lost=lost)
+    return Page(items=items, unreadable=len(received) - len(items), next_cursor=next_cursor, unusable_cursor=lost)
 
 
 def as_one(answer: Answer, model: type[ModelT]) -> ModelT:

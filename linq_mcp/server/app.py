@@ -26,7 +26,7 @@ from linq_mcp.server.client_provider import ClientProvider
 from linq_mcp.server.error_messages import HEADLINES, format_error
 from linq_mcp.settings import Settings
 from linq_mcp.tools import TOOLS
-from linq_mcp.tools.support.parameters import present
+from linq_mcp.tools.support.parameters import without_absent
 from linq_mcp.tools.support.tool import Call, Tool
 
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ async def _call_tool(
     settings = Settings()
 
     def told(error: LinqMcpError) -> str:
-        asked = {name: clean(str(value), 80) for name, value in present(given).items()}
+        asked = {name: clean(str(value), 80) for name, value in without_absent(given).items()}
         return format_error(error, settings=settings, asked=asked, example=tool.example)
 
     async def progress(count: int) -> None:

@@ -131,6 +131,7 @@ FIND_MESSAGES = Tool(
         },
         "required": ["messages", "scanned", "complete"],
     },
+    not_found="Ids of chats come from list_chats and find_chats; a message's id is another one.",
     run=find_messages,
     seconds=SCAN_SECONDS,
 )

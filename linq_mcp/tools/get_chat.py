@@ -31,7 +31,7 @@ class Participant(TypedDict):
     left_at: NotRequired[str]
 
 
-class WholeChat(ChatState):
+class ChatDetailResult(ChatState):
     """A chat in full: the name uncut and whether or not somebody gave it, and all participants."""
 
     id: NotRequired[str]
@@ -43,10 +43,10 @@ class WholeChat(ChatState):
     group_chat_icon: NotRequired[str]
 
 
-async def get_chat(arguments: Arguments, call: Call) -> WholeChat:
+async def get_chat(arguments: Arguments, call: Call) -> ChatDetailResult:
     """Read `GET /v3/chats/{chatId}`."""
     chat = await call.api.get_chat(arguments.chat_id, deadline=call.deadline)
-    result: WholeChat = {}
+    result: ChatDetailResult = {}
     if chat_id := clean(chat.id or "", ID_LIMIT):
         result["id"] = chat_id
     if name := clean(chat.display_name or "", None):
@@ -115,5 +115,6 @@ GET_CHAT = Tool(
         },
         "required": ["id"],
     },
+    not_found="Ids of chats come from list_chats and find_chats; a message's id is another one.",
     run=get_chat,
 )

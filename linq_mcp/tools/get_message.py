@@ -66,5 +66,6 @@ GET_MESSAGE = Tool(
         },
         "required": ["id"],
     },
+    not_found="Ids of messages come from list_messages and find_messages; a chat's id is another one.",
     run=get_message,
 )

@@ -60,5 +60,6 @@ LIST_MESSAGES = Tool(
         },
         "required": ["messages", "has_more"],
     },
+    not_found="Ids of chats come from list_chats and find_chats; a message's id is another one.",
     run=list_messages,
 )

@@ -28,7 +28,7 @@ PAGED_PROPERTIES = {
 def paged(page: Page[Any], asked: str | None, *, nothing: str) -> Paged:
     """The way on from `page`, which was asked for with the cursor `asked`; `nothing` is the note on an empty end."""
     stuck = page.next_cursor is not None and page.next_cursor == asked
-    lost = page.cursor_lost or (page.next_cursor is not None and not is_resumable_cursor(page.next_cursor))
+    lost = page.unusable_cursor or (page.next_cursor is not None and not is_resumable_cursor(page.next_cursor))
     next_cursor = None if stuck or lost else page.next_cursor
     result: Paged = {"has_more": next_cursor is not None}
     if next_cursor is not None:

@@ -11,7 +11,7 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
-from linq_mcp.tools.support.parameters import Refusal, declare
+from linq_mcp.tools.support.parameters import InvalidArgument, declare
 
 _E164 = re.compile(r"\+[1-9][0-9]{6,14}")
 _EMAIL = re.compile(r"[^\s@,;<>]{1,64}@[^\s@,;<>]{1,190}\.[^\s@,;<>.]{1,63}")
@@ -38,7 +38,7 @@ def integer(description: str, *, default: int, minimum: int, maximum: int) -> An
             value = float(value)
         whole = isinstance(value, int | float) and not isinstance(value, bool) and value % 1 == 0
         if not whole or not minimum <= value <= maximum:
-            raise Refusal(f"takes a whole number from {minimum} to {maximum}")
+            raise InvalidArgument(f"takes a whole number from {minimum} to {maximum}")
         return int(value)
 
     schema = {"type": "integer", "minimum": minimum, "maximum": maximum, "description": description}
@@ -56,7 +56,7 @@ def identifier(thing: str, source: str) -> Any:
     def read(value: Any) -> str:
         if isinstance(value, str) and _UUID.fullmatch(value.strip()):
             return value.strip()
-        raise Refusal(f"takes the UUID of a {thing}, as {source} give it")
+        raise InvalidArgument(f"takes the UUID of a {thing}, as {source} give it")
 
     schema = {"type": "string", "description": f"The {thing}'s id, from {source}."}
     return declare(schema, read, required=True)
@@ -110,11 +110,11 @@ def _refuse(valid: str, value: Any) -> str:
     """Refuse a handle; one that only has other punctuation is shown as it should be, a country is never guessed."""
     digits = re.sub(r"[\s().\-/+]", "", str(value)) if isinstance(value, str | int) else ""
     if not digits.isascii() or not digits.isdecimal():
-        raise Refusal(valid)
+        raise InvalidArgument(valid)
     told = str(value).strip().startswith(("+", "00")) or (len(digits) == len("12055550101") and digits[0] == "1")
     if told and _E164.fullmatch(f"+{digits.removeprefix('00')}"):
-        raise Refusal(f"{valid} (perhaps +{digits.removeprefix('00')}?)")
-    raise Refusal(f"{valid}, with + and the country code")
+        raise InvalidArgument(f"{valid} (perhaps +{digits.removeprefix('00')}?)")
+    raise InvalidArgument(f"{valid}, with + and the country code")
 
 
 def _read_cursor(value: Any) -> str:
@@ -122,14 +122,14 @@ def _read_cursor(value: Any) -> str:
         value = int(value)
     text = str(value).strip() if isinstance(value, str | int) and not isinstance(value, bool) else ""
     if not text or len(text) > _CURSOR_LIMIT or not text.isprintable():
-        raise Refusal("takes the `next_cursor` of the answer before, unchanged")
+        raise InvalidArgument("takes the `next_cursor` of the answer before, unchanged")
     return text
 
 
 def _read_text(value: Any) -> str:
     if isinstance(value, str | int) and not isinstance(value, bool) and len(str(value)) <= _TEXT_LIMIT:
         return str(value).strip()
-    raise Refusal(f"takes text of at most {_TEXT_LIMIT} characters")
+    raise InvalidArgument(f"takes text of at most {_TEXT_LIMIT} characters")
 
 
 def _read_sender(value: Any) -> str:
@@ -137,8 +137,8 @@ def _read_sender(value: Any) -> str:
         return "me"
     try:
         return _read_participant(value)
-    except Refusal as refusal:
-        raise Refusal(f'{refusal}, or "me"') from None
+    except InvalidArgument as refusal:
+        raise InvalidArgument(f'{refusal}, or "me"') from None
 
 
 def _read_flag(value: Any) -> bool:
@@ -146,7 +146,7 @@ def _read_flag(value: Any) -> bool:
         value = {"true": True, "false": False}.get(value.strip().lower(), value)
     if isinstance(value, bool):
         return value
-    raise Refusal("takes true or false")
+    raise InvalidArgument("takes true or false")
 
 
 def _read_words(value: Any) -> frozenset[str] | None:
@@ -158,13 +158,13 @@ def _read_words(value: Any) -> frozenset[str] | None:
     # In a strict mode that asks for every argument, an empty list is how models leave this one out.
     if isinstance(value, list) and all(isinstance(item, str) and _is_word(item) for item in value):
         return frozenset(re.sub(r"[ -]", "_", item.strip()).upper() for item in value) or None
-    raise Refusal('takes a list of words such as ["AT_RISK","CRITICAL"]')
+    raise InvalidArgument('takes a list of words such as ["AT_RISK","CRITICAL"]')
 
 
 def _read_word(value: Any) -> str:
     if isinstance(value, str) and _is_word(value):
         return value.strip()
-    raise Refusal("takes one word")
+    raise InvalidArgument("takes one word")
 
 
 def _is_word(value: str) -> bool:
@@ -179,4 +179,4 @@ def _read_time(value: Any) -> datetime:
             return read.replace(tzinfo=UTC) if read.tzinfo is None else read.astimezone(UTC)
         except (ValueError, OverflowError):
             pass
-    raise Refusal("takes a date such as 2026-11-20 or a time such as 2026-11-20T17:45:00Z")
+    raise InvalidArgument("takes a date such as 2026-11-20 or a time such as 2026-11-20T17:45:00Z")

@@ -47,7 +47,7 @@ _SYNONYMS = {
 }
 
 
-class Refusal(ValueError):
+class InvalidArgument(ValueError):
     """An argument's value can't be used; its text continues the sentence that begins with the argument's name."""
 
 
@@ -87,7 +87,7 @@ def read_arguments(arguments: type[ArgumentsT], given: Mapping[str, Any]) -> Arg
             continue
         try:
             values[attribute] = argument.read(value)
-        except Refusal as refusal:
+        except InvalidArgument as refusal:
             problems.append(f"`{name}` {refusal}, not {_shown(value)}.")
     if problems:
         raise ArgumentsError(problems)
@@ -102,7 +102,7 @@ def declare(
     required: bool = False,
     any_word: bool = False,
 ) -> Any:
-    """An argument of its own kind: its JSON schema, and a function that reads a value or raises `Refusal`.
+    """An argument of its own kind: its JSON schema, and a function that reads a value or raises `InvalidArgument`.
 
     With `any_word` words such as "none" are a value like any other.
     """
@@ -110,7 +110,7 @@ def declare(
     return field(metadata=metadata) if required else field(default=default, metadata=metadata)
 
 
-def present(given: Mapping[str, Any]) -> dict[str, Any]:
+def without_absent(given: Mapping[str, Any]) -> dict[str, Any]:
     """What of `given` is there at all: models write null, "" and "null" for what they leave out."""
     return {name: value for name, value in given.items() if not _is_absent(value)}
 

@@ -15,7 +15,7 @@ from zlib import crc32
 import anyio
 
 from linq_mcp.errors import ApiStatusError, ArgumentsError, LinqError
-from linq_mcp.tools.support.parameters import Refusal, declare
+from linq_mcp.tools.support.parameters import InvalidArgument, declare
 
 if TYPE_CHECKING:
     from linq_mcp.api.responses import Page
@@ -87,7 +87,7 @@ def position(description: str) -> Any:
 def _read_position(value: Any) -> ScanCursor:
     parts = value.strip().split("~", 3) if isinstance(value, str) and len(value) <= _POSITION_LIMIT else []
     if len(parts) != 4 or not (parts[1].isascii() and parts[1].isdecimal() and len(parts[1]) < 10):
-        raise Refusal("takes the `next_cursor` of the answer before, unchanged; leave it out to start again")
+        raise InvalidArgument("takes the `next_cursor` of the answer before, unchanged; leave it out to start again")
     question, offset, last_id, cursor = parts
     return ScanCursor(cursor or None, int(offset), last_id, question)
 
@@ -207,7 +207,7 @@ async def scan(
         if behind < len(page.items):
             resume = ScanCursor(at.cursor, behind, _kept(page.items[behind - 1].id), question)
             return reading.outcome(enough, resume=resume)
-        if page.cursor_lost:
+        if page.unusable_cursor:
             return reading.outcome("Linq gave a cursor that can't be sent again, so reading ends here; there is more.")
         if page.next_cursor is None:
             return reading.outcome(complete=True)

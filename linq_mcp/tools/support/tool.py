@@ -37,7 +37,7 @@ class Tool(Generic[ArgumentsT]):
     """One tool, read-only. `run` returns the JSON object of the answer; it raises only `LinqMcpError`.
 
     `arguments` is the dataclass the arguments are read into, `example` the arguments of a call that is right,
-    as JSON.
+    as JSON. `not_found` says where valid ids come from, for when Linq does not know the one that was given.
     """
 
     name: str
@@ -47,6 +47,7 @@ class Tool(Generic[ArgumentsT]):
     example: str
     output_schema: Mapping[str, Any]
     run: Callable[[ArgumentsT, Call], Awaitable[Mapping[str, Any]]]
+    not_found: str = ""
     seconds: float = CALL_SECONDS
 
     @property

@@ -409,7 +409,7 @@ async def test_what_is_no_page_is_unreadable(body: bytes, content_type: str | No
 )
 async def test_an_empty_page(body: bytes) -> None:
     """Also when it is odd in what does not matter."""
-    assert await list_chats(Server(Reply(body=body))) == Page([], 0, None, cursor_lost=False)
+    assert await list_chats(Server(Reply(body=body))) == Page([], 0, None, unusable_cursor=False)
 
 
 @pytest.mark.parametrize("status", [200, 201, 206, 299])
@@ -443,7 +443,7 @@ async def test_any_2xx_is_an_answer(status: int) -> None:
 async def test_forms_of_next_cursor(wire: str, cursor: str | None, lost: bool) -> None:
     """A cursor is text that can be sent again, or there is none; that one is lost is not hidden."""
     page = await list_chats(Server(Reply(body=b'{"chats":[],"next_cursor":' + wire.encode() + b"}")))
-    assert (page.next_cursor, page.cursor_lost) == (cursor, lost)
+    assert (page.next_cursor, page.unusable_cursor) == (cursor, lost)
 
 
 async def test_entries_that_are_no_chats_are_counted() -> None:
