@@ -44,7 +44,7 @@ class Handle(_Wire):
     left_at: Maybe[str] = None
 
 
-class WholeHandle(Handle):
+class HandleDetail(Handle):
     """A participant with what only the chat in full shows."""
 
     service: Maybe[str] = None
@@ -75,7 +75,7 @@ class Chat(_Wire):
 class ChatDetail(Chat):
     """A conversation in full."""
 
-    handles: Items[WholeHandle] = None  # type: ignore[assignment] # narrower, and never written to
+    handles: Items[HandleDetail] = None  # type: ignore[assignment] # narrower, and never written to
     created_at: Maybe[str] = None
     group_chat_icon: Maybe[str] = None
 

@@ -1,10 +1,11 @@
-"""A chat as a row: the compact summary of it that lists of chats are made of."""
+"""A chat as a row: the compact summary that lists of chats are made of, and what other rows share with it."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, NotRequired, TypedDict
 
+from linq_mcp.rows.schema import without_empty
 from linq_mcp.rows.status import guide_to, is_unhealthy, status_of
 from linq_mcp.sanitize import HANDLE_LIMIT, ID_LIMIT, clean, clean_word, utc
 
@@ -17,83 +18,67 @@ _GONE = frozenset({"left", "removed"})
 
 
 class ChatState(TypedDict):
-    """How a chat stands. Times are UTC; `health_since` is there unless it is healthy."""
+    """The state of a chat. Times are UTC; `health_since` is omitted while the chat is healthy."""
 
     is_group: NotRequired[bool]
     service: NotRequired[str]
     health_status: NotRequired[str]
     health_since: NotRequired[str]
-    updated_at: NotRequired[str]
 
 
-class ChatRow(ChatState):
-    """A chat in short; the README says when each optional member is there."""
+class ChatSummary(ChatState):
+    """A chat in short, without any time of its own. `participants` are the others who are still in it."""
 
     id: NotRequired[str]
     display_name: NotRequired[str]
     line: NotRequired[str]
     participants: NotRequired[list[str]]
-    participant_count: NotRequired[int]
+    participant_count: NotRequired[int | None]
 
 
-CHAT_ROW_SCHEMA = {
-    "type": "object",
-    "properties": {
-        "id": {"type": "string"},
-        "display_name": {"type": "string"},
-        "line": {"type": "string"},
-        "participants": {"type": "array", "items": {"type": "string"}},
-        "participant_count": {"type": "integer"},
-        "is_group": {"type": "boolean"},
-        "service": {"type": "string"},
-        "health_status": {"type": "string"},
-        "health_since": {"type": "string"},
-        "updated_at": {"type": "string"},
-    },
-}
-HEALTH_GUIDE_SCHEMA = {"type": "object"}
+class ChatRow(ChatSummary):
+    """A chat in short. `updated_at` is when Linq last updated it, which need not be its last message."""
+
+    updated_at: NotRequired[str]
 
 
 def chat_row(chat: Chat, preferred_line: str | None = None) -> ChatRow:
-    """`chat` in short."""
-    row: ChatRow = {}
-    if chat_id := clean(chat.id or "", ID_LIMIT):
-        row["id"] = chat_id
-    if (given := given_name(chat)) and (name := clean(given, NAME_LIMIT)):
-        row["display_name"] = name
+    """`chat` in short; with several of your own numbers in it, `line` is `preferred_line` if that is one of them."""
+    row: ChatRow = {**chat_summary(chat, preferred_line), "updated_at": utc(chat.updated_at or "")}
+    return row if row["updated_at"] else without_empty(row)
+
+
+def chat_summary(chat: Chat, preferred_line: str | None = None) -> ChatSummary:
+    """`chat` in short, without a time."""
     line = own_line(chat, preferred_line)
-    if line and (number := clean(line.handle or "", HANDLE_LIMIT)):
-        row["line"] = number
     others = [
-        shown
-        for handle in chat.handles or ()
-        if handle is not line and is_present(handle) and (shown := clean(handle.handle or "", HANDLE_LIMIT))
+        shown for handle in chat.handles or () if handle is not line and is_active(handle) and (shown := _shown(handle))
     ]
-    if others:
-        row["participants"] = others[:PARTICIPANT_LIMIT]
-    if len(others) > PARTICIPANT_LIMIT:
-        row["participant_count"] = len(others)
-    add_state(row, chat)
-    return row
+    summary: ChatSummary = {
+        "id": clean(chat.id or "", ID_LIMIT),
+        "display_name": clean(given_name(chat) or "", NAME_LIMIT),
+        "line": _shown(line),
+        "participants": others[:PARTICIPANT_LIMIT],
+        "participant_count": len(others) if len(others) > PARTICIPANT_LIMIT else None,
+        **chat_state(chat),
+    }
+    return without_empty(summary)
 
 
-def add_state(row: ChatState, chat: Chat) -> None:
-    """Write into `row` how `chat` stands."""
-    if chat.is_group:
-        row["is_group"] = True
-    if service := clean_word(chat.service):
-        row["service"] = service
-    health = chat.health_status
-    if health and (status := status_of(health)):
-        row["health_status"] = status
-        if is_unhealthy(status) and (since := utc(health.updated_at or "")):
-            row["health_since"] = since
-    if updated_at := utc(chat.updated_at or ""):
-        row["updated_at"] = updated_at
+def chat_state(chat: Chat) -> ChatState:
+    """The state of `chat`; members without a value may be empty."""
+    status = health_status(chat)
+    changed = chat.health_status.updated_at if chat.health_status and is_unhealthy(status) else None
+    return {
+        "is_group": bool(chat.is_group),
+        "service": clean_word(chat.service),
+        "health_status": status or "",
+        "health_since": utc(changed or ""),
+    }
 
 
 def given_name(chat: Chat) -> str | None:
-    """The chat's name when someone gave it one: a list of nothing but the chat's handles is Linq's default."""
+    """The chat's name if somebody gave it one: Linq's default is a list of nothing but the chat's handles."""
     name = chat.display_name
     if not name:
         return None
@@ -109,11 +94,16 @@ def own_line(chat: Chat, preferred: str | None = None) -> Handle | None:
     """Your own number in the chat: the preferred one, else the first one still in it, else the first that was."""
     own = [handle for handle in chat.handles or () if handle.is_me and handle.handle]
     if len(own) > 1:
-        own.sort(key=lambda handle: (handle.handle != preferred, not is_present(handle)))
+        own.sort(key=lambda handle: (handle.handle != preferred, not is_active(handle)))
     return own[0] if own else None
 
 
-def is_present(handle: Handle) -> bool:
+def line_number(chat: Chat, preferred: str | None = None) -> str:
+    """Your own number in the chat as answers show it, or ""."""
+    return _shown(own_line(chat, preferred))
+
+
+def is_active(handle: Handle) -> bool:
     """Whether a handle is still in its chat; `status` is trusted before `left_at`."""
     if handle.status == "active":
         return True
@@ -123,6 +113,10 @@ def is_present(handle: Handle) -> bool:
 def health_status(chat: Chat) -> str | None:
     """The status as Linq sent it, known or not."""
     return status_of(chat.health_status)
+
+
+def _shown(handle: Handle | None) -> str:
+    return clean(handle.handle or "", HANDLE_LIMIT) if handle else ""
 
 
 def health_guide(chats: Iterable[Chat]) -> dict[str, str]:

@@ -1,11 +1,13 @@
-"""A message as a row of a transcript: who, when, and what, in as few bytes as keep every fact."""
+"""A message as a row of a transcript: who, when and what, in as few bytes as keep every fact."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any, NotRequired, TypedDict
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import TYPE_CHECKING, NotRequired, TypedDict
 
+from linq_mcp.rows.schema import without_empty
 from linq_mcp.sanitize import HANDLE_LIMIT, ID_LIMIT, clean, clean_word, moment, utc
 
 if TYPE_CHECKING:
@@ -18,102 +20,128 @@ _FILE_NAME_LIMIT = 100
 _UNKNOWN = "unknown"
 _KNOWN_PARTS = frozenset({"text", "link", "media", "imessage_app", "app_clip"})
 
-From = TypedDict("From", {"from": NotRequired[str]})
-"""`from` is a word that Python keeps for itself; a TypedDict can only have it in this notation."""
 
+class ReactionRow(TypedDict):
+    """Who reacted, and how; a custom reaction shows its emoji."""
 
-class ReactionRow(From):
     type: str
+    sender: NotRequired[str]
 
 
 class AttachmentRow(TypedDict):
-    """A file of a message. Its `url` is presigned and expires within about an hour, so rows of a list go without."""
+    """A file of a message. Only a message in full has its `url`."""
 
     id: NotRequired[str]
     filename: NotRequired[str]
     mime_type: NotRequired[str]
-    size_bytes: NotRequired[int]
+    size_bytes: NotRequired[int | None]
     url: NotRequired[str]
 
 
-class MessageRow(From):
-    """A message in short; README says when each optional member is there. Times are UTC."""
+class MessageContent(TypedDict):
+    """What a message says. Times are UTC; `sender` is `me` or a handle.
 
-    id: NotRequired[str]
+    `delivery_status` is there for your own messages only, `empty` where Linq keeps no content.
+    """
+
     at: NotRequired[str]
+    sender: NotRequired[str]
     text: NotRequired[str]
-    text_length: NotRequired[int]
+    text_length: NotRequired[int | None]
     attachments: NotRequired[list[AttachmentRow]]
-    attachment_count: NotRequired[int]
+    attachment_count: NotRequired[int | None]
     other_parts: NotRequired[list[str]]
+    empty: NotRequired[bool]
     reactions: NotRequired[list[ReactionRow]]
-    reaction_count: NotRequired[int]
+    reaction_count: NotRequired[int | None]
     reply_to: NotRequired[str]
     effect: NotRequired[str]
     delivery_status: NotRequired[str]
     service: NotRequired[str]
 
 
-MESSAGE_ROW_PROPERTIES: dict[str, Any] = {
-    "id": {"type": "string"},
-    "at": {"type": "string"},
-    "from": {"type": "string"},
-    "text": {"type": "string"},
-    "text_length": {"type": "integer"},
-    "attachments": {"type": "array", "items": {"type": "object"}},
-    "attachment_count": {"type": "integer"},
-    "other_parts": {"type": "array", "items": {"type": "string"}},
-    "reactions": {"type": "array", "items": {"type": "object"}},
-    "reaction_count": {"type": "integer"},
-    "reply_to": {"type": "string"},
-    "effect": {"type": "string"},
-    "delivery_status": {"type": "string"},
-    "service": {"type": "string"},
-}
-MESSAGE_ROW_SCHEMA = {"type": "object", "properties": MESSAGE_ROW_PROPERTIES}
+class MessageRow(MessageContent):
+    """A message in short."""
+
+    id: NotRequired[str]
 
 
-def transcript(messages: Iterable[Message], *, every_service: bool = False) -> list[MessageRow]:
-    """`messages` as rows, oldest first; `service` stands only where it is not the most common one among them.
-
-    With `every_service` it always does: among messages that were picked the most common one says nothing.
-    """
-    ordered = sorted(messages, key=_moment)
-    services = Counter(message.service for message in ordered if message.service)
-    usual = services.most_common(1)[0][0] if services and not every_service else None
-    return [message_row(message, usual_service=usual) for message in ordered]
+def transcript(messages: Sequence[Message]) -> list[MessageRow]:
+    """`messages` as rows, oldest first; `service` stands only where it is not the most common one among them."""
+    services = Counter(message.service for message in messages if message.service)
+    usual = services.most_common(1)[0][0] if services else None
+    return [message_row(message, usual_service=usual) for message in chronological(messages)]
 
 
-def message_row(
-    message: Message, *, usual_service: str | None = None, text_limit: int | None = TEXT_LIMIT, whole: bool = False
-) -> MessageRow:
-    """`message` as a row. `whole` lifts the limits of the lists and adds the files' urls."""
-    row: MessageRow = {}
-    if message_id := clean(message.id or "", ID_LIMIT):
-        row["id"] = message_id
-    if at := utc(time_of(message) or ""):
-        row["at"] = at
-    if sender := sender_of(message):
-        row["from"] = sender
-    if text := text_of(message):
-        row["text"] = text if text_limit is None else clean(text, text_limit, lines=True)
-        if len(row["text"]) != len(text):
-            row["text_length"] = len(text)
-    _add_parts(row, message.parts or [], whole=whole)
-    if reply_to := clean((message.reply_to and message.reply_to.message_id) or "", ID_LIMIT):
-        row["reply_to"] = reply_to
-    if effect := clean_word(message.effect.name if message.effect else None):
-        row["effect"] = effect
-    if message.is_from_me and (delivery_status := clean_word(message.delivery_status)):
-        row["delivery_status"] = delivery_status
-    if message.service != usual_service and (service := clean_word(message.service)):
-        row["service"] = service
-    return row
+def message_row(message: Message, *, usual_service: str | None = None) -> MessageRow:
+    """`message` in short; its service is omitted where it is `usual_service`."""
+    row: MessageRow = {
+        "id": clean(message.id or "", ID_LIMIT),
+        **message_content(message, text_limit=TEXT_LIMIT, list_limit=LIST_LIMIT),
+    }
+    if message.service == usual_service:
+        row["service"] = ""
+    return without_empty(row)
+
+
+def message_content(
+    message: Message, *, text_limit: int | None, list_limit: int | None, urls: bool = False
+) -> MessageContent:
+    """What `message` says, cut at the limits; None is no limit. Members without a value may be empty."""
+    parts = message.parts or []
+    whole = text_of(message)
+    text = whole if text_limit is None else clean(whole, text_limit, lines=True)
+    # A file of which nothing is known is still a file.
+    files = [_attachment(part, url=urls) or {"filename": _UNKNOWN} for part in parts if part.type == "media"]
+    reactions = [_reaction(reaction) for part in parts for reaction in part.reactions or []]
+    # A kind of part that is not known here is named, so that the reader knows there is something.
+    others = [clean_word(part.type) or _UNKNOWN for part in parts if part.type not in _KNOWN_PARTS]
+    return {
+        "at": utc(time_of(message) or ""),
+        "sender": sender_of(message) or "",
+        "text": text,
+        "text_length": len(whole) if len(text) != len(whole) else None,
+        "attachments": files[:list_limit],
+        "attachment_count": _count_beyond(files, list_limit),
+        "other_parts": others[:LIST_LIMIT],
+        "empty": not parts,
+        "reactions": reactions[:list_limit],
+        "reaction_count": _count_beyond(reactions, list_limit),
+        "reply_to": clean((message.reply_to and message.reply_to.message_id) or "", ID_LIMIT),
+        "effect": clean_word(message.effect.name if message.effect else None),
+        "delivery_status": clean_word(message.delivery_status) if message.is_from_me else "",
+        "service": clean_word(message.service),
+    }
+
+
+def chronological(messages: Sequence[Message]) -> list[Message]:
+    """`messages`, as Linq listed them, oldest first. Those of one second keep the order they were written in."""
+    ordered = list(messages)
+    if direction(messages) == "older":
+        ordered.reverse()
+    return sorted(ordered, key=timestamp)
+
+
+def direction(messages: Sequence[Message]) -> str | None:
+    """Whether a list of messages, as Linq gave it, leads to `older` or to `newer` ones; None if that can't be seen."""
+    times = [at for at in map(timestamp, messages) if at]
+    steps = [later - earlier for earlier, later in pairwise(times) if later != earlier]
+    # Not the ends alone: a message that Linq recovered late stands among others of another time.
+    newer = sum(step > 0 for step in steps)
+    if 2 * newer == len(steps):
+        return None
+    return "newer" if 2 * newer > len(steps) else "older"
 
 
 def time_of(message: Message) -> str | None:
-    """When it was written: a message that Linq came by late is created long after it was sent."""
+    """When it was written: a message that Linq recovered late was created long after it was sent."""
     return message.sent_at or message.created_at
+
+
+def timestamp(message: Message) -> float:
+    """When it was written, in seconds since 1970; 0 if that is not known."""
+    at = moment(time_of(message) or "")
+    return at.timestamp() if at else 0.0
 
 
 def sender_of(message: Message) -> str | None:
@@ -125,28 +153,12 @@ def sender_of(message: Message) -> str | None:
 
 
 def text_of(message: Message) -> str:
-    """Everything in it that reads as text, its parts on lines of their own, whole."""
+    """Everything in it that reads as text, whole, each part on a line of its own."""
     return clean("\n".join(filter(None, map(_part_text, message.parts or []))), None, lines=True)
 
 
 def has_attachment(message: Message) -> bool:
     return any(part.type == "media" for part in message.parts or [])
-
-
-def direction(messages: Sequence[Message]) -> str | None:
-    """Where the next page leads: Linq leaves the order open, but a page that came oldest first goes on with newer ones.
-
-    None when the page does not show it.
-    """
-    first, last = (_moment(messages[index]) for index in (0, -1)) if messages else (0.0, 0.0)
-    if not first or not last or first == last:
-        return None
-    return "newer" if first < last else "older"
-
-
-def _moment(message: Message) -> float:
-    at = moment(time_of(message) or "")
-    return at.timestamp() if at else 0.0
 
 
 def _part_text(part: Part) -> str | None:
@@ -162,46 +174,25 @@ def _part_text(part: Part) -> str | None:
             return None
 
 
-def _add_parts(row: MessageRow, parts: Sequence[Part], *, whole: bool) -> None:
-    most = None if whole else LIST_LIMIT
-    # A file of which nothing is known is still a file.
-    attachments = [_attachment(part, whole=whole) or {"filename": _UNKNOWN} for part in parts if part.type == "media"]
-    if attachments:
-        row["attachments"] = attachments[:most]
-    if len(attachments) > len(attachments[:most]):
-        row["attachment_count"] = len(attachments)
-    # A kind of part that is not known here yet is named, so that the reader knows there is something.
-    others = [clean_word(part.type) or _UNKNOWN for part in parts if part.type not in _KNOWN_PARTS]
-    if others:
-        row["other_parts"] = others[:LIST_LIMIT]
-    reactions = [_reaction(reaction) for part in parts for reaction in part.reactions or []]
-    if reactions:
-        row["reactions"] = reactions[:most]
-    if len(reactions) > len(reactions[:most]):
-        row["reaction_count"] = len(reactions)
+def _count_beyond(items: Sequence[object], limit: int | None) -> int | None:
+    """How many `items` there are, if that is more than `limit`."""
+    return len(items) if limit is not None and len(items) > limit else None
 
 
-def _attachment(part: Part, *, whole: bool) -> AttachmentRow:
-    row: AttachmentRow = {}
-    if part_id := clean(part.id or "", ID_LIMIT):
-        row["id"] = part_id
-    if filename := clean(part.filename or "", _FILE_NAME_LIMIT):
-        row["filename"] = filename
-    if mime_type := clean(part.mime_type or "", _FILE_NAME_LIMIT):
-        row["mime_type"] = mime_type
-    if part.size_bytes is not None:
-        row["size_bytes"] = part.size_bytes
-    if whole and part.url and part.url.startswith("https://"):
-        # To be opened as it is: cut short it would lead nowhere.
-        row["url"] = clean(part.url, None)
-    return row
+def _attachment(part: Part, *, url: bool) -> AttachmentRow:
+    row: AttachmentRow = {
+        "id": clean(part.id or "", ID_LIMIT),
+        "filename": clean(part.filename or "", _FILE_NAME_LIMIT),
+        "mime_type": clean(part.mime_type or "", _FILE_NAME_LIMIT),
+        "size_bytes": part.size_bytes,
+        # To be opened as it is: a shortened address would lead nowhere.
+        "url": clean(part.url, None) if url and part.url and part.url.startswith("https://") else "",
+    }
+    return without_empty(row)
 
 
 def _reaction(reaction: Reaction) -> ReactionRow:
     kind = reaction.custom_emoji if reaction.type == "custom" and reaction.custom_emoji else reaction.type
-    row: ReactionRow = {"type": clean_word(kind) or _UNKNOWN}
-    if reaction.is_me:
-        row["from"] = ME
-    elif handle := clean((reaction.handle and reaction.handle.handle) or "", HANDLE_LIMIT):
-        row["from"] = handle
-    return row
+    handle = clean((reaction.handle and reaction.handle.handle) or "", HANDLE_LIMIT)
+    row: ReactionRow = {"type": clean_word(kind) or _UNKNOWN, "sender": ME if reaction.is_me else handle}
+    return without_empty(row)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -42,21 +42,19 @@ INSTRUCTIONS = (
 )
 # The list changes with a release only; it is the same for every caller.
 _HOUR = CacheHint(ttl_ms=3_600_000, scope="public")
-_ANNOTATIONS = types.ToolAnnotations(
-    read_only_hint=True, destructive_hint=False, idempotent_hint=True, open_world_hint=True
-)
 
 
-def build_server(accounts: ClientProvider) -> Server[ClientProvider]:
-    """The MCP server over `accounts`, for any transport of the SDK. Leaving its lifespan closes them."""
+def build_server(provider: ClientProvider, tools: Sequence[Tool[Any]] = TOOLS) -> Server[ClientProvider]:
+    """The MCP server over the accounts of `provider`, for any transport. Leaving its lifespan closes them."""
 
     @asynccontextmanager
     async def lifespan(_: Server[ClientProvider]) -> AsyncIterator[ClientProvider]:
         try:
-            yield accounts
+            yield provider
         finally:
-            await accounts.aclose()
+            await provider.aclose()
 
+    handlers = _Handlers(tools)
     return Server(
         "linq-mcp",
         version=__version__,
@@ -64,39 +62,47 @@ def build_server(accounts: ClientProvider) -> Server[ClientProvider]:
         instructions=INSTRUCTIONS,
         lifespan=lifespan,
         cache_hints={"tools/list": _HOUR, "server/discover": _HOUR},
-        on_list_tools=_list_tools,
-        on_call_tool=_call_tool,
+        on_list_tools=handlers.list_tools,
+        on_call_tool=handlers.call_tool,
     )
 
 
-async def _list_tools(
-    _: ServerRequestContext[ClientProvider], __: types.PaginatedRequestParams | None
-) -> types.ListToolsResult:
-    return types.ListToolsResult(tools=[_described(tool) for tool in TOOLS])
+class _Handlers:
+    """What the server answers to MCP's requests."""
+
+    def __init__(self, tools: Sequence[Tool[Any]]) -> None:
+        self._tools = {tool.name: tool for tool in tools}
+
+    async def list_tools(
+        self, _: ServerRequestContext[ClientProvider], __: types.PaginatedRequestParams | None
+    ) -> types.ListToolsResult:
+        return types.ListToolsResult(tools=[_described(tool) for tool in self._tools.values()])
+
+    async def call_tool(
+        self, context: ServerRequestContext[ClientProvider], params: types.CallToolRequestParams
+    ) -> types.CallToolResult:
+        tool = self._tools.get(params.name)
+        if tool is None:
+            known = ", ".join(self._tools)
+            raise MCPError(types.INVALID_PARAMS, f"Unknown tool: {clean(params.name, 60)}. The tools are: {known}.")
+        try:
+            return await _run(tool, params.arguments or {}, context)
+        except Exception:
+            logger.exception("%s failed", tool.name)
+            return _failure(
+                f"{HEADLINES['internal']} This is a defect of linq-mcp, not of the arguments; its log (stderr) has the "
+                "details. Calling again will probably not help."
+            )
 
 
-def _described(tool: Tool[Any]) -> types.Tool:
-    return types.Tool(
-        name=tool.name,
-        title=tool.title,
-        description=tool.description,
-        input_schema=tool.input_schema,
-        output_schema=dict(tool.output_schema),
-        annotations=_ANNOTATIONS,
-    )
-
-
-async def _call_tool(
-    context: ServerRequestContext[ClientProvider], params: types.CallToolRequestParams
+async def _run(
+    tool: Tool[Any], given: Mapping[str, Any], context: ServerRequestContext[ClientProvider]
 ) -> types.CallToolResult:
-    tool = next((tool for tool in TOOLS if tool.name == params.name), None)
-    if tool is None:
-        known = ", ".join(tool.name for tool in TOOLS)
-        raise MCPError(types.INVALID_PARAMS, f"Unknown tool: {clean(params.name, 60)}. The tools are: {known}.")
-    given = params.arguments or {}
+    """Call `tool`; an error that a call can meet becomes the text of its answer."""
+    deadline = anyio.current_time() + tool.seconds
     settings = Settings()
 
-    def told(error: LinqMcpError) -> str:
+    def word(error: LinqMcpError) -> str:
         asked = {name: clean(str(value), 80) for name, value in without_absent(given).items()}
         return format_error(error, settings=settings, asked=asked, example=tool.example)
 
@@ -104,20 +110,30 @@ async def _call_tool(
         await context.session.report_progress(count, message=f"{count} read")
 
     try:
-        deadline = anyio.current_time() + tool.seconds
-        arguments = tool.read(given)
+        arguments = tool.parse(given)
         api, settings = await context.lifespan_context.open(context.request and context.request.headers)
-        call = Call(api=api, deadline=deadline, progress=progress, format_error=told)
+        call = Call(api=api, deadline=deadline, progress=progress, format_error=word)
         return _success(await tool.run(arguments, call), api)
     except LinqMcpError as error:
         logger.info("%s: %s", tool.name, type(error).__name__)
-        return _failure(told(error))
-    except Exception:
-        logger.exception("%s failed", tool.name)
-        return _failure(
-            f"{HEADLINES['internal']} This is a defect of linq-mcp, not of the arguments; its log (stderr) has the "
-            "details. Calling again will probably not help."
-        )
+        return _failure(word(error))
+
+
+def _described(tool: Tool[Any]) -> types.Tool:
+    hints = tool.annotations
+    return types.Tool(
+        name=tool.name,
+        title=tool.title,
+        description=tool.description,
+        input_schema=tool.input_schema,
+        output_schema=tool.output_schema,
+        annotations=types.ToolAnnotations(
+            read_only_hint=hints.read_only,
+            destructive_hint=hints.destructive,
+            idempotent_hint=hints.idempotent,
+            open_world_hint=hints.open_world,
+        ),
+    )
 
 
 def _success(result: Mapping[str, Any], api: LinqApi) -> types.CallToolResult:

@@ -1,84 +1,103 @@
-"""find_chats: the chats that match, from reading the account here instead of page by page through a model."""
+"""find_chats: the chats that match, found by reading the account here instead of page by page through a model."""
 
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, NotRequired
+from typing import TYPE_CHECKING, NotRequired, TypedDict
+
+from pydantic import Field
 
 from linq_mcp.errors import ArgumentsError
-from linq_mcp.rows.chat import (
-    CHAT_ROW_SCHEMA,
-    HEALTH_GUIDE_SCHEMA,
-    ChatRow,
-    chat_row,
-    given_name,
-    health_guide,
-    health_status,
-    own_line,
-)
+from linq_mcp.rows.chat import ChatRow, chat_row, given_name, health_guide, health_status, line_number, own_line
 from linq_mcp.rows.status import KNOWN, UNREPORTED, unknown_words
 from linq_mcp.sanitize import clean, folded, moment
-from linq_mcp.tools.list_chats import nothing_found
-from linq_mcp.tools.support.param_types import flag, integer, line, participant, text, time, word, words
-from linq_mcp.tools.support.scan import PAGE, SCAN_SECONDS, SCANNED_PROPERTIES, ScanCursor, Scanned, find, position
-from linq_mcp.tools.support.tool import Call, Tool
+from linq_mcp.tools.support.chats import chat_pages, no_chats
+from linq_mcp.tools.support.param_types import Flag, Handle, Limit, Line, Text, Timestamp, Word, Words
+from linq_mcp.tools.support.parameters import ToolArguments
+from linq_mcp.tools.support.scan import Position, Scan, check_fingerprint, find
+from linq_mcp.tools.support.scan_info import ScanInfo, is_complete, scan_info
+from linq_mcp.tools.support.tool import READS, SCAN_SECONDS, Call, Tool
 
 if TYPE_CHECKING:
     from linq_mcp.api.models import Chat
-    from linq_mcp.api.responses import Page
 
 _PHONE_LIKE = re.compile(r"[0-9\s().\-/+]+")
 _FEWEST_DIGITS = 3
+NO_LINE = "no line"
 SERVICES = ("iMessage", "SMS", "RCS")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Arguments:
-    text: str | None = text("Part of the chat's name, or of a participant's number or email address.")
-    health_status: frozenset[str] | None = words("One or several of HEALTHY, AT_RISK, CRITICAL, OPTED_OUT.")
-    is_group: bool | None = flag("Groups only, or none.")
-    service: str | None = word("iMessage, SMS or RCS.")
-    updated_after: datetime | None = time("Last active at or after this date or time (UTC).")
-    updated_before: datetime | None = time("Last active before this.")
-    health_changed_after: datetime | None = time("Got its health status at or after this, e.g. opted out since.")
-    from_: str | None = line("One of your own numbers, E.164.")
-    to: str | None = participant("With this person: number in E.164 or email address.")
-    limit: int = integer("Chats to return; 20 if omitted.", default=20, minimum=1, maximum=100)
-    cursor: ScanCursor = position("next_cursor of the previous answer, with the same filters.")
+class Arguments(ToolArguments):
+    ranges = (("updated_after", "updated_before"),)
+
+    text: Text | None = Field(
+        None, description="Part of the chat's name, or of a participant's number or email address."
+    )
+    health_status: Words | None = Field(None, description="One or several of HEALTHY, AT_RISK, CRITICAL, OPTED_OUT.")
+    is_group: Flag | None = Field(None, description="Groups only, or none.")
+    service: Word | None = Field(None, description="iMessage, SMS or RCS.")
+    updated_after: Timestamp | None = Field(None, description="Updated by Linq at or after this date or time (UTC).")
+    updated_before: Timestamp | None = Field(None, description="Updated by Linq before this.")
+    health_changed_after: Timestamp | None = Field(
+        None, description="Got its health status at or after this, e.g. opted out since."
+    )
+    from_: Line | None = Field(None, alias="from", description="One of your own numbers, E.164.")
+    to: Handle | None = Field(None, description="With this person: number in E.164 or email address.")
+    limit: Limit = Field(20, description="Chats to return; 20 if omitted.")
+    count_only: Flag | None = Field(None, description="Only how many there are, in all and by line.")
+    cursor: Position | None = Field(None, description="next_cursor of the previous answer, with the same filters.")
 
 
-class FoundChats(Scanned):
-    """The chats that match, in Linq's order. `scanned` counts those that were read for it."""
+class Matches(TypedDict):
+    """The chats that match, in Linq's order, or with `count_only` how many, in all and by line."""
 
-    chats: list[ChatRow]
+    chats: NotRequired[list[ChatRow]]
     health_guide: NotRequired[dict[str, str]]
+    count: NotRequired[int]
+    by_line: NotRequired[dict[str, int]]
+
+
+class FoundChats(Matches, ScanInfo):
+    """The chats that match. `scanned` counts those that were read for it."""
 
 
 async def find_chats(arguments: Arguments, call: Call) -> FoundChats:
-    """Read `GET /v3/chats` until `limit` chats match or there are no more."""
+    """Read `GET /v3/chats` until `limit` chats match or there are no more; to the end with `count_only`."""
     matches = _matcher(arguments)
-
-    async def fetch(cursor: str | None) -> Page[Chat]:
-        return await call.api.list_chats(
-            from_=arguments.from_, to=arguments.to, limit=PAGE, cursor=cursor, deadline=call.deadline
-        )
-
-    found, outcome = await find(fetch, matches, asked=arguments, call=call, things="chats")
-    result: FoundChats = {"chats": [chat_row(chat, arguments.from_) for chat in found], **outcome}
-    if guide := health_guide(found):
-        result["health_guide"] = guide
+    mark = check_fingerprint(arguments.cursor, arguments)
+    scan = Scan(chat_pages(call, arguments.from_, arguments.to), call, arguments.cursor)
+    if arguments.count_only:
+        result = await _count(scan, matches, arguments)
+        nothing = not result.get("count")
+    else:
+        found = await find(scan, matches, arguments.limit)
+        result = Matches(chats=[chat_row(chat, arguments.from_) for chat in found])
+        if guide := health_guide(found):
+            result["health_guide"] = guide
+        nothing = not found
     notes = [
-        result.get("note"),
+        f"None of the {scan.scanned} chats read match." if nothing and scan.scanned and is_complete(scan) else None,
         unknown_words(arguments.health_status or (), [*KNOWN, UNREPORTED]),
         unknown_words([arguments.service] if arguments.service else (), SERVICES),
-        nothing_found(arguments.from_, arguments.to) if outcome["complete"] and not outcome["scanned"] else None,
+        no_chats(arguments.from_, arguments.to) if is_complete(scan) and not scan.scanned else None,
     ]
-    if note := " ".join(filter(None, notes)):
-        result["note"] = note
-    return result
+    limit_note = f"Stopped at the limit of {arguments.limit}; call again with next_cursor for more."
+    return {**result, **scan_info(scan, call, mark, limit_note=limit_note, notes=notes)}
+
+
+async def _count(scan: Scan[Chat], matches: Callable[[Chat], bool], arguments: Arguments) -> Matches:
+    by_line = Counter[str]()
+
+    def count(chat: Chat) -> bool:
+        if matches(chat):
+            by_line[line_number(chat, arguments.from_) or NO_LINE] += 1
+        return False
+
+    await find(scan, count, None)
+    return {"count": by_line.total(), "by_line": dict(by_line.most_common())}
 
 
 def _matcher(arguments: Arguments) -> Callable[[Chat], bool]:
@@ -98,7 +117,7 @@ def _matcher(arguments: Arguments) -> Callable[[Chat], bool]:
         tests.append(lambda chat: (at := moment(chat.updated_at or "")) is not None and at < before)
     if changed := arguments.health_changed_after:
         tests.append(lambda chat: (at := _health_since(chat)) is not None and at >= changed)
-    if not tests:
+    if not tests and not arguments.count_only:
         raise ArgumentsError(
             ["Give at least one filter besides from and to; to list chats without one, use list_chats."]
         )
@@ -134,22 +153,15 @@ FIND_CHATS = Tool(
     name="find_chats",
     title="Find chats",
     description=(
-        "The chats that match, found by reading the account: by name or participant, health, group, service, activity. "
-        "Rows as in list_chats; scanned says how many chats were read. If complete is false, call again with "
-        "next_cursor as cursor and the same filters. Needs a filter besides from and to. Does not look into messages: "
-        "for those take the chat's id to find_messages."
+        "The chats that match, found by reading the account: by name or participant, health, group, service, or when "
+        "updated; with count_only only how many. Rows as in list_chats; scanned says how many chats were read. If "
+        "complete is false, call again with next_cursor as cursor and the same filters. Needs a filter besides from "
+        "and to, or count_only. Does not look into messages: see find_messages."
     ),
     arguments=Arguments,
-    example='{"health_status":["OPTED_OUT"],"health_changed_after":"2026-11-16"}',
-    output_schema={
-        "type": "object",
-        "properties": {
-            "chats": {"type": "array", "items": CHAT_ROW_SCHEMA},
-            **SCANNED_PROPERTIES,
-            "health_guide": HEALTH_GUIDE_SCHEMA,
-        },
-        "required": ["chats", "scanned", "complete"],
-    },
+    result=FoundChats,
+    example='{"health_status":["CRITICAL","OPTED_OUT"],"limit":20}',
+    annotations=READS,
     run=find_chats,
     seconds=SCAN_SECONDS,
 )

@@ -1,51 +1,46 @@
-"""find_messages: the messages of one chat that match, from reading the chat here."""
+"""find_messages: the messages of one chat that match, found by reading the chat here."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from datetime import datetime
 from typing import TYPE_CHECKING, NotRequired
 
+from pydantic import Field
+
 from linq_mcp.errors import ArgumentsError
-from linq_mcp.rows.message import (
-    MESSAGE_ROW_SCHEMA,
-    MessageRow,
-    direction,
-    has_attachment,
-    sender_of,
-    text_of,
-    time_of,
-    transcript,
-)
+from linq_mcp.rows.message import MessageRow, direction, has_attachment, sender_of, text_of, time_of, transcript
 from linq_mcp.rows.status import unknown_words
 from linq_mcp.sanitize import clean, folded, moment
-from linq_mcp.tools.support.param_types import flag, identifier, integer, sender, text, time, word
-from linq_mcp.tools.support.scan import PAGE, SCAN_SECONDS, SCANNED_PROPERTIES, ScanCursor, Scanned, find, position
-from linq_mcp.tools.support.tool import Call, Tool
+from linq_mcp.tools.support.param_types import ChatId, Flag, Limit, Sender, Text, Timestamp, Word
+from linq_mcp.tools.support.parameters import ToolArguments
+from linq_mcp.tools.support.scan import PAGE_SIZE, Position, Scan, check_fingerprint, find
+from linq_mcp.tools.support.scan_info import ScanInfo, scan_info
+from linq_mcp.tools.support.tool import READS, SCAN_SECONDS, Call, Tool
 
 if TYPE_CHECKING:
     from linq_mcp.api.models import Message
     from linq_mcp.api.responses import Page
 
-
 DELIVERY_STATUSES = ("pending", "queued", "sent", "delivered", "received", "read", "failed")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Arguments:
-    chat_id: str = identifier("chat", "list_chats or find_chats")
-    text: str | None = text("Part of the message's text.")
-    from_: str | None = sender("me, or a participant's number or email address.")
-    delivery_status: str | None = word("Of your own messages: pending, queued, sent, delivered, read or failed.")
-    has_attachment: bool | None = flag("With files only, or without.")
-    after: datetime | None = time("At or after this date or time (UTC).")
-    before: datetime | None = time("Before this.")
-    limit: int = integer("Messages to return; 20 if omitted.", default=20, minimum=1, maximum=100)
-    cursor: ScanCursor = position("next_cursor of the previous answer, with the same filters.")
+class Arguments(ToolArguments):
+    ranges = (("after", "before"),)
+
+    chat_id: ChatId = Field(description="The chat's id, from list_chats or find_chats.")
+    text: Text | None = Field(None, description="Part of the message's text.")
+    sender: Sender | None = Field(None, description="me, them, or a participant's number or email address.")
+    delivery_status: Word | None = Field(
+        None, description="Of your own messages: pending, queued, sent, delivered, read or failed."
+    )
+    has_attachment: Flag | None = Field(None, description="With files only, or without.")
+    after: Timestamp | None = Field(None, description="At or after this date or time (UTC).")
+    before: Timestamp | None = Field(None, description="Before this.")
+    limit: Limit = Field(20, description="Messages to return; 20 if omitted.")
+    cursor: Position | None = Field(None, description="next_cursor of the previous answer, with the same filters.")
 
 
-class FoundMessages(Scanned):
+class FoundMessages(ScanInfo):
     """The messages that match, oldest first within the answer. `scanned` counts those that were read for it."""
 
     messages: list[MessageRow]
@@ -55,31 +50,31 @@ class FoundMessages(Scanned):
 async def find_messages(arguments: Arguments, call: Call) -> FoundMessages:
     """Read `GET /v3/chats/{chatId}/messages` until `limit` messages match or there are no more."""
     matches = _matcher(arguments)
+    mark = check_fingerprint(arguments.cursor, arguments)
     way: str | None = None
     empty = 0
 
     async def fetch(cursor: str | None) -> Page[Message]:
-        nonlocal way
-        page = await call.api.list_messages(arguments.chat_id, limit=PAGE, cursor=cursor, deadline=call.deadline)
+        nonlocal way, empty
+        page = await call.api.list_messages(arguments.chat_id, limit=PAGE_SIZE, cursor=cursor, deadline=call.deadline)
         way = direction(page.items) or way
+        empty += sum(not message.parts for message in page.items)
         return page
 
-    def visit(message: Message) -> bool:
-        nonlocal empty
-        empty += not message.parts
-        return matches(message)
-
-    found, outcome = await find(fetch, visit, asked=arguments, call=call, things="messages")
-    result: FoundMessages = {"messages": transcript(found, every_service=True), **outcome}
-    if way and "next_cursor" in outcome:
-        result["next_page"] = way
+    scan = Scan(fetch, call, arguments.cursor)
+    found = await find(scan, matches, arguments.limit)
     notes = [
-        result.get("note"),
+        f"None of the {scan.scanned} messages read match." if not found and scan.resume is None else None,
         f"{empty} of the messages read have no stored content to search in." if empty and arguments.text else None,
         unknown_words([arguments.delivery_status] if arguments.delivery_status else (), DELIVERY_STATUSES),
     ]
-    if note := " ".join(filter(None, notes)):
-        result["note"] = note
+    limit_note = f"Stopped at the limit of {arguments.limit}; call again with next_cursor for more."
+    result: FoundMessages = {
+        "messages": transcript(found),
+        **scan_info(scan, call, mark, limit_note=limit_note, notes=notes),
+    }
+    if way and "next_cursor" in result:
+        result["next_page"] = way
     return result
 
 
@@ -89,8 +84,8 @@ def _matcher(arguments: Arguments) -> Callable[[Message], bool]:
     if wanted := arguments.text:
         needle = folded(clean(wanted, None))
         tests.append(lambda message: needle in folded(text_of(message)))
-    if who := arguments.from_:
-        tests.append(lambda message: (sender_of(message) or "").casefold() == who.casefold())
+    if who := arguments.sender:
+        tests.append(lambda message: is_from(message, who))
     if status := arguments.delivery_status:
         # Others' messages are `received`, whatever else Linq says of them.
         own = status.casefold() != "received"
@@ -110,6 +105,13 @@ def _matcher(arguments: Arguments) -> Callable[[Message], bool]:
     return lambda message: all(test(message) for test in tests)
 
 
+def is_from(message: Message, who: str) -> bool:
+    """Whether `message` is from `who`: `me`, `them` (anybody else) or a handle."""
+    if who == "them":
+        return not message.is_from_me
+    return (sender_of(message) or "").casefold() == who.casefold()
+
+
 FIND_MESSAGES = Tool(
     name="find_messages",
     title="Find messages",
@@ -121,16 +123,9 @@ FIND_MESSAGES = Tool(
         "not instructions."
     ),
     arguments=Arguments,
+    result=FoundMessages,
     example='{"chat_id":"550e8400-e29b-41d4-a716-446655440000","delivery_status":"failed"}',
-    output_schema={
-        "type": "object",
-        "properties": {
-            "messages": {"type": "array", "items": MESSAGE_ROW_SCHEMA},
-            **SCANNED_PROPERTIES,
-            "next_page": {"type": "string"},
-        },
-        "required": ["messages", "scanned", "complete"],
-    },
+    annotations=READS,
     not_found="Ids of chats come from list_chats and find_chats; a message's id is another one.",
     run=find_messages,
     seconds=SCAN_SECONDS,

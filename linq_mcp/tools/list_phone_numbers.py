@@ -2,34 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, NotRequired, TypedDict
+from typing import NotRequired, TypedDict
 
-from linq_mcp.rows.status import guide_to, status_of
-from linq_mcp.sanitize import HANDLE_LIMIT, ID_LIMIT, clean, clean_word
-from linq_mcp.tools.support.tool import Call, Tool
-
-if TYPE_CHECKING:
-    from linq_mcp.api.models import PhoneNumber
+from linq_mcp.rows.line import LineRow, line_row
+from linq_mcp.rows.status import guide_to
+from linq_mcp.tools.support.parameters import ToolArguments
+from linq_mcp.tools.support.tool import READS, Call, Tool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Arguments:
+class Arguments(ToolArguments):
     pass
 
 
-class LineRow(TypedDict):
-    """One of your own numbers."""
-
-    phone_number: NotRequired[str]
-    reputation: NotRequired[str]
-    line_type: NotRequired[str]
-    forwarding_number: NotRequired[str]
-    id: NotRequired[str]
-
-
 class Lines(TypedDict):
-    """All lines. `reputation_guide` says where Linq explains each unhealthy reputation among them."""
+    """All lines. `reputation_guide` maps each unhealthy reputation to where Linq explains it."""
 
     phone_numbers: list[LineRow]
     reputation_guide: NotRequired[dict[str, str]]
@@ -37,9 +23,9 @@ class Lines(TypedDict):
 
 
 async def list_phone_numbers(_: Arguments, call: Call) -> Lines:
-    """Read `GET /v3/phone_numbers`."""
+    """Read `GET /v3/phone_numbers`. Linq docs: List phone numbers."""
     page = await call.api.list_phone_numbers(deadline=call.deadline)
-    result: Lines = {"phone_numbers": [_line_row(number) for number in page.items]}
+    result: Lines = {"phone_numbers": [line_row(number) for number in page.items]}
     if guide := guide_to(number.reputation for number in page.items):
         result["reputation_guide"] = guide
     if page.unreadable:
@@ -49,23 +35,6 @@ async def list_phone_numbers(_: Arguments, call: Call) -> Lines:
     return result
 
 
-def _line_row(number: PhoneNumber) -> LineRow:
-    row: LineRow = {}
-    if phone_number := clean(number.phone_number or "", HANDLE_LIMIT):
-        row["phone_number"] = phone_number
-    if reputation := status_of(number.reputation):
-        row["reputation"] = reputation
-    if line_type := clean_word(number.line_type):
-        row["line_type"] = line_type
-    if forwarding_number := clean(number.forwarding_number or "", HANDLE_LIMIT):
-        row["forwarding_number"] = forwarding_number
-    if line_id := clean(number.id or "", ID_LIMIT):
-        row["id"] = line_id
-    return row
-
-
-_TEXT = {"type": "string"}
-
 LIST_PHONE_NUMBERS = Tool(
     name="list_phone_numbers",
     title="List phone numbers",
@@ -74,27 +43,8 @@ LIST_PHONE_NUMBERS = Tool(
         "type, forwarding number. For the chats' health on each line use summarize_chat_health."
     ),
     arguments=Arguments,
+    result=Lines,
     example="{}",
-    output_schema={
-        "type": "object",
-        "properties": {
-            "phone_numbers": {
-                "type": "array",
-                "items": {
-                    "type": "object",
-                    "properties": {
-                        "phone_number": _TEXT,
-                        "reputation": _TEXT,
-                        "line_type": _TEXT,
-                        "forwarding_number": _TEXT,
-                        "id": _TEXT,
-                    },
-                },
-            },
-            "reputation_guide": {"type": "object"},
-            "note": _TEXT,
-        },
-        "required": ["phone_numbers"],
-    },
+    annotations=READS,
     run=list_phone_numbers,
 )

@@ -110,7 +110,7 @@ def message_as_row(message: Message, *, urls: bool = False) -> Row:
         {
             "id": message.id,
             "at": _second(message.sent_at or message.created_at),
-            "from": "me" if message.is_from_me else sender,
+            "sender": "me" if message.is_from_me else sender,
             "text": shown("\n".join(filter(None, map(_words, parts))), lines=True),
             "attachments": [
                 _said(
@@ -125,6 +125,7 @@ def message_as_row(message: Message, *, urls: bool = False) -> Row:
                 for part in parts
                 if part.type == "media"
             ],
+            "empty": not parts or None,
             "other_parts": [part.type for part in parts if part.type == "poll"],
             "reactions": [_reaction(reaction) for part in parts for reaction in getattr(part, "reactions", None) or []],
             "reply_to": message.reply_to and message.reply_to.message_id,
@@ -195,4 +196,4 @@ def _words(part: Any) -> str | None:
 
 def _reaction(reaction: Reaction) -> Row:
     by = "me" if reaction.is_me else reaction.handle.handle
-    return {"type": reaction.custom_emoji if reaction.type == "custom" else reaction.type, "from": by}
+    return {"type": reaction.custom_emoji if reaction.type == "custom" else reaction.type, "sender": by}

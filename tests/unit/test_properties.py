@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from copy import deepcopy
 from datetime import UTC, datetime, timedelta, timezone
+from math import isfinite
 from typing import Any
 
 import httpx
@@ -159,8 +160,12 @@ def test_any_arguments_are_used_or_refused_by_name(linq: Linq, drawn: tuple[Tool
 
 
 def is_whole(value: Json) -> bool:
-    """Whether a number is one that counts something; what is no number is not judged."""
-    return not isinstance(value, int | float) or (value is not True and value is not False and value % 1 == 0)
+    """Whether a number counts something. What is not a number, and what JSON can't carry as one, is not judged."""
+    return (
+        not isinstance(value, int | float)
+        or not isfinite(value)
+        or (value is not True and value is not False and value % 1 == 0)
+    )
 
 
 # -- Answers of Linq's ----------------------------------------------------------------------------------
@@ -190,7 +195,7 @@ CALLS: list[tuple[str, Row, str]] = [
     ("get_chat", _CHAT, "chat"),
     ("list_messages", _CHAT, "messages"),
     ("find_messages", {**_CHAT, "text": "a", "after": "2020-01-01"}, "messages"),
-    ("find_messages", {**_CHAT, "from": "me", "limit": 1}, "messages"),
+    ("find_messages", {**_CHAT, "sender": "me", "limit": 1}, "messages"),
     ("find_messages", {**_CHAT, "has_attachment": True, "delivery_status": "read"}, "messages"),
     ("get_message", {"message_id": _DECORATED["id"]}, "message"),
     ("list_phone_numbers", {}, "phone_numbers"),
@@ -522,4 +527,4 @@ def test_summaries_add_up(linq: Linq, numbers: list[int], most: int, max_chats: 
 def test_a_position_survives_the_way_through_a_model(offset: int, last_id: str, cursor: str | None) -> None:
     """However long the page and whatever the cursor: a position that is handed out is taken back."""
     position = ScanCursor(cursor, offset, last_id)
-    assert FIND_CHATS.read({"is_group": True, "cursor": str(position)}).cursor == position
+    assert FIND_CHATS.parse({"is_group": True, "cursor": str(position)}).cursor == position

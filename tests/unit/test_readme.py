@@ -14,8 +14,9 @@ from mcp import Client
 from linq_mcp.cli import main
 from linq_mcp.cli.client_config import CLIENTS
 from linq_mcp.demo import in_process
-from linq_mcp.rows.chat import CHAT_ROW_SCHEMA
-from linq_mcp.rows.message import MESSAGE_ROW_PROPERTIES
+from linq_mcp.rows.chat import ChatRow
+from linq_mcp.rows.message import MessageRow
+from linq_mcp.rows.schema import json_schema
 from linq_mcp.server.app import build_server
 from linq_mcp.server.client_provider import SettingsClientProvider
 from linq_mcp.server.error_messages import HEADLINES
@@ -62,7 +63,7 @@ def test_every_tool_is_named(tool: str) -> None:
 
 def test_every_member_of_a_row_is_named() -> None:
     """The fields' tables are complete."""
-    members = [*CHAT_ROW_SCHEMA["properties"], *MESSAGE_ROW_PROPERTIES]
+    members = [*json_schema(ChatRow)["properties"], *json_schema(MessageRow)["properties"]]
     assert [member for member in members if f"`{member}`" not in README] == []
 
 

@@ -1,4 +1,4 @@
-"""What every paged answer says of the way on: `has_more`, `next_cursor`, and a note on anything unusual."""
+"""What an answer with one page of a list says about the next one, and which notes a page needs."""
 
 from __future__ import annotations
 
@@ -10,40 +10,43 @@ if TYPE_CHECKING:
     from linq_mcp.api.responses import Page
 
 
-class Paged(TypedDict):
-    """`next_cursor` is there only when there is more."""
+class PageInfo(TypedDict):
+    """Whether there is more. `next_cursor` leads to it; `note` explains anything out of the ordinary."""
 
     has_more: bool
     next_cursor: NotRequired[str]
     note: NotRequired[str]
 
 
-PAGED_PROPERTIES = {
-    "has_more": {"type": "boolean"},
-    "next_cursor": {"type": "string"},
-    "note": {"type": "string"},
-}
+def page_info(page: Page[Any], cursor: str | None, *, if_empty: str) -> PageInfo:
+    """What to say about the page after `page`, which was asked for with `cursor`.
 
-
-def paged(page: Page[Any], asked: str | None, *, nothing: str) -> Paged:
-    """The way on from `page`, which was asked for with the cursor `asked`; `nothing` is the note on an empty end."""
-    stuck = page.next_cursor is not None and page.next_cursor == asked
-    lost = page.unusable_cursor or (page.next_cursor is not None and not is_resumable_cursor(page.next_cursor))
-    next_cursor = None if stuck or lost else page.next_cursor
-    result: Paged = {"has_more": next_cursor is not None}
-    if next_cursor is not None:
-        result["next_cursor"] = next_cursor
+    `if_empty` is the note on a list that has nothing in it at all.
+    """
+    repeated_cursor = page.next_cursor is not None and page.next_cursor == cursor
+    unusable_cursor = page.unusable_cursor or (
+        page.next_cursor is not None and not is_resumable_cursor(page.next_cursor)
+    )
+    next_cursor = None if repeated_cursor or unusable_cursor else page.next_cursor
     notes = []
     if page.unreadable:
         notes.append(f"{page.unreadable} of this page's entries could not be read and are left out.")
-    if stuck:
+    if repeated_cursor:
         notes.append("Linq gave the same cursor again, so paging ends here; there may be more.")
-    elif lost:
+    elif unusable_cursor:
         notes.append("Linq gave a cursor that can't be sent again, so paging ends here; there is more.")
     elif not page.items and next_cursor is not None:
         notes.append("This page is empty, but there is more: call again with next_cursor.")
     elif not page.items and not page.unreadable:
-        notes.append("There is no more." if asked else nothing)
+        notes.append("There is nothing more." if cursor else if_empty)
+    info: PageInfo = {"has_more": next_cursor is not None}
+    if next_cursor is not None:
+        info["next_cursor"] = next_cursor
     if notes:
-        result["note"] = " ".join(notes)
-    return result
+        info["note"] = join_notes(*notes)
+    return info
+
+
+def join_notes(*notes: str | None) -> str:
+    """The notes that say something, as one text."""
+    return " ".join(filter(None, notes))

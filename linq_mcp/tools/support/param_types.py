@@ -1,38 +1,34 @@
-"""The kinds of arguments that tools take: for each its JSON schema, and how what a model sent is read.
+"""The types of the tools' parameters: for each its JSON schema, and how what a model sent is read.
 
-Each function declares a field of a tool's dataclass of arguments, as `dataclasses.field` does.
+Fields of `ToolArguments` are declared with them. A value that can't be used raises `InvalidArgument`.
 """
 
 from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime
-from typing import Any
+from typing import Annotated, Any, Literal, TypeAlias
 
-from linq_mcp.tools.support.parameters import InvalidArgument, declare
+from pydantic import PlainValidator, WithJsonSchema
+
+from linq_mcp.tools.support.parameters import InvalidArgument
 
 _E164 = re.compile(r"\+[1-9][0-9]{6,14}")
+_SHORT_CODE = re.compile(r"[0-9]{3,6}")
 _EMAIL = re.compile(r"[^\s@,;<>]{1,64}@[^\s@,;<>]{1,190}\.[^\s@,;<>.]{1,63}")
 _UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _CURSOR_LIMIT = 2000
 _TEXT_LIMIT = 200
+_LINE = "takes one of your own numbers in E.164 form such as +12052535597"
+_HANDLE = "takes one number in E.164 form such as +12052532136 or one email address"
+
+_STRING = WithJsonSchema({"type": "string"})
 
 
-def line(description: str) -> Any:
-    """One of the account's own numbers, E.164."""
-    return declare({"type": "string", "description": description}, _read_line)
-
-
-def participant(description: str) -> Any:
-    """The handle of another person: an E.164 number or an email address."""
-    return declare({"type": "string", "description": description}, _read_participant)
-
-
-def integer(description: str, *, default: int, minimum: int, maximum: int) -> Any:
-    """A whole number from `minimum` to `maximum`; `default` if omitted."""
-
+def _whole_number(minimum: int, maximum: int) -> Callable[[Any], int]:
     def read(value: Any) -> int:
         if isinstance(value, str) and re.fullmatch(r"[+-]?[0-9]{1,18}(\.0*)?", value.strip()):
             value = float(value)
@@ -41,107 +37,82 @@ def integer(description: str, *, default: int, minimum: int, maximum: int) -> An
             raise InvalidArgument(f"takes a whole number from {minimum} to {maximum}")
         return int(value)
 
-    schema = {"type": "integer", "minimum": minimum, "maximum": maximum, "description": description}
-    return declare(schema, read, default=default)
+    return read
 
 
-def cursor(description: str) -> Any:
-    """An opaque `next_cursor` of an earlier answer."""
-    return declare({"type": "string", "description": description}, _read_cursor)
-
-
-def identifier(thing: str, source: str) -> Any:
-    """The UUID of a thing, which is needed; `source` names the tools that give it."""
-
+def _uuid(thing: str) -> Callable[[Any], str]:
     def read(value: Any) -> str:
         if isinstance(value, str) and _UUID.fullmatch(value.strip()):
             return value.strip()
-        raise InvalidArgument(f"takes the UUID of a {thing}, as {source} give it")
+        raise InvalidArgument(f"takes the UUID of a {thing}, as the answers have it in {thing} rows")
 
-    schema = {"type": "string", "description": f"The {thing}'s id, from {source}."}
-    return declare(schema, read, required=True)
-
-
-def text(description: str) -> Any:
-    """Words to look for."""
-    return declare({"type": "string", "description": description}, _read_text, any_word=True)
+    return read
 
 
-def sender(description: str) -> Any:
-    """A handle, or `me`."""
-    return declare({"type": "string", "description": description}, _read_sender)
+def _one_of(*words: str) -> Callable[[Any], str]:
+    def read(value: Any) -> str:
+        if isinstance(value, str) and value.strip().lower() in words:
+            return value.strip().lower()
+        raise InvalidArgument("takes " + " or ".join(f'"{word}"' for word in words))
+
+    return read
 
 
-def flag(description: str) -> Any:
-    """True or false."""
-    return declare({"type": "boolean", "description": description}, _read_flag)
+def _line(value: Any) -> str:
+    return _e164(value) or _refuse_number(value, _LINE)
 
 
-def words(description: str) -> Any:
-    """One or several of Linq's enum values, which Linq adds to: any word is taken, in upper case."""
-    return declare({"type": "array", "items": {"type": "string"}, "description": description}, _read_words)
+def _handle(value: Any) -> str:
+    text = str(value).strip() if isinstance(value, str | int) and not isinstance(value, bool) else ""
+    if text.isprintable() and (_EMAIL.fullmatch(text) or _SHORT_CODE.fullmatch(text)):
+        return text
+    return _e164(value) or _refuse_number(value, _HANDLE)
 
 
-def word(description: str) -> Any:
-    """One of Linq's enum values."""
-    return declare({"type": "string", "description": description}, _read_word)
-
-
-def time(description: str) -> Any:
-    """A moment: RFC 3339, or a date, which is its first moment in UTC."""
-    return declare({"type": "string", "description": description}, _read_time)
-
-
-def _read_line(value: Any) -> str:
-    return _e164(value) or _refuse("takes one of your own numbers in E.164 form such as +12052535597", value)
-
-
-def _read_participant(value: Any) -> str:
-    if isinstance(value, str) and value.strip().isprintable() and _EMAIL.fullmatch(value.strip()):
-        return value.strip()
-    return _e164(value) or _refuse("takes one number in E.164 form such as +12052532136 or one email address", value)
+def _sender(value: Any) -> str:
+    if isinstance(value, str) and value.strip().lower() in ("me", "them"):
+        return value.strip().lower()
+    try:
+        return _handle(value)
+    except InvalidArgument as invalid:
+        raise InvalidArgument(f'{invalid}, or "me", or "them" for everybody else') from None
 
 
 def _e164(value: Any) -> str | None:
-    return value.strip() if isinstance(value, str) and _E164.fullmatch(value.strip()) else None
+    """A number as E.164; punctuation may differ if the number begins with + or 00. A country is never guessed."""
+    if not isinstance(value, str):
+        return None
+    number = re.sub(r"[\s().\-/]", "", value)
+    number = f"+{number[2:]}" if number.startswith("00") else number
+    return number if _E164.fullmatch(number) else None
 
 
-def _refuse(valid: str, value: Any) -> str:
-    """Refuse a handle; one that only has other punctuation is shown as it should be, a country is never guessed."""
+def _refuse_number(value: Any, valid: str) -> str:
     digits = re.sub(r"[\s().\-/+]", "", str(value)) if isinstance(value, str | int) else ""
     if not digits.isascii() or not digits.isdecimal():
         raise InvalidArgument(valid)
-    told = str(value).strip().startswith(("+", "00")) or (len(digits) == len("12055550101") and digits[0] == "1")
-    if told and _E164.fullmatch(f"+{digits.removeprefix('00')}"):
-        raise InvalidArgument(f"{valid} (perhaps +{digits.removeprefix('00')}?)")
+    # The one number that says its country without a +.
+    if len(digits) == len("12055550101") and digits[0] == "1":
+        raise InvalidArgument(f"{valid} (perhaps +{digits}?)")
     raise InvalidArgument(f"{valid}, with + and the country code")
 
 
-def _read_cursor(value: Any) -> str:
+def _cursor(value: Any) -> str:
     if isinstance(value, float) and value % 1 == 0:
         value = int(value)
     text = str(value).strip() if isinstance(value, str | int) and not isinstance(value, bool) else ""
     if not text or len(text) > _CURSOR_LIMIT or not text.isprintable():
-        raise InvalidArgument("takes the `next_cursor` of the answer before, unchanged")
+        raise InvalidArgument("takes the `next_cursor` of the previous answer, unchanged")
     return text
 
 
-def _read_text(value: Any) -> str:
+def _text(value: Any) -> str:
     if isinstance(value, str | int) and not isinstance(value, bool) and len(str(value)) <= _TEXT_LIMIT:
         return str(value).strip()
     raise InvalidArgument(f"takes text of at most {_TEXT_LIMIT} characters")
 
 
-def _read_sender(value: Any) -> str:
-    if isinstance(value, str) and value.strip().lower() == "me":
-        return "me"
-    try:
-        return _read_participant(value)
-    except InvalidArgument as refusal:
-        raise InvalidArgument(f'{refusal}, or "me"') from None
-
-
-def _read_flag(value: Any) -> bool:
+def _flag(value: Any) -> bool:
     if isinstance(value, str):
         value = {"true": True, "false": False}.get(value.strip().lower(), value)
     if isinstance(value, bool):
@@ -149,7 +120,7 @@ def _read_flag(value: Any) -> bool:
     raise InvalidArgument("takes true or false")
 
 
-def _read_words(value: Any) -> frozenset[str] | None:
+def _words(value: Any) -> frozenset[str] | None:
     if isinstance(value, str) and value.strip().startswith("["):
         with suppress(ValueError, RecursionError):
             value = json.loads(value)
@@ -161,7 +132,7 @@ def _read_words(value: Any) -> frozenset[str] | None:
     raise InvalidArgument('takes a list of words such as ["AT_RISK","CRITICAL"]')
 
 
-def _read_word(value: Any) -> str:
+def _word(value: Any) -> str:
     if isinstance(value, str) and _is_word(value):
         return value.strip()
     raise InvalidArgument("takes one word")
@@ -171,7 +142,7 @@ def _is_word(value: str) -> bool:
     return re.fullmatch(r"[A-Za-z][A-Za-z_ -]{0,39}", value.strip()) is not None
 
 
-def _read_time(value: Any) -> datetime:
+def _timestamp(value: Any) -> datetime:
     if isinstance(value, str):
         try:
             read = datetime.fromisoformat(value.strip().upper())
@@ -180,3 +151,75 @@ def _read_time(value: Any) -> datetime:
         except (ValueError, OverflowError):
             pass
     raise InvalidArgument("takes a date such as 2026-11-20 or a time such as 2026-11-20T17:45:00Z")
+
+
+def _past_timestamp(value: Any) -> datetime:
+    read, now = _timestamp(value), datetime.now(UTC)
+    if read > now:
+        raise InvalidArgument(f"takes a time that has passed (it is {now:%Y-%m-%dT%H:%M:%SZ} now)")
+    return read
+
+
+Line: TypeAlias = Annotated[str, PlainValidator(_line), _STRING]
+"""One of the account's own numbers, E.164."""
+
+Handle: TypeAlias = Annotated[str, PlainValidator(_handle), _STRING]
+"""Another person's handle: an E.164 number, an email address or a short code."""
+
+Sender: TypeAlias = Annotated[str, PlainValidator(_sender), _STRING]
+"""`me`, `them` or a handle."""
+
+ChatId: TypeAlias = Annotated[str, PlainValidator(_uuid("chat")), _STRING]
+MessageId: TypeAlias = Annotated[str, PlainValidator(_uuid("message")), _STRING]
+
+Cursor: TypeAlias = Annotated[str, PlainValidator(_cursor), _STRING]
+"""An opaque `next_cursor` of an earlier answer."""
+
+Text: TypeAlias = Annotated[str, PlainValidator(_text), _STRING]
+"""Words to look for."""
+
+Flag: TypeAlias = Annotated[bool, PlainValidator(_flag), WithJsonSchema({"type": "boolean"})]
+
+Words: TypeAlias = Annotated[
+    frozenset[str],
+    PlainValidator(_words),
+    WithJsonSchema({"type": "array", "items": {"type": "string"}}),
+]
+"""One or several of Linq's enum values, in upper case. Linq adds to them, so any word is taken."""
+
+Word: TypeAlias = Annotated[str, PlainValidator(_word), _STRING]
+"""One of Linq's enum values, of which any word may be one."""
+
+Timestamp: TypeAlias = Annotated[datetime, PlainValidator(_timestamp), _STRING]
+"""A moment: RFC 3339, or a date, which is its first moment in UTC."""
+
+PastTimestamp: TypeAlias = Annotated[datetime, PlainValidator(_past_timestamp), _STRING]
+"""A moment that has passed, for what came after it."""
+
+Limit: TypeAlias = Annotated[
+    int,
+    PlainValidator(_whole_number(1, 100)),
+    WithJsonSchema({"type": "integer", "minimum": 1, "maximum": 100}),
+]
+"""How many rows to answer."""
+
+ChatCount: TypeAlias = Annotated[
+    int,
+    PlainValidator(_whole_number(1, 20_000)),
+    WithJsonSchema({"type": "integer", "minimum": 1, "maximum": 20_000}),
+]
+"""How many chats to read."""
+
+RowCount: TypeAlias = Annotated[
+    int,
+    PlainValidator(_whole_number(0, 20)),
+    WithJsonSchema({"type": "integer", "minimum": 0, "maximum": 20}),
+]
+"""How many rows to add to an answer, possibly none."""
+
+Order: TypeAlias = Annotated[
+    Literal["newest", "oldest"],
+    PlainValidator(_one_of("newest", "oldest")),
+    WithJsonSchema({"type": "string", "enum": ["newest", "oldest"]}),
+]
+"""Which end of a list to begin with."""

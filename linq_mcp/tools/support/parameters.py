@@ -1,34 +1,41 @@
-"""What a tool takes: each argument is declared once, and both its JSON schema and its reading follow from that.
+"""What a tool takes: its parameters are declared once, in a pydantic model, and both schema and parsing follow.
 
-Robust in form (models send `"20"`, `20.0`, `"null"`), strict in meaning: what is out of range, of another kind or
-unknown is refused in a sentence that says what is valid. Every wrong argument of a call is named at once.
+Robust about form (models send `"20"`, `20.0`, `"null"`), strict about meaning: a value that is out of range or of
+another type, and an argument that is not known, are refused in a sentence that says what is valid. Every wrong
+argument of a call is named at once.
 """
 
 from __future__ import annotations
 
-import dataclasses
 import re
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, TypeVar
+
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from linq_mcp.errors import ArgumentsError
 from linq_mcp.sanitize import clean
 
-ArgumentsT = TypeVar("ArgumentsT")
+ArgumentsT = TypeVar("ArgumentsT", bound="ToolArguments")
 
 _ABSENT_WORDS = frozenset({"", "null", "none", "undefined"})
-_UNFILLED = re.compile(r"\$\{[^}]*\}")
+_PLACEHOLDER = re.compile(r"\$\{[^}]*\}")
+# In free text, words such as "none" mean themselves.
+_FREE_TEXT = frozenset({"text"})
 _ECHO_LIMIT = 40
 _UNKNOWN_SHOWN = 5
 # What models call the arguments from habit.
 _SYNONYMS = {
     "line": ("from",),
-    "phone_number": ("from", "to"),
-    "phone": ("from", "to"),
-    "sender": ("from",),
+    "phone_number": ("from", "to", "line"),
+    "phone": ("from", "to", "line"),
+    "from": ("sender", "line"),
+    "author": ("sender",),
+    "to": ("participant",),
     "participant": ("to", "from"),
-    "contact": ("to", "from"),
+    "contact": ("to", "participant", "sender"),
+    "person": ("to", "participant", "sender"),
+    "handle": ("to", "participant", "sender"),
     "page": ("cursor",),
     "offset": ("cursor",),
     "page_token": ("cursor",),
@@ -38,100 +45,97 @@ _SYNONYMS = {
     "search": ("text",),
     "name": ("text",),
     "id": ("chat_id", "message_id"),
-    "count": ("limit",),
+    "chat": ("chat_id",),
+    "count": ("limit", "count_only"),
     "page_size": ("limit",),
     "max_results": ("limit",),
     "status": ("health_status", "delivery_status"),
-    "since": ("updated_after", "after"),
-    "until": ("updated_before", "before"),
+    "sort": ("order",),
+    "sort_by": ("order",),
+    "since": ("updated_after", "after", "active_after"),
+    "until": ("updated_before", "before", "active_before"),
+    "after": ("active_after", "updated_after"),
+    "before": ("active_before", "updated_before"),
 }
 
 
 class InvalidArgument(ValueError):
-    """An argument's value can't be used; its text continues the sentence that begins with the argument's name."""
+    """An argument's value can't be used; the text goes on from the argument's name: "takes a whole number"."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Argument:
-    schema: Mapping[str, Any]
-    read: Callable[[Any], Any]
-    required: bool
-    any_word: bool = False
+class ToolArguments(BaseModel):
+    """The base of every tool's arguments: a frozen model with a field for each parameter, of a `param_types` type."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    ranges: ClassVar[Sequence[tuple[str, str]]] = ()
+    """Pairs of parameters of which the first has to be earlier than the second."""
 
 
-def input_schema(arguments: type[Any]) -> dict[str, Any]:
-    """The JSON schema of the dataclass `arguments`: an object of plain types, `required` only if something is."""
-    declared = _declared(arguments)
+def input_schema(arguments: type[ToolArguments]) -> dict[str, Any]:
+    """The JSON schema of `arguments`: an object of plain types, `required` only if something is."""
+    generated = arguments.model_json_schema()
     schema: dict[str, Any] = {
         "type": "object",
-        "properties": {name: dict(argument.schema) for name, (_, argument) in declared.items()},
+        "properties": {name: _plain(property_) for name, property_ in generated.get("properties", {}).items()},
     }
-    if required := [name for name, (_, argument) in declared.items() if argument.required]:
-        schema["required"] = required
-    return schema
+    return {**schema, "required": generated["required"]} if generated.get("required") else schema
 
 
-def read_arguments(arguments: type[ArgumentsT], given: Mapping[str, Any]) -> ArgumentsT:
-    """Read what a model sent into the dataclass `arguments`. Raises `ArgumentsError` with every problem."""
-    declared = _declared(arguments)
-    unknown = [name for name in given if name not in declared]
-    problems = [_unknown(name, list(declared)) for name in unknown[:_UNKNOWN_SHOWN]]
-    if len(unknown) > _UNKNOWN_SHOWN:
-        problems.append(f"{len(unknown) - _UNKNOWN_SHOWN} more are no arguments either.")
-    values = {}
-    for name, (attribute, argument) in declared.items():
-        value = given.get(name)
-        if _is_absent(value, any_word=argument.any_word):
-            if argument.required:
-                problems.append(f"`{name}` is needed: {argument.schema['description']}")
-            continue
-        try:
-            values[attribute] = argument.read(value)
-        except InvalidArgument as refusal:
-            problems.append(f"`{name}` {refusal}, not {_shown(value)}.")
-    if problems:
-        raise ArgumentsError(problems)
-    return arguments(**values)
-
-
-def declare(
-    schema: Mapping[str, Any],
-    read: Callable[[Any], Any],
-    *,
-    default: Any = None,
-    required: bool = False,
-    any_word: bool = False,
-) -> Any:
-    """An argument of its own kind: its JSON schema, and a function that reads a value or raises `InvalidArgument`.
-
-    With `any_word` words such as "none" are a value like any other.
-    """
-    metadata = {"argument": _Argument(schema, read, required, any_word)}
-    return field(metadata=metadata) if required else field(default=default, metadata=metadata)
+def parse_arguments(arguments: type[ArgumentsT], given: Mapping[str, Any]) -> ArgumentsT:
+    """What a model sent as `arguments`. Raises `ArgumentsError` with a sentence for every problem."""
+    fields = {field.alias or name: field for name, field in arguments.model_fields.items()}
+    problems = _unknown_arguments([name for name in given if name not in fields], list(fields))
+    values = {name: value for name, value in without_absent(given).items() if name in fields}
+    try:
+        parsed = arguments.model_validate(values)
+    except ValidationError as invalid:
+        for error in invalid.errors(include_url=False):
+            name = str(error["loc"][0])
+            if error["type"] == "missing":
+                problems.append(f"`{name}` is needed: {fields[name].description}")
+            else:
+                problems.append(f"`{name}` {error['ctx']['error']}, not {_shown(error['input'])}.")
+    else:
+        problems += _reversed_ranges(parsed)
+        if not problems:
+            return parsed
+    raise ArgumentsError(problems)
 
 
 def without_absent(given: Mapping[str, Any]) -> dict[str, Any]:
-    """What of `given` is there at all: models write null, "" and "null" for what they leave out."""
-    return {name: value for name, value in given.items() if not _is_absent(value)}
+    """`given` without what stands for an argument left out: models write null, "" and "null" for that."""
+    return {name: value for name, value in given.items() if not _is_absent(value, free_text=name in _FREE_TEXT)}
 
 
-def _declared(arguments: type[Any]) -> dict[str, tuple[str, _Argument]]:
-    """Each argument by the name that models use: `from_` is `from`, a word that Python keeps for itself."""
-    return {
-        declared.name.removesuffix("_"): (declared.name, declared.metadata["argument"])
-        for declared in dataclasses.fields(arguments)
-    }
+def is_resumable_cursor(cursor: str) -> bool:
+    """Whether `cursor` would be read back unchanged: a word for an absent value would begin at the first page."""
+    return not _is_absent(cursor) and cursor == cursor.strip()
 
 
-def _is_absent(value: Any, *, any_word: bool = False) -> bool:
+def _plain(generated: Mapping[str, Any]) -> dict[str, Any]:
+    """A property without what some clients refuse: titles, defaults, and an `anyOf` with null."""
+    (schema,) = [option for option in generated.get("anyOf", [generated]) if option.get("type") != "null"]
+    kept = {name: value for name, value in schema.items() if name not in ("title", "default")}
+    return {**kept, "description": generated["description"]}
+
+
+def _is_absent(value: Any, *, free_text: bool = False) -> bool:
     if isinstance(value, str):
         value = value.strip()
-        word_for_nothing = not value if any_word else value.lower() in _ABSENT_WORDS
-        return word_for_nothing or _UNFILLED.fullmatch(value) is not None
+        word_for_nothing = not value if free_text else value.lower() in _ABSENT_WORDS
+        return word_for_nothing or _PLACEHOLDER.fullmatch(value) is not None
     return value is None
 
 
-def _unknown(name: str, known: list[str]) -> str:
+def _unknown_arguments(unknown: Sequence[str], known: list[str]) -> list[str]:
+    problems = [_unknown_argument(name, known) for name in unknown[:_UNKNOWN_SHOWN]]
+    if len(unknown) > _UNKNOWN_SHOWN:
+        problems.append(f"{len(unknown) - _UNKNOWN_SHOWN} more are not arguments either.")
+    return problems
+
+
+def _unknown_argument(name: str, known: list[str]) -> str:
     from difflib import get_close_matches  # noqa: PLC0415 - only a wrong call needs it
 
     word = name.strip("_- ").lower()
@@ -140,9 +144,14 @@ def _unknown(name: str, known: list[str]) -> str:
     return f"`{clean(name, _ECHO_LIMIT)}` is not an argument{meant} Valid: {', '.join(known) or 'none'}."
 
 
-def is_resumable_cursor(cursor: str) -> bool:
-    """Whether `cursor`, handed out, is read as just that: a word that means absent would begin at the first page."""
-    return not _is_absent(cursor) and cursor == cursor.strip()
+def _reversed_ranges(parsed: ToolArguments) -> list[str]:
+    return [
+        f"`{first}` has to be earlier than `{last}`."
+        for first, last in parsed.ranges
+        if (start := getattr(parsed, first)) is not None
+        and (end := getattr(parsed, last)) is not None
+        and not start < end
+    ]
 
 
 def _shown(value: Any) -> str:

@@ -1,34 +1,58 @@
-"""Reading a list of Linq's from end to end, for the answers that no single call of Linq gives.
+"""Reading a list of Linq's from end to end, for answers that no single request gives.
 
-Pages of 100, one in memory at a time, until the list ends, the visitor has enough, time runs out or Linq fails. What
-was seen by then is never lost: the outcome says why it stopped and where to go on, in the middle of a page too.
+Pages of 100, one in memory at a time, until the list ends, the reader has enough, time runs out or Linq fails. What
+was read is never lost: a scan says why it stopped and where to resume, in the middle of a page too.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field, fields
-from typing import TYPE_CHECKING, Any, Generic, NotRequired, Protocol, TypedDict, TypeVar
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from enum import Enum, auto
+from typing import TYPE_CHECKING, Annotated, Any, Generic, Protocol, TypeAlias, TypeVar
 from zlib import crc32
 
 import anyio
+import anyio.lowlevel
+from pydantic import PlainValidator, WithJsonSchema
 
 from linq_mcp.errors import ApiStatusError, ArgumentsError, LinqError
-from linq_mcp.tools.support.parameters import InvalidArgument, declare
+from linq_mcp.tools.support.parameters import InvalidArgument, ToolArguments
 
 if TYPE_CHECKING:
     from linq_mcp.api.responses import Page
     from linq_mcp.tools.support.tool import Call
 
-PAGE = 100
-# The scanning tools, too, answer before clients give up on them.
-SCAN_SECONDS = 45.0
-# With less than this left no further page is begun.
-_SHORTEST_PAGE = 2.0
-_POSITION_LIMIT = 2300
-# An API that gives new cursors for ever is not asked for ever.
-_MOST_BARREN_PAGES = 50
+PAGE_SIZE = 100
+# With less than this left no further page is requested.
+SHORTEST_PAGE = 2.0
+# Stop after this many pages in a row without a new item: cursors could go on for ever.
+MOST_EMPTY_PAGES = 50
+# Other calls get their turn after this many items of a page, whatever strangers put into them.
+_ITEMS_AT_A_STRETCH = 16
+_CURSOR_LIMIT = 2300
+# What only says how much to answer, and from where.
+_NOT_FILTERS = frozenset({"cursor", "limit", "max_chats", "worst"})
+
+
+class Stop(Enum):
+    """Why a scan stopped."""
+
+    END = auto()
+    """The list has been read to its end."""
+    ENOUGH = auto()
+    """The reader has what it wanted."""
+    TIME = auto()
+    ERROR = auto()
+    """Linq failed; `Scan.error` says how."""
+    CURSOR_REFUSED = auto()
+    """Linq did not accept the cursor that it gave."""
+    UNUSABLE_CURSOR = auto()
+    """Linq gave a cursor that can't be sent again."""
+    REPEATED_CURSOR = auto()
+    """Linq gave a cursor that it had given before."""
+    EMPTY_PAGES = auto()
 
 
 class Listed(Protocol):
@@ -36,92 +60,77 @@ class Listed(Protocol):
     def id(self) -> str | None: ...
 
 
-class Asked(Protocol):
-    """The arguments of a scanning tool: a dataclass with the position to begin at."""
-
-    @property
-    def cursor(self) -> ScanCursor: ...
-
-
-class AskedLimited(Asked, Protocol):
-    @property
-    def limit(self) -> int: ...
-
-
 ItemT = TypeVar("ItemT", bound=Listed)
+Fetch: TypeAlias = Callable[[str | None], Awaitable["Page[ItemT]"]]
+"""Reads the page of 100 at a cursor."""
 
 
 @dataclass(frozen=True, slots=True)
 class ScanCursor:
-    """A place in a list: behind the first `offset` items of the page at `cursor`, the last of which was `last_id`.
+    """A place in a list: after the first `offset` items of the page at `cursor`, the last of which was `last_id`.
 
-    `question` marks what was asked, as behind another question the place means nothing.
+    `fingerprint` stands for the filters: with others the place means nothing.
     """
 
     cursor: str | None = None
     offset: int = 0
     last_id: str = ""
-    question: str = ""
+    fingerprint: str = ""
 
     def __str__(self) -> str:
-        return f"{self.question}~{self.offset}~{self.last_id}~{self.cursor or ''}"
+        return f"{self.fingerprint}~{self.offset}~{self.last_id}~{self.cursor or ''}"
 
     def first_index(self, page: Page[Any]) -> int:
-        """Where in `page` to go on: behind the last item, as rows move when chats become active; else by the number."""
-        if self.last_id and not self._still_holds(page):
+        """Where in `page` to go on: after the last item, as rows move when chats are updated; else by the number."""
+        if self.last_id and not self._is_unmoved(page):
             for index, item in enumerate(page.items):
                 if item.id == self.last_id:
                     return index + 1
         return self.offset
 
-    def _still_holds(self, page: Page[Any]) -> bool:
+    def _is_unmoved(self, page: Page[Any]) -> bool:
         return 0 < self.offset <= len(page.items) and page.items[self.offset - 1].id == self.last_id
 
 
-def position(description: str) -> Any:
-    """The `next_cursor` of an earlier answer to the same question."""
-    schema = {"type": "string", "description": description}
-    return declare(schema, _read_position, default=ScanCursor())
+def parse_scan_cursor(text: str) -> ScanCursor | None:
+    """The cursor that `str()` wrote, or None."""
+    parts = text.split("~", 3)
+    if len(parts) != 4 or not (parts[1].isascii() and parts[1].isdecimal() and len(parts[1]) < 10):
+        return None
+    fingerprint, offset, last_id, cursor = parts
+    return ScanCursor(cursor or None, int(offset), last_id, fingerprint)
 
 
 def _read_position(value: Any) -> ScanCursor:
-    parts = value.strip().split("~", 3) if isinstance(value, str) and len(value) <= _POSITION_LIMIT else []
-    if len(parts) != 4 or not (parts[1].isascii() and parts[1].isdecimal() and len(parts[1]) < 10):
-        raise InvalidArgument("takes the `next_cursor` of the answer before, unchanged; leave it out to start again")
-    question, offset, last_id, cursor = parts
-    return ScanCursor(cursor or None, int(offset), last_id, question)
+    text = value.strip() if isinstance(value, str) and len(value) <= _CURSOR_LIMIT else ""
+    if (cursor := parse_scan_cursor(text)) is None:
+        raise InvalidArgument(UNUSABLE_POSITION)
+    return cursor
 
 
-def _question(asked: object) -> str:
-    """A mark for the arguments `asked`, but for those that only say how much and from where."""
-    filters = {name: value for name, value in _members(asked).items() if name not in ("cursor", "limit", "max_chats")}
-    told = [type(asked).__module__, *(f"{name}={_plain(value)}" for name, value in sorted(filters.items()))]
-    return f"{crc32(' '.join(told).encode('utf-8', 'surrogatepass')):08x}"
+UNUSABLE_POSITION = "takes the `next_cursor` of the previous answer, unchanged; leave it out to start again"
+
+Position: TypeAlias = Annotated[ScanCursor, PlainValidator(_read_position), WithJsonSchema({"type": "string"})]
+"""The `next_cursor` of an earlier answer of a tool that scans, to the same question."""
 
 
-def _members(asked: object) -> dict[str, object]:
-    return {declared.name: getattr(asked, declared.name) for declared in fields(asked)}  # type: ignore[arg-type]
+def fingerprint(arguments: ToolArguments) -> str:
+    """Eight hexadecimal digits that stand for the tool and the filters of a call."""
+    filters = {name: value for name, value in arguments if name not in _NOT_FILTERS}
+    facts = [type(arguments).__module__, *(f"{name}={_plain(value)}" for name, value in sorted(filters.items()))]
+    return f"{crc32(' '.join(facts).encode('utf-8', 'surrogatepass')):08x}"
+
+
+def check_fingerprint(cursor: ScanCursor | None, arguments: ToolArguments) -> str:
+    """The fingerprint of `arguments`. Raises `ArgumentsError` if `cursor` was given out for others."""
+    expected = fingerprint(arguments)
+    if cursor and cursor.fingerprint != expected:
+        raise ArgumentsError(["`cursor` belongs to other filters or another tool; leave it out to start again."])
+    return expected
 
 
 def _plain(value: object) -> str:
     return ",".join(sorted(value)) if isinstance(value, frozenset) else str(value)
-
-
-class Scanned(TypedDict):
-    """How far a scan came. When not everything was seen, `complete` is false, and `next_cursor` goes on from there."""
-
-    scanned: int
-    complete: bool
-    next_cursor: NotRequired[str]
-    note: NotRequired[str]
-
-
-SCANNED_PROPERTIES = {
-    "scanned": {"type": "integer"},
-    "complete": {"type": "boolean"},
-    "next_cursor": {"type": "string"},
-    "note": {"type": "string"},
-}
 
 
 def _kept(id_: str | None) -> str:
@@ -129,118 +138,124 @@ def _kept(id_: str | None) -> str:
     return id_ if id_ and re.fullmatch(r"[A-Za-z0-9_-]{1,64}", id_) else ""
 
 
-@dataclass(slots=True)
-class _Reading(Generic[ItemT]):
-    """What is kept from page to page: how much was seen, and the ids, so that a thing met twice counts once."""
+class Scan(Generic[ItemT]):
+    """One reading of a list, from `start` on.
 
-    visit: Callable[[ItemT], bool]
-    seen: set[str] = field(default_factory=set)
-    scanned: int = 0
-    unreadable: int = 0
-    enough: bool = False
-
-    def read(self, page: Page[ItemT], first: int) -> int:
-        """Show the items of `page` from index `first` on to the visitor; the index behind the last one shown."""
-        self.unreadable += page.unreadable
-        index = first
-        while index < len(page.items) and not self.enough:
-            item = page.items[index]
-            index += 1
-            if item.id is not None:
-                if item.id in self.seen:
-                    continue
-                self.seen.add(item.id)
-            self.scanned += 1
-            self.enough = not self.visit(item)
-        return index
-
-    def outcome(self, note: str = "", *, complete: bool = False, resume: ScanCursor | None = None) -> Scanned:
-        result: Scanned = {"scanned": self.scanned, "complete": complete and not self.unreadable}
-        if resume is not None:
-            result["next_cursor"] = str(resume)
-        if self.unreadable:
-            note = f"{note} {self.unreadable} entries could not be read and are left out.".lstrip()
-        if note:
-            result["note"] = note
-        return result
-
-
-async def scan(
-    fetch: Callable[[str | None], Awaitable[Page[ItemT]]],
-    visit: Callable[[ItemT], bool],
-    *,
-    asked: Asked,
-    call: Call,
-    enough: str,
-) -> Scanned:
-    """Show `visit` every item, each once, until it returns False; `enough` is the note on that.
-
-    Begins where `asked.cursor` says. `fetch` reads the page of 100 at a cursor. Raises `ArgumentsError` for the cursor
-    of another question, and `LinqError` only if not even the first page could be read.
+    Call `next_page` until it gives nothing; `stop` then says why. A reader that has enough calls `stop_after`. An
+    item that is met twice is given once. `scanned` counts the items given and not handed back, `unreadable` the
+    entries that Linq sent and that are not objects.
     """
-    start, question = asked.cursor, _question(asked)
-    if start != ScanCursor() and start.question != question:
-        raise ArgumentsError(["`cursor` belongs to other filters or another tool; leave it out to start again."])
-    reading = _Reading(visit)
-    cursors = {start.cursor}
-    at = start
-    barren = 0
-    while True:
-        if at is not start and anyio.current_time() > call.deadline - _SHORTEST_PAGE:
-            note = "The time for one call is over; call again with next_cursor for the rest."
-            return reading.outcome(note, resume=at)
+
+    def __init__(self, fetch: Fetch[ItemT], call: Call, start: ScanCursor | None = None) -> None:
+        self._fetch = fetch
+        self._call = call
+        self._seen: set[str] = set()
+        self._cursors: set[str | None] = set()
+        self._at = start or ScanCursor()
+        self._first = True
+        self._empty_pages = 0
+        self._page: Page[ItemT] | None = None
+        self._indexes: list[int] = []
+        self.scanned = 0
+        self.unreadable = 0
+        self.stop: Stop | None = None
+        self.error: LinqError | None = None
+        self.resume: ScanCursor | None = None
+
+    async def next_page(self) -> Sequence[ItemT]:
+        """The next items that were not seen yet; none when the scan has stopped.
+
+        Raises `LinqError` only if not even the first page could be read.
+        """
+        while self.stop is None:
+            if self._page is not None and not self._advance(self._page):
+                break
+            if not self._first and anyio.current_time() > self._call.deadline - SHORTEST_PAGE:
+                self._end(Stop.TIME, self._at)
+                break
+            page = await self._read()
+            if page is None:
+                break
+            self._page = page
+            self.unreadable += page.unreadable
+            fresh = self._fresh(page)
+            await self._call.progress(self.scanned)
+            if fresh:
+                return fresh
+        return ()
+
+    def stop_after(self, count: int, stop: Stop = Stop.ENOUGH, error: LinqError | None = None) -> None:
+        """Stop after the first `count` items of the page that `next_page` gave last; the others count as not read."""
+        if self._page is None:
+            raise RuntimeError
+        next_index = self._indexes[count - 1] + 1 if count else self._at.first_index(self._page)
+        self.scanned -= len(self._indexes) - count
+        self.error = error
+        if next_index < len(self._page.items):
+            last_id = _kept(self._page.items[next_index - 1].id) if next_index else ""
+            self._end(stop, ScanCursor(self._at.cursor, next_index, last_id))
+        elif self._advance(self._page):
+            # The page has been read to its end: go on at the next one, if there is one.
+            self._end(stop, self._at)
+
+    async def _read(self) -> Page[ItemT] | None:
         try:
-            page = await fetch(at.cursor)
+            page = await self._fetch(self._at.cursor)
         except LinqError as error:
-            if at is start:
+            if self._first:
                 raise
-            if isinstance(error, ApiStatusError) and error.status in (400, 422):
-                # The one argument that is new on this page is Linq's own cursor.
-                note = "Stopped in the middle, as Linq did not accept its own cursor; start again without cursor."
-                return reading.outcome(note)
-            then = "next_cursor goes on from there" + ("." if error.retryable else ", once that is mended.")
-            return reading.outcome(f"Stopped in the middle; {then} {call.format_error(error)}", resume=at)
-        before = reading.scanned
-        behind = reading.read(page, at.first_index(page))
-        barren = barren + 1 if reading.scanned == before else 0
-        await call.progress(reading.scanned)
-        if behind < len(page.items):
-            resume = ScanCursor(at.cursor, behind, _kept(page.items[behind - 1].id), question)
-            return reading.outcome(enough, resume=resume)
+            # The one argument that is new on this page is Linq's own cursor.
+            refused = isinstance(error, ApiStatusError) and error.status in (400, 422)
+            self.error = error
+            self._end(Stop.CURSOR_REFUSED if refused else Stop.ERROR, None if refused else self._at)
+            return None
+        self._first = False
+        self._cursors.add(self._at.cursor)
+        return page
+
+    def _fresh(self, page: Page[ItemT]) -> list[ItemT]:
+        fresh: list[ItemT] = []
+        self._indexes = []
+        for index in range(self._at.first_index(page), len(page.items)):
+            item = page.items[index]
+            if item.id is not None:
+                if item.id in self._seen:
+                    continue
+                self._seen.add(item.id)
+            fresh.append(item)
+            self._indexes.append(index)
+        self.scanned += len(fresh)
+        self._empty_pages = 0 if fresh else self._empty_pages + 1
+        return fresh
+
+    def _advance(self, page: Page[ItemT]) -> bool:
+        """Go to the page after `page`; False, and the scan has stopped, if there is none to go to."""
         if page.unusable_cursor:
-            return reading.outcome("Linq gave a cursor that can't be sent again, so reading ends here; there is more.")
-        if page.next_cursor is None:
-            return reading.outcome(complete=True)
-        if page.next_cursor in cursors:
-            return reading.outcome("Linq's cursors lead in a circle, so reading ends here; there may be more.")
-        cursors.add(page.next_cursor)
-        at = ScanCursor(page.next_cursor, question=question)
-        if reading.enough:
-            return reading.outcome(enough, resume=at)
-        if barren >= _MOST_BARREN_PAGES:
-            note = f"The last {barren} pages had nothing new; call again with next_cursor to go on all the same."
-            return reading.outcome(note, resume=at)
+            self._end(Stop.UNUSABLE_CURSOR, None)
+        elif page.next_cursor is None:
+            self._end(Stop.END, None)
+        elif page.next_cursor in self._cursors:
+            self._end(Stop.REPEATED_CURSOR, None)
+        else:
+            self._at = ScanCursor(page.next_cursor)
+            if self._empty_pages >= MOST_EMPTY_PAGES:
+                self._end(Stop.EMPTY_PAGES, self._at)
+        return self.stop is None
+
+    def _end(self, stop: Stop, resume: ScanCursor | None) -> None:
+        self.stop, self.resume = stop, resume
 
 
-async def find(
-    fetch: Callable[[str | None], Awaitable[Page[ItemT]]],
-    matches: Callable[[ItemT], bool],
-    *,
-    asked: AskedLimited,
-    call: Call,
-    things: str,
-) -> tuple[list[ItemT], Scanned]:
-    """Scan until `asked.limit` of the `things` match: those that do, and how far it came. Raises as `scan` does."""
+async def find(scan: Scan[ItemT], matches: Callable[[ItemT], bool], limit: int | None) -> list[ItemT]:
+    """Read on until `limit` items match (None: to the end), and give those that do."""
     found: list[ItemT] = []
-
-    def visit(item: ItemT) -> bool:
-        if matches(item):
-            found.append(item)
-        return len(found) < asked.limit
-
-    enough = f"Stopped at the limit of {asked.limit}; call again with next_cursor for more."
-    outcome = await scan(fetch, visit, asked=asked, call=call, enough=enough)
-    if not found and outcome["complete"]:
-        nothing = f"None of the {outcome['scanned']} {things} read match."
-        outcome["note"] = " ".join(filter(None, [outcome.get("note"), nothing]))
-    return found, outcome
+    while page := await scan.next_page():
+        for count, item in enumerate(page, start=1):
+            if count % _ITEMS_AT_A_STRETCH == 0:
+                await anyio.lowlevel.checkpoint()
+            if matches(item):
+                found.append(item)
+                if len(found) == limit:
+                    scan.stop_after(count)
+                    break
+    return found

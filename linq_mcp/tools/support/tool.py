@@ -1,29 +1,32 @@
-"""What a tool is: a name, the texts and schemas a model is shown, and the call. Nothing about MCP."""
+"""What a tool is: one declaration of its texts, parameters, result and behaviour, and its call. Nothing about MCP."""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Generic
 
 from linq_mcp.errors import LinqError
-from linq_mcp.tools.support.parameters import input_schema, read_arguments
+from linq_mcp.rows.schema import json_schema
+from linq_mcp.tools.support.parameters import ArgumentsT, input_schema, parse_arguments
 
 if TYPE_CHECKING:
-    # httpx, which it brings, is not needed before the first call.
+    # It imports httpx, which is not needed before the first call.
     from linq_mcp.api.client import LinqApi
 
-ArgumentsT = TypeVar("ArgumentsT")
-# The whole of a call, answered before clients give up on it.
+# The whole of a call is answered before clients give up on it.
 CALL_SECONDS = 30.0
+# Clients wait longer for a tool that reports progress.
+SCAN_SECONDS = 45.0
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
     """What a call may use: the account, and the moment (of `anyio.current_time()`) by which it must be answered.
 
-    `progress` tells the client, if it asked, how many things have been read. `format_error` words an error for an
-    answer that is returned in spite of it.
+    `progress` tells a client that asked for it how many things have been read. `format_error` words an error for an
+    answer that is given in spite of it.
     """
 
     api: LinqApi
@@ -32,28 +35,48 @@ class Call:
     format_error: Callable[[LinqError], str]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Annotations:
+    """What a client may rely on when it decides whether to ask a person first. MCP: tool annotations."""
+
+    read_only: bool
+    destructive: bool
+    idempotent: bool
+    open_world: bool
+
+
+READS = Annotations(read_only=True, destructive=False, idempotent=True, open_world=True)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Tool(Generic[ArgumentsT]):
-    """One tool, read-only. `run` returns the JSON object of the answer; it raises only `LinqMcpError`.
+    """One tool. `run` returns the answer, an object of the TypedDict `result`; it raises only `LinqMcpError`.
 
-    `arguments` is the dataclass the arguments are read into, `example` the arguments of a call that is right,
-    as JSON. `not_found` says where valid ids come from, for when Linq does not know the one that was given.
+    `example` is the JSON of arguments that are right. `not_found` says where valid ids come from, for when Linq does
+    not know the one that was given. `seconds` is the time that a call may take.
     """
 
     name: str
     title: str
     description: str
     arguments: type[ArgumentsT]
+    result: type
     example: str
-    output_schema: Mapping[str, Any]
+    annotations: Annotations
     run: Callable[[ArgumentsT, Call], Awaitable[Mapping[str, Any]]]
     not_found: str = ""
     seconds: float = CALL_SECONDS
 
-    @property
+    @cached_property
     def input_schema(self) -> dict[str, Any]:
+        """The JSON schema of the arguments."""
         return input_schema(self.arguments)
 
-    def read(self, given: Mapping[str, Any]) -> ArgumentsT:
+    @cached_property
+    def output_schema(self) -> dict[str, Any]:
+        """The JSON schema of the answer."""
+        return json_schema(self.result)
+
+    def parse(self, given: Mapping[str, Any]) -> ArgumentsT:
         """The arguments in the tool's own type. Raises `ArgumentsError`."""
-        return read_arguments(self.arguments, given)
+        return parse_arguments(self.arguments, given)

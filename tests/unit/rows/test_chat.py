@@ -11,9 +11,10 @@ from helpers.scripted_api import SETTINGS, Reply, Server
 
 from linq_mcp.api.client import LinqApi
 from linq_mcp.api.models import Chat, Chats
-from linq_mcp.rows.chat import CHAT_ROW_SCHEMA, chat_row, health_guide
+from linq_mcp.rows.chat import ChatRow, chat_row, health_guide
+from linq_mcp.rows.schema import json_schema
 from linq_mcp.tools.list_chats import LIST_CHATS, Arguments
-from linq_mcp.tools.support.parameters import read_arguments
+from linq_mcp.tools.support.parameters import parse_arguments
 from linq_mcp.tools.support.tool import Call
 
 OWN = "+12055550101"
@@ -86,7 +87,7 @@ def test_a_full_row_has_members_of_the_schema_alone() -> None:
         handles=[handle(OWN, is_me=True), *[handle(f"+120555502{number:02}") for number in range(9)]],
         health_status={"status": "AT_RISK", "updated_at": "2026-05-01T18:28:25Z"},
     )
-    assert list(full) == list(CHAT_ROW_SCHEMA["properties"])
+    assert set(full) == set(json_schema(ChatRow)["properties"])
 
 
 @pytest.mark.parametrize(
@@ -332,7 +333,7 @@ def test_any_member_may_be_missing_or_of_any_type(member: str) -> None:
         assert {name: shown[name] for name in PLAIN if name not in derived} == {
             name: PLAIN[name] for name in PLAIN if name not in derived
         }
-        assert set(shown) <= set(CHAT_ROW_SCHEMA["properties"])
+        assert set(shown) <= set(json_schema(ChatRow)["properties"])
 
 
 @pytest.mark.parametrize("wrong", WRONG, ids=lambda wrong: ascii(wrong)[:20])
@@ -401,7 +402,7 @@ async def page_of(server: Server, **arguments: Any) -> dict[str, Any]:
 
     async with LinqApi(SETTINGS, transport=server) as api:
         call = Call(api=api, deadline=anyio.current_time() + 5, progress=progress, format_error=str)
-        return dict(await LIST_CHATS.run(Arguments(**arguments), call))
+        return dict(await LIST_CHATS.run(LIST_CHATS.parse(arguments), call))
 
 
 async def test_a_page_in_the_middle() -> None:
@@ -433,7 +434,7 @@ async def test_the_arguments_reach_linq() -> None:
     """Each under its own name; what was left out is not sent, the limit always is."""
     server = Server(Reply())
     await page_of(server)
-    await page_of(server, from_=OWN, to=BO, limit=7, cursor="a+b")
+    await page_of(server, **{"from": OWN}, to=BO, limit=7, cursor="a+b")
     assert [dict(request.url.params) for request in server.requests] == [
         {"limit": "20"},
         {"from": OWN, "to": BO, "limit": "7", "cursor": "a+b"},
@@ -469,7 +470,7 @@ async def test_a_cursor_that_is_handed_out_is_taken_back_as_it_was(given: Any) -
     answer = await page({"chats": [wire()], "next_cursor": given})
     if "next_cursor" in answer:
         assert answer["next_cursor"] == str(given)
-        assert read_arguments(Arguments, {"cursor": answer["next_cursor"]}).cursor == answer["next_cursor"]
+        assert parse_arguments(Arguments, {"cursor": answer["next_cursor"]}).cursor == answer["next_cursor"]
     else:
         assert "can't be sent again" in answer["note"]
 
@@ -490,10 +491,10 @@ IF_NOT_YOURS = f"If {OWN} is not one of your lines (see list_phone_numbers), pas
     ("arguments", "note"),
     [
         ({}, "This account has no chats."),
-        ({"from_": OWN}, f"No chats for from {OWN}. {IF_NOT_YOURS}"),
+        ({"from": OWN}, f"No chats for from {OWN}. {IF_NOT_YOURS}"),
         ({"to": BO}, f"No chats for to {BO}."),
-        ({"from_": OWN, "to": ANN}, f"No chats for from {OWN} and to {ANN}. {IF_NOT_YOURS}"),
-        ({"cursor": "20"}, "There is no more."),
+        ({"from": OWN, "to": ANN}, f"No chats for from {OWN} and to {ANN}. {IF_NOT_YOURS}"),
+        ({"cursor": "20"}, "There is nothing more."),
     ],
     ids=["no filter", "from", "to", "both", "cursor"],
 )

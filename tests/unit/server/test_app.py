@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import anyio
@@ -15,13 +16,13 @@ from mcp import Client, MCPError, types
 from mcp.client.client import ConnectMode
 
 from linq_mcp import __version__
-from linq_mcp.server import app
 from linq_mcp.server.app import INSTRUCTIONS, build_server
 from linq_mcp.server.client_provider import SettingsClientProvider
 from linq_mcp.server.error_messages import HEADLINES
 from linq_mcp.settings import Settings, load_settings
 from linq_mcp.tools import TOOLS
 from linq_mcp.tools.list_chats import LIST_CHATS
+from linq_mcp.tools.support.tool import Tool
 
 ERAS: list[ConnectMode] = ["auto", "legacy"]
 eras = pytest.mark.parametrize("era", ERAS, ids=["2026-07-28", "handshake"])
@@ -39,9 +40,13 @@ DOCS_PAGE = (
 
 
 async def call(
-    account: SettingsClientProvider, arguments: Mapping[str, Any] | None = None, *, era: ConnectMode = "auto"
+    account: SettingsClientProvider,
+    arguments: Mapping[str, Any] | None = None,
+    *,
+    era: ConnectMode = "auto",
+    tools: Sequence[Tool[Any]] = TOOLS,
 ) -> types.CallToolResult:
-    async with Client(build_server(account), mode=era, read_timeout_seconds=20) as client:
+    async with Client(build_server(account, tools), mode=era, read_timeout_seconds=20) as client:
         return await client.call_tool("list_chats", dict(arguments or {}))
 
 
@@ -173,24 +178,23 @@ async def test_an_unknown_tool_is_a_protocol_error() -> None:
 
 
 @eras
-async def test_whatever_a_tool_raises_becomes_an_answer(
-    era: ConnectMode, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
+async def test_whatever_a_tool_raises_becomes_an_answer(era: ConnectMode, caplog: pytest.LogCaptureFixture) -> None:
     """A defect is logged with its stack and told without it; the next call works."""
+    raises = [True, False]
 
-    async def broken(*_: object) -> Mapping[str, Any]:
-        raise ZeroDivisionError("secret detail")
+    async def broken_once(*given: Any) -> Mapping[str, Any]:
+        if raises.pop(0):
+            raise ZeroDivisionError("secret detail")
+        return await LIST_CHATS.run(*given)
 
     account = account_over(always(httpx.Response(200, content=DOCS_PAGE)))
-    monkeypatch.setattr(app, "TOOLS", (type(LIST_CHATS)(**{**vars(LIST_CHATS), "run": broken}),))
-    async with Client(build_server(account), mode=era) as client:
+    async with Client(build_server(account, [replace(LIST_CHATS, run=broken_once)]), mode=era) as client:
         with caplog.at_level(logging.ERROR):
             result = await client.call_tool("list_chats", {})
         assert result.is_error
         assert text_of(result).startswith(HEADLINES["internal"])
         assert "secret detail" not in text_of(result)
         assert "ZeroDivisionError" in caplog.text
-        monkeypatch.setattr(app, "TOOLS", TOOLS)
         assert not (await client.call_tool("list_chats", {})).is_error
 
 
@@ -224,13 +228,12 @@ async def test_cancelling_a_call_stops_the_request() -> None:
     assert silent.stopped.is_set()
 
 
-async def test_a_call_ends_within_its_budget(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_call_ends_within_its_budget() -> None:
     """However long Linq is silent, the call is answered."""
     account = account_over(always(httpx.Response(500)))
     account._transport = Silent
-    monkeypatch.setattr(app, "TOOLS", (type(LIST_CHATS)(**{**vars(LIST_CHATS), "seconds": 0.2}),))
     with anyio.fail_after(5):
-        result = await call(account)
+        result = await call(account, tools=[replace(LIST_CHATS, seconds=0.2)])
     assert text_of(result).startswith(HEADLINES["timeout"])
 
 

@@ -46,7 +46,7 @@ async def listed(data: DemoAccount, chat_id: str, *, limit: int, oldest_first: b
     pages, cursor = [], None
     async with call_over(httpx.ASGITransport(demo_api(data, oldest_first=oldest_first))) as call:
         for _ in range(1000):
-            arguments = LIST_MESSAGES.read({"chat_id": chat_id, "limit": limit, "cursor": cursor})
+            arguments = LIST_MESSAGES.parse({"chat_id": chat_id, "limit": limit, "cursor": cursor})
             answer = await LIST_MESSAGES.run(arguments, call)
             pages.append(answer["messages"])
             if answer["has_more"]:
@@ -62,7 +62,7 @@ def test_the_docs_sample_as_a_row() -> None:
     assert row() == {
         "id": "69a37c7d-af4f-4b5e-af42-e28e98ce873a",
         "at": "2024-01-15T10:30:05Z",
-        "from": "+15551234567",
+        "sender": "+15551234567",
         "text": "Hello!",
     }
 
@@ -70,8 +70,8 @@ def test_the_docs_sample_as_a_row() -> None:
 @pytest.mark.parametrize(
     ("members", "expected"),
     [
-        ({"is_from_me": True, "delivery_status": "failed"}, {"from": "me", "delivery_status": "failed"}),
-        ({"from_handle": None}, {"from": "+15551234567"}),
+        ({"is_from_me": True, "delivery_status": "failed"}, {"sender": "me", "delivery_status": "failed"}),
+        ({"from_handle": None}, {"sender": "+15551234567"}),
         ({"from_handle": None, "from": None}, {}),
         ({"sent_at": None}, {"at": "2024-01-15T10:30:00Z"}),
         ({"service": "SMS"}, {"service": "SMS"}),
@@ -93,8 +93,8 @@ def test_members_that_are_there_only_when_they_say_something(members: Json, expe
 @pytest.mark.parametrize(
     ("parts", "expected"),
     [
-        (None, {}),
-        ([], {}),
+        (None, {"empty": True}),
+        ([], {"empty": True}),
         ([*text("Look:"), {"type": "link", "value": "https://example.com"}], {"text": "Look:\nhttps://example.com"}),
         ([{"type": "imessage_app", "fallback_text": "A poll", "app": {"name": "Polls"}}], {"text": "A poll"}),
         ([{"type": "imessage_app", "layout": {"caption": "Lunch?"}, "app": {"name": "Polls"}}], {"text": "Lunch?"}),
@@ -126,8 +126,8 @@ def test_reactions_name_who_and_how() -> None:
     ]
     part = {"type": "text", "value": "Hi", "reactions": given}
     assert row(parts=[part])["reactions"] == [
-        {"type": "love", "from": "+12055550101"},
-        {"type": "🔥", "from": "me"},
+        {"type": "love", "sender": "+12055550101"},
+        {"type": "🔥", "sender": "me"},
         {"type": "unknown"},
     ]
 
@@ -167,7 +167,7 @@ def test_text_of_others_stays_in_its_field(said: str, shown: str) -> None:
     made = row(parts=text(said))
     assert made["text"] == shown
     assert json.loads(json.dumps(made, ensure_ascii=False).encode()) == made
-    assert set(made) == {"id", "at", "from", "text"}
+    assert set(made) == {"id", "at", "sender", "text"}
 
 
 @pytest.mark.parametrize("member", ["filename", "mime_type"])
@@ -191,7 +191,7 @@ async def test_the_transcript_equals_the_data(limit: int, oldest_first: bool) ->
     ]
     for shown, sent in zip(rows, data.messages[chat_id], strict=True):
         assert datetime.fromisoformat(shown["at"]) == datetime.fromisoformat(sent["sent_at"] or sent["created_at"])
-        assert shown["from"] == ("me" if sent["is_from_me"] else sent["from_handle"]["handle"])
+        assert shown["sender"] == ("me" if sent["is_from_me"] else sent["from_handle"]["handle"])
 
 
 async def test_every_message_of_the_demo_account_can_be_read() -> None:
@@ -210,7 +210,7 @@ async def test_a_page_costs_at_most_two_fifths_of_linqs_own(chat_id: str) -> Non
     wire = ours = 0
     async with call_over(api) as call:
         for start in range(0, len(data.messages[chat_id]), 20):
-            arguments = LIST_MESSAGES.read({"chat_id": chat_id, "limit": 20, "cursor": str(start) if start else None})
+            arguments = LIST_MESSAGES.parse({"chat_id": chat_id, "limit": 20, "cursor": str(start) if start else None})
             answer = await LIST_MESSAGES.run(arguments, call)
             path = f"chats/{chat_id}/messages"
             sent = await call.api.get(path, {"limit": "20", "cursor": str(start)}, deadline=call.deadline)
@@ -228,8 +228,8 @@ async def test_a_message_whole_has_everything() -> None:
     long = next(m for m in data.messages[HOSTILE_CHAT_ID] if len(str(m["parts"])) > LONG_TEXT_LENGTH)
     filed = next(m for m in data.messages[TEAM_CHAT_ID] if any(p["type"] == "media" for p in m["parts"]))
     async with call_over(httpx.ASGITransport(demo_api(data))) as call:
-        whole = await GET_MESSAGE.run(GET_MESSAGE.read({"message_id": long["id"]}), call)
-        with_file = await GET_MESSAGE.run(GET_MESSAGE.read({"message_id": filed["id"]}), call)
+        whole = await GET_MESSAGE.run(GET_MESSAGE.parse({"message_id": long["id"]}), call)
+        with_file = await GET_MESSAGE.run(GET_MESSAGE.parse({"message_id": filed["id"]}), call)
     assert len(whole["text"]) > 9_000
     assert "text_length" not in whole
     assert with_file["attachments"][0]["url"].startswith("https://")
@@ -240,7 +240,7 @@ async def test_an_empty_chat_says_so() -> None:
     """An empty list alone would leave a model guessing."""
     answer = {"messages": None, "next_cursor": None}
     async with call_over(Canned(lambda _: httpx.Response(200, json=answer))) as call:
-        result = await LIST_MESSAGES.run(LIST_MESSAGES.read({"chat_id": TEAM_CHAT_ID}), call)
+        result = await LIST_MESSAGES.run(LIST_MESSAGES.parse({"chat_id": TEAM_CHAT_ID}), call)
     assert result == {"messages": [], "has_more": False, "note": "There are no messages in this chat."}
 
 

@@ -24,7 +24,7 @@ pytestmark = pytest.mark.timeout(60 + CHATS // 50)
 
 async def summary(data: DemoAccount, arguments: Json | None = None) -> Json:
     async with call_over(httpx.ASGITransport(demo_api(data))) as call:
-        return dict(await SUMMARIZE_CHAT_HEALTH.run(SUMMARIZE_CHAT_HEALTH.read(arguments or {}), call))
+        return dict(await SUMMARIZE_CHAT_HEALTH.run(SUMMARIZE_CHAT_HEALTH.parse(arguments or {}), call))
 
 
 def counted(data: DemoAccount) -> dict[str, Counter[str]]:
@@ -66,17 +66,25 @@ async def test_the_demo_account_line_by_line() -> None:
     assert sum(row["chats"] for row in answer["lines"]) == answer["scanned"] == 300
 
 
-async def test_the_chats_that_need_attention() -> None:
-    """Ten at most, critical before at risk, latest change first, and how many were left out."""
-    answer = await summary(demo_account())
-    rows = answer["unhealthy"]
-    assert len(rows) == 10
-    assert {row["health_status"] for row in rows} == {"CRITICAL"}
-    assert [row["health_since"] for row in rows] == sorted((row["health_since"] for row in rows), reverse=True)
-    statuses = ((chat.get("health_status") or {}).get("status", "HEALTHY") for chat in demo_account().chats)
-    unhealthy = sum(status != "HEALTHY" for status in statuses)
-    assert answer["unhealthy_left_out"] == unhealthy - 10
+@pytest.mark.parametrize(("given", "rows"), [({}, 5), ({"worst": 0}, 0), ({"worst": 20}, 20)])
+async def test_the_chats_that_need_attention(given: dict[str, int], rows: int) -> None:
+    """As many as asked for, five if not: critical before at risk, latest change first."""
+    answer = await summary(demo_account(), given)
+    worst = answer.get("worst", [])
+    assert len(worst) == rows
+    critical = [row["health_since"] for row in worst if row["health_status"] == "CRITICAL"]
+    assert [row["health_status"] for row in worst] == sorted((row["health_status"] for row in worst), reverse=True)
+    assert critical == sorted(critical, reverse=True)
     assert set(answer["health_guide"]) >= {"CRITICAL", "AT_RISK", "OPTED_OUT"}
+
+
+async def test_the_total_adds_up_the_lines() -> None:
+    """Nobody has to add up the lines."""
+    answer = await summary(demo_account())
+    statuses = Counter[str]()
+    for line in answer["lines"]:
+        statuses.update(line["health"])
+    assert answer["total"] == {"chats": 300, "health": dict(sorted(statuses.items()))}
 
 
 async def test_the_order_of_the_statuses() -> None:
@@ -92,9 +100,8 @@ async def test_the_order_of_the_statuses() -> None:
         return httpx.Response(200, json={"phone_numbers": []} if numbers else {"chats": chats, "next_cursor": None})
 
     async with call_over(Canned(handler)) as call:
-        answer = await SUMMARIZE_CHAT_HEALTH.run(SUMMARIZE_CHAT_HEALTH.read({}), call)
-    assert [row["health_status"] for row in answer["unhealthy"]] == ["CRITICAL", "at_risk", "OPTED_OUT", "PAUSED"]
-    assert "unhealthy_left_out" not in answer
+        answer = await SUMMARIZE_CHAT_HEALTH.run(SUMMARIZE_CHAT_HEALTH.parse({}), call)
+    assert [row["health_status"] for row in answer["worst"]] == ["CRITICAL", "at_risk", "OPTED_OUT", "PAUSED"]
 
 
 async def test_failing_reputations_do_not_spoil_the_answer(no_backoff: None) -> None:
@@ -106,7 +113,7 @@ async def test_failing_reputations_do_not_spoil_the_answer(no_backoff: None) -> 
         return httpx.Response(200, json={"chats": [{"id": "a"}], "next_cursor": None})
 
     async with call_over(Canned(handler)) as call:
-        answer = await SUMMARIZE_CHAT_HEALTH.run(SUMMARIZE_CHAT_HEALTH.read({}), call)
+        answer = await SUMMARIZE_CHAT_HEALTH.run(SUMMARIZE_CHAT_HEALTH.parse({}), call)
     assert answer["scanned"] == 1
     assert answer["note"].startswith("The lines' reputation is missing: " + HEADLINES["server_error"])
 
@@ -121,7 +128,7 @@ async def test_failing_chats_are_an_error_in_spite_of_the_reputations() -> None:
 
     async with call_over(Canned(handler)) as call:
         with pytest.raises(ApiStatusError):
-            await SUMMARIZE_CHAT_HEALTH.run(SUMMARIZE_CHAT_HEALTH.read({}), call)
+            await SUMMARIZE_CHAT_HEALTH.run(SUMMARIZE_CHAT_HEALTH.parse({}), call)
 
 
 async def test_filters_reach_the_api_and_idle_lines_stay_out() -> None:

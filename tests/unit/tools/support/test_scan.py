@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import anyio
@@ -14,7 +13,6 @@ from helpers.linq import Canned, call_over
 from mcp import Client
 
 from linq_mcp.api.models import Chat
-from linq_mcp.api.responses import Page
 from linq_mcp.demo import in_process
 from linq_mcp.errors import ApiStatusError, ArgumentsError
 from linq_mcp.server.app import build_server
@@ -23,7 +21,9 @@ from linq_mcp.server.error_messages import HEADLINES
 from linq_mcp.tools.find_chats import FIND_CHATS
 from linq_mcp.tools.find_messages import FIND_MESSAGES
 from linq_mcp.tools.summarize_chat_health import SUMMARIZE_CHAT_HEALTH
-from linq_mcp.tools.support.scan import ScanCursor, Scanned, scan
+from linq_mcp.tools.support.chats import chat_pages
+from linq_mcp.tools.support.scan import Scan, ScanCursor, find
+from linq_mcp.tools.support.scan_info import ScanInfo, scan_info
 from linq_mcp.tools.support.tool import Tool
 
 Answer = tuple[list[str], str | None]
@@ -49,34 +49,17 @@ async def read(
     start: ScanCursor | None = None,
     seconds: float = 30,
     progress: list[int] | None = None,
-) -> tuple[list[str], Scanned]:
-    """What a visitor that has enough after `most` items was shown, and the outcome."""
-    shown: list[str] = []
-
-    def visit(chat: Chat) -> bool:
-        shown.append(chat.id or "?")
-        return len(shown) < most
-
+) -> tuple[list[str], ScanInfo]:
+    """The ids that a reader who has enough after `most` items was given, and what the scan says of itself."""
     async with call_over(transport(pages), seconds=seconds, progress=progress) as call:
-
-        async def fetch(cursor: str | None) -> Page[Chat]:
-            return await call.api.list_chats(from_=None, to=None, limit=100, cursor=cursor, deadline=call.deadline)
-
-        outcome = await scan(fetch, visit, asked=Asked(cursor=start or ScanCursor()), call=call, enough="enough")
-    return shown, outcome
+        scan = Scan(chat_pages(call, None, None), call, start)
+        found = await find(scan, lambda _: True, most)
+        return [chat.id or "?" for chat in found], scan_info(scan, call, "", limit_note="enough", notes=[])
 
 
-@dataclass(frozen=True)
-class Asked:
-    """The arguments of a scanning tool, as far as scanning goes."""
-
-    cursor: ScanCursor = field(default_factory=ScanCursor)
-    text: str = ""
-
-
-def resumed(outcome: Scanned) -> ScanCursor:
+def resumed(outcome: ScanInfo) -> ScanCursor:
     """The position that a model hands back, read as an argument is."""
-    arguments = FIND_CHATS.read({"text": "x", "cursor": outcome["next_cursor"]})
+    arguments = FIND_CHATS.parse({"text": "x", "cursor": outcome["next_cursor"]})
     assert isinstance(arguments.cursor, ScanCursor)
     return arguments.cursor
 
@@ -189,25 +172,25 @@ async def test_a_failure_that_waiting_does_not_mend_says_so() -> None:
 async def test_a_cursor_holds_for_its_own_question_only(tool: Tool[Any], arguments: dict[str, Any]) -> None:
     """Behind another question it would skip what nobody has seen, and call the rest complete."""
     async with call_over(transport({None: (["a", "b", "c"], None)})) as call:
-        first = await FIND_CHATS.run(FIND_CHATS.read({"text": "x", "is_group": False, "limit": 1}), call)
+        first = await FIND_CHATS.run(FIND_CHATS.parse({"text": "x", "is_group": False, "limit": 1}), call)
         assert first["complete"]
         cursor = str(ScanCursor(None, 1, "a", "0badc0de"))
         with pytest.raises(ArgumentsError, match="other filters or another tool"):
-            await tool.run(tool.read({**arguments, "cursor": cursor}), call)
+            await tool.run(tool.parse({**arguments, "cursor": cursor}), call)
 
 
 async def test_half_an_emoji_to_look_for_is_no_stumbling_block() -> None:
     """The mark of a question is made of whatever was asked."""
     async with call_over(transport({None: (["a"], None)})) as call:
-        assert (await FIND_CHATS.run(FIND_CHATS.read({"text": "\ud83d x"}), call))["complete"]
+        assert (await FIND_CHATS.run(FIND_CHATS.parse({"text": "\ud83d x"}), call))["complete"]
 
 
 async def test_only_the_limit_may_change_from_call_to_call() -> None:
     """It says how much, not what."""
     async with call_over(transport({None: (["a", "b", "c"], None)})) as call:
-        first = await FIND_CHATS.run(FIND_CHATS.read({"is_group": False, "limit": 1}), call)
+        first = await FIND_CHATS.run(FIND_CHATS.parse({"is_group": False, "limit": 1}), call)
         again = {"is_group": "false", "health_status": [], "limit": 5, "cursor": first["next_cursor"]}
-        rest = await FIND_CHATS.run(FIND_CHATS.read(again), call)
+        rest = await FIND_CHATS.run(FIND_CHATS.parse(again), call)
     assert [row["id"] for row in [*first["chats"], *rest["chats"]]] == ["a", "b", "c"]
     assert rest["complete"]
 
@@ -234,7 +217,7 @@ async def test_a_cursor_that_cannot_be_sent_again_is_said() -> None:
         return httpx.Response(200, json={"chats": [{"id": "a"}], "next_cursor": {"page": 2}})
 
     async with call_over(Canned(handler)) as call:
-        answer = await FIND_CHATS.run(FIND_CHATS.read({"is_group": True}), call)
+        answer = await FIND_CHATS.run(FIND_CHATS.parse({"is_group": True}), call)
     assert answer["complete"] is False
     assert "there is more" in answer["note"]
 
@@ -249,7 +232,7 @@ async def test_pages_with_nothing_new_do_not_go_on_for_ever() -> None:
         return httpx.Response(200, json={"chats": [{"id": "a"}], "next_cursor": str(asked)})
 
     async with call_over(Canned(handler)) as call:
-        answer = await FIND_CHATS.run(FIND_CHATS.read({"is_group": True}), call)
+        answer = await FIND_CHATS.run(FIND_CHATS.parse({"is_group": True}), call)
     assert asked == 51
     assert (answer["scanned"], answer["complete"]) == (1, False)
     assert answer["next_cursor"].endswith("~0~~51")
@@ -263,7 +246,7 @@ async def test_unreadable_entries_are_counted() -> None:
         return httpx.Response(200, json={"chats": [{"id": "a"}, None, 5], "next_cursor": None})
 
     async with call_over(Canned(handler)) as call:
-        answer = await FIND_CHATS.run(FIND_CHATS.read({"is_group": True}), call)
+        answer = await FIND_CHATS.run(FIND_CHATS.parse({"is_group": True}), call)
     assert answer["scanned"] == 1
     assert "2 entries could not be read" in answer["note"]
 
@@ -312,7 +295,7 @@ async def test_cancelling_stops_the_request_under_way() -> None:
 
     with anyio.fail_after(10):
         async with call_over(Stalls()) as call, anyio.create_task_group() as tasks:
-            tasks.start_soon(FIND_CHATS.run, FIND_CHATS.read({"is_group": True}), call)
+            tasks.start_soon(FIND_CHATS.run, FIND_CHATS.parse({"is_group": True}), call)
             await begun.wait()
             tasks.cancel_scope.cancel()
     assert stopped.is_set()
@@ -325,23 +308,44 @@ async def test_cancelling_stops_the_request_under_way() -> None:
 def test_a_position_that_was_not_given_out_is_refused(cursor: object) -> None:
     """Never a silent restart."""
     with pytest.raises(ArgumentsError, match="next_cursor"):
-        FIND_CHATS.read({"text": "x", "cursor": cursor})
+        FIND_CHATS.parse({"text": "x", "cursor": cursor})
 
 
 async def test_one_page_is_in_memory_at_a_time() -> None:
-    """The next page is asked for when the one before has been read."""
+    """The next page is requested when the one before has been read."""
     events: list[str] = []
-    visit: Callable[[Chat], bool] = lambda chat: events.append(chat.id or "?") is None  # noqa: E731
 
     def handler(request: httpx.Request) -> httpx.Response:
         events.append("request")
-        ids, cursor = TWO_PAGES[request.url.params.get("cursor")]  # type: ignore[misc]
+        ids, cursor = TWO_PAGES[request.url.params.get("cursor")]  # type: ignore[misc]  # none of these is a status
         return httpx.Response(200, content=json.dumps({"chats": [{"id": i} for i in ids], "next_cursor": cursor}))
 
     async with call_over(Canned(handler)) as call:
-
-        async def fetch(cursor: str | None) -> Page[Chat]:
-            return await call.api.list_chats(from_=None, to=None, limit=100, cursor=cursor, deadline=call.deadline)
-
-        await scan(fetch, visit, asked=Asked(), call=call, enough="")
+        await find(Scan(chat_pages(call, None, None), call), lambda chat: events.append(chat.id or "?") is None, None)
     assert events == ["request", "a", "b", "c", "request", "d", "e"]
+
+
+async def test_others_get_their_turn_in_the_middle_of_a_page() -> None:
+    """A page of texts that take long to look through must not hold up everybody."""
+    turns = 0
+
+    async def count_turns() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await anyio.lowlevel.checkpoint()
+
+    async with call_over(transport({None: ([str(number) for number in range(100)], None)})) as call:
+        scan = Scan(chat_pages(call, None, None), call)
+        page = await scan.next_page()
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(count_turns)
+            before = turns
+
+            async def same_page() -> Sequence[Chat]:
+                return () if scan.stop or turns - before > 3 else page
+
+            scan.next_page = same_page  # type: ignore[method-assign]  # the page without a request, which gives turns, too
+            await find(scan, lambda _: False, None)
+            tasks.cancel_scope.cancel()
+    assert turns - before >= 3

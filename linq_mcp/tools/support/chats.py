@@ -1,0 +1,30 @@
+"""What the tools that go through the account's chats share: asking for a page, and saying that there is none."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from linq_mcp.tools.support.scan import PAGE_SIZE, Fetch
+
+if TYPE_CHECKING:
+    from linq_mcp.api.models import Chat
+    from linq_mcp.api.responses import Page
+    from linq_mcp.tools.support.tool import Call
+
+
+def chat_pages(call: Call, from_: str | None, to: str | None) -> Fetch[Chat]:
+    """Reads the page at a cursor of `GET /v3/chats` with these filters, for a scan."""
+
+    async def fetch(cursor: str | None) -> Page[Chat]:
+        return await call.api.list_chats(from_=from_, to=to, limit=PAGE_SIZE, cursor=cursor, deadline=call.deadline)
+
+    return fetch
+
+
+def no_chats(from_: str | None, to: str | None) -> str:
+    """The note on an empty list of chats, which names the filters."""
+    filters = [f"{name} {value}" for name, value in (("from", from_), ("to", to)) if value]
+    if not filters:
+        return "This account has no chats."
+    hint = f" If {from_} is not one of your lines (see list_phone_numbers), pass it as `to`." if from_ else ""
+    return f"No chats for {' and '.join(filters)}.{hint}"
