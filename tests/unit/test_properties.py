@@ -161,11 +161,9 @@ def test_any_arguments_are_used_or_refused_by_name(linq: Linq, drawn: tuple[Tool
 
 def is_whole(value: Json) -> bool:
     """Whether a number counts something. What is not a number, and what JSON can't carry as one, is not judged."""
-    return (
-        not isinstance(value, int | float)
-        or not isfinite(value)
-        or (value is not True and value is not False and value % 1 == 0)
-    )
+    if isinstance(value, bool):
+        return False
+    return not isinstance(value, float) or not isfinite(value) or value.is_integer()
 
 
 # -- Answers of Linq's ----------------------------------------------------------------------------------
