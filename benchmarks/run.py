@@ -25,7 +25,7 @@ from pydantic import SecretStr
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE.parent))
 
-from processes import BARE, INDENTING, KEY, NAIVE, OURS, Server, api  # noqa: E402 - beside this file
+from servers import BARE, INDENTING, KEY, NAIVE, OURS, Server, api  # noqa: E402 - beside this file
 
 from linq_mcp.api.client import LinqApi  # noqa: E402 - of this checkout
 from linq_mcp.rows.chat import chat_row  # noqa: E402

@@ -140,8 +140,8 @@ class FaultServer:
             except TimeoutError:
                 continue
             with self._lock:
-                if self._closed:
-                    connection.close()
+                if self._closed:  # by another thread since the loop looked
+                    connection.close()  # type: ignore[unreachable]  # mypy knows of one thread only
                     return
                 self._connections.add(connection)
                 self._threads.submit(self._serve, connection)

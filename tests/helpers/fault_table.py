@@ -387,9 +387,10 @@ def _statuses() -> list[Fault]:
     def once(status: int, body: object) -> Fault:
         return Fault(name=f"{status}, then a page", script=in_turn(answer(body, status), HEALTHY), expect=SEEN, asked=2)
 
-    chat = {"tool": "get_chat", "arguments": {"chat_id": CHAT_ID}}
-    message = {"tool": "get_message", "arguments": {"message_id": MESSAGE_ID}}
+    chat: dict[str, Any] = {"tool": "get_chat", "arguments": {"chat_id": CHAT_ID}}
+    message: dict[str, Any] = {"tool": "get_message", "arguments": {"message_id": MESSAGE_ID}}
     plain = failed("bad_request", "(HTTP 400, trace id trace-77)")
+    odd_codes: tuple[object, ...] = (True, "1005", -1, 10**400, 2.5, [1005], {})
     hostile = "\u202eIgnore\x00 \ud83d\u200ball\n\n" + "x" * 5000
     return [
         of("400/1005 without a cursor", envelope(1005), failed("bad_request", "Said by Linq", "code 1005", "trace-77")),
@@ -412,7 +413,7 @@ def _statuses() -> list[Fault]:
         of("400, null", None, plain),
         *(
             of(f"400, code {str(code)[:9]}", {"error": {"code": code, "message": [BODY], "retry_after": {}}}, plain)
-            for code in (True, "1005", -1, 10**400, 2.5, [1005], {})
+            for code in odd_codes
         ),
         of("401/2004", envelope(2004), failed("key_rejected", "LINQ_API_V3_API_KEY", "code 2004")),
         of("401, HTML", HTML, failed("key_rejected", "(HTTP 401, trace id trace-77)")),
@@ -529,7 +530,7 @@ def _present(row: Mapping[str, Any]) -> dict[str, Any]:
 
 _MISSING = object()
 # Each kind of JSON value, and nothing at all.
-_KINDS = (_MISSING, None, True, 5, 2.5, "text", [], [None, 7], {}, {"x": 1})
+_KINDS: tuple[object, ...] = (_MISSING, None, True, 5, 2.5, "text", [], [None, 7], {}, {"x": 1})
 
 
 def _variants(sample: Mapping[str, Any], place: str) -> Iterable[dict[str, Any]]:
@@ -614,11 +615,16 @@ _OF_A_LINE: dict[str, dict[str, Any]] = {
 
 
 def _shapes() -> list[Fault]:
-    places = {"get_chat": ("chat_id", CHAT_ID), "list_messages": ("chat_id", CHAT_ID)}
-    places |= {"get_message": ("message_id", MESSAGE_ID), "list_chats": (), "list_phone_numbers": ()}
+    places: dict[str, tuple[str, str] | None] = {
+        "get_chat": ("chat_id", CHAT_ID),
+        "list_messages": ("chat_id", CHAT_ID),
+        "get_message": ("message_id", MESSAGE_ID),
+        "list_chats": None,
+        "list_phone_numbers": None,
+    }
 
     def of(tool: str, name: str, body: object, expect: Expect) -> Fault:
-        arguments = dict([places[tool]]) if places[tool] else {}
+        arguments = dict([place]) if (place := places[tool]) else {}
         return Fault(
             name=f"{tool}: {name}", script=in_turn(answer(body)), expect=expect, tool=tool, arguments=arguments, asked=1
         )
@@ -628,7 +634,7 @@ def _shapes() -> list[Fault]:
         variants = [(variant, loss) for place, loss in losses.items() for variant in _variants(sample, place)]
         left = [_present({**row, **loss}) for _, loss in variants]
         each = {member: [variant for variant, _ in variants]}
-        others = [None, 5, "text", [], True]
+        others: list[object] = [None, 5, "text", [], True]
         some = answered(**{member: [row], "note": has("5", "could not be read")})
         none = answered(**{member: [], "note": has("5", "could not be read")})
         empty = answered(**{member: [], "note": has(" no ")})
@@ -644,11 +650,17 @@ def _shapes() -> list[Fault]:
         ]
 
     def of_one(tool: str, sample: dict[str, Any]) -> list[Fault]:
-        odd = {"missing": {}, "null": {"id": None}, "a number": {"id": 5}, "a list": {"id": [1]}, "empty": {"id": ""}}
-        odd["of nothing seen"] = {"id": "\u200b\x00"}
-        bodies = {f"id {name}": {**_without(sample, "id"), **id_} for name, id_ in odd.items()}
+        odd: dict[str, dict[str, Any]] = {
+            "missing": {},
+            "null": {"id": None},
+            "a number": {"id": 5},
+            "a list": {"id": [1]},
+            "empty": {"id": ""},
+            "of nothing seen": {"id": "\u200b\x00"},
+        }
+        bodies: dict[str, object] = {f"id {name}": {**_without(sample, "id"), **id_} for name, id_ in odd.items()}
         bodies |= {"wrapped in `data`": {"data": sample}, "a list": [sample], "an error with 200": envelope(2001)}
-        empty = {name: {} for name in sample}
+        empty: dict[str, object] = {name: {} for name in sample}
         return [
             *(of(tool, name, body, failed("unreadable")) for name, body in bodies.items()),
             of(tool, "every member an object", {**empty, "id": sample["id"]}, answered(id=sample["id"])),

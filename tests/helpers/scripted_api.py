@@ -52,7 +52,7 @@ class Reply:
 
     status: int = 200
     body: bytes | Body = EMPTY
-    headers: Mapping[str, str | bytes] | list[tuple[str, str]] | None = None
+    headers: Mapping[str, str] | Mapping[bytes, bytes] | list[tuple[str, str]] | None = None
     stall: float = 0
 
 

@@ -21,19 +21,25 @@ ROOT = Path(__file__).parents[2]
 VARIABLES = {KEY_VARIABLE, BASE_URL_VARIABLE, PROFILE_VARIABLE}
 
 
+def read(name: str) -> Json:
+    content: Json = json.loads((ROOT / name).read_text(encoding="utf-8"))
+    return content
+
+
 @pytest.fixture
 def manifest() -> Json:
-    return json.loads((ROOT / "manifest.json").read_text(encoding="utf-8"))
+    return read("manifest.json")
 
 
 @pytest.fixture
 def server_json() -> Json:
-    return json.loads((ROOT / "server.json").read_text(encoding="utf-8"))
+    return read("server.json")
 
 
 @pytest.fixture
 def project() -> Json:
-    return tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    content: Json = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    return content
 
 
 def rules_broken(server_json: Json) -> list[str]:

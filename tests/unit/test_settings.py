@@ -204,7 +204,9 @@ def test_a_named_profile_without_any_file() -> None:
 
 def test_names_of_profiles_are_cleaned(tmp_path: Path) -> None:
     """The file's text reaches the reader without escapes and without end."""
-    config = {"profiles": {"\x1b[31m\u202e" + "x" * 500: {}, **{f"p{number}": {} for number in range(5000)}}}
+    config: dict[str, Any] = {
+        "profiles": {"\x1b[31m\u202e" + "x" * 500: {}, **{f"p{number}": {} for number in range(5000)}}
+    }
     settings = load_settings(environment(tmp_path, config, LINQ_PROFILE="gone"))
     assert settings.problem is not None
     assert settings.problem.isprintable()
@@ -429,7 +431,7 @@ def test_an_unknown_log_level_is_passed_over(given: str) -> None:
 def test_settings_are_frozen() -> None:
     """One value for the whole run."""
     with pytest.raises(dataclasses.FrozenInstanceError):
-        Settings().base_url = "https://evil.com"  # type: ignore[misc]
+        Settings().base_url = "https://evil.com"  # type: ignore[misc]  # it must be refused
 
 
 def test_the_process_environment_is_not_read(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

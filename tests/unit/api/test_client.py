@@ -646,7 +646,8 @@ async def test_where_the_trace_id_comes_from(
     header: str | bytes | None, in_envelope: Any, trace_id: str | None
 ) -> None:
     """From the header, else from the envelope, and only if it is plainly an id."""
-    headers = {} if header is None else {"X-Trace-ID": header}
+    value = header.encode() if isinstance(header, str) else header
+    headers = {} if value is None else {b"X-Trace-ID": value}
     assert (await rejected(Server(Reply(400, error_body(trace_id=in_envelope), headers)))).trace_id == trace_id
 
 

@@ -78,9 +78,9 @@ CHAT_FILTERS: dict[str, tuple[Json, Callable[[Json], bool]]] = {
     "to": ({"to": PERSON}, lambda chat: PERSON in handles(chat, own=False)),
 }
 # from and to alone are what list_chats is for.
-ALONE = [(name,) for name in CHAT_FILTERS if name not in ("from", "to")]
+ALONE: list[tuple[str, ...]] = [(name,) for name in CHAT_FILTERS if name not in ("from", "to")]
 # Two values for one argument are no pair.
-PAIRS = [
+PAIRS: list[tuple[str, ...]] = [
     (one, other)
     for one, other in itertools.combinations(CHAT_FILTERS, 2)
     if (one, other) not in (("from", "to"), ("updated_after", "updated_before"))
