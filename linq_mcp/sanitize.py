@@ -10,6 +10,7 @@ import re
 import unicodedata
 from datetime import UTC, datetime
 from functools import lru_cache
+from urllib.parse import quote
 
 # What nothing is longer than that is what it says: an email address, a UUID, an enum's value, a guide's URL.
 HANDLE_LIMIT = 254
@@ -19,6 +20,7 @@ URL_LIMIT = 300
 
 # No text of people's is longer, but an answer of 10 MB can be.
 _LONGEST = 100_000
+_LONGEST_URL = 4096
 
 _ZWJ = "\u200d"
 _EMOJI_STYLE = "\ufe0f"
@@ -47,6 +49,20 @@ _APPLE_LOGO = "\uf8ff"
 # The one emoji that is a letter by category.
 _INFORMATION = "\u2139"
 _VIRAMA_CLASS = 9
+
+# Straight, curly, low, angle and prime marks, and letters that look like one of them.
+_DOUBLE_QUOTES = re.compile(
+    '["\u00ab\u00bb\u02ba\u02dd\u02ee\u02f6\u05f4\u201c-\u201f\u2033\u2036\u275d\u275e\u276e\u276f\u2760\u2e42\u3003\u301d-\u301f\uff02'
+    "\U0001f676-\U0001f678]|''+"
+)
+_HTTPS_URL = re.compile(
+    r"(?i:https)://(?P<host>(?=[^/?#:]{1,253}(?![^/?#:]))[a-z0-9-]+(?:\.[a-z0-9-]+)*)(?P<port>:[0-9]{1,5})?"
+    r"(?P<rest>(?:[/?#]\S*)?)",
+    re.IGNORECASE | re.ASCII,
+)
+# What a URL needs and Markdown leaves alone. `;` is not among them: it completes an HTML entity.
+_URL_CHARACTERS = "/?#=&+:,@%$"
+_STRAY_PERCENT = re.compile("%(?![0-9A-Fa-f]{2})")
 
 
 def clean(text: str, limit: int | None, *, lines: bool = False) -> str:
@@ -155,6 +171,34 @@ def folded(text: str) -> str:
     if text.isascii():
         return text.casefold()
     return unicodedata.normalize("NFKC", text).translate(_TYPED).casefold()
+
+
+def quoted(text: str) -> str:
+    """Someone else's words on one line in double quotes, which nothing inside them can end."""
+    words = _DOUBLE_QUOTES.sub("'", clean(text, None))
+    return f'"{words}"'
+
+
+def safe_url(text: str) -> str:
+    """`text` as an https URL that is safe inside Markdown, or "" if it can't be used.
+
+    Characters that could end a link or begin other markup are percent-encoded. `_` and `~` stay: signatures consist
+    of them in part, and they can only change a typeface. User info, spaces, invisible characters and hosts outside
+    ASCII are refused, as is a URL of over 4,096 characters: a shortened one leads nowhere.
+    """
+    text = text.strip()
+    match = _HTTPS_URL.fullmatch(text) if len(text) <= _LONGEST_URL else None
+    if not match or clean(text, None) != text:
+        return ""
+    url = f"https://{match['host'].lower()}{match['port'] or ''}{quote(match['rest'], safe=_URL_CHARACTERS)}"
+    url = _STRAY_PERCENT.sub("%25", url)
+    return url if len(url) <= _LONGEST_URL else ""
+
+
+def is_linq_url(text: str) -> bool:
+    """Whether `text` is an https URL on linqapp.com or one of its subdomains, on the usual port."""
+    match = _HTTPS_URL.fullmatch(safe_url(text))
+    return bool(match and not match["port"] and f".{match['host']}".endswith(".linqapp.com"))
 
 
 def without_surrogates(text: str) -> str:
