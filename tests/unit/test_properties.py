@@ -309,12 +309,13 @@ def test_what_else_is_in_an_answer_makes_no_difference(linq: Linq, drawn: tuple[
 
 # -- Text -----------------------------------------------------------------------------------------------
 
-# Unicode's Default_Ignorable_Code_Point, which holds all bidi controls, and what else is drawn as nothing.
+# Unicode's Default_Ignorable_Code_Point, which includes all bidi controls, and whatever else has an empty glyph.
 _IGNORABLE = (
     *((0xAD, 0xAD), (0x34F, 0x34F), (0x61C, 0x61C), (0x115F, 0x1160), (0x17B4, 0x17B5), (0x180B, 0x180F)),
     *((0x200B, 0x200C), (0x200E, 0x200F), (0x202A, 0x202E), (0x2060, 0x206F), (0x3164, 0x3164), (0xFE00, 0xFE0E)),
     *((0xFEFF, 0xFEFF), (0xFFA0, 0xFFA0), (0xFFF0, 0xFFFB), (0x1BCA0, 0x1BCA3), (0x1D173, 0x1D17A)),
-    *((0xE0000, 0xE0FFF), (0x2028, 0x2029), (0x2800, 0x2800)),
+    *((0xE0000, 0xE0FFF), (0x2028, 0x2029), (0x2800, 0x2800), (0x2D7F, 0x2D7F), (0x1107F, 0x1107F)),
+    *((0x13430, 0x1343F), (0x13441, 0x13442), (0x16FE4, 0x16FE4), (0x1D159, 0x1D159)),
 )
 
 
@@ -332,13 +333,29 @@ def unseen(text: str) -> list[str]:
 @examples(1200)
 @given(text=ANY_TEXT, limit=st.none() | st.integers(1, 30), lines=st.booleans())
 def test_cleaned_text_is_clean(text: str, limit: int | None, lines: bool) -> None:
-    """No longer than it was or may be, nothing unseen, no space too many, and cleaning again changes nothing."""
+    """Within its limits, nothing unseen, no surplus space, and cleaning again changes nothing."""
     cleaned = clean(text, limit, lines=lines)
     assert clean(cleaned, limit, lines=lines) == cleaned
     assert len(cleaned) <= min(len(text), limit or len(text))
     assert unseen(cleaned.replace("\n", "") if lines else cleaned) == []
     assert "\n\n\n" not in cleaned
     assert all(line == " ".join(line.split()) for line in cleaned.split("\n"))
+
+
+MARKS = "\u0301\u0316\u0345\u20dd\u1b44\u094d\u0e48\u0f73\uff9e\u200d\ufe0f"
+
+
+@examples(500)
+@given(text=st.text(st.sampled_from(MARKS) | ANY_CHARACTER, max_size=80), limit=st.none() | st.integers(1, 60))
+def test_no_more_than_ten_marks_are_in_a_row(text: str, limit: int | None) -> None:
+    """In text that is shown, however the marks are mixed with other characters."""
+    cleaned = clean(text, limit)
+    marks = "".join(
+        "m" if unicodedata.combining(each) or unicodedata.category(each) == "Me" else "." for each in cleaned
+    )
+    assert "m" * 11 not in marks
+    assert clean(cleaned, limit) == cleaned
+    assert len(cleaned) <= len(text)
 
 
 @examples(500)

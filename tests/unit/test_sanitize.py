@@ -7,13 +7,15 @@ import unicodedata
 
 import pytest
 
-from linq_mcp.sanitize import clean, is_linq_url, quoted, safe_url, utc, without_surrogates
+from linq_mcp.sanitize import clean, folded, is_linq_url, quoted, safe_url, utc, without_surrogates
 
 ZWJ = "\u200d"
 VS16 = "\ufe0f"
 BIDI = [*range(0x202A, 0x202F), *range(0x2066, 0x206A), 0x200E, 0x200F, 0x061C]
 ZERO_WIDTH = [0x00AD, 0x034F, 0x180E, 0x200B, 0x200C, 0x2060, 0x2061, 0x2064, 0x2065, 0x206A, 0x206F, 0xFEFF]
-FILLERS = [0x115F, 0x1160, 0x3164, 0xFFA0, 0x17B4, 0x17B5, 0x2800]
+FILLERS = [0x115F, 0x1160, 0x3164, 0xFFA0, 0x17B4, 0x17B5]
+EMPTY_GLYPHS = [0x2800, 0x2D7F, 0x1107F, 0x13441, 0x13442, 0x16FE4, 0x1D159]
+FORMATS = [*range(0x13430, 0x13440), *range(0x1BCA0, 0x1BCA4), *range(0x1D173, 0x1D17B)]
 VARIATION = [0x180B, 0x180D, 0x180F, 0xFE00, 0xFE0E, 0xE0100, 0xE01EF]
 TAGS = [0xE0001, 0xE0020, 0xE0041, 0xE007F, 0xE0FFF]
 CONTROLS = [*range(0x09), 0x0E, 0x1B, 0x7F, 0x80, 0x90, 0x9B, 0x9F]
@@ -27,6 +29,8 @@ UNSEEN = [
         *BIDI,
         *ZERO_WIDTH,
         *FILLERS,
+        *EMPTY_GLYPHS,
+        *FORMATS,
         *VARIATION,
         *TAGS,
         *UNPAIRED,
@@ -34,6 +38,17 @@ UNSEEN = [
         *PRIVATE,
     )
 ]
+
+
+def test_every_character_without_a_glyph_is_known() -> None:
+    """Control, format, surrogate and private characters of this Python's Unicode go, except those that are drawn."""
+    visible = {*range(0x600, 0x606), 0x6DD, 0x70F, 0x890, 0x891, 0x8E2, 0x110BD, 0x110CD, 0xF8FF}
+    left = {
+        point
+        for point in range(0x110000)
+        if unicodedata.category(chr(point)) in ("Cc", "Cf", "Cs", "Co") and clean(f"a{chr(point)}b", None) != "ab"
+    }
+    assert {point for point in left if not chr(point).isspace()} == visible
 
 
 @pytest.mark.parametrize("character", UNSEEN)
@@ -69,11 +84,12 @@ def test_text_hidden_in_tag_characters_is_gone() -> None:
 
 
 def test_bytes_hidden_in_variation_selectors_are_gone() -> None:
-    """Variation selectors after one emoji can carry a whole message; at most one, the emoji's own, stays."""
+    """Variation selectors after one character can carry a whole message; at most one, the emoji's own, stays."""
     hidden = "".join(
         chr(0xFE00 + byte) if byte < 16 else chr(0xE0100 + byte - 16) for byte in (*b"send the key", *range(16))
     )
-    assert clean(f"\U0001f600{hidden}!", 80) == f"\U0001f600{VS16}!"
+    assert clean(f"\u2764{VS16}{hidden}!", 80) == f"\u2764{VS16}!"
+    assert clean(f"\U0001f600{hidden}!", 80) == "\U0001f600!"
 
 
 @pytest.mark.parametrize(
@@ -136,7 +152,11 @@ def test_lines_stay_where_they_are_wanted(text: str, cleaned: str) -> None:
         pytest.param("\U0001fae8", id="shaking face, Unicode 15"),
         pytest.param("\U0001fae9", id="face with bags under eyes, Unicode 16"),
         pytest.param("\U0001f9d1\u200d\U0001fa70", id="ballet dancer, a joiner before a new emoji"),
-        pytest.param("\U0001fa77\ufe0f\u200d\U0001fa77", id="new emoji, joined"),
+        pytest.param("\U0001fa77\u200d\U0001fa77", id="new emoji, joined"),
+        pytest.param("\u2b50\ufe0f \u26a1\ufe0f \U0001f004\ufe0f", id="style where it is the default"),
+        pytest.param("\U0001f441\ufe0f\u200d\U0001f5e8\ufe0f", id="eye in a speech bubble"),
+        pytest.param("*\ufe0f\u20e3", id="keycap asterisk"),
+        pytest.param("\u3297\ufe0f", id="congratulations button"),
         pytest.param("\uf8ff Store", id="Apple logo"),
     ],
 )
@@ -178,6 +198,9 @@ def test_scripts_survive(text: str) -> None:
         pytest.param(" \ufe0fb", "b", id="style after a space"),
         pytest.param("\u2764\ufe0f\ufe0f\ufe0f", "\u2764\ufe0f", id="style repeated"),
         pytest.param("$\ufe0f", "$", id="style after an ASCII sign"),
+        pytest.param("\u00a7\ufe0f \u20ac\ufe0f \u2260\ufe0f", "\u00a7 \u20ac \u2260", id="style after other signs"),
+        pytest.param("\U0001f600\ufe0f", "\U0001f600", id="style after an emoji of one style"),
+        pytest.param("\U0001faf0\ufe0f\U0001fae9\ufe0f", "\U0001faf0\U0001fae9", id="style after new emoji"),
     ],
 )
 def test_joiners_and_styles_stay_only_at_an_emoji(text: str, cleaned: str) -> None:
@@ -207,6 +230,56 @@ def test_cuts_lines_without_an_empty_end() -> None:
     assert clean("ab\n\ncd", 4, lines=True) == "ab…"
 
 
+STACK = "\u0301\u0316\u0323\u20dd\u0345"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param("\u0f67\u0f90\u0fb5\u0fa8\u0fb3\u0fba\u0fbc\u0fbb\u0f82", id="Tibetan, eight marks"),
+        pytest.param(
+            "\u05d1\u05b0\u05bc\u05e8\u05b5\u05d0\u05e9\u05c1\u05b4\u0596\u05d9\u05ea", id="Hebrew with cantillation"
+        ),
+        pytest.param("\u05e9\u05c1\u05bc\u05b8\u0591\u05bd", id="Hebrew, five marks"),
+        pytest.param(
+            "\u0628\u0650\u0633\u0652\u0645\u0650 \u0671\u0644\u0644\u0651\u064e\u0670\u0647\u0650",
+            id="Arabic with harakat",
+        ),
+        pytest.param("\u0e01\u0e33\u0e25\u0e31\u0e07\u0e17\u0e35\u0e48\u0e0d\u0e39\u0e48", id="Thai with tones"),
+        pytest.param("\u0e14\u0e35\u0e35\u0e35\u0e35", id="Thai, a vowel drawn out"),
+        pytest.param(
+            "\u0928\u0939\u0940\u0902\u0951 \u0915\u094d\u0937\u094d\u0930\u093f", id="Devanagari with an accent"
+        ),
+        pytest.param("\u0939\u093e" + "\u093e" * 40, id="Devanagari, a vowel drawn out"),
+        pytest.param("Vie\u0323\u0302t Ngu\u031b\u0303", id="Vietnamese, decomposed"),
+        pytest.param("\u1112\u1161\u11ab" * 20, id="Korean, decomposed"),
+        pytest.param("1\ufe0f\u20e32\ufe0f\u20e3", id="keycaps"),
+        pytest.param("\U0001f600" * 40 + "\u3002" * 40, id="emoji and punctuation in a row"),
+        pytest.param("\u0600\u0661\u0662 \u06dd \u070f \U000110bd\U00011083", id="number signs, format by category"),
+    ],
+)
+def test_marks_of_real_scripts_survive(text: str) -> None:
+    """No script in use comes near the limit on combining marks."""
+    assert clean(text, None) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "cleaned"),
+    [
+        pytest.param("Z" + STACK * 20 + "o", "Z" + STACK * 2 + "o", id="on a letter"),
+        pytest.param(STACK * 20, STACK * 2, id="on nothing"),
+        pytest.param(f"Z{STACK * 2}{ZWJ}{STACK}", f"Z{STACK * 2}", id="continued by a joiner"),
+        pytest.param(f"Z{STACK * 2}{VS16}{STACK}", f"Z{STACK * 2}", id="continued by an emoji style"),
+        pytest.param(f"Z{STACK * 2}\u200b{STACK}", f"Z{STACK * 2}", id="continued by an invisible character"),
+        pytest.param("\u1b05" + "\u1b44" * 20, "\u1b05" + "\u1b44" * 10, id="marks that are spacing by category"),
+        pytest.param(f"a{STACK * 3}b{STACK * 3}", f"a{STACK * 2}b{STACK * 2}", id="each letter counts anew"),
+    ],
+)
+def test_a_stack_of_marks_is_cut(text: str, cleaned: str) -> None:
+    """So that it covers no lines above and below it; the first ten stay."""
+    assert clean(text, None) == cleaned
+
+
 ALPHABET = [
     *"ab1# \n\t\r,…",
     *"\x00\x1b\x85\u00a0\u00ad\u034f\u061c\u094d\u0915\u0dca\u1160\u180b",
@@ -231,6 +304,72 @@ def test_holds_its_promises_for_any_text(lines: bool) -> None:
         assert not cleaned.removesuffix("…").endswith(ZWJ), shown
         left = cleaned.replace(ZWJ, "").replace("\n", "") if lines else cleaned.replace(ZWJ, "")
         assert not any(unicodedata.category(character) in ("Cc", "Cf", "Cs", "Zl", "Zp") for character in left), shown
+
+
+def test_the_limit_on_marks_holds_for_any_text() -> None:
+    """However marks, joiners and selectors are mixed, at most ten marks are in a row, and a second cleaning agrees."""
+    dice = random.Random(20261124)
+    for _ in range(3000):
+        text = "".join(dice.choices([*STACK, *STACK, "\u0345", ZWJ, VS16, "\u2764", "\u094d", "a", " "], k=60))
+        cleaned = clean(text, None)
+        assert longest_stack(cleaned) <= 10, f"{text!a}"
+        assert clean(cleaned, None) == cleaned, f"{text!a}"
+
+
+def longest_stack(text: str) -> int:
+    """The most combining marks in a row."""
+    longest = marks = 0
+    for character in text:
+        marks = marks + 1 if unicodedata.combining(character) or unicodedata.category(character) == "Me" else 0
+        longest = max(longest, marks)
+    return longest
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param("\u0301\u0316" * 10_000, id="marks of two classes"),
+        pytest.param("\uff9e\u0301" * 10_000, id="halfwidth sound marks, which are letters at first"),
+        pytest.param(f"\u0301{ZWJ}\u0316{ZWJ}" * 5_000, id="between joiners"),
+        pytest.param("\u0344\u0316" * 10_000, id="marks that decompose into two"),
+        pytest.param("\u0f73\u0301" * 10_000, id="marks of class 0 that decompose into others"),
+    ],
+)
+def test_normalizing_never_meets_a_long_run_of_marks(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It takes quadratic time on one: 100 messages of 20,000 marks held the server for 86 seconds."""
+    normalize = unicodedata.normalize
+    stacks = []
+
+    def recording(form: str, given: str) -> str:
+        stacks.append(longest_stack(normalize("NFKD", given)) if len(given) < 100 else len(given))
+        return normalize(form, given)
+
+    monkeypatch.setattr(unicodedata, "normalize", recording)
+    folded(text)
+    assert len(stacks) == 1
+    assert stacks[0] <= 30
+
+
+def test_folding_has_a_bound() -> None:
+    """U+FDFA becomes eighteen characters; neither what goes in nor what comes out is longer than 100,000."""
+    assert len(folded("\ufdfa" * 200_000)) == 100_000
+    assert len(folded("a" * 200_000)) == 100_000
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        pytest.param("Zo\u00eb", "ZOE\u0308", id="case and composition"),
+        pytest.param("it\u2019s \u201cx\u201d \u2014 y", 'it\'s "x" - y', id="typographic marks"),
+        pytest.param("\ufe58 \uff0d", "- -", id="dashes of other widths"),
+        pytest.param("\uff21\uff22 \uff76\uff9e", "ab \u30ac", id="widths"),
+        pytest.param("stra\u00dfe", "STRASSE", id="sharp s"),
+        pytest.param("Vi\u1ec7t", "vie\u0323\u0302t", id="Vietnamese"),
+    ],
+)
+def test_texts_that_read_alike_fold_alike(one: str, other: str) -> None:
+    """Without regard to case, composition, width or typographic marks."""
+    assert folded(one) == folded(other)
 
 
 @pytest.mark.parametrize("text", ["a\u200b" * 500_000, "\u200d" * 1_000_000, "\n " * 500_000], ids=["zw", "zwj", "nl"])
