@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import platform
+import sys
+from argparse import Namespace
 from collections.abc import Callable
 from importlib.metadata import version
 from time import perf_counter
@@ -11,13 +13,23 @@ from time import perf_counter
 import anyio
 
 from linq_mcp import __version__
-from linq_mcp.cli.client_config import SERVER_NAME, STAND_IN, entry, this_command
+from linq_mcp.cli.account import open_account
+from linq_mcp.cli.config import SERVER_NAME, STAND_IN, entry, this_command
+from linq_mcp.cli.output import log_to_stderr, replace_unencodable
 from linq_mcp.errors import LinqMcpError
 from linq_mcp.rows.chat import ChatRow, chat_row
 from linq_mcp.server.client_provider import SettingsClientProvider
 from linq_mcp.server.error_messages import format_error
 from linq_mcp.settings import KEY_VARIABLE, Settings
 from linq_mcp.tools.support.tool import CALL_SECONDS
+
+
+def run(options: Namespace) -> int:
+    """Print the findings. Exit code 0 if everything is in order."""
+    log_to_stderr("WARNING")
+    replace_unencodable(sys.stdout)
+    account, settings = open_account(demo=options.demo)
+    return 0 if anyio.run(examine, account, settings, lambda text: print(text, flush=True)) else 1
 
 
 async def examine(account: SettingsClientProvider, settings: Settings, say: Callable[[str], None]) -> bool:

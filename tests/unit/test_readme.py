@@ -12,7 +12,7 @@ import pytest
 from mcp import Client
 
 from linq_mcp.cli import main
-from linq_mcp.cli.client_config import CLIENTS
+from linq_mcp.cli.config import CLIENTS
 from linq_mcp.demo import in_process
 from linq_mcp.rows.chat import ChatRow
 from linq_mcp.rows.message import MessageRow

@@ -13,10 +13,12 @@ import shlex
 import shutil
 import sys
 import sysconfig
+from argparse import Namespace
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from linq_mcp.cli.parser import USAGE_ERROR
 from linq_mcp.settings import CONFIG_FILE, KEY_VARIABLE
 
 if TYPE_CHECKING:
@@ -43,6 +45,18 @@ class Client:
 
     name: str
     steps: Callable[[Sequence[str], str], tuple[Step, ...]]
+
+
+def run(options: Namespace) -> int:
+    """Print the instructions for the client that was asked for, or for all."""
+    if options.client is not None and options.client not in CLIENTS:
+        print(
+            f"linq-mcp config: there is no client {options.client!r}; choose one of {', '.join(CLIENTS)}",
+            file=sys.stderr,
+        )
+        return USAGE_ERROR
+    print(render(options.client, this_command()))
+    return 0
 
 
 def entry(command: Sequence[str], env: Mapping[str, str]) -> dict[str, Any]:

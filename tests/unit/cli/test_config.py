@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import pytest
 
-from linq_mcp.cli.client_config import CLIENTS, SERVER_NAME, STAND_IN, entry, render, this_command
+from linq_mcp.cli.config import CLIENTS, SERVER_NAME, STAND_IN, entry, render, this_command
 from linq_mcp.settings import KEY_VARIABLE
 
 if TYPE_CHECKING:

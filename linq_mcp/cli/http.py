@@ -1,0 +1,50 @@
+"""`linq-mcp http`: serve a team over Streamable HTTP."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from argparse import Namespace
+
+from linq_mcp.cli.account import open_account
+from linq_mcp.cli.output import log_to_stderr, warn
+from linq_mcp.cli.parser import USAGE_ERROR
+
+
+def run(options: Namespace) -> int:
+    """Serve until SIGINT or SIGTERM. Refuses, with a usage error, to start in a way that lets strangers in."""
+    # Until the server is up and listens for it itself; as a container's first process it would be ignored.
+    signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
+    from linq_mcp.server.client_provider import HeaderClientProvider
+    from linq_mcp.settings import HTTP_TOKEN_VARIABLE
+    from linq_mcp.transports.http.app import HttpConfig, application, refusal, serve
+
+    account, settings = open_account(demo=options.demo)
+    # The access log is on unless a level was asked for.
+    log_to_stderr(settings.log_level if settings.log_level_is_set else "INFO")
+    own_key = options.key_from == "settings" or options.demo
+    config = HttpConfig(
+        host=options.host,
+        port=options.port,
+        path=options.path,
+        allowed_hosts=options.allowed_host,
+        allowed_origins=options.allowed_origin,
+    )
+    if problem := refusal(config, settings, own_key=own_key):
+        print(f"linq-mcp http: {problem}", file=sys.stderr)
+        return USAGE_ERROR
+    warn(settings.warnings)
+    if problem := settings.problem if own_key else settings.base_url_problem:
+        warn([f"every call will be refused: {problem}"])
+    token = settings.http_token.get_secret_value() if own_key and settings.http_token else None
+    if settings.http_token and not own_key:
+        warn([f"{HTTP_TOKEN_VARIABLE} is not asked for: with --key-from header each caller sends their own Linq key"])
+    if own_key and not token:
+        warn([f"everybody on this machine can read the account through this server; set {HTTP_TOKEN_VARIABLE}"])
+    try:
+        serve(application(account if own_key else HeaderClientProvider(settings), config, token=token), config)
+    except OSError as error:
+        print(f"linq-mcp http: can't listen on {config.host} port {config.port} ({error.strerror})", file=sys.stderr)
+        return 1
+    return 0

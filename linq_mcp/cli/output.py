@@ -1,0 +1,28 @@
+"""What commands share about where they write: logging to stderr, and a stdout that can't fail on a character."""
+
+from __future__ import annotations
+
+import io
+import logging
+import sys
+from collections.abc import Iterable
+from typing import TextIO
+
+
+def log_to_stderr(level: str) -> None:
+    """Log linq-mcp's own records from `level` on to stderr, and those of libraries from WARNING on."""
+    # Other libraries' INFO records name requests in full, with people's numbers.
+    logging.basicConfig(stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s", level=logging.WARNING)
+    logging.getLogger("linq_mcp").setLevel(level)
+
+
+def warn(warnings: Iterable[str]) -> None:
+    """Log each of `warnings`."""
+    for warning in warnings:
+        logging.getLogger("linq_mcp").warning(warning)
+
+
+def replace_unencodable(stream: TextIO) -> None:
+    """Make `stream` print a question mark for characters that its encoding lacks."""
+    if isinstance(stream, io.TextIOWrapper):
+        stream.reconfigure(errors="replace")

@@ -1,0 +1,46 @@
+"""`linq-mcp` without a command: serve one client over stdin and stdout."""
+
+from __future__ import annotations
+
+import gc
+import logging
+import os
+import signal
+import sys
+from argparse import Namespace
+
+from linq_mcp.cli.account import open_account
+from linq_mcp.cli.output import log_to_stderr, warn
+
+
+def run(options: Namespace) -> int:
+    """Serve until the client closes stdin or a signal comes. Ends the process itself."""
+    # Until the server is up and listens for it itself.
+    signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
+    account, settings = open_account(demo=options.demo)
+    log_to_stderr(settings.log_level)
+    warn(settings.warnings)
+    if sys.stdin.isatty():
+        print(
+            "linq-mcp is waiting for an MCP client on stdin; press Ctrl-C to end. `linq-mcp config` shows how to "
+            "register it in a client, `linq-mcp demo` what it does.",
+            file=sys.stderr,
+        )
+    import anyio
+
+    from linq_mcp.server.app import build_server
+    from linq_mcp.transports.stdio import serve_stdio
+
+    # The imported modules stay for good, so the collector need not visit them again. And a page is thousands of
+    # objects that are freed by their reference counts; collecting after every few hundred of them only costs time.
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 50)
+
+    async def serve_and_leave() -> None:
+        code = await serve_stdio(build_server(account))
+        logging.shutdown()
+        # Without waiting for threads blocked on stdin or in a name look-up, nor for the interpreter's teardown.
+        os._exit(code)
+
+    anyio.run(serve_and_leave)
+    return 0
