@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import logging
 import os
-import re
 import select
 import signal
 import stat
@@ -19,13 +18,13 @@ import anyio.to_thread
 from mcp.server.lowlevel import Server
 from mcp.server.stdio import stdio_server
 
+from linq_mcp.transports.jsonrpc import replace_lone_surrogates
+
 logger = logging.getLogger(__name__)
 
 # Clients kill a server that lingers; what has not unwound by then is cut off.
 _UNWIND_SECONDS = 0.7
 _CHUNK = 65536
-_LOW = r"\\u[dD][c-fC-F][0-9a-fA-F]{2}"
-_ESCAPE = re.compile(rf"\\(?:u[dD][89abAB][0-9a-fA-F]{{2}}{_LOW}|(u[dD][89a-fA-F][0-9a-fA-F]{{2}})|.)")
 
 
 class _Stdin(anyio.AsyncFile[str]):
@@ -50,11 +49,11 @@ class _Stdin(anyio.AsyncFile[str]):
             first, *rest = chunk.split(b"\n")
             begun.append(first)
             for piece in rest:
-                yield with_whole_characters(b"".join(begun).decode("utf-8", "replace"))
+                yield replace_lone_surrogates(b"".join(begun).decode("utf-8", "replace"))
                 begun = [piece]
         self.ended.set()
         if line := b"".join(begun):
-            yield with_whole_characters(line.decode("utf-8", "replace"))
+            yield replace_lone_surrogates(line.decode("utf-8", "replace"))
 
     async def _read(self) -> bytes:
         if self._watched:
@@ -97,13 +96,6 @@ def _can_be_watched(fd: int) -> bool:
     """Whether the event loop can wait for `fd`: for pipes and sockets, on systems that take any file for one."""
     mode = os.fstat(fd).st_mode
     return hasattr(select, "poll") and (stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode))
-
-
-def with_whole_characters(line: str) -> str:
-    """A line of JSON in which the escape of each lone surrogate is that of U+FFFD instead."""
-    if "\\ud" not in line and "\\uD" not in line:
-        return line
-    return _ESCAPE.sub(lambda escape: "\\ufffd" if escape[1] else escape[0], line)
 
 
 async def serve_stdio(server: Server[Any]) -> int:

@@ -33,7 +33,7 @@ from linq_mcp.tools import TOOLS
 from linq_mcp.tools.find_chats import FIND_CHATS
 from linq_mcp.tools.support.scan import ScanCursor
 from linq_mcp.tools.support.tool import Tool
-from linq_mcp.transports.stdio import with_whole_characters
+from linq_mcp.transports.jsonrpc import replace_lone_surrogates
 
 Json = Any
 Row = dict[str, Any]
@@ -415,7 +415,7 @@ def test_a_line_keeps_everything_but_half_characters(value: Json, upper: bool) -
     line = json.dumps(value)
     if upper:
         line = re.sub(r"\\u[0-9a-f]{4}", lambda escape: "\\u" + escape[0][2:].upper(), line)
-    read = with_whole_characters(line)
+    read = replace_lone_surrogates(line)
     assert json.dumps(pairs(read)) == json.dumps(whole(pairs(line)))
     json.dumps(pairs(read), ensure_ascii=False).encode()
 
