@@ -1,4 +1,4 @@
-"""manifest.json, server.json and .mcpbignore agree with the code; `.ci/bundle` starts what is packed."""
+"""What is published agrees with the code: manifest.json, .mcpbignore, server.json, links, and workflows."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from linq_mcp.tools import TOOLS
 
 Json = dict[str, Any]
 ROOT = Path(__file__).parents[2]
+WORKFLOWS = ROOT / ".github" / "workflows"
 VARIABLES = {KEY_VARIABLE, BASE_URL_VARIABLE, PROFILE_VARIABLE}
 
 
@@ -54,12 +55,12 @@ def kept_by_mcpbignore() -> set[str]:
 
 
 def test_manifest_has_the_package_version(manifest: Json) -> None:
-    """A bundle is of the version that the server in it reports."""
+    """A bundle has the version that the server in it reports."""
     assert manifest["version"] == linq_mcp.__version__
 
 
 def test_manifest_agrees_with_the_package_metadata(manifest: Json, project: Json) -> None:
-    """Name, licence and Python versions are the package's."""
+    """Name, licence, author, and Python versions are the package's."""
     assert manifest["name"] == project["name"]
     assert manifest["license"] == project["license"]
     assert manifest["compatibility"]["runtimes"]["python"] == project["requires-python"]
@@ -67,19 +68,19 @@ def test_manifest_agrees_with_the_package_metadata(manifest: Json, project: Json
 
 
 def test_manifest_names_the_tools_there_are(manifest: Json) -> None:
-    """The tools a host shows before the first start are those listed after it, in that order."""
+    """The tools that a host shows before the first start are the ones it lists afterwards, in the same order."""
     assert [tool["name"] for tool in manifest["tools"]] == [tool.name for tool in TOOLS]
     assert not manifest.get("tools_generated", False)
 
 
 def test_manifest_describes_each_tool_in_one_sentence(manifest: Json) -> None:
-    """A settings page has room for a sentence, not for what a model is told."""
+    """A settings page has room for one sentence, not for everything a model is told."""
     for tool in manifest["tools"]:
         assert re.fullmatch(r"[A-Z][^\n]{10,100}\.", tool["description"]), tool
 
 
 def test_manifest_starts_the_console_script(manifest: Json, project: Json) -> None:
-    """The command of the bundle ends in a script that the package installs."""
+    """The bundle's command ends with a script that the package installs."""
     config = manifest["server"]["mcp_config"]
     assert manifest["server"]["type"] == "uv"
     assert [config["command"], *config["args"][:-1]] == ["uv", "run", "--directory", "${__dirname}"]
@@ -87,7 +88,7 @@ def test_manifest_starts_the_console_script(manifest: Json, project: Json) -> No
 
 
 def test_manifest_entry_point_runs_as_a_file(manifest: Json) -> None:
-    """Hosts that run uv themselves start the entry point by its path, where relative imports fail."""
+    """Hosts that run uv themselves start the entry point by its path, and relative imports fail there."""
     entry_point = ROOT / manifest["server"]["entry_point"]
     source = entry_point.read_text(encoding="utf-8")
     assert "from linq_mcp" in source
@@ -95,7 +96,7 @@ def test_manifest_entry_point_runs_as_a_file(manifest: Json) -> None:
 
 
 def test_manifest_hands_over_every_setting(manifest: Json) -> None:
-    """Each setting reaches the server in the variable it is read from, and none is asked for in vain."""
+    """Each setting that the host asks for reaches the server in the variable that it reads."""
     env = manifest["server"]["mcp_config"]["env"]
     assert env == {
         KEY_VARIABLE: "${user_config.api_key}",
@@ -111,19 +112,46 @@ def test_manifest_keeps_the_key_secret(manifest: Json) -> None:
 
 
 def test_manifest_requires_no_setting(manifest: Json) -> None:
-    """`linq login` does without a key; what is unset and has no default reaches the server unfilled."""
+    """`linq login` replaces the key. An unset setting without a default would reach the server as a placeholder."""
     for option in manifest["user_config"].values():
         assert option["required"] is False
         assert option["default"] == ""
 
 
 def test_manifest_names_the_default_base_url(manifest: Json) -> None:
-    """The address that a setting says is used otherwise is the one that is."""
+    """The default that the base URL's description states is the real one."""
     assert f" {DEFAULT_BASE_URL}." in manifest["user_config"]["base_url"]["description"]
 
 
+def test_project_links_lead_to_the_repository_of_the_registry_name(
+    project: Json, manifest: Json, server_json: Json
+) -> None:
+    """`io.github.OWNER/NAME` is only granted to the repository OWNER/NAME."""
+    repository = f"https://github.com/{server_json['name'].removeprefix('io.github.')}"
+    assert (
+        project["urls"]["Repository"] == manifest["repository"]["url"] == server_json["repository"]["url"] == repository
+    )
+    assert {"Changelog", "Documentation", "Issues"} <= project["urls"].keys()
+    assert all(url.startswith(repository) for url in project["urls"].values())
+
+
+def test_ci_runs_on_every_python_of_the_classifiers(project: Json) -> None:
+    """What the package says it runs on is what it is tested on."""
+    (matrix,) = re.findall(r"python-version: (\[.*\])", (WORKFLOWS / "ci.yml").read_text(encoding="utf-8"))
+    promised = re.findall(r"Python :: (3\.\d+)", "\n".join(project["classifiers"]))
+    assert json.loads(matrix) == promised
+
+
+@pytest.mark.parametrize("workflow", sorted(WORKFLOWS.glob("*.yml")), ids=lambda path: path.name)
+def test_workflows_are_given_little_and_use_pinned_actions(workflow: Path) -> None:
+    """A workflow starts with the right to read the repository, and runs a named version of each action."""
+    text = workflow.read_text(encoding="utf-8")
+    assert "\npermissions:\n  contents: read\n\n" in text
+    assert [used for used in re.findall(r"uses: (\S+)", text) if not re.search(r"@(release/)?v\d+$", used)] == []
+
+
 def test_icon_is_a_png_of_the_declared_size(manifest: Json) -> None:
-    """The icon is there, small, and 512 by 512 as hosts want it."""
+    """The icon exists, is small, and has the 512 by 512 pixels that hosts want."""
     data = (ROOT / manifest["icon"]).read_bytes()
     assert data.startswith(b"\x89PNG\r\n\x1a\n")
     assert struct.unpack(">II", data[16:24]) == (512, 512)
@@ -131,8 +159,8 @@ def test_icon_is_a_png_of_the_declared_size(manifest: Json) -> None:
     assert manifest["icons"] == [{"src": manifest["icon"], "size": "512x512"}]
 
 
-def test_bundle_leaves_out_what_is_not_named() -> None:
-    """Everything at the top is dropped first, so that no environment, cache or stray file gets in."""
+def test_bundle_leaves_out_everything_that_is_not_named() -> None:
+    """The first rule drops everything at the top, so that no environment, cache, or stray file gets in."""
     lines = (ROOT / ".mcpbignore").read_text(encoding="utf-8").splitlines()
     rules = [line for line in lines if line and not line.startswith("#")]
     assert rules[0] == "/*"
@@ -140,14 +168,14 @@ def test_bundle_leaves_out_what_is_not_named() -> None:
 
 
 def test_bundle_holds_what_a_build_needs(manifest: Json, project: Json) -> None:
-    """The manifest, the package and each file the build backend reads are kept, and nothing more."""
+    """The manifest, the package, and each file that the build backend reads are kept, and nothing else."""
     needed = {"manifest.json", manifest["icon"], "pyproject.toml", "linq_mcp"}
     assert kept_by_mcpbignore() == needed | {project["readme"], *project["license-files"]}
     assert all((ROOT / name).exists() for name in kept_by_mcpbignore())
 
 
 def test_server_json_keeps_the_registry_rules(server_json: Json) -> None:
-    """The registry would take it."""
+    """The registry would accept the entry."""
     assert rules_broken(server_json) == []
 
 
@@ -162,12 +190,12 @@ def test_server_json_keeps_the_registry_rules(server_json: Json) -> None:
     ],
 )
 def test_registry_rules_refuse(server_json: Json, change: Json, where: str) -> None:
-    """The rules used above do notice what the registry refuses."""
+    """The rules used above catch what the registry refuses."""
     assert rules_broken(server_json | change) == [where]
 
 
 def test_server_json_has_the_package_version(server_json: Json) -> None:
-    """The entry and the package it leads to are of this version."""
+    """The entry and the package that it points to have this version."""
     assert server_json["version"] == linq_mcp.__version__
     assert [package["version"] for package in server_json["packages"]] == [linq_mcp.__version__]
 
@@ -181,14 +209,8 @@ def test_server_json_leads_to_the_package(server_json: Json, project: Json) -> N
 
 
 def test_server_json_declares_the_variables(server_json: Json) -> None:
-    """The variables are those the server reads; the key is the secret one, and none is required."""
+    """The variables are the ones that the server reads. Only the key is a secret, and none is required."""
     variables = {variable["name"]: variable for variable in server_json["packages"][0]["environmentVariables"]}
     assert set(variables) == VARIABLES
     assert [name for name, variable in variables.items() if variable.get("isSecret")] == [KEY_VARIABLE]
     assert not any(variable.get("isRequired") for variable in variables.values())
-
-
-def test_readme_carries_the_registry_name(server_json: Json) -> None:
-    """The registry believes the entry because the package's README names it."""
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    assert f"<!-- mcp-name: {server_json['name']} -->" in readme

@@ -1,0 +1,141 @@
+"""The documents say what is true: members, error texts, variables, and links are the code's own."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NotRequired, get_args, get_origin, get_type_hints, is_typeddict
+
+import pytest
+from mcp import Client
+
+from linq_mcp import settings
+from linq_mcp.demo import in_process
+from linq_mcp.server.app import build_server
+from linq_mcp.server.client_provider import SettingsClientProvider
+from linq_mcp.server.error_messages import HEADLINES
+from linq_mcp.tools import TOOLS
+from linq_mcp.tools.support.tool import Tool
+
+ROOT = Path(__file__).parents[2]
+PATHS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
+ANSWERS, ARCHITECTURE, ERRORS, SETTINGS, TEAM = (
+    (ROOT / "docs" / f"{name}.md").read_text(encoding="utf-8")
+    for name in ("answers", "architecture", "errors", "settings", "team")
+)
+
+
+def headings(text: str, level: str) -> list[str]:
+    return re.findall(rf"^{level} (.+)$", text, re.MULTILINE)
+
+
+def anchor_of(heading: str) -> str:
+    return heading.lower().replace(" ", "-")
+
+
+# By the anchor that links use: of each member in the section's table, the anchor of the section that describes it.
+SECTIONS: dict[str, dict[str, str | None]] = {
+    anchor_of(heading): {
+        member: anchor or None
+        for member, anchor in re.findall(r"^\| `(\w+)` \| (?:list of )?(?:\[[^]]*\]\(#([\w-]+)\))?", body, re.MULTILINE)
+    }
+    for heading, body in re.findall(r"^### (.+)\n((?:(?!#).*\n?)*)", ANSWERS, re.MULTILINE)
+}
+
+
+def row_type(declared: Any) -> Any:
+    """The TypedDict that a member of the type `declared` is, or is a list of; None if it is neither."""
+    if get_origin(declared) in (NotRequired, list):
+        return row_type(get_args(declared)[0])
+    return declared if is_typeddict(declared) else None
+
+
+def differences(row: Any, anchor: str) -> Iterator[str]:
+    """How the section `anchor` of answers.md and the TypedDict `row` differ, with all rows in it."""
+    described, declared = SECTIONS.get(anchor, {}), get_type_hints(row)
+    yield from (f"{anchor}: {member} is not described" for member in sorted(declared.keys() - described.keys()))
+    yield from (f"{anchor}: there is no {member}" for member in sorted(described.keys() - declared.keys()))
+    for member in declared.keys() & described.keys():
+        inner, inner_anchor = row_type(declared[member]), described[member]
+        if inner and inner_anchor:
+            yield from differences(inner, inner_anchor)
+        elif inner or inner_anchor:
+            yield f"{anchor}: {member} {'needs a link to its row' if inner else 'is no row'}"
+
+
+@pytest.mark.parametrize("tool", TOOLS, ids=[tool.name for tool in TOOLS])
+def test_every_member_of_an_answer_is_described(tool: Tool[Any]) -> None:
+    """answers.md has each member of what the tool returns, its rows' members included, and no others."""
+    assert list(differences(get_type_hints(tool.run)["return"], tool.name)) == []
+
+
+@pytest.mark.parametrize("tool", TOOLS, ids=[tool.name for tool in TOOLS])
+def test_every_member_of_an_output_schema_is_described(tool: Tool[Any]) -> None:
+    """What a client validates by is what answers.md describes."""
+    assert SECTIONS[tool.name].keys() == tool.output_schema["properties"].keys()
+
+
+def test_no_section_of_answers_is_left_over() -> None:
+    """Each section describes a tool, or a row that some answer holds."""
+    linked = {anchor for members in SECTIONS.values() for anchor in members.values() if anchor}
+    assert SECTIONS.keys() - linked == {tool.name for tool in TOOLS}
+
+
+async def test_the_example_is_what_the_demo_account_answers() -> None:
+    """The JSON blocks of answers.md are a call and its answer, to the letter."""
+    arguments, answer = (json.loads(block) for block in re.findall(r"```json\n(.*?)```", ANSWERS, re.DOTALL))
+    provider = SettingsClientProvider(in_process.settings, transport=in_process.transport)
+    async with Client(build_server(provider)) as client:
+        assert (await client.call_tool("list_chats", arguments)).structured_content == answer
+
+
+def test_every_error_text_has_its_heading() -> None:
+    """The headings of errors.md are the verbatim sentences that errors begin with."""
+    assert sorted(headings(ERRORS, "###")) == sorted(HEADLINES.values())
+
+
+@pytest.mark.parametrize("heading", headings(ERRORS, "###"))
+def test_every_error_has_a_cause_and_a_cure(heading: str) -> None:
+    """Whoever looks an error up learns why it happened and what to do."""
+    (body,) = re.findall(rf"^### {re.escape(heading)}\n((?:(?!#).*\n?)*)", ERRORS, re.MULTILINE)
+    assert "**Cause**: " in body
+    assert "**Cure**: " in body
+
+
+def test_every_variable_is_in_the_table() -> None:
+    """settings.md has a row for each environment variable that is read, and no others."""
+    variables = [value for name, value in vars(settings).items() if name.endswith("_VARIABLE")]
+    assert sorted(re.findall(r"^\| `(\w+)` \|", SETTINGS, re.MULTILINE)) == sorted(variables)
+    assert settings.DEFAULT_BASE_URL in SETTINGS
+
+
+def test_everything_in_the_package_is_drawn() -> None:
+    """architecture.md has a line for each module and folder at the top of the package, and no others."""
+    package = ROOT / "linq_mcp"
+    there = [path.name for path in package.iterdir() if path.suffix == ".py" and path.name != "__init__.py"]
+    there += [f"{path.parent.name}/" for path in package.glob("*/__init__.py")]
+    assert sorted(re.findall(r"^  (\w+(?:\.py|/)) ", ARCHITECTURE, re.MULTILINE)) == sorted(there)
+
+
+def test_the_nginx_lines_are_the_tested_ones() -> None:
+    """What team.md recommends is what two replicas were tested behind."""
+    (block,) = re.findall(r"```nginx\n(.*?)```", TEAM, re.DOTALL)
+    template = (ROOT / "tests" / "e2e" / "http" / "nginx.conf.template").read_text(encoding="utf-8")
+    tested = {line.split("#")[0].strip() for line in template.splitlines()}
+    assert [line for line in block.splitlines() if line.split("#")[0].strip() not in tested] == []
+
+
+@pytest.mark.parametrize("path", PATHS, ids=[path.name for path in PATHS])
+def test_every_link_and_path_leads_somewhere(path: Path) -> None:
+    """Linked files, their sections, and paths of the repository that a document names are there."""
+    text = path.read_text(encoding="utf-8")
+    missing = []
+    for target in re.findall(r"\]\((?!https?://)([^)\s]+)\)", text):
+        name, _, anchor = target.partition("#")
+        file = path.parent / name if name else path
+        if not file.exists() or (anchor and anchor not in map(anchor_of, headings(file.read_text("utf-8"), "#+"))):
+            missing.append(target)
+    named = re.findall(r"`((?:linq_mcp|tests|docs|benchmarks|\.ci|\.github)/[\w./-]+)`", text)
+    assert missing + [name for name in named if not (ROOT / name).exists()] == []
