@@ -27,7 +27,7 @@ def canned() -> dict[int, bytes]:
 
 def account(chats: int) -> list[bytes]:
     """An account in pages of 100, each a whole response; its cursors count pages."""
-    from linq_mcp.demo.account import generated_account  # noqa: PLC0415 - only this mode needs the package
+    from helpers.generated_account import generated_account  # noqa: PLC0415 - only this mode needs the package
 
     made = generated_account(chats).chats
     pages = []

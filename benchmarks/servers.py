@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -89,7 +90,7 @@ class Server:
 def api(chats: int = 0) -> Iterator[str]:
     """The measuring API in a process of its own: its base URL."""
     command = [sys.executable, str(HERE / "linq_api.py"), *([str(chats)] if chats else [])]
-    env = {"PYTHONPATH": str(HERE.parent)}
+    env = {"PYTHONPATH": os.pathsep.join((str(HERE.parent), str(HERE.parent / "tests")))}
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=env) as process:
         try:
             assert process.stdout is not None

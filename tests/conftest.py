@@ -7,22 +7,22 @@ from collections.abc import Iterator
 import pytest
 import tenacity
 from helpers.linq import KEY
+from helpers.odd_account import odd_account
 
-from linq_mcp.demo.account import demo_account
 from linq_mcp.demo.api import demo_api
 from linq_mcp.demo.serve import running
 
 
 @pytest.fixture(scope="session")
 def api_url() -> Iterator[str]:
-    """The demo account's API on a loopback port: its base URL. The key is `KEY`."""
-    with running(demo_api(demo_account(), key=KEY)) as url:
+    """The API of the demo account and its odd chats on a loopback port: its base URL. The key is `KEY`."""
+    with running(demo_api(odd_account(), key=KEY)) as url:
         yield url
 
 
 @pytest.fixture
 def live(api_url: str) -> dict[str, str]:
-    """An environment for a server that reads the demo account over a real socket."""
+    """An environment for a server that reads that API over a real socket."""
     return {"LINQ_API_V3_API_KEY": KEY, "LINQ_API_V3_BASE_URL": api_url}
 
 

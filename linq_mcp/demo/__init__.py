@@ -1,1 +1,1 @@
-"""An embedded Linq account and the HTTP API that serves it: for first looks, for clients, for tests."""
+"""An embedded Linq account and the HTTP API that serves it, for trying the server without a key."""

@@ -10,6 +10,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import anyio
 from starlette.applications import Starlette
 from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
@@ -32,11 +33,12 @@ _EMAIL = re.compile(r"[^@\s]+@[^@\s]+")
 _UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _NUMBER = re.compile(r"[0-9]{1,9}")
 _MAX_LIMIT = 100
+_RETRY_AFTER_SECONDS = 1
 _TRACE = "linq.trace_id"
 
 
 class _Refusal(Exception):
-    """A request that is answered with Linq's error envelope."""
+    """Raised where a request is answered with Linq's error envelope."""
 
     def __init__(self, status: int, code: int, message: str) -> None:
         super().__init__(message)
@@ -45,10 +47,18 @@ class _Refusal(Exception):
         self.message = message
 
 
-def demo_api(account: DemoAccount, *, key: str = DEMO_KEY, oldest_first: bool = True) -> Starlette:
+def demo_api(
+    account: DemoAccount,
+    *,
+    key: str = DEMO_KEY,
+    oldest_first: bool = True,
+    delay: float = 0,
+    rate_limit_every: int | None = None,
+) -> Starlette:
     """Serve the account to whoever has the key, under `/api/partner/v3` and `/v3`.
 
-    Linq does not document the order of messages; `oldest_first` chooses one.
+    Linq does not document the order of a chat's messages; `oldest_first` chooses one. `delay` is how many seconds
+    each answer takes. With `rate_limit_every=n` every n-th request is answered by 429 and `Retry-After: 1`.
     """
     endpoints = _Endpoints(account, oldest_first=oldest_first)
     routes = [
@@ -60,10 +70,10 @@ def demo_api(account: DemoAccount, *, key: str = DEMO_KEY, oldest_first: bool = 
     ]
     app = Starlette(
         routes=[Route(base + path, endpoint) for base in (BASE_PATH, "") for path, endpoint in routes],
-        middleware=[Middleware(_Gate, key=key)],
+        middleware=[Middleware(_Gate, key=key, delay=delay, rate_limit_every=rate_limit_every)],
         exception_handlers={_Refusal: _refused, HTTPException: _refused},
     )
-    # Linq answers a path with a slash too many by 404, not by a redirect.
+    # Linq answers a path that ends in a slash with 404, not with a redirect.
     app.router.redirect_slashes = False
     return app
 
@@ -116,11 +126,14 @@ class _Endpoints:
 
 
 class _Gate:
-    """Gives each request its trace id, and lets only a GET with the key through."""
+    """Gives each request its trace id and its delay, and lets only a GET with the key and within the limit through."""
 
-    def __init__(self, app: ASGIApp, key: str) -> None:
+    def __init__(self, app: ASGIApp, *, key: str, delay: float, rate_limit_every: int | None) -> None:
         self._app = app
         self._expected = f"Bearer {key}".encode()
+        self._delay = delay
+        self._rate_limit_every = rate_limit_every
+        self._requests = 0
         self._random = seeded("trace ids")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -134,17 +147,25 @@ class _Gate:
                 MutableHeaders(scope=message)["X-Trace-ID"] = trace_id
             await send(message)
 
-        request = Request(scope)
+        answer = self._refusal(Request(scope)) or self._app
+        if self._delay:
+            await anyio.sleep(self._delay)
+        await answer(scope, receive, send_traced)
+
+    def _refusal(self, request: Request) -> Response | None:
         given = request.headers.get("authorization", "").encode("latin-1")
         if not hmac.compare_digest(given, self._expected):
-            refusal = _envelope(request, 401, 2004, "Unauthorized: missing or invalid authentication token")
-            await refusal(scope, receive, send_traced)
-        elif request.method != "GET":
+            return _envelope(request, 401, 2004, "Unauthorized: missing or invalid authentication token")
+        if request.method != "GET":
             refusal = _envelope(request, 405, 405, "Method not allowed")
             refusal.headers["Allow"] = "GET"
-            await refusal(scope, receive, send_traced)
-        else:
-            await self._app(scope, receive, send_traced)
+            return refusal
+        self._requests += 1
+        if self._rate_limit_every and self._requests % self._rate_limit_every == 0:
+            refusal = _envelope(request, 429, 1007, "Rate limit exceeded", retry_after=_RETRY_AFTER_SECONDS)
+            refusal.headers["Retry-After"] = str(_RETRY_AFTER_SECONDS)
+            return refusal
+        return None
 
 
 def _page(query: Mapping[str, str], *, default: int) -> tuple[int, int]:
@@ -174,9 +195,9 @@ def _answer(content: Any, status: int = 200) -> Response:
     return Response(body, status, media_type="application/json")
 
 
-def _envelope(request: Request, status: int, code: int, message: str) -> Response:
-    error: Wire = {"status": status, "code": code, "message": message}
-    # The errors of the path and the method have no code of Linq's own, so no page either.
+def _envelope(request: Request, status: int, code: int, message: str, **members: int) -> Response:
+    error: Wire = {"status": status, "code": code, "message": message, **members}
+    # An unknown path or method has no code of Linq's own, and so no page about it.
     if code != status:
         error["doc_url"] = f"https://docs.linqapp.com/error/codes/{code // 1000}xxx/{code}/"
     trace_id = request.scope[_TRACE]

@@ -5,16 +5,16 @@ from __future__ import annotations
 import httpx
 from pydantic import SecretStr
 
-from linq_mcp.demo.account import demo_account
+from linq_mcp.demo.account import DemoAccount, current_demo_account
 from linq_mcp.demo.api import DEMO_BASE_URL, DEMO_KEY, demo_api
 from linq_mcp.settings import Settings
 
 
 def settings() -> Settings:
-    """Settings that need nothing of the user's."""
+    """Give settings that need nothing of the user's."""
     return Settings(api_key=SecretStr(DEMO_KEY), key_source="the demo account", base_url=DEMO_BASE_URL)
 
 
-def transport() -> httpx.AsyncBaseTransport:
-    """The demo account's API as a transport: no socket is opened."""
-    return httpx.ASGITransport(demo_api(demo_account()))
+def transport(account: DemoAccount | None = None) -> httpx.AsyncBaseTransport:
+    """Serve an account, by default the demo account as it stands now, without opening a socket."""
+    return httpx.ASGITransport(demo_api(account or current_demo_account()))

@@ -1,6 +1,6 @@
-"""Finds chats and messages of an `DemoAccount` quickly: by id, by own line and by participant.
+"""Finds chats and messages of a `DemoAccount` quickly: by id, by own line and by participant.
 
-Each index is built once, when first asked for; the account must not change afterwards.
+Each index is built once, at its first use; the account must not change afterwards.
 """
 
 from collections import defaultdict
@@ -52,7 +52,7 @@ class Index:
 def _grouped(chats: Iterable[Wire], *, own: bool) -> dict[str, list[Wire]]:
     grouped: defaultdict[str, list[Wire]] = defaultdict(list)
     for chat in chats:
-        # A set, so that a handle that is in a chat twice does not give the chat twice.
+        # A set, so that a chat that lists a handle twice is found once.
         for address in {one["handle"].lower() for one in chat["handles"] if bool(one.get("is_me")) is own}:
             grouped[address].append(chat)
     return dict(grouped)

@@ -1,6 +1,6 @@
-"""Who writes in the demo account: invented people with telephone numbers and addresses that belong to nobody.
+"""The people of the demo account: invented, with telephone numbers and email addresses that belong to nobody.
 
-Numbers are of the 555-01xx kind kept for fiction, addresses in the `example` domains kept for documents.
+The numbers are from the 555-01xx range reserved for fiction, the addresses in the `example` domains.
 """
 
 from dataclasses import dataclass
@@ -17,6 +17,8 @@ _LAST = (  # noqa: SIM905 - as above
 ).split()
 _AREAS = ("205", "256", "334", "404", "512", "615", "312", "917", "206", "303", "617", "702")
 _DOMAINS = ("example.com", "example.org", "example.net")
+# Telephone numbers for a hundred people in each area.
+PEOPLE = 100 * len(_AREAS)
 
 
 @dataclass(frozen=True)
@@ -32,7 +34,7 @@ class Person:
 
 
 def person(number: int) -> Person:
-    """Give the person of that number, 0 to 1199; each has a telephone number and an address of their own."""
+    """Give the person of that number, below `PEOPLE`; each has a telephone number and an address of their own."""
     first = _FIRST[number % len(_FIRST)]
     last = _LAST[number % len(_LAST)]
     return Person(

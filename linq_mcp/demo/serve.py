@@ -1,6 +1,6 @@
 """Runs an application on the loopback interface, so that any client can be pointed at it by its base URL.
 
-Never on another interface: the demo's key is no secret.
+It never listens on another interface, because the demo's key is not a secret.
 """
 
 import socket
@@ -14,7 +14,7 @@ from starlette.types import ASGIApp
 from linq_mcp.demo.api import BASE_PATH
 
 _HOST = "127.0.0.1"
-# A start takes milliseconds, an end as long as the slowest request; both are bounded.
+# Starting takes milliseconds, and stopping as long as the slowest request; both are bounded.
 _START_SECONDS = 10
 _END_SECONDS = 5
 
@@ -46,7 +46,7 @@ class _Server(uvicorn.Server):
 
 @contextmanager
 def running(app: ASGIApp, port: int = 0) -> Iterator[str]:
-    """Serve in a background thread for the length of a `with` block, and give the base URL.
+    """Serve in a background thread while a `with` block runs, and give the base URL.
 
     Port 0 is any free one. Raises OSError when the port is taken.
     """
@@ -69,16 +69,16 @@ def serve_forever(app: ASGIApp, port: int, announce: Callable[[str], None]) -> N
 
     Port 0 is any free one. Raises OSError when the port is taken.
     """
-    # uvicorn raises the signal again after its clean end; here that end is the wanted one.
+    # uvicorn raises the signal again after it has stopped cleanly, which is all that is wanted here.
     with _bound(port) as bound, suppress(KeyboardInterrupt):
         _Server(app, lambda: announce(_base_url(bound))).run(sockets=[bound])
 
 
 def _bound(port: int) -> socket.socket:
-    """Bind before the server starts, so that the port is known and a taken one is an error of the caller's."""
+    """Bind before the server starts, so that the port is known and the caller learns that it is taken."""
     bound = socket.create_server((_HOST, port))
-    # Accepted connections inherit it; asyncio sets it only where the protocol is given, and a kept connection would
-    # wait 40 ms for each answer.
+    # Accepted connections inherit it. asyncio sets it only on sockets that name their protocol; without it every answer
+    # on a kept connection would come 40 ms late.
     bound.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return bound
 

@@ -1,7 +1,7 @@
-"""The shapes of Linq's Partner API V3 as plain dicts: handle, chat, part, reaction, message, phone number.
+"""The shapes of Linq's Partner API V3 as plain dicts: handle, part, reaction, message, phone number.
 
-Everything random in them comes from the `Random` given, so the same seed gives the same account. What is
-said in them is not decided here.
+Everything random in them comes from the `Random` given, so the same seed gives the same account. What people say is
+decided elsewhere.
 """
 
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ from uuid import UUID
 
 Wire = dict[str, Any]
 
-# The account's present moment; nothing in it looks at the clock.
+# The account's present moment. Nothing in it looks at the clock: `account.demo_account` moves the whole account.
 NOW = datetime(2026, 11, 20, 18, 0, tzinfo=UTC)
 
 MIME_TYPES = {
@@ -32,7 +32,7 @@ _NOT_YET_SENT = {"pending", "queued", "failed"}
 
 
 def seeded(name: str) -> Random:
-    """Give a generator of its own to each named thing, so that changing one leaves the others as they are."""
+    """Give each named thing a generator of its own, so that changing one leaves the others as they are."""
     return Random(f"linq-mcp demo: {name}")  # noqa: S311 - data that must repeat, not a secret
 
 
@@ -121,7 +121,7 @@ def media(random: Random, filename: str) -> Wire:
 
 
 def presigned(random: Random, path: str) -> str:
-    """Give a download address that looks like the hour-long ones Linq hands out."""
+    """Give a signed download address, as Linq hands them out for files it does not keep."""
     return (
         f"https://cdn.linqapp.com/{path}?X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Date=20261120T180000Z"
         f"&X-Amz-Expires=3600&X-Amz-SignedHeaders=host&X-Amz-Signature={random.getrandbits(256):064x}"

@@ -90,7 +90,7 @@ def chat_in_full(chat: Chat) -> Row:
 def transcript_of(messages: Sequence[Message]) -> list[Row]:
     """The messages of a page of `list_messages`."""
     ordered = sorted(messages, key=lambda message: message.sent_at or message.created_at)
-    usual = Counter(message.service for message in ordered if message.service).most_common(1)[0][0]
+    usual = next(iter(Counter(message.service for message in ordered if message.service).most_common(1)), ("", 0))[0]
     rows = []
     for message in ordered:
         row = message_as_row(message)

@@ -18,14 +18,15 @@ from typing import Any
 import httpx
 import pytest
 from anyio.from_thread import BlockingPortal, start_blocking_portal
+from helpers.generated_account import generated_account
 from helpers.linq import account_over
+from helpers.odd_account import odd_account
 from hypothesis import HealthCheck, assume, example, given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 from mcp import Client, types
 
-from linq_mcp.demo.account import demo_account, generated_account
-from linq_mcp.demo.team import TEAM_CHAT_ID
+from linq_mcp.demo.team_discussion import TEAM_CHAT_ID
 from linq_mcp.sanitize import clean, utc
 from linq_mcp.server.app import build_server
 from linq_mcp.server.error_messages import HEADLINES
@@ -168,16 +169,16 @@ def is_whole(value: Json) -> bool:
 
 # -- Answers of Linq's ----------------------------------------------------------------------------------
 
-_TEAM = demo_account().messages[TEAM_CHAT_ID]
+_TEAM = odd_account().messages[TEAM_CHAT_ID]
 _DECORATED = max(_TEAM, key=lambda message: len(json.dumps(message["parts"])))
 _CARD = next(message for message in _TEAM if message["parts"][0]["type"] == "imessage_app")
-_CHATS = sorted(demo_account().chats[:60], key=lambda chat: (chat["health_status"] or {}).get("status") != "CRITICAL")
+_CHATS = sorted(odd_account().chats[:60], key=lambda chat: (chat["health_status"] or {}).get("status") != "CRITICAL")
 WIRE: dict[str, Row] = {
     "chats": {"chats": [{**chat, "handles": chat["handles"][:3]} for chat in _CHATS[:2]], "next_cursor": "2"},
     "chat": {**_CHATS[0], "handles": _CHATS[0]["handles"][:3]},
     "messages": {"messages": [_DECORATED, _CARD], "next_cursor": "2"},
     "message": _DECORATED,
-    "phone_numbers": {"phone_numbers": demo_account().phone_numbers[:2]},
+    "phone_numbers": {"phone_numbers": odd_account().phone_numbers[:2]},
 }
 _LISTS = frozenset({"chats", "messages", "lines", "phone_numbers"})
 _CHAT = {"chat_id": TEAM_CHAT_ID}

@@ -23,10 +23,11 @@ from typing import Any
 
 import anyio
 import httpx
+from helpers.generated_account import generated_account
 from processes import KEY_HEADER, NAME, START_SECONDS, Failed, Process, replicas
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from linq_mcp.demo.account import DemoAccount, generated_account
+from linq_mcp.demo.account import DemoAccount
 from linq_mcp.demo.api import demo_api
 from linq_mcp.demo.serve import running
 

@@ -16,11 +16,11 @@ import anyio
 import anyio.to_thread
 import httpx
 import httpx2
+from helpers.generated_account import generated_account
 from mcp import Client
 from mcp.client.streamable_http import streamable_http_client
 from processes import KEY_HEADER, NAME, Failed, Process, replicas
 
-from linq_mcp.demo.account import generated_account
 from linq_mcp.demo.api import demo_api
 from linq_mcp.demo.serve import running
 

@@ -15,6 +15,7 @@ import anyio
 import anyio.lowlevel
 import httpx
 import pytest
+from helpers.generated_account import generated_account
 from helpers.linq import KEY, Canned, Silent
 from helpers.piped import COMMAND, MEASURED, SECONDS, modern, request, run
 from pydantic import SecretStr
@@ -22,7 +23,6 @@ from starlette.applications import Starlette
 
 from linq_mcp import __version__
 from linq_mcp.demo import in_process
-from linq_mcp.demo.account import generated_account
 from linq_mcp.demo.api import DEMO_BASE_URL, demo_api
 from linq_mcp.server.client_provider import KEY_HEADER, ClientProvider, HeaderClientProvider, SettingsClientProvider
 from linq_mcp.settings import Settings, load_settings

@@ -13,22 +13,31 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+import anyio
 import httpx
 import pytest
+from helpers.generated_account import generated_account
+from helpers.in_flight import InFlight
+from helpers.odd_account import odd_account
 from linq import AuthenticationError, LinqAPIV3
+from starlette.types import ASGIApp
 
-from linq_mcp.demo.account import AGENCY_LINE, CLINIC_LINE, LINES, DemoAccount, demo_account, generated_account
+from linq_mcp.demo.account import DemoAccount, demo_account
 from linq_mcp.demo.api import DEMO_BASE_URL, DEMO_KEY, demo_api
+from linq_mcp.demo.lines import AGENCY_LINE, CLINIC_LINE, LINES
 from linq_mcp.demo.serve import running, serve_forever
-from linq_mcp.demo.team import TEAM_CHAT_ID
+from linq_mcp.demo.team_discussion import TEAM_CHAT_ID
 
 Wire = dict[str, Any]
 KEY = {"Authorization": f"Bearer {DEMO_KEY}"}
 NOWHERE = "00000000-0000-4000-8000-000000000000"
 
 
-def client(account: DemoAccount | None = None, *, oldest_first: bool = True) -> httpx.AsyncClient:
-    app = demo_api(account or demo_account(), oldest_first=oldest_first)
+def client(account: DemoAccount | None = None, **options: Any) -> httpx.AsyncClient:
+    return client_of(demo_api(account or demo_account(), **options))
+
+
+def client_of(app: ASGIApp) -> httpx.AsyncClient:
     return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=DEMO_BASE_URL, headers=KEY)
 
 
@@ -136,7 +145,7 @@ async def test_chats_come_in_the_accounts_order_twenty_at_a_time() -> None:
     assert page == {"chats": demo_account().chats[:20], "next_cursor": "20"}
 
 
-async def test_the_next_page_begins_behind_the_last() -> None:
+async def test_the_next_page_begins_after_the_last() -> None:
     """A cursor with a limit of its own."""
     page = (await get("/v3/chats", cursor="20", limit=7)).json()
     assert page == {"chats": demo_account().chats[20:27], "next_cursor": "27"}
@@ -151,7 +160,7 @@ async def test_paging_reaches_every_chat_once_and_ends_with_null(limit: int, pag
     assert count == pages
 
 
-async def test_a_cursor_behind_the_end_gives_an_empty_last_page() -> None:
+async def test_a_cursor_past_the_end_gives_an_empty_last_page() -> None:
     """As when chats went away between two pages."""
     assert (await get("/v3/chats", cursor="300")).json() == {"chats": [], "next_cursor": None}
 
@@ -200,7 +209,7 @@ async def test_to_gives_the_chats_with_a_participant() -> None:
 
 
 async def test_to_compares_addresses_without_regard_to_case() -> None:
-    """Neither side decides."""
+    """Whichever side has the capitals."""
     for address in ("maya.torres@example.com", "MAYA.TORRES@EXAMPLE.COM", "Maya.Torres@Example.com"):
         found = (await get("/v3/chats", to=address)).json()["chats"]
         assert [chat["handles"][1]["handle"] for chat in found] == ["Maya.Torres@Example.com"]
@@ -216,7 +225,7 @@ async def test_from_and_to_together_give_what_both_allow() -> None:
 
 
 @pytest.mark.parametrize("to", ["+12025550000", "nobody@example.com", CLINIC_LINE])
-async def test_to_that_fits_nothing_gives_an_empty_list(to: str) -> None:
+async def test_to_that_matches_nothing_gives_an_empty_list(to: str) -> None:
     """Our own line is not another participant."""
     assert (await get("/v3/chats", to=to)).json() == {"chats": [], "next_cursor": None}
 
@@ -226,12 +235,12 @@ async def test_to_that_fits_nothing_gives_an_empty_list(to: str) -> None:
     "number", ["12052535597", " 12052535597", "+1 205 253 5597", "+0123456", "+12052535597x", "", "someone"]
 )
 async def test_a_number_that_is_not_e164_is_refused(name: str, number: str) -> None:
-    """400 with 1002; the blank is what a `+` becomes that was not encoded."""
+    """400 with 1002; the leading space is what becomes of a `+` that was not encoded."""
     assert refusal(await get("/v3/chats", **{name: number})) == (400, 1002)
 
 
 async def test_a_plus_that_is_not_encoded_is_refused() -> None:
-    """In a query a bare `+` is a blank."""
+    """In a query a bare `+` is a space."""
     async with client() as http:
         answer = await http.get(f"/v3/chats?from={CLINIC_LINE}")
     assert refusal(answer) == (400, 1002)
@@ -261,7 +270,7 @@ async def test_a_chat_comes_bare() -> None:
     ],
 )
 async def test_an_unknown_id_is_not_found(path: str, code: int) -> None:
-    """404 with the code that says what was not."""
+    """404 with the code that says what was not found."""
     assert refusal(await get(path)) == (404, code)
 
 
@@ -292,9 +301,16 @@ async def test_a_chat_without_messages_has_an_empty_page() -> None:
 
 
 async def test_a_message_comes_bare() -> None:
-    """Whichever chat it is of."""
+    """Whichever chat it belongs to."""
     message = demo_account().messages[demo_account().chats[-1]["id"]][0]
     assert (await get(f"/v3/messages/{message['id']}")).json() == message
+
+
+async def test_two_chats_of_the_demo_have_no_messages_left() -> None:
+    """Linq no longer keeps them: an empty page, not an error."""
+    empty = [chat_id for chat_id, messages in demo_account().messages.items() if not messages]
+    answers = [await get(f"/v3/chats/{chat_id}/messages") for chat_id in empty]
+    assert [answer.json() for answer in answers] == [{"messages": [], "next_cursor": None}] * 2
 
 
 async def test_the_lines_come_all_at_once() -> None:
@@ -303,8 +319,8 @@ async def test_the_lines_come_all_at_once() -> None:
 
 
 async def test_half_an_emoji_comes_over_the_wire_as_an_escape() -> None:
-    """JSON may hold what UTF-8 cannot."""
-    answer = await get("/v3/chats", limit=100)
+    """JSON can express what UTF-8 cannot."""
+    answer = await get("/v3/chats", odd_account(), limit=100)
     assert answer.content.isascii()
     assert b'"Lunch \\ud83d"' in answer.content
     assert any(chat["display_name"] == "Lunch \ud83d" for chat in answer.json()["chats"])
@@ -332,6 +348,47 @@ async def test_filters_look_at_each_chat_once_however_many_pages() -> None:
     assert walks == 2
 
 
+# -- Delay and rate limit -------------------------------------------------------------------------------
+
+
+async def test_delayed_answers_are_under_way_at_the_same_time() -> None:
+    """The delay blocks nobody else, so a client gains by asking for several things at once."""
+    api = InFlight(demo_api(demo_account(), delay=0.05))
+    async with client_of(api) as http, anyio.create_task_group() as group:
+        for _ in range(8):
+            group.start_soon(http.get, "/v3/phone_numbers")
+    assert (api.most, api.requests) == (8, 8)
+
+
+async def test_without_a_delay_requests_are_answered_one_after_the_other() -> None:
+    """Nothing waits in between."""
+    api = InFlight(demo_api(demo_account()))
+    async with client_of(api) as http, anyio.create_task_group() as group:
+        for _ in range(8):
+            group.start_soon(http.get, "/v3/phone_numbers")
+    assert (api.most, api.requests) == (1, 8)
+
+
+async def test_every_nth_request_is_rate_limited() -> None:
+    """429 with 1007, and how long to wait both in the header and in the body."""
+    async with client(rate_limit_every=3) as http:
+        answers = [await http.get("/v3/phone_numbers") for _ in range(7)]
+    assert [answer.status_code for answer in answers] == [200, 200, 429, 200, 200, 429, 200]
+    limited = answers[2]
+    assert refusal(limited) == (429, 1007)
+    assert (limited.headers["Retry-After"], limited.json()["error"]["retry_after"]) == ("1", 1)
+
+
+async def test_requests_without_the_key_do_not_count_towards_the_rate_limit() -> None:
+    """They are refused for what they are."""
+    async with client(rate_limit_every=2) as http:
+        answers = [
+            await http.get("/v3/phone_numbers", headers={"Authorization": authorization})
+            for authorization in ("Bearer wrong", "Bearer wrong", f"Bearer {DEMO_KEY}")
+        ]
+    assert [answer.status_code for answer in answers] == [401, 401, 200]
+
+
 # -- On a port ------------------------------------------------------------------------------------------
 
 
@@ -343,7 +400,7 @@ def test_the_official_sdk_lists_chats_over_a_socket() -> None:
     ):
         assert re.fullmatch(r"http://127\.0\.0\.1:\d+/api/partner", url)
         chats = list(linq.chats.list_chats(from_=AGENCY_LINE, limit=50))
-        assert len(chats) == 101
+        assert len(chats) == 104
         messages = list(linq.chats.messages.list(TEAM_CHAT_ID, limit=100))
         assert len(messages) == 400
         assert linq.messages.retrieve(messages[0].id).chat_id == TEAM_CHAT_ID
@@ -351,7 +408,7 @@ def test_the_official_sdk_lists_chats_over_a_socket() -> None:
 
 
 def test_the_official_sdk_understands_a_refusal() -> None:
-    """The envelope is one its errors are made of."""
+    """It reads the code from the envelope."""
     with (
         running(demo_api(demo_account())) as url,
         LinqAPIV3(api_key="wrong", base_url=url, max_retries=0, timeout=10) as linq,
@@ -386,8 +443,8 @@ def test_the_background_server_logs_nothing(caplog: pytest.LogCaptureFixture) ->
     assert logging.getLogger("uvicorn").handlers == handlers
 
 
-def test_a_taken_port_is_said_at_once() -> None:
-    """To the caller, not in a thread."""
+def test_a_taken_port_is_reported_at_once() -> None:
+    """In the caller, not in a thread."""
     app = demo_api(demo_account())
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]

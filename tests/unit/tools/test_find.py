@@ -13,11 +13,14 @@ from typing import Any
 
 import httpx
 import pytest
+from helpers.generated_account import generated_account
 from helpers.linq import Canned, call_over
+from helpers.odd_account import odd_account
 
-from linq_mcp.demo.account import LINES, DemoAccount, demo_account, generated_account
+from linq_mcp.demo.account import DemoAccount
 from linq_mcp.demo.api import demo_api
-from linq_mcp.demo.team import TEAM_CHAT_ID
+from linq_mcp.demo.lines import LINES
+from linq_mcp.demo.team_discussion import TEAM_CHAT_ID
 from linq_mcp.demo.wire import NOW
 from linq_mcp.errors import ArgumentsError
 from linq_mcp.tools.find_chats import FIND_CHATS
@@ -154,7 +157,7 @@ async def test_finds_exactly_the_messages_that_a_plain_filter_gives(
 
 
 async def demo(tool: Tool[Any], arguments: Json) -> Json:
-    async with call_over(httpx.ASGITransport(demo_api(demo_account()))) as call:
+    async with call_over(httpx.ASGITransport(demo_api(odd_account()))) as call:
         return dict(await tool.run(tool.parse(arguments), call))
 
 
@@ -162,7 +165,7 @@ async def test_text_does_not_match_your_own_line() -> None:
     """Linq's default names list it in every chat; what is meant is who else is there."""
     answer = await demo(FIND_CHATS, {"text": "2535597"})
     assert answer["chats"] == []
-    assert answer["note"] == "None of the 300 chats read match."
+    assert answer["note"] == f"None of the {len(odd_account().chats)} chats read match."
 
 
 async def test_text_matches_whatever_the_case_and_composition() -> None:
@@ -212,7 +215,7 @@ async def test_messages_without_stored_content_are_told() -> None:
 @pytest.mark.parametrize(("oldest_first", "way"), [(True, "newer"), (False, "older")])
 async def test_the_rest_of_the_found_messages_lies_where_it_says(oldest_first: bool, way: str) -> None:
     """Else the twenty that were found pass for the latest."""
-    api = httpx.ASGITransport(demo_api(demo_account(), oldest_first=oldest_first))
+    api = httpx.ASGITransport(demo_api(odd_account(), oldest_first=oldest_first))
     async with call_over(api) as call:
         asked = FIND_MESSAGES.parse({"chat_id": TEAM_CHAT_ID, "after": "2026-11-20", "limit": 20})
         assert (await FIND_MESSAGES.run(asked, call))["next_page"] == way

@@ -8,19 +8,21 @@ from typing import Any
 
 import httpx
 import pytest
+from helpers.generated_account import generated_account
 from helpers.linq import Canned, call_over
+from helpers.odd_account import odd_account
+from helpers.pilot_testers import LONG_TEXT_LENGTH, PILOT_TESTERS
 
 from linq_mcp.api.models import Message
-from linq_mcp.demo.account import DemoAccount, demo_account, generated_account
+from linq_mcp.demo.account import DemoAccount
 from linq_mcp.demo.api import demo_api
-from linq_mcp.demo.hostile import LONG_TEXT_LENGTH, PILOT_TESTERS
-from linq_mcp.demo.team import TEAM_CHAT_ID
+from linq_mcp.demo.team_discussion import TEAM_CHAT_ID
 from linq_mcp.rows.message import message_row, transcript
 from linq_mcp.tools.get_message import GET_MESSAGE
 from linq_mcp.tools.list_messages import LIST_MESSAGES
 
 Json = dict[str, Any]
-HOSTILE_CHAT_ID = next(chat["id"] for chat in demo_account().chats if chat["display_name"] == PILOT_TESTERS)
+HOSTILE_CHAT_ID = next(chat["id"] for chat in odd_account().chats if chat["display_name"] == PILOT_TESTERS)
 DOCS_SAMPLE: Json = json.loads(
     """{"id":"69a37c7d-af4f-4b5e-af42-e28e98ce873a","chat_id":"94c6bf33-31d9-40e3-a0e9-f94250ecedb9",
     "service":"iMessage","preferred_service":"iMessage","from":"+15551234567","from_handle":{
@@ -196,7 +198,7 @@ async def test_the_transcript_equals_the_data(limit: int, oldest_first: bool) ->
 
 async def test_every_message_of_the_demo_account_can_be_read() -> None:
     """The odd and the hostile ones included, in lists and whole."""
-    data = demo_account()
+    data = odd_account()
     for chat_id in (TEAM_CHAT_ID, HOSTILE_CHAT_ID):
         pages = await listed(data, chat_id, limit=100, oldest_first=True)
         assert [m["id"] for page in pages for m in page] == [m["id"] for m in data.messages[chat_id]]
@@ -205,7 +207,7 @@ async def test_every_message_of_the_demo_account_can_be_read() -> None:
 @pytest.mark.parametrize("chat_id", [TEAM_CHAT_ID, HOSTILE_CHAT_ID])
 async def test_a_page_costs_at_most_two_fifths_of_linqs_own(chat_id: str) -> None:
     """Twenty messages, in bytes, for every page of the busiest and of the oddest chat."""
-    data = demo_account()
+    data = odd_account()
     api = httpx.ASGITransport(demo_api(data))
     wire = ours = 0
     async with call_over(api) as call:
@@ -224,7 +226,7 @@ async def test_a_page_costs_at_most_two_fifths_of_linqs_own(chat_id: str) -> Non
 
 async def test_a_message_whole_has_everything() -> None:
     """The text uncut, the urls, and the times."""
-    data = demo_account()
+    data = odd_account()
     long = next(m for m in data.messages[HOSTILE_CHAT_ID] if len(str(m["parts"])) > LONG_TEXT_LENGTH)
     filed = next(m for m in data.messages[TEAM_CHAT_ID] if any(p["type"] == "media" for p in m["parts"]))
     async with call_over(httpx.ASGITransport(demo_api(data))) as call:

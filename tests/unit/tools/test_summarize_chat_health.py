@@ -8,10 +8,13 @@ from typing import Any
 
 import httpx
 import pytest
+from helpers.generated_account import generated_account
 from helpers.linq import Canned, call_over
+from helpers.odd_account import odd_account
 
-from linq_mcp.demo.account import AGENCY_LINE, CLINIC_LINE, LINES, DemoAccount, demo_account, generated_account
+from linq_mcp.demo.account import DemoAccount, demo_account
 from linq_mcp.demo.api import demo_api
+from linq_mcp.demo.lines import AGENCY_LINE, CLINIC_LINE, LINES
 from linq_mcp.errors import ApiStatusError
 from linq_mcp.server.error_messages import HEADLINES
 from linq_mcp.tools.summarize_chat_health import SUMMARIZE_CHAT_HEALTH
@@ -56,14 +59,14 @@ async def test_resumed_until_complete_its_sums_equal_a_plain_count() -> None:
 
 async def test_the_demo_account_line_by_line() -> None:
     """The line of the worst reputation first, each with its reputation; odd statuses and missing ones are counted."""
-    answer = await summary(demo_account())
+    answer = await summary(odd_account())
     assert [row.get("line") for row in answer["lines"]] == [AGENCY_LINE, LINES[2], CLINIC_LINE, None]
     first = answer["lines"][0]
     assert (first["reputation"], first["health"]["PAUSED"]) == ("CRITICAL", 1)
     assert sum(row["health"].get("UNREPORTED", 0) for row in answer["lines"]) == 2
     # Lower case is the same status.
     assert "at_risk" not in first["health"]
-    assert sum(row["chats"] for row in answer["lines"]) == answer["scanned"] == 300
+    assert sum(row["chats"] for row in answer["lines"]) == answer["scanned"] == len(odd_account().chats)
 
 
 @pytest.mark.parametrize(("given", "rows"), [({}, 5), ({"worst": 0}, 0), ({"worst": 20}, 20)])

@@ -6,11 +6,13 @@ from typing import Any
 
 import httpx
 import pytest
+from helpers.generated_account import generated_account
 from mcp import Client
 from pydantic import SecretStr
 
-from linq_mcp.demo.account import LINES, DemoAccount, generated_account
+from linq_mcp.demo.account import DemoAccount
 from linq_mcp.demo.api import DEMO_BASE_URL, DEMO_KEY, demo_api
+from linq_mcp.demo.lines import LINES
 from linq_mcp.server.app import build_server
 from linq_mcp.server.client_provider import SettingsClientProvider
 from linq_mcp.settings import Settings

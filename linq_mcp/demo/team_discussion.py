@@ -1,19 +1,20 @@
 """The long group conversation of the demo account, "Team Discussion": 400 messages.
 
-Its end holds each kind of part, reaction and effect that Linq documents, as a working day would bring them.
+Its last day holds every kind of part, reaction and effect that Linq documents, as a working day would bring them.
 """
 
 from datetime import UTC, datetime, timedelta
 from random import Random
 
-from linq_mcp.demo.messages import Conversation, Guest, Plan, converse
+from linq_mcp.demo.conversation import Conversation, Guest, Plan, converse, guest
 from linq_mcp.demo.people import person
-from linq_mcp.demo.texts import Line, Script, scripts
-from linq_mcp.demo.wire import Wire, reaction, rfc3339, seeded, text
+from linq_mcp.demo.scripts import Line, Script, script, scripts
+from linq_mcp.demo.wire import NOW, Wire, reaction, rfc3339, seeded, text
 
 # The example of the project's documents, so it stays where it is.
 TEAM_CHAT_ID = "0b8f2c4e-5d3a-4f6b-9c7e-1a2b3c4d5e6f"
 TEAM_MESSAGES = 400
+_OLD = timedelta(days=2)
 
 _THREADS = scripts("""
 1 Morning all. Who opens on {day}?
@@ -26,7 +27,7 @@ _THREADS = scripts("""
 4 That was it. Sorry, printer
 5 Every single week
 
-> Numbers for {day}: {n} visits, 3 no-shows.
+> The numbers for {day}: {n} visits, 3 no-shows.
 2 Best {day} this month
 6 The reminders at {time} really help
 
@@ -65,7 +66,7 @@ _THREADS = scripts("""
 2 On the shared drive, folder {n}
 1 Found it, gracias
 
-3 Line 2 told me they got our text twice
+3 A patient told me they got our text twice
 > Thanks, I will look into it. | https://status.harborlane.example/incidents/{n}
 3 They were nice about it
 
@@ -79,7 +80,7 @@ _THREADS = scripts("""
 4 Good catch
 """)
 
-_LAST_DAY = scripts("""
+_LAST_DAY = script("""
 > Good morning team. The line was flagged overnight, please hold all reminders from this thread.
 1 Flagged how?
 > Too many messages nobody answered. The guide is here: | https://docs.linqapp.com/guides/chats/chat-health
@@ -104,16 +105,16 @@ _LAST_DAY = scripts("""
 > Congratulations everyone!
 3 Same time tomorrow?
 > Yes. I will report back tonight.
-""")[0]
+""")
 
 
 def team_discussion(line: str, last_at: datetime) -> Conversation:
-    """Make the chat on that line; it has been CRITICAL since the first of November 2026."""
+    """Make the chat on that line; it has been CRITICAL for almost three weeks."""
     random = seeded("Team Discussion")
     members = [person(number) for number in (600, 613, 626, 639, 652, 665)]
-    guests = [Guest(member.phone, member.first) for member in members]
+    guests = [guest(member) for member in members]
     guests[1] = Guest(members[1].email, members[1].first)
-    guests[5] = Guest(members[5].phone, members[5].first, service="SMS")
+    guests[5] = guest(members[5], service="SMS")
     plan = Plan(
         line,
         guests,
@@ -123,6 +124,7 @@ def team_discussion(line: str, last_at: datetime) -> Conversation:
         health_since=datetime(2026, 11, 1, tzinfo=UTC),
         is_group=True,
         icon=True,
+        updated_at=last_at,
     )
     made = converse(random, plan, [*_threads(random, TEAM_MESSAGES - len(_LAST_DAY)), _LAST_DAY])
     made.chat["id"] = TEAM_CHAT_ID
@@ -201,8 +203,10 @@ def _decorate(random: Random, made: Conversation) -> None:
     day["The 26th we are closed."]["effect"] = {"name": "slam", "type": "bubble"}
     day["The 26th we are closed."]["parts"][0]["text_decorations"] = [{"range": [16, 22], "style": "bold"}]
     _mention(day["Understood"], own)
-    _unsent(day["Answer whoever writes, start nothing new."], "failed")
     _unsent(day["Yes. I will report back tonight."], "queued")
+    # Not today: only the agency's line has failures today.
+    before = [m for m in made.messages if m["is_from_me"] and datetime.fromisoformat(m["created_at"]) < NOW - _OLD]
+    _unsent(before[-1], "failed")
     day["Checked in at the kiosk too"]["reconciled_at"] = rfc3339(
         datetime.fromisoformat(day["Checked in at the kiosk too"]["created_at"]) + timedelta(hours=1)
     )

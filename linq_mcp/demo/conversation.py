@@ -1,15 +1,17 @@
-"""Turns scripts into conversations: a chat with its handles, and its messages with their dates and delivery.
+"""Turns scripts into conversations: a chat with its handles, and its messages with their times and delivery.
 
-Dates are counted back from the last message, so a chat's `updated_at` is that of its last message and it was
-created just before its first.
+Times are counted back from the last message. A chat's `updated_at` is near its last message in most chats and
+far from it in some, because Linq updates chats for other reasons, too.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from random import Random
 
-from linq_mcp.demo.texts import AGENTS, DAYS, ITEMS, OURS, STREETS, TIMES, Script
+from linq_mcp.demo.dialogues import AGENTS, DAYS, ITEMS, STREETS, TIMES
+from linq_mcp.demo.people import Person
+from linq_mcp.demo.scripts import OURS, Line, Script
 from linq_mcp.demo.wire import (
     NOW,
     Sending,
@@ -26,10 +28,16 @@ from linq_mcp.demo.wire import (
 )
 
 _TAPBACKS = ("love", "like", "like", "laugh", "emphasize", "question", "dislike")
+_OWN_TAPBACKS = ("love", "like", "like")
 _CHANCE_OF_REACTION = 0.05
+_CHANCE_OF_TAPBACK_FOR_CLOSING = 0.4
 _CHANCE_OF_ARCHIVED = 0.04
 _CHANCE_OF_DOWNGRADE = 0.02
+_CHANCE_OF_LATER_UPDATE = 0.08
+_CHANCE_OF_EARLIER_UPDATE = 0.04
 _STILL_UNDER_WAY = timedelta(minutes=20)
+# Failures of the last days are written into the scripts, so that one line alone has any.
+_OLD = timedelta(days=2)
 _UNANSWERED = {
     "AT_RISK": ("sent", "delivered", "delivered", "failed"),
     "CRITICAL": ("failed", "sent", "sent", "delivered"),
@@ -45,6 +53,11 @@ class Guest:
     service: str | None = None
 
 
+def guest(person: Person, *, service: str | None = None) -> Guest:
+    """Give a person as a participant who writes from their phone number."""
+    return Guest(person.phone, person.first, service)
+
+
 @dataclass(frozen=True)
 class Plan:
     """All that decides one chat but its words."""
@@ -56,11 +69,13 @@ class Plan:
     health_status: str = "HEALTHY"
     health_since: datetime | None = None
     name: str | None = None
-    """None gives the default, all handles with a comma; see `own_in_name`."""
+    """None gives Linq's default, all handles with a comma; see `own_in_name`."""
     own_in_name: bool = True
     is_group: bool = False
     line_type: str | None = None
     icon: bool = False
+    updated_at: datetime | None = None
+    """None decides by chance."""
 
 
 @dataclass
@@ -75,6 +90,7 @@ def converse(random: Random, plan: Plan, scripts: Sequence[Script]) -> Conversat
     """Make the conversation in which these scripts were said one after the other, the last at `last_at`."""
     # First of all, so that a chat keeps its id when its texts change.
     chat_id = new_id(random)
+    scripts = [*scripts[:-1], _with_tapback(random, plan, scripts[-1])]
     turns = [(line, words) for script in scripts for words in [_words(random, plan.guests)] for line in script]
     last_answer = max((index for index, (line, _) in enumerate(turns) if line.speaker != OURS), default=-1)
     moments = _moments(random, scripts, plan.last_at)
@@ -83,11 +99,31 @@ def converse(random: Random, plan: Plan, scripts: Sequence[Script]) -> Conversat
     others = len(handles) - 1
     for index, (line, words) in enumerate(turns):
         sender = handles[OURS if line.speaker == OURS or not others else 1 + (line.speaker - 1) % others]
-        parts = [_part(random, piece, words) for piece in line.pieces]
-        sending = _sending(random, plan, sender, moments[index], unanswered=index > last_answer)
-        conversation.messages.append(message(random, conversation.chat, sender, parts, sending))
-        _react(random, plan, conversation)
+        said = [piece for piece in line.pieces if not piece.startswith("tapback:")]
+        parts = [_part(random, piece, words) for piece in said]
+        unanswered = index > last_answer
+        sending = _sending(random, plan, sender, moments[index], failed=line.failed, unanswered=unanswered)
+        made = message(random, conversation.chat, sender, parts, sending)
+        conversation.messages.append(made)
+        parts[0]["reactions"] += [
+            reaction(random, handles[OURS], piece.removeprefix("tapback:"))
+            for piece in line.pieces
+            if piece not in said
+        ]
+        # A reaction of ours to their latest message would be an answer, so chance keeps to earlier ones.
+        if index < last_answer:
+            _react(random, plan, conversation.chat, made)
     return conversation
+
+
+def _with_tapback(random: Random, plan: Plan, script: Script) -> Script:
+    """Let a tapback end the conversation instead of the closing remark now and then, where the service has them."""
+    closes = script[-1].closing and plan.service == "iMessage"
+    if not closes or random.random() > _CHANCE_OF_TAPBACK_FOR_CLOSING:
+        return script
+    *before, last = script[:-1]
+    tapback = f"tapback:{random.choice(_OWN_TAPBACKS)}"
+    return (*before, replace(last, pieces=(*last.pieces, tapback)))
 
 
 def _moments(random: Random, scripts: Sequence[Script], last_at: datetime) -> list[datetime]:
@@ -96,13 +132,16 @@ def _moments(random: Random, scripts: Sequence[Script], last_at: datetime) -> li
     for script in reversed(scripts):
         for line, before in zip(reversed(script), (*reversed(script[:-1]), None), strict=True):
             moments.append(at)
-            # Nobody answered, so we waited some days before we wrote again.
-            waited = before is not None and line.speaker == before.speaker == OURS
-            at -= timedelta(minutes=random.randrange(1500, 5000) if waited else random.randrange(1, 25))
-            at -= timedelta(seconds=random.randrange(60))
+            at -= timedelta(minutes=_minutes_before(random, line, before), seconds=random.randrange(60))
         at -= timedelta(hours=random.randrange(20, 200), minutes=random.randrange(60))
     moments.reverse()
     return moments
+
+
+def _minutes_before(random: Random, line: Line, before: Line | None) -> int:
+    # Nobody answered, so we waited some days before we wrote again; a failed message was sent again at once.
+    waited = before is not None and line.speaker == before.speaker == OURS and not before.failed
+    return random.randrange(1500, 5000) if waited else random.randrange(1, 25)
 
 
 def _chat(random: Random, chat_id: str, plan: Plan, created_at: datetime) -> Wire:
@@ -128,13 +167,22 @@ def _chat(random: Random, chat_id: str, plan: Plan, created_at: datetime) -> Wir
         "health_status": health(plan.health_status, max(plan.health_since or created_at, created_at)),
         "is_archived": random.random() < _CHANCE_OF_ARCHIVED,
         "is_group": plan.is_group,
-        "updated_at": rfc3339(plan.last_at),
+        "updated_at": rfc3339(plan.updated_at or _updated_at(random, plan, created_at)),
         "service": plan.service,
     }
     if plan.is_group:
         icon = f"https://cdn.linqapp.com/group-icons/{new_id(random)}.png"
         chat["group_chat_icon"] = icon if plan.icon else None
     return chat
+
+
+def _updated_at(random: Random, plan: Plan, created_at: datetime) -> datetime:
+    chance = random.random()
+    if chance < _CHANCE_OF_LATER_UPDATE:
+        return plan.last_at + random.random() * (NOW - timedelta(minutes=5) - plan.last_at)
+    if chance < _CHANCE_OF_LATER_UPDATE + _CHANCE_OF_EARLIER_UPDATE:
+        return created_at + random.random() * (plan.last_at - created_at)
+    return plan.last_at + timedelta(seconds=random.randrange(90))
 
 
 def _words(random: Random, guests: Sequence[Guest]) -> dict[str, object]:
@@ -156,13 +204,15 @@ def _part(random: Random, piece: str, words: dict[str, object]) -> Wire:
     return link(said) if said.startswith("https://") else text(said)
 
 
-def _sending(random: Random, plan: Plan, sender: Wire, at: datetime, *, unanswered: bool) -> Sending:
+def _sending(random: Random, plan: Plan, sender: Wire, at: datetime, *, failed: bool, unanswered: bool) -> Sending:
     """Say how a message fared: what nobody has answered yet fares as the health of its chat says.
 
     Now and then Apple downgrades a single message of an iMessage chat to SMS, which reports no reading.
     """
     if not sender["is_me"]:
         return Sending(at, "received")
+    if failed:
+        return Sending(at, "failed")
     reads = plan.service == "iMessage"
     if reads and not plan.is_group and random.random() < _CHANCE_OF_DOWNGRADE:
         return Sending(at, "delivered", "SMS")
@@ -170,14 +220,16 @@ def _sending(random: Random, plan: Plan, sender: Wire, at: datetime, *, unanswer
         return Sending(at, "read" if reads else "delivered")
     if plan.health_status == "HEALTHY" and NOW - at < _STILL_UNDER_WAY:
         return Sending(at, random.choice(("pending", "sent")))
-    return Sending(at, random.choice(_UNANSWERED.get(plan.health_status, ("delivered",))))
+    fates = [
+        fate for fate in _UNANSWERED.get(plan.health_status, ("delivered",)) if fate != "failed" or NOW - at > _OLD
+    ]
+    return Sending(at, random.choice(fates))
 
 
-def _react(random: Random, plan: Plan, conversation: Conversation) -> None:
-    """Let someone else react to the latest message now and then, where the service can."""
+def _react(random: Random, plan: Plan, chat: Wire, made: Wire) -> None:
+    """Let someone else react to a message now and then, where the service can."""
     if plan.service != "iMessage" or random.random() > _CHANCE_OF_REACTION:
         return
-    latest = conversation.messages[-1]
-    others = [one for one in conversation.chat["handles"] if one["handle"] != latest["from"]]
+    others = [one for one in chat["handles"] if one["handle"] != made["from"]]
     if others:
-        latest["parts"][0]["reactions"].append(reaction(random, random.choice(others), random.choice(_TAPBACKS)))
+        made["parts"][0]["reactions"].append(reaction(random, random.choice(others), random.choice(_TAPBACKS)))

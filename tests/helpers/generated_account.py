@@ -1,12 +1,14 @@
-"""Chats and messages in any number, for tests of scale: 100,000 chats in seconds.
+"""Accounts of any size on the demo's lines, for tests of scale: 100,000 chats in seconds.
 
-They have every health status, groups, addresses of both kinds and shared participants, but nothing to read.
+They have every health status, groups, addresses of both kinds and shared participants, but nothing worth reading.
 """
 
 from collections.abc import Sequence
 from datetime import timedelta
 from random import Random
 
+from linq_mcp.demo.account import DemoAccount
+from linq_mcp.demo.lines import LINES, phone_numbers
 from linq_mcp.demo.wire import NOW, Sending, Wire, handle, health, message, new_id, rfc3339, seeded, text
 
 _SPAN = timedelta(days=400)
@@ -27,8 +29,19 @@ _TEXTS = (
 )
 
 
-def generated_chats(lines: Sequence[str], count: int, seed: int) -> list[Wire]:
-    """Make the chats, most recently active first, on these lines in turn."""
+def generated_account(chats: int, *, seed: int = 0, messages_in_first: int = 0) -> DemoAccount:
+    """Make an account of that many chats.
+
+    People write in several chats each. Only the first chat has messages, as many as asked for;
+    100,000 chats take some seconds and about 200 MB.
+    """
+    made = _chats(LINES, chats, seed)
+    messages = {made[0]["id"]: _messages(made[0], messages_in_first, seed)} if made else {}
+    return DemoAccount(chats=made, messages=messages, phone_numbers=phone_numbers())
+
+
+def _chats(lines: Sequence[str], count: int, seed: int) -> list[Wire]:
+    """Make the chats, most recently updated first, on these lines in turn."""
     random = seeded(f"generated {count} {seed}")
     step = _SPAN / max(count, 1)
     joined_at = NOW - _SPAN - timedelta(days=30)
@@ -68,8 +81,8 @@ def generated_chats(lines: Sequence[str], count: int, seed: int) -> list[Wire]:
     return chats
 
 
-def generated_messages(chat: Wire, count: int, seed: int) -> list[Wire]:
-    """Make that many messages of one chat, a minute apart, the last when the chat was last active."""
+def _messages(chat: Wire, count: int, seed: int) -> list[Wire]:
+    """Make that many messages of one chat, a minute apart, the last when the chat was last updated."""
     random = seeded(f"generated messages {count} {seed}")
     return [_message(random, chat, number, count) for number in range(count)]
 

@@ -1,34 +1,6 @@
-"""What people say in the demo account: short dialogues, by the business of the line they are said on.
+"""What people write to a clinic, a housing agency and a shop: everyday dialogues, each of which ends answered."""
 
-In a script a line begins with who speaks: `>` our line, `<` or a digit another participant. `|` parts a
-message in pieces: `file:leak.jpg` is an attachment, `https://…` a link, the rest text. Braces are filled in later.
-"""
-
-from dataclasses import dataclass
-
-OURS = 0
-
-
-@dataclass(frozen=True)
-class Line:
-    """One line of a script; `speaker` is 0 for our own line, else the number of another participant."""
-
-    speaker: int
-    pieces: tuple[str, ...]
-
-
-Script = tuple[Line, ...]
-
-
-def scripts(source: str) -> tuple[Script, ...]:
-    return tuple(tuple(_line(line) for line in block.strip().splitlines()) for block in source.strip().split("\n\n"))
-
-
-def _line(source: str) -> Line:
-    mark, _, words = source.partition(" ")
-    speaker = {">": OURS, "<": 1}.get(mark)
-    return Line(int(mark) if speaker is None else speaker, tuple(piece.strip() for piece in words.split("|")))
-
+from linq_mcp.demo.scripts import scripts
 
 DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday")
 TIMES = ("8:30 am", "9:15 am", "10:00 am", "11:40 am", "1:20 pm", "2:30 pm", "3:45 pm", "4:10 pm", "5:00 pm")
@@ -37,7 +9,7 @@ ITEMS = (
     "pear jam",
     "sourdough starter",
     "oak cutting board",
-    "beeswax candles",
+    "beeswax candle set",
     "wool blanket",
     "honey sampler",
 )
@@ -49,10 +21,11 @@ CLINIC = scripts("""
 > Thank you, you are confirmed. Please arrive ten minutes early.
 
 < Hi, can I move my {day} appointment? I have to pick up my son.
-> Of course. We have {time} the same day or 9:15 am on Thursday.
+> Of course. We have {time} the same day or 9:15 am the day after.
 < {time} works
 > Done. See you {day} at {time}.
 < Thank you so much {agent}
+* You're welcome!
 
 > Your lab results are in and Dr. Lindqvist has looked at them. All values are in the normal range.
 < That is a relief, thanks
@@ -63,11 +36,12 @@ CLINIC = scripts("""
 < Just picking up a prescription
 > It will be at the front desk under your name, {name}.
 
-< The pharmacy says they never got my refill
-> Sorry about that. We just sent it again, order {n}. It should be ready after {time}.
+< The pharmacy says they never got my prescription
+> Sorry about that. We just sent it again. It should be ready after {time}.
 < Got it, thanks
+* Any time, {name}.
 
-> Hi {name}, how is the knee after {n} exercises? Any pain going down stairs?
+> Hi {name}, how is the knee after two weeks of exercises? Any pain going down stairs?
 < Much better. A little stiff in the morning
 > That is expected this week. Keep the ice on for ten minutes after.
 < Will do | file:knee-monday.jpg
@@ -76,23 +50,27 @@ CLINIC = scripts("""
 < Do you take my new insurance? | file:card-front.jpg | file:card-back.jpg
 > We do. Your copay stays at {n} dollars.
 < Perfect
+* Great, see you soon.
 
 > We are running about 20 minutes late today. No need to hurry, {name}.
 < Thanks for telling me! Still in traffic anyway
+* Drive safely!
 
 < My daughter has a fever of 101, should we come in?
 > How long has she had it, and is she drinking?
 < Since last night. Drinking fine
 > Then rest and fluids today. If it is still there tomorrow at {time}, come in, no appointment needed.
 < Thank you {agent}
+* I hope she feels better soon.
 
 > Flu shots are in. Would you like one at your {day} visit?
 < Yes please, both of us
 > Noted for two.
 
 < What is the address again?
-> {street}, the entrance is around the corner, next to the bakery.
+> 7 Harbor Ln, the entrance is around the corner, next to the bakery.
 < Found it
+* See you in a minute.
 """)
 
 AGENCY = scripts("""
@@ -109,20 +87,23 @@ AGENCY = scripts("""
 > The inspection report for {street} came in. | file:inspection.pdf
 < Anything scary?
 > The roof has five good years left. The water heater is the only thing I would ask them to replace.
-< Ok let us ask
+< OK, let us ask
+* I'll write to them today.
 
 < We are at the door, nobody is here?
 > Two minutes away, sorry, {name}! The bridge was up.
 < No worries
+* Parking now.
 
 > Congratulations, {name}! They accepted your offer on {street}.
 < !!!!
 < I am crying in the office
-> You earned it. Papers will be in your mail by {time}.
+> You earned it. The papers will be in your mail by {time}.
 
 < There is a leak under the sink | file:leak.mov
 > Thanks for the video. A plumber can be there {day} at {time}.
 < Great. I will leave the key with {agent}
+* Perfect.
 
 > Could you send me the signed page when you have a minute?
 < Here you go | file:signature-page.pdf
@@ -146,33 +127,40 @@ SHOP = scripts("""
 > Your order #{n}81 is packed and leaves today. | https://track.pearandpine.example/{n}81
 < Amazing, thank you
 < The last one came without a scratch
+* Glad to hear it!
 
 < One of the jars arrived cracked :( | file:cracked-jar.jpg
 > Oh no, so sorry, {name}. A new one leaves {day}, no need to send this one back.
 < That is kind of you
+* Enjoy it!
 
-> We will be at the market on {day} until {time}. Your {item} comes along.
+> We will be at the market on {day} until {time}, and the {item} comes along.
 < See you there
+* Looking forward to it!
 
 < Can you gift wrap the {item}?
 > Yes, brown paper and a ribbon, 3 dollars.
 < Do it. The card should say "From all of us at {street}"
+* Lovely, consider it done.
 
 > The {item} is back! You asked us to tell you.
 < Yay, two please
 > Two it is. Pick up or post?
 < Post, same address
+* On their way tomorrow.
 
 < Are you open on {day}?
 > 10 to 6, and until 8 before the holidays.
 
 < Any chance of a workshop in December?
-> {day} the 12th at {time}, bread for beginners. Six places left.
+> Saturday the 12th at {time}, bread for beginners. Six places left.
 < Put us down for two
 > Done. Bring an apron and a jar.
 """)
 
-# Nobody answers these: the openers of chats that fare badly.
+BY_BUSINESS = {"clinic": CLINIC, "agency": AGENCY, "shop": SHOP}
+
+# Nobody answers these: the openers of chats in poor health.
 UNANSWERED = {
     "clinic": scripts("""
 > Hi {name}, it has been a year since your last check-up. Reply YES and we will find you a time.
@@ -196,42 +184,5 @@ UNANSWERED = {
 """),
 }
 
-# Said when nothing else comes: one of Linq's own opt-out keywords as the whole message.
+# Linq's own opt-out keywords, each sent as a whole message.
 OPT_OUT = ("STOP", "UNSUBSCRIBE", "STOP", "OPTOUT", "CANCEL", "STOP", "END", "QUIT")
-
-GROUPS = scripts("""
-> Hello everyone, this is the thread for {street}. Keys, times and photos go here.
-1 Thanks! Hi all
-2 Can we see it {day}?
-> {day} at {time} is free.
-1 Works for us
-3 Same here
-
-1 Who brings the table on {day}?
-2 I can, if someone has a van
-3 Van is yours, {time}?
-> I will open the gate.
-2 Thank you!
-
-1 Photos from {day} | file:group-photo.heic | file:table.jpg
-2 Oh these are lovely
-3 The light!
-> May we put the second one on the website?
-1 Of course
-
-2 Running {n} minutes late, sorry
-1 No hurry, coffee is on
-> We have not started either.
-
-> Reminder: {day} at {time}, {street}.
-3 See you there
-1 I can't make it this time
-2 We will save you some {item}
-
-1 What do I owe for the {item}?
-> {n} dollars each, cash or card.
-2 I paid for both of us
-1 Legend
-""")
-
-BY_BUSINESS = {"clinic": CLINIC, "agency": AGENCY, "shop": SHOP}

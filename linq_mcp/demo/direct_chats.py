@@ -1,0 +1,114 @@
+"""The everyday chats of the demo account: one person each, in every state of health, all of them answered."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from random import Random
+
+from linq_mcp.demo.conversation import Conversation, Guest, Plan, converse
+from linq_mcp.demo.dialogues import BY_BUSINESS, OPT_OUT, UNANSWERED
+from linq_mcp.demo.lines import AGENCY_LINE, CLINIC_LINE, SHOP_LINE
+from linq_mcp.demo.people import person
+from linq_mcp.demo.scripts import Line, Script
+from linq_mcp.demo.wire import NOW, seeded
+
+_MONDAY = datetime(2026, 11, 16, tzinfo=UTC)
+_OLDEST = timedelta(days=150)
+
+
+@dataclass(frozen=True)
+class _Business:
+    """A line and how many chats of each health it has; `recent` opt-outs are of this week."""
+
+    line: str
+    name: str
+    chats: int
+    at_risk: int
+    critical: int
+    opted_out: int
+    recent: int
+    services: tuple[tuple[str, int], ...]
+    line_type: str | None = None
+    first_person: int = 0
+
+
+_BUSINESSES = (
+    _Business(CLINIC_LINE, "clinic", 112, 7, 2, 6, 4, (("iMessage", 80), ("SMS", 14), ("RCS", 6))),
+    _Business(
+        AGENCY_LINE,
+        "agency",
+        82,
+        17,
+        8,
+        14,
+        9,
+        (("iMessage", 70), ("SMS", 22), ("RCS", 8)),
+        line_type="iMessage",
+        first_person=200,
+    ),
+    # An RCS-only line never carries iMessage.
+    _Business(SHOP_LINE, "shop", 51, 6, 1, 4, 2, (("RCS", 60), ("SMS", 40)), line_type="RCS", first_person=400),
+)
+
+
+def direct_chats() -> Iterator[Conversation]:
+    """Make the everyday chats of all three lines."""
+    for business in _BUSINESSES:
+        healths = _healths(business)
+        for number in range(business.chats):
+            status, recent = healths[number]
+            yield _direct_chat(business, number, status, recent=recent)
+
+
+def _direct_chat(business: _Business, number: int, status: str, *, recent: bool) -> Conversation:
+    random = seeded(f"{business.name} {number}")
+    # Every ninth customer of the other two lines is the clinic's too, so people have several chats.
+    who = person(number if number % 9 == 4 else business.first_person + number)
+    service = random.choices(*zip(*business.services, strict=True))[0]
+    mail = service == "iMessage" and number % 7 == 3
+    last_at = _last_at(random, status, recent=recent)
+    plan = Plan(
+        business.line,
+        [Guest(who.email if mail else who.phone, who.first)],
+        last_at,
+        service=service,
+        health_status=status,
+        # An opt-out is noted at the moment of the last message, which is the keyword.
+        health_since=last_at if status == "OPTED_OUT" else _changed_at(random, status, last_at),
+        own_in_name=number % 6 != 5,
+        line_type=business.line_type,
+    )
+    return converse(random, plan, _talk(random, business, status, number))
+
+
+def _healths(business: _Business) -> list[tuple[str, bool]]:
+    healths = [("AT_RISK", False)] * business.at_risk + [("CRITICAL", False)] * business.critical
+    healths += [("OPTED_OUT", number < business.recent) for number in range(business.opted_out)]
+    healths += [("HEALTHY", False)] * (business.chats - len(healths))
+    seeded(f"{business.name} health").shuffle(healths)
+    return healths
+
+
+def _last_at(random: Random, status: str, *, recent: bool) -> datetime:
+    if status == "OPTED_OUT" and recent:
+        return _MONDAY + random.random() * (NOW - timedelta(hours=2) - _MONDAY)
+    if status == "OPTED_OUT":
+        return _MONDAY - timedelta(hours=6) - random.random() * timedelta(days=60)
+    # The third power: many chats of today, few of last summer.
+    return NOW - timedelta(minutes=10) - random.random() ** 3 * _OLDEST
+
+
+def _changed_at(random: Random, status: str, last_at: datetime) -> datetime | None:
+    """Say when a chat became unhealthy, before its last message; a healthy one always was."""
+    return None if status == "HEALTHY" else last_at - random.random() * timedelta(hours=60)
+
+
+def _talk(random: Random, business: _Business, status: str, number: int) -> list[Script]:
+    good = BY_BUSINESS[business.name]
+    if status == "HEALTHY":
+        return random.sample(good, random.randrange(2, 5))
+    cold = random.choice(UNANSWERED[business.name])
+    if status == "OPTED_OUT":
+        keyword = Line(1, (OPT_OUT[number % len(OPT_OUT)],))
+        return [random.choice(good), (*cold[:2], keyword)]
+    return [random.choice(good), cold] if status == "AT_RISK" else [cold]
