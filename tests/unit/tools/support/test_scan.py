@@ -24,7 +24,7 @@ from linq_mcp.tools.summarize_chat_health import SUMMARIZE_CHAT_HEALTH
 from linq_mcp.tools.support.chats import chat_pages
 from linq_mcp.tools.support.scan import Scan, ScanCursor, find
 from linq_mcp.tools.support.scan_info import ScanInfo, scan_info
-from linq_mcp.tools.support.tool import Tool
+from linq_mcp.tools.support.tool import Call, Tool
 
 Answer = tuple[list[str], str | None]
 
@@ -293,9 +293,12 @@ async def test_cancelling_stops_the_request_under_way() -> None:
                 stopped.set()
             raise AssertionError
 
+    async def answer(call: Call) -> None:
+        await FIND_CHATS.run(FIND_CHATS.parse({"is_group": True}), call)
+
     with anyio.fail_after(10):
         async with call_over(Stalls()) as call, anyio.create_task_group() as tasks:
-            tasks.start_soon(FIND_CHATS.run, FIND_CHATS.parse({"is_group": True}), call)
+            tasks.start_soon(answer, call)
             await begun.wait()
             tasks.cancel_scope.cancel()
     assert stopped.is_set()
@@ -321,7 +324,9 @@ async def test_one_page_is_in_memory_at_a_time() -> None:
         return httpx.Response(200, content=json.dumps({"chats": [{"id": i} for i in ids], "next_cursor": cursor}))
 
     async with call_over(Canned(handler)) as call:
-        await find(Scan(chat_pages(call, None, None), call), lambda chat: events.append(chat.id or "?") is None, None)
+        scan = Scan(chat_pages(call, None, None), call)
+        while page := await scan.next_page():
+            events += [chat.id or "?" for chat in page]
     assert events == ["request", "a", "b", "c", "request", "d", "e"]
 
 
