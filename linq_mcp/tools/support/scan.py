@@ -139,16 +139,19 @@ def _kept(id_: str | None) -> str:
 
 
 class Scan(Generic[ItemT]):
-    """One reading of a list, from `start` on.
+    """One reading of a list, from `start` on, up to `end` or the list's own end.
 
     Call `next_page` until it gives nothing; `stop` then says why. A reader that has enough calls `stop_after`. An
     item that is met twice is given once. `scanned` counts the items given and not handed back, `unreadable` the
     entries that Linq sent and that are not objects.
     """
 
-    def __init__(self, fetch: Fetch[ItemT], call: Call, start: ScanCursor | None = None) -> None:
+    def __init__(
+        self, fetch: Fetch[ItemT], call: Call, start: ScanCursor | None = None, end: ScanCursor | None = None
+    ) -> None:
         self._fetch = fetch
         self._call = call
+        self._end_cursor = end
         self._seen: set[str] = set()
         self._cursors: set[str | None] = set()
         self._at = start or ScanCursor()
@@ -188,10 +191,10 @@ class Scan(Generic[ItemT]):
         """Stop after the first `count` items of the page that `next_page` gave last; the others count as not read."""
         if self._page is None:
             raise RuntimeError
-        next_index = self._indexes[count - 1] + 1 if count else self._at.first_index(self._page)
         self.scanned -= len(self._indexes) - count
         self.error = error
-        if next_index < len(self._page.items):
+        if count < len(self._indexes):
+            next_index = self._indexes[count - 1] + 1 if count else self._at.first_index(self._page)
             last_id = _kept(self._page.items[next_index - 1].id) if next_index else ""
             self._end(stop, ScanCursor(self._at.cursor, next_index, last_id))
         elif self._advance(self._page):
@@ -216,7 +219,8 @@ class Scan(Generic[ItemT]):
     def _fresh(self, page: Page[ItemT]) -> list[ItemT]:
         fresh: list[ItemT] = []
         self._indexes = []
-        for index in range(self._at.first_index(page), len(page.items)):
+        last = self._end_cursor.first_index(page) if self._is_last_page() and self._end_cursor else len(page.items)
+        for index in range(self._at.first_index(page), last):
             item = page.items[index]
             if item.id is not None:
                 if item.id in self._seen:
@@ -230,7 +234,9 @@ class Scan(Generic[ItemT]):
 
     def _advance(self, page: Page[ItemT]) -> bool:
         """Go to the page after `page`; False, and the scan has stopped, if there is none to go to."""
-        if page.unusable_cursor:
+        if self._is_last_page():
+            self._end(Stop.END, None)
+        elif page.unusable_cursor:
             self._end(Stop.UNUSABLE_CURSOR, None)
         elif page.next_cursor is None:
             self._end(Stop.END, None)
@@ -238,9 +244,14 @@ class Scan(Generic[ItemT]):
             self._end(Stop.REPEATED_CURSOR, None)
         else:
             self._at = ScanCursor(page.next_cursor)
-            if self._empty_pages >= MOST_EMPTY_PAGES:
+            if self._is_last_page() and self._end_cursor and not self._end_cursor.offset:
+                self._end(Stop.END, None)
+            elif self._empty_pages >= MOST_EMPTY_PAGES:
                 self._end(Stop.EMPTY_PAGES, self._at)
         return self.stop is None
+
+    def _is_last_page(self) -> bool:
+        return self._end_cursor is not None and self._at.cursor == self._end_cursor.cursor
 
     def _end(self, stop: Stop, resume: ScanCursor | None) -> None:
         self.stop, self.resume = stop, resume

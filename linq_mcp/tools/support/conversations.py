@@ -1,0 +1,161 @@
+"""Reading the messages of many chats at once, in the order of the chats, whichever way Linq lists messages.
+
+Eight chats are read at a time. A reader gets every message of a chat from the newest back to a bound, a page at a
+time, and makes of them what it keeps: no message outlives its page here. A chat that can't be read is left out and
+counted; when time runs out or Linq fails, the scan of the chats stops exactly before the first chat without a result.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
+
+import anyio
+
+from linq_mcp.errors import ApiResponseError, ApiStatusError, LinqError
+from linq_mcp.rows.message import direction
+from linq_mcp.tools.support.scan import MOST_EMPTY_PAGES, PAGE_SIZE, SHORTEST_PAGE, Scan, Stop
+
+if TYPE_CHECKING:
+    from linq_mcp.api.models import Chat, Message
+    from linq_mcp.tools.support.tool import Call
+
+READERS = 8
+# Most conversations are shorter; of a long one the latest messages mostly tell enough.
+FIRST_PAGE_SIZE = 50
+# With these, Linq means this chat alone.
+_NOT_READABLE = frozenset({403, 404, 409, 410})
+
+
+class Reader(Protocol):
+    """Takes the messages of one chat."""
+
+    def visit(self, message: Message) -> bool:
+        """Take a message, in Linq's order; True if no message before it matters."""
+        ...
+
+
+ReaderT = TypeVar("ReaderT", bound=Reader)
+
+
+@dataclass(slots=True)
+class Conversation(Generic[ReaderT]):
+    """A chat and what its reader made of its messages.
+
+    `oldest_first` is the order in which they came; `partial` says that Linq's cursors led nowhere before the bound.
+    """
+
+    chat: Chat
+    reader: ReaderT
+    oldest_first: bool = True
+    partial: bool = False
+
+
+@dataclass(slots=True)
+class Conversations(Generic[ReaderT]):
+    """The chats of `scan` that are `wanted`, each with a reader of its own.
+
+    `unreadable` counts the chats of which not everything could be read.
+    """
+
+    scan: Scan[Chat]
+    call: Call
+    wanted: Callable[[Chat], bool]
+    make_reader: Callable[[Chat], ReaderT]
+    unreadable: int = 0
+    _limiter: anyio.CapacityLimiter = field(default_factory=lambda: anyio.CapacityLimiter(READERS))
+
+    async def next_page(self) -> list[Conversation[ReaderT]] | None:
+        """The conversations of the next page of chats; None when the scan has stopped.
+
+        Raises `LinqError` if not even one chat could be read.
+        """
+        chats = await self.scan.next_page()
+        if not chats:
+            return None
+        results: list[Conversation[ReaderT] | LinqError | Stop | None] = [None] * len(chats)
+        stopped = anyio.Event()
+
+        async def read(index: int) -> None:
+            async with self._limiter:
+                if stopped.is_set() and index > first_stop():
+                    return
+                results[index] = await self._read(chats[index])
+                if isinstance(results[index], LinqError | Stop):
+                    stopped.set()
+
+        def first_stop() -> int:
+            return next((i for i, result in enumerate(results) if isinstance(result, LinqError | Stop)), len(results))
+
+        async with anyio.create_task_group() as tasks:
+            for index, chat in enumerate(chats):
+                if self.wanted(chat):
+                    tasks.start_soon(read, index)
+        end = first_stop()
+        if end < len(results):
+            error = results[end]
+            if isinstance(error, LinqError):
+                self.scan.stop_after(end, Stop.ERROR, error)
+                if not self.scan.scanned:
+                    raise error
+            else:
+                self.scan.stop_after(end, Stop.TIME)
+        read_chats = [result for result in results[:end] if isinstance(result, Conversation)]
+        self.unreadable += sum(self.wanted(chat) for chat in chats[:end]) - len(read_chats)
+        self.unreadable += sum(one.partial for one in read_chats)
+        return read_chats
+
+    async def _read(self, chat: Chat) -> Conversation[ReaderT] | LinqError | Stop | None:
+        """The conversation, or why the reading stops here; None for a chat that can't be read."""
+        throttled = self.call.api.throttled
+        try:
+            return await self._read_back(chat)
+        except (ApiStatusError, ApiResponseError) as error:
+            if isinstance(error, ApiResponseError) or error.status in _NOT_READABLE:
+                return None
+            return error
+        except LinqError as error:
+            return error
+        finally:
+            if self.call.api.throttled > throttled:
+                self._limiter.total_tokens = max(1, self._limiter.total_tokens // 2)
+
+    async def _read_back(self, chat: Chat) -> Conversation[ReaderT] | Stop:
+        one = Conversation(chat, self.make_reader(chat))
+        cursor: str | None = None
+        cursors: set[str | None] = set()
+        seen: set[str] = set()
+        way: str | None = None
+        empty_pages = 0
+        while True:
+            if anyio.current_time() > self.call.deadline - SHORTEST_PAGE:
+                return Stop.TIME
+            cursors.add(cursor)
+            page = await self.call.api.list_messages(
+                chat.id or "",
+                limit=PAGE_SIZE if cursor else FIRST_PAGE_SIZE,
+                cursor=cursor,
+                deadline=self.call.deadline,
+            )
+            way = way or direction(page.items)
+            fresh = [message for message in page.items if _is_new(message, seen)]
+            bound_met = [one.reader.visit(message) for message in fresh]
+            empty_pages = 0 if fresh else empty_pages + 1
+            one.oldest_first = way != "older"
+            one.partial = one.partial or bool(page.unreadable)
+            if (any(bound_met) and not one.oldest_first) or (page.next_cursor is None and not page.unusable_cursor):
+                return one
+            if page.unusable_cursor or page.next_cursor in cursors or empty_pages > MOST_EMPTY_PAGES:
+                one.partial = True
+                return one
+            cursor = page.next_cursor
+
+
+def _is_new(message: Message, seen: set[str]) -> bool:
+    if message.id is None:
+        return True
+    if message.id in seen:
+        return False
+    seen.add(message.id)
+    return True
