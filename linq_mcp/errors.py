@@ -1,32 +1,34 @@
-"""Everything that can keep a call from its answer; nothing about MCP, and no texts for the reader (`format_error`).
+"""Everything that can keep a call from its answer; nothing about MCP. `format_error` words it for the reader.
 
 LinqMcpError
-├── SettingsError     a setting is missing or can't be used; nothing was sent
-├── ArgumentsError    the tool does not take these arguments; nothing was sent
-└── LinqError         Linq was asked and gave no answer that can be used
-    ├── ApiConnectionError   no answer came: connection, DNS, TLS, proxy, or out of time
-    ├── ApiStatusError      an error answer: an HTTP status, and usually a code of Linq's
-    └── ApiResponseError    an answer that is not Linq's: no JSON, another shape, too large, a redirect
+├── SettingsError             a setting is missing or cannot be used; nothing was sent
+├── ArgumentsError            the tool does not take these arguments; nothing was sent
+└── LinqError                 Linq was asked, but there is no usable answer
+    ├── ApiConnectionError    no answer arrived: connection, DNS, TLS, proxy, or out of time
+    ├── ApiStatusError        an error answer: an HTTP status, and usually one of Linq's codes
+    └── ApiResponseError      the answer is not one of Linq's: not JSON, another shape, too large, a redirect
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from enum import Enum, auto
 
-_RETRIED_STATUS = frozenset({408, 429, 500, 502, 503, 504})
-_CHAT_BEING_CREATED = 2009
+_RETRIED_STATUSES = frozenset({408, 429, 500, 502, 503, 504})
+# HTTP status and Linq's code: a resource that is not there yet, and a chat that is still being created.
+_RETRIED_CODES = frozenset({(404, 2007), (409, 2009)})
 
 
 class LinqMcpError(Exception):
-    """The base of all errors that are told to the caller."""
+    """The base of all errors that are reported to the caller."""
 
 
 class SettingsError(LinqMcpError):
-    """A setting is missing or can't be used. Its text is `Settings.problem`."""
+    """A setting is missing or cannot be used. Its text is `Settings.problem`."""
 
 
 class ArgumentsError(LinqMcpError):
-    """The arguments of a call are wrong. `problems` has one sentence for each wrong one."""
+    """The arguments of a call are wrong. `problems` has one sentence for each of them."""
 
     def __init__(self, problems: Sequence[str]) -> None:
         super().__init__(" ".join(problems))
@@ -34,9 +36,10 @@ class ArgumentsError(LinqMcpError):
 
 
 class LinqError(LinqMcpError):
-    """Linq was asked and gave no answer that can be used.
+    """Linq was asked, but there is no usable answer.
 
-    `attempts` is how often it was asked, `trace_id` Linq's `X-Trace-ID` of the last answer if there was one.
+    `attempts` is how often it was asked, `trace_id` the `X-Trace-ID` of the last answer if there was one, `retryable`
+    whether the same request may well succeed later, and `retry_after` in how many seconds, if Linq said so.
     """
 
     retryable = False
@@ -49,7 +52,10 @@ class LinqError(LinqMcpError):
 
 
 class ApiConnectionError(LinqError):
-    """No answer came: the connection, name look-up, TLS or proxy failed, or time ran out (`timed_out`)."""
+    """No answer arrived: the connection, name look-up, TLS or proxy failed, or time ran out (`timed_out`).
+
+    It is not `retryable` when a setting or a certificate has to be mended first.
+    """
 
     def __init__(self, message: str, *, timed_out: bool = False, retryable: bool = True) -> None:
         super().__init__(message)
@@ -73,8 +79,29 @@ class ApiStatusError(LinqError):
         self.status = status
         self.code = code
         self.retry_after = retry_after
-        self.retryable = status in _RETRIED_STATUS or (status == 409 and code == _CHAT_BEING_CREATED)
+        self.retryable = status in _RETRIED_STATUSES or (status, code) in _RETRIED_CODES
+
+
+class ResponseProblem(Enum):
+    """Why an answer cannot be one of Linq's."""
+
+    NOT_JSON = auto()
+    WRONG_SHAPE = auto()
+    TOO_LARGE = auto()
+    BAD_ENCODING = auto()
+    REDIRECT = auto()
+    NOT_MODIFIED = auto()
 
 
 class ApiResponseError(LinqError):
-    """An answer came that is not one of Linq's: no JSON, another shape, over the size limit, or a redirect."""
+    """An answer arrived that is not one of Linq's; `problem` says why."""
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        problem: ResponseProblem = ResponseProblem.WRONG_SHAPE,
+        trace_id: str | None = None,
+    ) -> None:
+        super().__init__(message, trace_id=trace_id)
+        self.problem = problem

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-import tenacity
 from helpers.linq import KEY
 from helpers.odd_account import odd_account
 
@@ -24,9 +23,3 @@ def api_url() -> Iterator[str]:
 def live(api_url: str) -> dict[str, str]:
     """An environment for a server that reads that API over a real socket."""
     return {"LINQ_API_V3_API_KEY": KEY, "LINQ_API_V3_BASE_URL": api_url}
-
-
-@pytest.fixture
-def no_backoff(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Retries at once."""
-    monkeypatch.setattr("linq_mcp.api.client._BACKOFF", tenacity.wait_none())

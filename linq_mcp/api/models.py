@@ -1,18 +1,28 @@
-"""The wire of Linq's API V3, read tolerantly: this is the one boundary where anything may arrive.
+"""The wire format of Linq's API V3, read tolerantly: this is the one boundary where anything may arrive.
 
-Unknown members are passed over, unknown values of enums are kept, and a member that is absent or of another
-type reads as None. A list's items that are not objects are left out. Shapes follow "Linq docs: List all
-chats" and the types of the official SDK.
+Unknown members are ignored, unknown enum values are kept, and a member that is missing or of another type reads as
+None. Everything that is kept has a limit well above what Linq documents: longer texts and lists are cut, longer ids
+are hashed, and any other string over its limit reads as None. Shapes follow "Linq docs: List all chats" and the types
+of the official SDK.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
+from hashlib import blake2b
 from typing import Annotated, Any, Generic, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler, OnErrorOmit
 from pydantic_core import CoreSchema, core_schema
 
 T = TypeVar("T")
+
+# A chat has 32 people and a message 100 parts.
+ITEMS_LIMIT = 1000
+ID_LIMIT = 200
+# A larger integer is not exact in every JSON reader.
+_LARGEST_INTEGER = 2**53 - 1
 
 
 class _NoneOnError:
@@ -22,152 +32,187 @@ class _NoneOnError:
         return core_schema.with_default_schema(handler(source), default=None, on_error="default")
 
 
+@dataclass(frozen=True)
+class _AtMost:
+    """Annotates a string or list of at most `limit`; `shorten` makes something else of a longer one."""
+
+    limit: int
+    shorten: Callable[[Any, int], Any]
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        kept = handler(source)
+        # The usual case stays within the validator's own compiled code: no Python function is called for it.
+        shortened = core_schema.no_info_before_validator_function(self._shortened, kept)
+        return core_schema.union_schema([{**kept, "max_length": self.limit}, shortened], mode="left_to_right")
+
+    def _shortened(self, value: Any) -> Any:
+        return self.shorten(value, self.limit) if isinstance(value, str | list) else value
+
+
+def _cut(value: Any, limit: int) -> Any:
+    return value[:limit]
+
+
+def _hashed(value: Any, _: int) -> str:
+    """Enough of a long id to tell it from others. No id begins with an ellipsis, so it cannot be taken for one."""
+    return f"…{blake2b(str(value).encode(), digest_size=16).hexdigest()}"
+
+
 Maybe = Annotated[T | None, _NoneOnError()]
-Items = Annotated[list[OnErrorOmit[T]] | None, _NoneOnError()]
+Items = Annotated[Annotated[list[OnErrorOmit[T]], _AtMost(ITEMS_LIMIT, _cut)] | None, _NoneOnError()]
 
-
-# A page has 100 entries at most and an account some lines; 10 MB of `{}` would be three million.
-Entries = Annotated[list[Maybe[T]], Field(max_length=10_000)] | None
+Id = Maybe[Annotated[str, _AtMost(ID_LIMIT, _hashed)]]
+# What a person wrote: worth reading in part.
+Text = Maybe[Annotated[str, _AtMost(100_000, _cut)]]
+Name = Maybe[Annotated[str, _AtMost(10_000, _cut)]]
+# What is of use only as a whole.
+Address = Maybe[Annotated[str, Field(max_length=1000)]]
+Word = Maybe[Annotated[str, Field(max_length=200)]]
+Time = Maybe[Annotated[str, Field(max_length=100)]]
+Url = Maybe[Annotated[str, Field(max_length=8000)]]
 
 
 class _Wire(BaseModel):
-    # Strict: 1 is not true and 5 is not "5"; what does not fit is absent instead of bent.
+    # Strict: 1 is not true and 5 is not "5". A value that does not fit is absent, never converted.
     model_config = ConfigDict(strict=True, extra="ignore", frozen=True)
 
 
 class Handle(_Wire):
     """A participant of a chat: a phone number (E.164) or an email address. `is_me` marks your own line."""
 
-    handle: Maybe[str] = None
-    status: Maybe[str] = None
+    handle: Address = None
+    status: Word = None
     is_me: Maybe[bool] = None
-    left_at: Maybe[str] = None
+    left_at: Time = None
 
 
 class HandleDetail(Handle):
-    """A participant with what only the chat in full shows."""
+    """A participant with the members that only the chat in full shows."""
 
-    service: Maybe[str] = None
-    joined_at: Maybe[str] = None
-    line_type: Maybe[str] = None
+    service: Word = None
+    joined_at: Time = None
+    line_type: Word = None
 
 
 class HealthStatus(_Wire):
-    """How well a chat's messages land; `updated_at` is when `status` last changed."""
+    """How well a chat's messages are delivered; `updated_at` is when `status` last changed."""
 
-    status: Maybe[str] = None
-    doc_url: Maybe[str] = None
-    updated_at: Maybe[str] = None
+    status: Word = None
+    doc_url: Url = None
+    updated_at: Time = None
 
 
 class Chat(_Wire):
-    """A conversation, as far as lists show it: many are read at a stretch. Times are RFC 3339 with any offset."""
+    """A conversation with the members that lists show. Times are RFC 3339 with any offset."""
 
-    id: Maybe[str] = None
-    updated_at: Maybe[str] = None
-    display_name: Maybe[str] = None
+    id: Id = None
+    updated_at: Time = None
+    display_name: Name = None
     handles: Items[Handle] = None
     health_status: Maybe[HealthStatus] = None
     is_group: Maybe[bool] = None
-    service: Maybe[str] = None
+    service: Word = None
 
 
 class ChatDetail(Chat):
     """A conversation in full."""
 
     handles: Items[HandleDetail] = None  # type: ignore[assignment] # narrower, and never written to
-    created_at: Maybe[str] = None
-    group_chat_icon: Maybe[str] = None
+    created_at: Time = None
+    group_chat_icon: Url = None
 
 
 class Reaction(_Wire):
     """Who reacted to a part of a message, and how; a custom one has its emoji in `custom_emoji`."""
 
-    type: Maybe[str] = None
-    custom_emoji: Maybe[str] = None
+    type: Word = None
+    custom_emoji: Word = None
     is_me: Maybe[bool] = None
     handle: Maybe[Handle] = None
 
 
 class AppName(_Wire):
-    name: Maybe[str] = None
+    name: Name = None
 
 
 class AppLayout(_Wire):
-    caption: Maybe[str] = None
+    caption: Text = None
 
 
 class Part(_Wire):
     """A part of a message, of whatever type: the members of all documented types, each None where it has no place.
 
-    `text` and `link` have `value`; `media` has `id`, `url` (presigned, good for about an hour), `filename`,
-    `mime_type` and `size_bytes`; `imessage_app` `fallback_text`, `layout` and `app`; `app_clip` `title` and `value`.
+    `text` and `link` have `value`; `media` has `id`, `url`, `filename`, `mime_type` and `size_bytes`; `imessage_app`
+    has `fallback_text`, `layout` and `app`; `app_clip` has `title` and `value`.
     """
 
-    type: Maybe[str] = None
-    value: Maybe[str] = None
-    id: Maybe[str] = None
-    url: Maybe[str] = None
-    filename: Maybe[str] = None
-    mime_type: Maybe[str] = None
-    size_bytes: Maybe[int] = None
-    fallback_text: Maybe[str] = None
-    title: Maybe[str] = None
+    type: Word = None
+    value: Text = None
+    id: Id = None
+    url: Url = None
+    filename: Name = None
+    mime_type: Name = None
+    size_bytes: Maybe[Annotated[int, Field(ge=0, le=_LARGEST_INTEGER)]] = None
+    fallback_text: Text = None
+    title: Text = None
     layout: Maybe[AppLayout] = None
     app: Maybe[AppName] = None
     reactions: Items[Reaction] = None
 
 
 class Effect(_Wire):
-    name: Maybe[str] = None
+    name: Word = None
 
 
 class ReplyTo(_Wire):
-    message_id: Maybe[str] = None
+    message_id: Id = None
 
 
 class Message(_Wire):
     """A message. Lines with zero retention send none of its `parts`."""
 
-    # `from` is a word that Python keeps for itself.
+    # `from` is a reserved word in Python.
     model_config = ConfigDict(validate_by_alias=True, validate_by_name=False)
 
-    id: Maybe[str] = None
-    chat_id: Maybe[str] = None
-    created_at: Maybe[str] = None
-    updated_at: Maybe[str] = None
-    sent_at: Maybe[str] = None
-    delivered_at: Maybe[str] = None
-    read_at: Maybe[str] = None
+    id: Id = None
+    chat_id: Id = None
+    created_at: Time = None
+    updated_at: Time = None
+    sent_at: Time = None
+    delivered_at: Time = None
+    read_at: Time = None
     is_from_me: Maybe[bool] = None
     from_handle: Maybe[Handle] = None
-    from_: Annotated[Maybe[str], Field(alias="from")] = None
-    delivery_status: Maybe[str] = None
-    service: Maybe[str] = None
+    from_: Annotated[Address, Field(alias="from")] = None
+    delivery_status: Word = None
+    service: Word = None
     parts: Items[Part] = None
     effect: Maybe[Effect] = None
     reply_to: Maybe[ReplyTo] = None
 
 
 class Reputation(_Wire):
-    """How well a line's messages land over all its chats. It has no date."""
+    """How well a line's messages are delivered over all its chats. It has no date."""
 
-    status: Maybe[str] = None
-    doc_url: Maybe[str] = None
+    status: Word = None
+    doc_url: Url = None
 
 
 class PhoneNumber(_Wire):
     """One of the account's own lines."""
 
-    id: Maybe[str] = None
-    phone_number: Maybe[str] = None
+    id: Id = None
+    phone_number: Address = None
     reputation: Maybe[Reputation] = None
-    forwarding_number: Maybe[str] = None
-    line_type: Maybe[str] = None
+    forwarding_number: Address = None
+    line_type: Word = None
+
+
+Entries = list[Maybe[T]] | None
 
 
 class Listing(_Wire, Generic[T]):
-    """A page of a list. Entries that are no objects read as None; `next_cursor` may be anything."""
+    """A page of a list. Entries that are not objects read as None; `next_cursor` may be anything."""
 
     items: Entries[T]
     next_cursor: Any = None

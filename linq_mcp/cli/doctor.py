@@ -57,7 +57,7 @@ async def examine(account: SettingsClientProvider, settings: Settings, say: Call
 
 
 async def _check(account: SettingsClientProvider, say: Callable[[str], None]) -> None:
-    api, settings = await account.open()
+    api, settings = await account.client(), account.settings()
     say(f"ok    The key comes from {settings.key_source}.")
     milliseconds = []
     for _ in range(2):

@@ -9,7 +9,7 @@ import json
 import logging
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import anyio
 from mcp import types
@@ -20,17 +20,14 @@ from mcp.shared.exceptions import MCPError
 from pydantic_core import PydanticSerializationError, to_json
 
 from linq_mcp import __version__
+from linq_mcp.api.redaction import may_repeat, without_key
 from linq_mcp.errors import LinqMcpError
 from linq_mcp.sanitize import clean, without_surrogates
 from linq_mcp.server.client_provider import ClientProvider
 from linq_mcp.server.error_messages import HEADLINES, format_error
-from linq_mcp.settings import Settings
 from linq_mcp.tools import TOOLS
 from linq_mcp.tools.support.parameters import without_absent
 from linq_mcp.tools.support.tool import Call, Tool
-
-if TYPE_CHECKING:
-    from linq_mcp.api.client import LinqApi
 
 logger = logging.getLogger(__name__)
 
@@ -100,20 +97,21 @@ async def _run(
 ) -> types.CallToolResult:
     """Call `tool`; an error that a call can meet becomes the text of its answer."""
     deadline = anyio.current_time() + tool.seconds
-    settings = Settings()
+    provider, headers = context.lifespan_context, context.request and context.request.headers
+    key = provider.key(headers)
+    given = without_key(given, key)
 
     def word(error: LinqMcpError) -> str:
         asked = {name: clean(str(value), 80) for name, value in without_absent(given).items()}
-        return format_error(error, settings=settings, asked=asked, example=tool.example)
+        return format_error(error, settings=provider.settings(), asked=asked, example=tool.example)
 
     async def progress(count: int) -> None:
         await context.session.report_progress(count, message=f"{count} read")
 
     try:
         arguments = tool.parse(given)
-        api, settings = await context.lifespan_context.open(context.request and context.request.headers)
-        call = Call(api=api, deadline=deadline, progress=progress, format_error=word)
-        return _success(await tool.run(arguments, call), api)
+        call = Call(api=await provider.client(headers), deadline=deadline, progress=progress, format_error=word)
+        return _success(await tool.run(arguments, call), key)
     except LinqMcpError as error:
         logger.info("%s: %s", tool.name, type(error).__name__)
         return _failure(word(error))
@@ -136,7 +134,7 @@ def _described(tool: Tool[Any]) -> types.Tool:
     )
 
 
-def _success(result: Mapping[str, Any], api: LinqApi) -> types.CallToolResult:
+def _success(result: Mapping[str, Any], key: str) -> types.CallToolResult:
     """The same object twice: clients show their model one or the other."""
     try:
         text = to_json(result).decode()
@@ -145,8 +143,9 @@ def _success(result: Mapping[str, Any], api: LinqApi) -> types.CallToolResult:
         text = without_surrogates(json.dumps(result, ensure_ascii=False, separators=(",", ":")))
         result = json.loads(text)
     # Somebody may have sent it to somebody; it leaves here all the same only as `[key]`.
-    if (safe := api.without_key(text)) is not text:
-        text, result = safe, json.loads(safe)
+    if may_repeat(text, key):
+        result = without_key(result, key)
+        text = to_json(result).decode()
     return types.CallToolResult(content=[types.TextContent(type="text", text=text)], structured_content=dict(result))
 
 

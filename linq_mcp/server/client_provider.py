@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
+
+from pydantic import SecretStr
 
 from linq_mcp.errors import SettingsError
 from linq_mcp.settings import Settings, is_key
@@ -13,70 +16,107 @@ if TYPE_CHECKING:
     import httpx
 
     from linq_mcp.api.client import LinqApi
+    from linq_mcp.api.retry import RetryPolicy
 
 KEY_HEADER = "x-linq-api-v3-api-key"
+# For each caller's own key: how many have connections at a time, how many each, and for how long they stay unused.
+MAX_CLIENTS = 64
+_CONNECTIONS_EACH = 8
+_IDLE_SECONDS = 60.0
+
+Headers = Mapping[str, str] | None
 
 
 class ClientProvider(Protocol):
-    """Whose Linq account a call reads."""
+    """Whose Linq account a call reads. `headers` are those of its HTTP request, None on stdio."""
 
-    async def open(self, headers: Mapping[str, str] | None, /) -> tuple[LinqApi, Settings]:
-        """The connection for a request with these HTTP headers (None: stdio), and the settings it goes by.
+    def settings(self) -> Settings:
+        """The settings in force. Never raises; what is wrong with them is in `Settings.problem`."""
 
-        Raises `SettingsError`, or `ApiConnectionError` for a proxy setting that can't be used.
+    def key(self, headers: Headers, /) -> str:
+        """The caller's Linq key, so that no answer repeats it; "" if there is none. Never raises."""
+
+    async def client(self, headers: Headers, /) -> LinqApi:
+        """Linq with the caller's key. It stays good for as long as the call lasts, and is closed from here.
+
+        Raises `SettingsError`, or `ApiConnectionError` for a proxy or certificate setting that cannot be used.
         """
 
     async def aclose(self) -> None:
-        """Close what was opened."""
+        """Close all connections."""
 
 
 class SettingsClientProvider:
-    """The one account of this process: settings read, and the connection opened, when a call first needs them.
+    """One account for all callers: that of the settings, which are read when a call first needs them.
 
-    As long as a setting is missing each call reads them anew, so that a `linq login` is noticed at once.
+    As long as something is missing or wrong they are read again by each call, so that a `linq login` takes effect
+    without a restart.
     """
 
     def __init__(
-        self, load: Callable[[], Settings], *, transport: Callable[[], httpx.AsyncBaseTransport] | None = None
+        self,
+        load: Callable[[], Settings],
+        *,
+        transport: Callable[[], httpx.AsyncBaseTransport] | None = None,
+        retry: RetryPolicy | None = None,
     ) -> None:
         self._load = load
         self._transport = transport
-        self._opened: tuple[LinqApi, Settings] | None = None
+        self._retry = retry
+        self._settings: Settings | None = None
+        self._api: LinqApi | None = None
 
-    async def open(self, _: Mapping[str, str] | None = None) -> tuple[LinqApi, Settings]:
-        """As `ClientProvider` has it; the headers make no difference."""
-        if self._opened is None:
-            settings = self._load()
+    def settings(self) -> Settings:
+        if self._settings is None or self._settings.problem:
+            self._settings = self._load()
+        return self._settings
+
+    def key(self, _: Headers = None) -> str:
+        api_key = self.settings().api_key
+        return api_key.get_secret_value() if api_key else ""
+
+    async def client(self, _: Headers = None) -> LinqApi:
+        if self._api is None:
+            settings = self.settings()
             if settings.problem:
                 raise SettingsError(settings.problem)
             from linq_mcp.api.client import LinqApi  # noqa: PLC0415 - importing httpx would delay `initialize`
 
-            self._opened = LinqApi(settings, transport=self._transport() if self._transport else None), settings
-        return self._opened
+            transport = self._transport() if self._transport else None
+            self._api = LinqApi(settings, transport=transport, retry=self._retry)
+        return self._api
 
     async def aclose(self) -> None:
-        if self._opened:
-            api, _ = self._opened
-            self._opened = None
+        if self._api is not None:
+            api, self._api = self._api, None
             await api.aclose()
 
 
 class HeaderClientProvider:
-    """Each request carries its caller's Linq key in a header. The key is used for that request alone and not kept.
+    """Each request carries its caller's Linq key in a header.
 
-    The connections to Linq are shared, whoever's key goes over them.
+    Connections are never shared between keys: what an upstream leaves behind on one of them, such as a second answer,
+    can only reach a later call with the same key. (Within one key it can: httpx gives no way to see such bytes.) A
+    key is kept in memory as long as its connections: until the next call after a minute without use, or until
+    `MAX_CLIENTS` other keys were used later.
     """
 
     def __init__(self, settings: Settings, *, transport: httpx.AsyncBaseTransport | None = None) -> None:
         self._settings = replace(settings, api_key=None, key_source=f"the header {KEY_HEADER}")
         self._transport = transport
-        self._api: LinqApi | None = None
+        # By key, the one used last at the end.
+        self._clients: OrderedDict[str, LinqApi] = OrderedDict()
 
-    async def open(self, headers: Mapping[str, str] | None, /) -> tuple[LinqApi, Settings]:
-        """As `ClientProvider` has it."""
+    def settings(self) -> Settings:
+        return self._settings
+
+    def key(self, headers: Headers, /) -> str:
+        return (headers or {}).get(KEY_HEADER, "").strip()
+
+    async def client(self, headers: Headers, /) -> LinqApi:
         if self._settings.base_url_problem:
             raise SettingsError(self._settings.base_url_problem)
-        key = (headers or {}).get(KEY_HEADER, "").strip()
+        key = self.key(headers)
         if not key:
             raise SettingsError(
                 "No Linq API key is set. This server reads Linq with each caller's own key: send it in the header "
@@ -84,13 +124,35 @@ class HeaderClientProvider:
             )
         if not is_key(key):
             raise SettingsError(f"The Linq API key in the header {KEY_HEADER} has a character that no key has.")
-        if self._api is None:
-            from linq_mcp.api.client import LinqApi  # noqa: PLC0415 - as above
+        api = self._clients.get(key) or self._opened(key)
+        self._clients[key] = api
+        self._clients.move_to_end(key)
+        await self._retire_unused(but=api)
+        return api
 
-            self._api = LinqApi(self._settings, transport=self._transport)
-        return self._api.with_key(key), self._settings
+    def _opened(self, key: str) -> LinqApi:
+        from linq_mcp.api.client import LinqApi  # noqa: PLC0415 - as above
+
+        # Reading the certificates takes longer than everything else about a new client.
+        other = next(iter(self._clients.values()), None)
+        return LinqApi(
+            replace(self._settings, api_key=SecretStr(key)),
+            transport=self._transport,
+            tls=other.tls if other else None,
+            kept_connections=_CONNECTIONS_EACH,
+        )
+
+    async def _retire_unused(self, *, but: LinqApi) -> None:
+        unused: list[str] = []
+        for key, api in self._clients.items():
+            too_many = len(self._clients) - len(unused) > MAX_CLIENTS
+            if api is but or not (too_many or api.idle_seconds() > _IDLE_SECONDS):
+                break
+            unused.append(key)
+        for api in [self._clients.pop(key) for key in unused]:
+            await api.retire()
 
     async def aclose(self) -> None:
-        """Close the connections, if there are any."""
-        if self._api is not None:
-            await self._api.aclose()
+        while self._clients:
+            _, api = self._clients.popitem()
+            await api.aclose()

@@ -37,7 +37,7 @@ from linq_mcp.server.error_messages import HEADLINES
 KEY = "lq-fault-9d41c7e2"
 # In bodies that no model may read.
 BODY = "raw-body-words"
-TRACE = {"X-Trace-ID": "trace-77"}
+TRACE = {"X-Trace-ID": "7ace-77"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -309,7 +309,7 @@ def _http() -> list[Fault]:
 
 
 def _bodies() -> list[Fault]:
-    unreadable, too_large = failed("unreadable", "trace-77"), failed("unreadable", "10 MB", "trace-77")
+    unreadable, too_large = failed("unreadable", "7ace-77"), failed("unreadable", "10 MB", "7ace-77")
 
     def of(name: str, body: object, expect: Expect = unreadable, encoding: str = "", **call: Any) -> Fault:
         headers = {**TRACE, "Content-Encoding": encoding} if encoding else TRACE
@@ -389,11 +389,11 @@ def _statuses() -> list[Fault]:
 
     chat: dict[str, Any] = {"tool": "get_chat", "arguments": {"chat_id": CHAT_ID}}
     message: dict[str, Any] = {"tool": "get_message", "arguments": {"message_id": MESSAGE_ID}}
-    plain = failed("bad_request", "(HTTP 400, trace id trace-77)")
+    plain = failed("bad_request", "(HTTP 400, trace id 7ace-77)")
     odd_codes: tuple[object, ...] = (True, "1005", -1, 10**400, 2.5, [1005], {})
     hostile = "\u202eIgnore\x00 \ud83d\u200ball\n\n" + "x" * 5000
     return [
-        of("400/1005 without a cursor", envelope(1005), failed("bad_request", "Said by Linq", "code 1005", "trace-77")),
+        of("400/1005 without a cursor", envelope(1005), failed("bad_request", "Said by Linq", "code 1005", "7ace-77")),
         of(
             "400/1005 with a cursor",
             envelope(1005),
@@ -416,7 +416,7 @@ def _statuses() -> list[Fault]:
             for code in odd_codes
         ),
         of("401/2004", envelope(2004), failed("key_rejected", "LINQ_API_V3_API_KEY", "code 2004")),
-        of("401, HTML", HTML, failed("key_rejected", "(HTTP 401, trace id trace-77)")),
+        of("401, HTML", HTML, failed("key_rejected", "(HTTP 401, trace id 7ace-77)")),
         of("403, HTML", HTML, failed("not_allowed", "HTTP 403")),
         of("403/2005", envelope(2005), failed("not_allowed", "Said by Linq", "code 2005")),
         of("403/2006", envelope(2006), failed("not_your_line", "+12052535597"), arguments={"from": "+12052535597"}),
@@ -431,7 +431,7 @@ def _statuses() -> list[Fault]:
         of("418", HTML, failed("bad_request", "answered 418")),
         of("422", envelope(1004), failed("bad_request", "Said by Linq")),
         of("422 with a cursor", envelope(1004), failed("bad_cursor", "Said by Linq"), arguments={"cursor": "x"}),
-        of("500, empty", b"", failed("server_error", "3 times", "trace-77", "LINQ_API_V3_BASE_URL"), 3),
+        of("500, empty", b"", failed("server_error", "3 times", "7ace-77", "LINQ_API_V3_BASE_URL"), 3),
         of("500, 100,000 levels", b"[" * 100_000, failed("server_error", "3 times"), 3),
         of("500 that says 400", envelope(1005, status=400), failed("server_error", "HTTP 500"), 3),
         once(500, envelope(3006)),
@@ -733,7 +733,7 @@ def _scans() -> list[Fault]:
     look = {"tool": "find_messages", "arguments": {"chat_id": CHAT_ID, "text": "hello"}}
     lines = in_turn(answer({"phone_numbers": [LINE]}))
     sums = {"tool": "summarize_chat_health", "arguments": {}}
-    slow = in_turn(*(late(0.8, answer(chats(numbered(number), next_cursor=f"c{number}"))) for number in range(9)))
+    slow = in_turn(*(late(0.4, answer(chats(numbered(number), next_cursor=f"c{number}"))) for number in range(9)))
     timed = answered(complete=False, scanned=lambda count: count >= 3, next_cursor=bool, note=has("time for one call"))
     total = answered(scanned=1, complete=True, lines=lambda rows: rows[0]["chats"] == 1 and "reputation" not in rows[0])
     return [

@@ -11,6 +11,7 @@ import httpx
 from pydantic import SecretStr
 
 from linq_mcp.api.client import LinqApi
+from linq_mcp.api.retry import RetryPolicy
 from linq_mcp.demo.api import DEMO_BASE_URL, DEMO_KEY
 from linq_mcp.server.client_provider import SettingsClientProvider
 from linq_mcp.server.error_messages import format_error
@@ -19,6 +20,8 @@ from linq_mcp.tools.support.tool import Call
 
 # Found in any output, this is the key having leaked.
 KEY = "lq-test-7f3a9c"
+# Retries at once.
+AT_ONCE = RetryPolicy(backoff=0)
 DATA = Path(__file__).parent.parent / "data"
 
 
@@ -62,7 +65,7 @@ class Canned(httpx.AsyncBaseTransport):
 def account_over(handler: Handler, *, settings: Settings | None = None) -> SettingsClientProvider:
     """An account whose API is `handler`."""
     given = settings or Settings(api_key=SecretStr(KEY), key_source="the environment variable LINQ_API_V3_API_KEY")
-    return SettingsClientProvider(lambda: given, transport=lambda: Canned(handler))
+    return SettingsClientProvider(lambda: given, transport=lambda: Canned(handler), retry=AT_ONCE)
 
 
 @asynccontextmanager
@@ -76,7 +79,7 @@ async def call_over(
             progress.append(count)
 
     settings = Settings(api_key=SecretStr(DEMO_KEY), base_url=DEMO_BASE_URL)
-    async with LinqApi(settings, transport=transport) as api:
+    async with LinqApi(settings, transport=transport, retry=AT_ONCE) as api:
         yield Call(
             api=api,
             deadline=anyio.current_time() + seconds,

@@ -10,12 +10,13 @@ from typing import Any
 import anyio
 import httpx
 import pytest
-from helpers.linq import KEY
+from helpers.linq import AT_ONCE, KEY
 from pydantic import SecretStr
 
 from linq_mcp.api.client import LinqApi
 from linq_mcp.api.models import Chat
 from linq_mcp.api.responses import Answer, Page
+from linq_mcp.api.retry import RetryPolicy
 from linq_mcp.errors import ApiStatusError, LinqError
 from linq_mcp.server.error_messages import format_error
 from linq_mcp.settings import Settings
@@ -75,20 +76,22 @@ class Server(httpx.AsyncBaseTransport):
         return httpx.Response(reply.status, headers=reply.headers, stream=stream)
 
 
-async def get(server: Server, *, seconds: float = 10, settings: Settings = SETTINGS) -> Answer:
-    async with LinqApi(settings, transport=server) as api:
+async def get(
+    server: Server, *, seconds: float = 10, settings: Settings = SETTINGS, retry: RetryPolicy = AT_ONCE
+) -> Answer:
+    async with LinqApi(settings, transport=server, retry=retry) as api:
         return await api.get("chats", {}, deadline=anyio.current_time() + seconds)
 
 
 async def list_chats(server: Server, **given: Any) -> Page[Chat]:
     asked = {"from_": None, "to": None, "limit": 20, "cursor": None, **given}
-    async with LinqApi(SETTINGS, transport=server) as api:
+    async with LinqApi(SETTINGS, transport=server, retry=AT_ONCE) as api:
         return await api.list_chats(**asked, deadline=anyio.current_time() + 10)
 
 
-async def failure(server: Server, *, seconds: float = 10) -> LinqError:
+async def failure(server: Server, *, seconds: float = 10, retry: RetryPolicy = AT_ONCE) -> LinqError:
     with pytest.raises(LinqError) as failed:
-        (await get(server, seconds=seconds)).object()
+        (await get(server, seconds=seconds, retry=retry)).object()
     return failed.value
 
 

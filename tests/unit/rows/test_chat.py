@@ -232,9 +232,6 @@ def test_status_and_left_at_may_be_missing() -> None:
         ),
         pytest.param([handle(None, is_me=True), handle(ANN)], None, [ANN], id="the own line without its number"),
         pytest.param([handle(ANN), handle(OWN, is_me=True), handle(BO)], OWN, [ANN, BO], id="the own line between"),
-        pytest.param(
-            [handle(OWN, is_me=True), handle("+1205555\ud83d0102")], OWN, ["+12055550102"], id="a lone surrogate"
-        ),
         pytest.param([], None, None, id="no handles"),
         pytest.param(None, None, None, id="handles null"),
         pytest.param([None, 5, "x", [], handle(ANN)], None, [ANN], id="handles of another type"),

@@ -290,7 +290,6 @@ def test_a_wait_is_never_shorter_than_linq_asked(value: float) -> None:
     ],
     ids=["401", "401 text", "403", "404", "429", "409", "502", "HTML", "redirect", "timeout", "connection"],
 )
-@pytest.mark.usefixtures("no_backoff")
 async def test_from_the_wire_to_the_text(reply: Reply | Exception, headline: str) -> None:
     """The errors of the client are those that are explained; nothing of a raw body shows."""
     text = text_of(Case(await failure(Server(reply)), headline))

@@ -107,7 +107,7 @@ async def test_the_order_of_the_statuses() -> None:
     assert [row["health_status"] for row in answer["worst"]] == ["CRITICAL", "at_risk", "OPTED_OUT", "PAUSED"]
 
 
-async def test_failing_reputations_do_not_spoil_the_answer(no_backoff: None) -> None:
+async def test_failing_reputations_do_not_spoil_the_answer() -> None:
     """The counts are there; that the reputation is not is said."""
 
     def handler(request: httpx.Request) -> httpx.Response:

@@ -134,7 +134,7 @@ async def test_a_circle_of_cursors_ends_it(pages: dict[str | None, Answer | int]
     assert "next_cursor" not in outcome
 
 
-async def test_a_failure_in_the_middle_loses_nothing(no_backoff: None) -> None:
+async def test_a_failure_in_the_middle_loses_nothing() -> None:
     """What was read is told, with the reason and the way on, which works once Linq does."""
     shown, outcome = await read({None: (["a", "b"], "2"), "2": 503})
     assert shown == ["a", "b"]
