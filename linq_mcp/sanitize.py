@@ -202,3 +202,8 @@ def utc(text: str) -> str:
         return read.astimezone(UTC).replace(microsecond=0, tzinfo=None).isoformat() + "Z" if read else clean(text, 40)
     except OverflowError:
         return clean(text, 40)
+
+
+def utc_time(seconds: float) -> str:
+    """A time in seconds since 1970 as UTC in whole seconds."""
+    return datetime.fromtimestamp(int(seconds), UTC).replace(tzinfo=None).isoformat() + "Z"

@@ -100,6 +100,9 @@ class LinqApi:
                 f"cannot be used ({type(error).__name__}).",
                 retryable=False,
             ) from None
+        # How many requests were answered with 429, and until when Linq wants none: its limit is one for the whole key.
+        self.throttled = 0
+        self._resume_at = 0.0
         self._requests = 0
         self._retired = False
         self._last_used = monotonic()
@@ -167,8 +170,21 @@ class LinqApi:
         Params that are None are not sent. Raises `ApiConnectionError`, `ApiStatusError` or `ApiResponseError`.
         """
         query = {name: value for name, value in (params or {}).items() if value is not None}
+
+        async def attempt() -> Answer:
+            wait = self._resume_at - anyio.current_time()
+            if 0 < wait <= deadline - anyio.current_time() - self._retry.shortest_attempt:
+                await anyio.sleep(wait)
+            try:
+                return await self._get_once(http, path, query)
+            except ApiStatusError as error:
+                if error.status == httpx.codes.TOO_MANY_REQUESTS:
+                    self.throttled += 1
+                    self._resume_at = max(self._resume_at, anyio.current_time() + (error.retry_after or 0.0))
+                raise
+
         async with self._in_use() as http:
-            return await with_retries(lambda: self._get_once(http, path, query), self._retry, deadline=deadline)
+            return await with_retries(attempt, self._retry, deadline=deadline)
 
     @asynccontextmanager
     async def _in_use(self) -> AsyncIterator[httpx.AsyncClient]:

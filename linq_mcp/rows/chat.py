@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, NotRequired, TypedDict
 
+from linq_mcp.rows.directory import NOBODY, Directory
 from linq_mcp.rows.schema import without_empty
 from linq_mcp.rows.status import guide_to, is_unhealthy, status_of
 from linq_mcp.sanitize import HANDLE_LIMIT, ID_LIMIT, clean, clean_word, utc
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 
 NAME_LIMIT = 80
 PARTICIPANT_LIMIT = 8
+REFERENCE_PARTICIPANT_LIMIT = 3
 _GONE = frozenset({"left", "removed"})
 
 
@@ -42,21 +44,41 @@ class ChatRow(ChatSummary):
     updated_at: NotRequired[str]
 
 
-def chat_row(chat: Chat, preferred_line: str | None = None) -> ChatRow:
+class ChatReference(TypedDict):
+    """A chat as other rows refer to it: by its name, or else by the others who are in it, at most three."""
+
+    id: NotRequired[str]
+    display_name: NotRequired[str]
+    participants: NotRequired[list[str]]
+
+
+def chat_reference(chat: Chat, directory: Directory = NOBODY) -> ChatReference:
+    """`chat` as far as it takes to recognise it."""
+    summary = chat_summary(chat, directory=directory)
+    name = summary.get("display_name", "")
+    reference: ChatReference = {
+        "id": summary.get("id", ""),
+        "display_name": name,
+        "participants": [] if name else summary.get("participants", [])[:REFERENCE_PARTICIPANT_LIMIT],
+    }
+    return without_empty(reference)
+
+
+def chat_row(chat: Chat, preferred_line: str | None = None, directory: Directory = NOBODY) -> ChatRow:
     """`chat` in short; with several of your own numbers in it, `line` is `preferred_line` if that is one of them."""
-    row: ChatRow = {**chat_summary(chat, preferred_line), "updated_at": utc(chat.updated_at or "")}
+    row: ChatRow = {**chat_summary(chat, preferred_line, directory), "updated_at": utc(chat.updated_at or "")}
     return row if row["updated_at"] else without_empty(row)
 
 
-def chat_summary(chat: Chat, preferred_line: str | None = None) -> ChatSummary:
-    """`chat` in short, without a time."""
+def chat_summary(chat: Chat, preferred_line: str | None = None, directory: Directory = NOBODY) -> ChatSummary:
+    """`chat` in short, without a time. A chat that nobody gave a name shows the names of its people."""
     line = own_line(chat, preferred_line)
     others = [
         shown for handle in chat.handles or () if handle is not line and is_active(handle) and (shown := _shown(handle))
     ]
     summary: ChatSummary = {
         "id": clean(chat.id or "", ID_LIMIT),
-        "display_name": clean(given_name(chat) or "", NAME_LIMIT),
+        "display_name": clean(given_name(chat) or ", ".join(filter(None, map(directory.name_of, others))), NAME_LIMIT),
         "line": _shown(line),
         "participants": others[:PARTICIPANT_LIMIT],
         "participant_count": len(others) if len(others) > PARTICIPANT_LIMIT else None,

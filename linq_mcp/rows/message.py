@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING, NotRequired, TypedDict
 
+from linq_mcp.rows.directory import NOBODY, Directory
 from linq_mcp.rows.schema import without_empty
-from linq_mcp.sanitize import HANDLE_LIMIT, ID_LIMIT, clean, clean_word, moment, utc
+from linq_mcp.sanitize import HANDLE_LIMIT, ID_LIMIT, clean, clean_word, moment, safe_url, utc
 
 if TYPE_CHECKING:
     from linq_mcp.api.models import Message, Part, Reaction
 
 TEXT_LIMIT = 2000
+SHORT_TEXT_LIMIT = 200
 LIST_LIMIT = 12
 ME = "me"
 _FILE_NAME_LIMIT = 100
@@ -39,13 +41,14 @@ class AttachmentRow(TypedDict):
 
 
 class MessageContent(TypedDict):
-    """What a message says. Times are UTC; `sender` is `me` or a handle.
+    """What a message says. Times are UTC; `sender` is `me` or a handle, `sender_name` the name the directory has.
 
     `delivery_status` is there for your own messages only, `empty` where Linq keeps no content.
     """
 
     at: NotRequired[str]
     sender: NotRequired[str]
+    sender_name: NotRequired[str]
     text: NotRequired[str]
     text_length: NotRequired[int | None]
     attachments: NotRequired[list[AttachmentRow]]
@@ -66,44 +69,81 @@ class MessageRow(MessageContent):
     id: NotRequired[str]
 
 
-def transcript(messages: Sequence[Message]) -> list[MessageRow]:
-    """`messages` as rows, oldest first; `service` stands only where it is not the most common one among them."""
+class LastMessage(TypedDict):
+    """The last message of a chat, on one line. `attachments` is how many there are."""
+
+    at: NotRequired[str]
+    sender: NotRequired[str]
+    sender_name: NotRequired[str]
+    text: NotRequired[str]
+    attachments: NotRequired[int | None]
+    other_parts: NotRequired[list[str]]
+    empty: NotRequired[bool]
+    delivery_status: NotRequired[str]
+
+
+def transcript(messages: Sequence[Message], directory: Directory = NOBODY) -> list[MessageRow]:
+    """`messages`, as Linq listed them, as rows, oldest first."""
+    services = usual_service(messages)
+    return [message_row(message, services, directory) for message in chronological(messages)]
+
+
+def usual_service(messages: Iterable[Message]) -> str | None:
+    """The most common service among `messages`, which their rows leave out."""
     services = Counter(message.service for message in messages if message.service)
-    usual = services.most_common(1)[0][0] if services else None
-    return [message_row(message, usual_service=usual) for message in chronological(messages)]
+    return services.most_common(1)[0][0] if services else None
 
 
-def message_row(message: Message, *, usual_service: str | None = None) -> MessageRow:
-    """`message` in short; its service is omitted where it is `usual_service`."""
-    row: MessageRow = {
-        "id": clean(message.id or "", ID_LIMIT),
-        **message_content(message, text_limit=TEXT_LIMIT, list_limit=LIST_LIMIT),
-    }
-    if message.service == usual_service:
+def message_row(message: Message, usual: str | None = None, directory: Directory = NOBODY) -> MessageRow:
+    """`message` in short; its service is omitted where it is the `usual` one."""
+    row: MessageRow = {"id": clean(message.id or "", ID_LIMIT), **message_content(message, directory)}
+    if message.service == usual:
         row["service"] = ""
     return without_empty(row)
 
 
+def last_message(message: Message, directory: Directory = NOBODY) -> LastMessage:
+    """`message` on one line."""
+    parts = message.parts or []
+    sender = sender_of(message) or ""
+    row: LastMessage = {
+        "at": utc(time_of(message) or ""),
+        "sender": sender,
+        "sender_name": directory.name_of(sender),
+        "text": clean(text_of(message), SHORT_TEXT_LIMIT),
+        "attachments": sum(part.type == "media" for part in parts) or None,
+        "other_parts": _other_parts(parts),
+        "empty": not parts,
+        "delivery_status": clean_word(message.delivery_status) if message.is_from_me else "",
+    }
+    return without_empty(row)
+
+
 def message_content(
-    message: Message, *, text_limit: int | None, list_limit: int | None, urls: bool = False
+    message: Message,
+    directory: Directory = NOBODY,
+    *,
+    text_limit: int | None = TEXT_LIMIT,
+    list_limit: int | None = LIST_LIMIT,
+    urls: bool = False,
 ) -> MessageContent:
     """What `message` says, cut at the limits; None is no limit. Members without a value may be empty."""
     parts = message.parts or []
     whole = text_of(message)
     text = whole if text_limit is None else clean(whole, text_limit, lines=True)
+    sender = sender_of(message) or ""
     # A file of which nothing is known is still a file.
     files = [_attachment(part, url=urls) or {"filename": _UNKNOWN} for part in parts if part.type == "media"]
     reactions = [_reaction(reaction) for part in parts for reaction in part.reactions or []]
-    # A kind of part that is not known here is named, so that the reader knows there is something.
-    others = [clean_word(part.type) or _UNKNOWN for part in parts if part.type not in _KNOWN_PARTS]
     return {
         "at": utc(time_of(message) or ""),
-        "sender": sender_of(message) or "",
+        "sender": sender,
+        "sender_name": directory.name_of(sender),
         "text": text,
         "text_length": len(whole) if len(text) != len(whole) else None,
         "attachments": files[:list_limit],
         "attachment_count": _count_beyond(files, list_limit),
-        "other_parts": others[:LIST_LIMIT],
+        "other_parts": _other_parts(parts),
         "empty": not parts,
         "reactions": reactions[:list_limit],
         "reaction_count": _count_beyond(reactions, list_limit),
@@ -144,6 +184,12 @@ def timestamp(message: Message) -> float:
     return at.timestamp() if at else 0.0
 
 
+def listed_at(message: Message) -> float:
+    """When Linq listed it, in seconds since 1970: one that was recovered late, long after it was sent."""
+    at = moment(message.created_at or message.sent_at or "")
+    return at.timestamp() if at else 0.0
+
+
 def sender_of(message: Message) -> str | None:
     """The handle it is from, or `me`."""
     if message.is_from_me:
@@ -174,6 +220,11 @@ def _part_text(part: Part) -> str | None:
             return None
 
 
+def _other_parts(parts: Sequence[Part]) -> list[str]:
+    """The kinds of part that are not known here: named, so that the reader knows there is something."""
+    return [clean_word(part.type) or _UNKNOWN for part in parts if part.type not in _KNOWN_PARTS][:LIST_LIMIT]
+
+
 def _count_beyond(items: Sequence[object], limit: int | None) -> int | None:
     """How many `items` there are, if that is more than `limit`."""
     return len(items) if limit is not None and len(items) > limit else None
@@ -185,8 +236,7 @@ def _attachment(part: Part, *, url: bool) -> AttachmentRow:
         "filename": clean(part.filename or "", _FILE_NAME_LIMIT),
         "mime_type": clean(part.mime_type or "", _FILE_NAME_LIMIT),
         "size_bytes": part.size_bytes,
-        # To be opened as it is: a shortened address would lead nowhere.
-        "url": clean(part.url, None) if url and part.url and part.url.startswith("https://") else "",
+        "url": safe_url(part.url or "") if url else "",
     }
     return without_empty(row)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from linq_mcp.sanitize import URL_LIMIT, clean, clean_word
+from linq_mcp.sanitize import URL_LIMIT, clean_word, is_linq_url, safe_url
 
 if TYPE_CHECKING:
     from linq_mcp.api.models import HealthStatus, Reputation
@@ -43,8 +43,8 @@ def guide_to(reports: Iterable[HealthStatus | Reputation | None]) -> dict[str, s
         status = status_of(reported)
         if not reported or not status or status in guide or not is_unhealthy(status):
             continue
-        url = clean(reported.doc_url or "", None)
-        # An address that is cut leads nowhere.
-        if url.startswith("https://") and len(url) <= URL_LIMIT:
+        url = safe_url(reported.doc_url or "")
+        # Only Linq explains its statuses, and a shortened address would lead nowhere.
+        if is_linq_url(url) and len(url) <= URL_LIMIT:
             guide[status] = url
     return guide

@@ -7,18 +7,22 @@ from linq_mcp.tools.find_messages import FIND_MESSAGES
 from linq_mcp.tools.get_chat import GET_CHAT
 from linq_mcp.tools.get_message import GET_MESSAGE
 from linq_mcp.tools.list_chats import LIST_CHATS
+from linq_mcp.tools.list_inbox import LIST_INBOX
 from linq_mcp.tools.list_messages import LIST_MESSAGES
 from linq_mcp.tools.list_phone_numbers import LIST_PHONE_NUMBERS
+from linq_mcp.tools.summarize_activity import SUMMARIZE_ACTIVITY
 from linq_mcp.tools.summarize_chat_health import SUMMARIZE_CHAT_HEALTH
 from linq_mcp.tools.support.tool import Tool
 
 TOOLS: tuple[Tool[Any], ...] = (
     LIST_CHATS,
-    FIND_CHATS,
-    SUMMARIZE_CHAT_HEALTH,
-    GET_CHAT,
+    LIST_INBOX,
     LIST_MESSAGES,
     FIND_MESSAGES,
+    FIND_CHATS,
+    SUMMARIZE_ACTIVITY,
+    SUMMARIZE_CHAT_HEALTH,
+    GET_CHAT,
     GET_MESSAGE,
     LIST_PHONE_NUMBERS,
 )

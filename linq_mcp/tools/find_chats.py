@@ -14,7 +14,7 @@ from linq_mcp.errors import ArgumentsError
 from linq_mcp.rows.chat import ChatRow, chat_row, given_name, health_guide, health_status, line_number, own_line
 from linq_mcp.rows.status import KNOWN, UNREPORTED, unknown_words
 from linq_mcp.sanitize import clean, folded, moment
-from linq_mcp.tools.support.chats import chat_pages, no_chats
+from linq_mcp.tools.support.chats import NO_LINE, chat_pages, no_chats
 from linq_mcp.tools.support.param_types import Flag, Handle, Limit, Line, Text, Timestamp, Word, Words
 from linq_mcp.tools.support.parameters import ToolArguments
 from linq_mcp.tools.support.scan import Position, Scan, check_fingerprint, find
@@ -23,10 +23,10 @@ from linq_mcp.tools.support.tool import READS, SCAN_SECONDS, Call, Tool
 
 if TYPE_CHECKING:
     from linq_mcp.api.models import Chat
+    from linq_mcp.rows.directory import Directory
 
 _PHONE_LIKE = re.compile(r"[0-9\s().\-/+]+")
 _FEWEST_DIGITS = 3
-NO_LINE = "no line"
 SERVICES = ("iMessage", "SMS", "RCS")
 
 
@@ -66,7 +66,7 @@ class FoundChats(Matches, ScanInfo):
 
 async def find_chats(arguments: Arguments, call: Call) -> FoundChats:
     """Read `GET /v3/chats` until `limit` chats match or there are no more; to the end with `count_only`."""
-    matches = _matcher(arguments)
+    matches = _matcher(arguments, call.directory)
     mark = check_fingerprint(arguments.cursor, arguments)
     scan = Scan(chat_pages(call, arguments.from_, arguments.to), call, arguments.cursor)
     if arguments.count_only:
@@ -74,7 +74,7 @@ async def find_chats(arguments: Arguments, call: Call) -> FoundChats:
         nothing = not result.get("count")
     else:
         found = await find(scan, matches, arguments.limit)
-        result = Matches(chats=[chat_row(chat, arguments.from_) for chat in found])
+        result = Matches(chats=[chat_row(chat, arguments.from_, call.directory) for chat in found])
         if guide := health_guide(found):
             result["health_guide"] = guide
         nothing = not found
@@ -100,11 +100,11 @@ async def _count(scan: Scan[Chat], matches: Callable[[Chat], bool], arguments: A
     return {"count": by_line.total(), "by_line": dict(by_line.most_common())}
 
 
-def _matcher(arguments: Arguments) -> Callable[[Chat], bool]:
+def _matcher(arguments: Arguments, directory: Directory) -> Callable[[Chat], bool]:
     """The filters as one function. Raises `ArgumentsError` if there are none."""
     tests: list[Callable[[Chat], bool]] = []
     if arguments.text:
-        tests.append(_text_matcher(arguments.text))
+        tests.append(_text_matcher(arguments.text, directory))
     if statuses := arguments.health_status:
         tests.append(lambda chat: (health_status(chat) or UNREPORTED).upper() in statuses)
     if arguments.is_group is not None:
@@ -128,8 +128,8 @@ def _health_since(chat: Chat) -> datetime | None:
     return moment(chat.health_status.updated_at or "") if chat.health_status else None
 
 
-def _text_matcher(wanted: str) -> Callable[[Chat], bool]:
-    """Matches the name somebody gave the chat and everyone's handle but your own line's, those who left included."""
+def _text_matcher(wanted: str, directory: Directory) -> Callable[[Chat], bool]:
+    """Matches the name somebody gave the chat, and the others' handles and names, those who left included."""
     needle = folded(clean(wanted, None))
     digits = _digits(wanted) if _PHONE_LIKE.fullmatch(wanted) else ""
     by_number = len(digits) >= _FEWEST_DIGITS
@@ -140,7 +140,12 @@ def _text_matcher(wanted: str) -> Callable[[Chat], bool]:
             return True
         line = own_line(chat)
         handles = [handle.handle for handle in chat.handles or () if handle is not line and handle.handle]
-        return any(needle in folded(handle) or (by_number and digits in _digits(handle)) for handle in handles)
+        return any(
+            needle in folded(handle)
+            or needle in folded(directory.name_of(handle))
+            or (by_number and digits in _digits(handle))
+            for handle in handles
+        )
 
     return matches
 

@@ -8,13 +8,14 @@ from pydantic import Field
 
 from linq_mcp.rows.chat import ChatState, chat_state, health_guide, line_number
 from linq_mcp.rows.schema import without_empty
-from linq_mcp.sanitize import HANDLE_LIMIT, ID_LIMIT, clean, clean_word, utc
+from linq_mcp.sanitize import HANDLE_LIMIT, ID_LIMIT, clean, clean_word, safe_url, utc
 from linq_mcp.tools.support.param_types import ChatId
 from linq_mcp.tools.support.parameters import ToolArguments
 from linq_mcp.tools.support.tool import READS, Call, Tool
 
 if TYPE_CHECKING:
     from linq_mcp.api.models import HandleDetail
+    from linq_mcp.rows.directory import Directory
 
 
 class Arguments(ToolArguments):
@@ -22,9 +23,13 @@ class Arguments(ToolArguments):
 
 
 class Participant(TypedDict):
-    """Someone who is or was in a chat. `status` is omitted while it is active; `is_me` marks your own line."""
+    """Someone who is or was in a chat. `status` is omitted while it is active, `service` where it is the chat's.
+
+    `name` is the one the directory has; `is_me` marks your own line.
+    """
 
     handle: NotRequired[str]
+    name: NotRequired[str]
     is_me: NotRequired[bool]
     service: NotRequired[str]
     status: NotRequired[str]
@@ -49,25 +54,25 @@ class ChatDetailResult(ChatState):
 async def get_chat(arguments: Arguments, call: Call) -> ChatDetailResult:
     """Read `GET /v3/chats/{chatId}`. Linq docs: Get a chat by ID."""
     chat = await call.api.get_chat(arguments.chat_id, deadline=call.deadline)
-    icon = clean(chat.group_chat_icon or "", None)
     result: ChatDetailResult = {
         "id": clean(chat.id or "", ID_LIMIT),
         "display_name": clean(chat.display_name or "", None),
         "line": line_number(chat),
-        "participants": [row for row in map(_participant, chat.handles or []) if row],
+        "participants": [row for handle in chat.handles or [] if (row := _participant(handle, call.directory))],
         "created_at": utc(chat.created_at or ""),
         "health_guide": next(iter(health_guide([chat]).values()), ""),
-        "group_chat_icon": icon if icon.startswith("https://") else "",
+        "group_chat_icon": safe_url(chat.group_chat_icon or ""),
         **chat_state(chat),
         "updated_at": utc(chat.updated_at or ""),
     }
     return without_empty(result)
 
 
-def _participant(handle: HandleDetail) -> Participant:
+def _participant(handle: HandleDetail, directory: Directory) -> Participant:
     status = clean_word(handle.status)
     row: Participant = {
         "handle": clean(handle.handle or "", HANDLE_LIMIT),
+        "name": directory.name_of(handle.handle),
         "is_me": bool(handle.is_me),
         "service": clean_word(handle.service),
         "status": status if status.casefold() != "active" else "",

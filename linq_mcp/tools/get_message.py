@@ -34,7 +34,7 @@ async def get_message(arguments: Arguments, call: Call) -> MessageDetailResult:
     message = await call.api.get_message(arguments.message_id, deadline=call.deadline)
     result: MessageDetailResult = {
         "id": clean(message.id or "", ID_LIMIT),
-        **message_content(message, text_limit=None, list_limit=None, urls=True),
+        **message_content(message, call.directory, text_limit=None, list_limit=None, urls=True),
         "chat_id": clean(message.chat_id or "", ID_LIMIT),
         "created_at": utc(message.created_at or ""),
         "sent_at": utc(message.sent_at or ""),

@@ -42,7 +42,7 @@ async def list_chats(arguments: Arguments, call: Call) -> ChatPage:
         deadline=call.deadline,
     )
     result: ChatPage = {
-        "chats": [chat_row(chat, arguments.from_) for chat in page.items],
+        "chats": [chat_row(chat, arguments.from_, call.directory) for chat in page.items],
         **page_info(page, arguments.cursor, if_empty=no_chats(arguments.from_, arguments.to)),
     }
     if guide := health_guide(page.items):

@@ -24,6 +24,7 @@ from linq_mcp.tools.support.tool import READS, SCAN_SECONDS, Call, Tool
 
 if TYPE_CHECKING:
     from linq_mcp.api.models import Chat
+    from linq_mcp.rows.directory import Directory
 
 _RANKS = {"CRITICAL": 0, "AT_RISK": 1, "OPTED_OUT": 2}
 # The lines' reputations are requested beside the chats, and waited for no longer than this.
@@ -70,6 +71,7 @@ class _Tally:
     """What is kept of the chats that were read: counts by line and status, and the rows that matter most."""
 
     line: str | None
+    directory: Directory
     row_limit: int
     lines: dict[str, Counter[str]] = field(default_factory=dict)
     worst: list[tuple[int, float, int, ChatRow]] = field(default_factory=list)
@@ -87,7 +89,7 @@ class _Tally:
         # The count breaks ties, so that rows are never compared.
         key = (_RANKS.get(status, len(_RANKS)), -changed.timestamp() if changed else 0.0, self.count)
         if len(self.worst) < self.row_limit or (self.worst and key < self.worst[-1][:3]):
-            insort(self.worst, (*key, chat_row(chat, self.line)))
+            insort(self.worst, (*key, chat_row(chat, self.line, self.directory)))
             del self.worst[self.row_limit :]
 
 
@@ -113,7 +115,7 @@ class _Reputations:
 async def summarize_chat_health(arguments: Arguments, call: Call) -> HealthSummary:
     """Read up to `max_chats` chats of `GET /v3/chats`, and `GET /v3/phone_numbers` beside them."""
     mark = check_fingerprint(arguments.cursor, arguments)
-    tally = _Tally(arguments.from_, arguments.worst)
+    tally = _Tally(arguments.from_, call.directory, arguments.worst)
     reputations = _Reputations()
     scan = Scan(chat_pages(call, arguments.from_, arguments.to), call, arguments.cursor)
     failure: LinqMcpError | None = None

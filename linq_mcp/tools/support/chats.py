@@ -12,6 +12,10 @@ if TYPE_CHECKING:
     from linq_mcp.tools.support.tool import Call
 
 
+# Stands for the chats in which no number of yours is marked, where something is counted by line.
+NO_LINE = "no line"
+
+
 def chat_pages(call: Call, from_: str | None, to: str | None) -> Fetch[Chat]:
     """Reads the page at a cursor of `GET /v3/chats` with these filters, for a scan."""
 

@@ -7,7 +7,7 @@ counted; when time runs out or Linq fails, the scan of the chats stops exactly b
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
@@ -56,14 +56,14 @@ class Conversation(Generic[ReaderT]):
 class Conversations(Generic[ReaderT]):
     """The chats of `scan` that are `wanted`, each with a reader of its own.
 
-    `unreadable` counts the chats of which not everything could be read.
+    `unreadable` has the ids of the chats of which not everything could be read.
     """
 
     scan: Scan[Chat]
     call: Call
     wanted: Callable[[Chat], bool]
-    make_reader: Callable[[Chat], ReaderT]
-    unreadable: int = 0
+    make_reader: Callable[[], ReaderT]
+    unreadable: list[str | None] = field(default_factory=list)
     _limiter: anyio.CapacityLimiter = field(default_factory=lambda: anyio.CapacityLimiter(READERS))
 
     async def next_page(self) -> list[Conversation[ReaderT]] | None:
@@ -101,10 +101,12 @@ class Conversations(Generic[ReaderT]):
                     raise error
             else:
                 self.scan.stop_after(end, Stop.TIME)
-        read_chats = [result for result in results[:end] if isinstance(result, Conversation)]
-        self.unreadable += sum(self.wanted(chat) for chat in chats[:end]) - len(read_chats)
-        self.unreadable += sum(one.partial for one in read_chats)
-        return read_chats
+        for chat, result in zip(chats[:end], results[:end], strict=True):
+            if result is None and self.wanted(chat):
+                self.unreadable.append(chat.id)
+        conversations = [result for result in results[:end] if isinstance(result, Conversation)]
+        self.unreadable += [one.chat.id for one in conversations if one.partial]
+        return conversations
 
     async def _read(self, chat: Chat) -> Conversation[ReaderT] | LinqError | Stop | None:
         """The conversation, or why the reading stops here; None for a chat that can't be read."""
@@ -122,7 +124,7 @@ class Conversations(Generic[ReaderT]):
                 self._limiter.total_tokens = max(1, self._limiter.total_tokens // 2)
 
     async def _read_back(self, chat: Chat) -> Conversation[ReaderT] | Stop:
-        one = Conversation(chat, self.make_reader(chat))
+        one = Conversation(chat, self.make_reader())
         cursor: str | None = None
         cursors: set[str | None] = set()
         seen: set[str] = set()

@@ -223,3 +223,10 @@ Order: TypeAlias = Annotated[
     WithJsonSchema({"type": "string", "enum": ["newest", "oldest"]}),
 ]
 """Which end of a list to begin with."""
+
+InboxOrder: TypeAlias = Annotated[
+    Literal["newest", "longest_waiting"],
+    PlainValidator(_one_of("newest", "longest_waiting")),
+    WithJsonSchema({"type": "string", "enum": ["newest", "longest_waiting"]}),
+]
+"""By the last message, or by how long somebody waits for an answer."""

@@ -30,7 +30,7 @@ SHORTEST_PAGE = 2.0
 # Stop after this many pages in a row without a new item: cursors could go on for ever.
 MOST_EMPTY_PAGES = 50
 # Other calls get their turn after this many items of a page, whatever strangers put into them.
-_ITEMS_AT_A_STRETCH = 16
+ITEMS_AT_A_STRETCH = 16
 _CURSOR_LIMIT = 2300
 # What only says how much to answer, and from where.
 _NOT_FILTERS = frozenset({"cursor", "limit", "max_chats", "worst"})
@@ -121,7 +121,12 @@ def fingerprint(arguments: ToolArguments) -> str:
     return f"{crc32(' '.join(facts).encode('utf-8', 'surrogatepass')):08x}"
 
 
-def check_fingerprint(cursor: ScanCursor | None, arguments: ToolArguments) -> str:
+class Marked(Protocol):
+    @property
+    def fingerprint(self) -> str: ...
+
+
+def check_fingerprint(cursor: Marked | None, arguments: ToolArguments) -> str:
     """The fingerprint of `arguments`. Raises `ArgumentsError` if `cursor` was given out for others."""
     expected = fingerprint(arguments)
     if cursor and cursor.fingerprint != expected:
@@ -201,6 +206,10 @@ class Scan(Generic[ItemT]):
             # The page has been read to its end: go on at the next one, if there is one.
             self._end(stop, self._at)
 
+    def finish(self) -> None:
+        """Stop, as nothing that follows can matter: the list counts as read to its end."""
+        self._end(Stop.END, None)
+
     async def _read(self) -> Page[ItemT] | None:
         try:
             page = await self._fetch(self._at.cursor)
@@ -262,7 +271,7 @@ async def find(scan: Scan[ItemT], matches: Callable[[ItemT], bool], limit: int |
     found: list[ItemT] = []
     while page := await scan.next_page():
         for count, item in enumerate(page, start=1):
-            if count % _ITEMS_AT_A_STRETCH == 0:
+            if count % ITEMS_AT_A_STRETCH == 0:
                 await anyio.lowlevel.checkpoint()
             if matches(item):
                 found.append(item)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Generic
 
 from linq_mcp.errors import LinqError
+from linq_mcp.rows.directory import NOBODY, Directory
 from linq_mcp.rows.schema import json_schema
 from linq_mcp.tools.support.parameters import ArgumentsT, input_schema, parse_arguments
 
@@ -21,18 +23,24 @@ CALL_SECONDS = 30.0
 SCAN_SECONDS = 45.0
 
 
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
 @dataclass(frozen=True, slots=True)
 class Call:
     """What a call may use: the account, and the moment (of `anyio.current_time()`) by which it must be answered.
 
     `progress` tells a client that asked for it how many things have been read. `format_error` words an error for an
-    answer that is given in spite of it.
+    answer that is given in spite of it. `now` is the clock, `directory` knows the names of people.
     """
 
     api: LinqApi
     deadline: float
     progress: Callable[[int], Awaitable[None]]
     format_error: Callable[[LinqError], str]
+    directory: Directory = NOBODY
+    now: Callable[[], datetime] = _utc_now
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

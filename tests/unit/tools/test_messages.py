@@ -36,7 +36,7 @@ DOCS_SAMPLE: Json = json.loads(
 
 def row(**members: Any) -> Json:
     """The row of the docs' sample with these members changed."""
-    return dict(message_row(Message.model_validate({**DOCS_SAMPLE, **members}), usual_service="iMessage"))
+    return dict(message_row(Message.model_validate({**DOCS_SAMPLE, **members}), usual="iMessage"))
 
 
 def text(value: str) -> list[Json]:

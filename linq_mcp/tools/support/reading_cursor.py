@@ -33,7 +33,7 @@ class Part:
 
 
 @dataclass(frozen=True, slots=True)
-class AccountCursor:
+class ReadingCursor:
     """Where to go on. `since` and `until` bound the times of messages, in seconds since 1970, as of the first call."""
 
     fingerprint: str
@@ -54,14 +54,14 @@ def _number(value: float) -> str:
     return f"{value:.6f}".rstrip("0").rstrip(".")
 
 
-def _read(value: Any) -> AccountCursor:
+def _read(value: Any) -> ReadingCursor:
     if isinstance(value, str) and len(value) <= _LIMIT and value.isprintable():
         fingerprint, *fields = (unquote(text) for text in value.strip().split("~"))
         times, rest = fields[:2], fields[2:]
         if rest and len(rest) % _PART_FIELDS == 0:
             try:
                 since, until = map(float, times)
-                return AccountCursor(fingerprint, since, until, tuple(_parts(rest)))
+                return ReadingCursor(fingerprint, since, until, tuple(_parts(rest)))
             except ValueError:
                 pass
     raise InvalidArgument(UNUSABLE_POSITION)
@@ -77,5 +77,5 @@ def _parts(fields: list[str]) -> Iterator[Part]:
         )
 
 
-AccountPosition: TypeAlias = Annotated[AccountCursor, PlainValidator(_read), WithJsonSchema({"type": "string"})]
+ReadingPosition: TypeAlias = Annotated[ReadingCursor, PlainValidator(_read), WithJsonSchema({"type": "string"})]
 """The `next_cursor` of an earlier answer of a tool that reads the whole account, to the same question."""

@@ -1,0 +1,205 @@
+"""summarize_activity: what happened since a moment, line by line: received, sent, delivered, failed, answered."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from datetime import timedelta
+from heapq import nlargest
+from math import ceil, inf
+from statistics import median
+from typing import TYPE_CHECKING, NotRequired, TypedDict
+
+from pydantic import Field
+
+from linq_mcp.rows.chat import ChatReference, chat_reference, health_status, line_number
+from linq_mcp.rows.message import listed_at
+from linq_mcp.rows.schema import without_empty
+from linq_mcp.sanitize import utc_time
+from linq_mcp.tools.support.param_types import Handle, Line, PastTimestamp, Timestamp
+from linq_mcp.tools.support.parameters import ToolArguments
+from linq_mcp.tools.support.reading_cursor import ReadingPosition
+from linq_mcp.tools.support.readings import AccountReading, ChatFilter, Window
+from linq_mcp.tools.support.scan_info import ScanInfo
+from linq_mcp.tools.support.tool import READS, SCAN_SECONDS, Call, Tool
+from linq_mcp.tools.support.turns import Turn, can_wait, in_order, reply_seconds, turn_of, waiting
+
+if TYPE_CHECKING:
+    from linq_mcp.api.models import Message
+    from linq_mcp.tools.support.conversations import Conversation
+
+_DAY = timedelta(hours=24)
+_FAILING_LIMIT = 10
+_SPLIT = ("delivered", "read", "failed")
+
+
+class Arguments(ToolArguments):
+    ranges = (("after", "before"),)
+
+    after: PastTimestamp | None = Field(None, description="Since this date or time (UTC); 24 hours ago if omitted.")
+    before: Timestamp | None = Field(None, description="Until this.")
+    from_: Line | None = Field(None, alias="from", description="Only this one of your numbers, E.164.")
+    to: Handle | None = Field(None, description="Only chats with this person: number in E.164 or email address.")
+    cursor: ReadingPosition | None = Field(
+        None, description="next_cursor of the previous answer, same filters; add the counts up."
+    )
+
+
+class ReplyMinutes(TypedDict):
+    """How long your replies took, in whole minutes; `p90` is what nine of ten took at most."""
+
+    median: int
+    p90: int
+
+
+class LineActivity(TypedDict):
+    """What happened on one line. `sent` is `delivered`, `read`, `failed` and `pending` together."""
+
+    line: NotRequired[str]
+    chats: int
+    received: int
+    sent: int
+    delivered: int
+    read: int
+    failed: int
+    pending: int
+    waiting: int
+    reply_minutes: NotRequired[ReplyMinutes]
+
+
+class FailingChat(ChatReference):
+    """A chat with failed messages, and how many."""
+
+    line: NotRequired[str]
+    failed: int
+    health_status: NotRequired[str]
+
+
+class Activity(ScanInfo):
+    """What happened since `after`. `failing` has the chats with most failed messages, at most ten."""
+
+    after: str
+    before: NotRequired[str]
+    lines: list[LineActivity]
+    failing: NotRequired[list[FailingChat]]
+
+
+class _Reader:
+    """Keeps the turns of a chat back to the last one before the window that says who had the last word."""
+
+    def __init__(self, since: float, before: float) -> None:
+        self._since = since
+        self._before = before
+        self.turns: list[Turn] = []
+
+    def visit(self, message: Message) -> bool:
+        turn = turn_of(message)
+        if turn.at < self._before:
+            self.turns.append(turn)
+        return listed_at(message) < self._since and (not turn.own or turn.answers)
+
+
+@dataclass(slots=True)
+class _Tally:
+    """What is kept of a line."""
+
+    counts: Counter[str] = field(default_factory=Counter)
+    replies: list[float] = field(default_factory=list)
+
+
+async def summarize_activity(arguments: Arguments, call: Call) -> Activity:
+    """Read `GET /v3/chats`, and each chat's messages back to `after`."""
+    before = arguments.before.timestamp() if arguments.before else inf
+    reading = AccountReading(
+        call,
+        arguments,
+        arguments.cursor,
+        lambda reading: _Reader(reading.since, min(before, reading.until)),
+        chats=ChatFilter(arguments.from_, arguments.to),
+        window=Window(arguments.after, _DAY),
+    )
+    lines: dict[str, _Tally] = {}
+    failing: list[FailingChat] = []
+    while (page := await reading.next_page()) is not None:
+        for one in page:
+            line = line_number(one.chat, arguments.from_)
+            counts = _count(one, reading.since, lines.setdefault(line, _Tally()))
+            if counts["failed"]:
+                row: FailingChat = {
+                    **chat_reference(one.chat, call.directory),
+                    "line": line,
+                    "failed": counts["failed"],
+                    "health_status": health_status(one.chat) or "",
+                }
+                failing = nlargest(_FAILING_LIMIT, [*failing, without_empty(row)], key=lambda row: row["failed"])
+    result: Activity = {
+        "after": utc_time(reading.since),
+        "lines": [
+            _line(number, tally, whole=reading.is_whole) for number, tally in sorted(lines.items(), key=_most_first)
+        ],
+        **reading.info(reading.next_cursor(), []),
+    }
+    if arguments.before:
+        result["before"] = utc_time(before)
+    if failing:
+        result["failing"] = failing
+    return result
+
+
+def _count(one: Conversation[_Reader], since: float, tally: _Tally) -> Counter[str]:
+    """Add what happened in a chat since then to its line's tally."""
+    turns = in_order(one.reader.turns, oldest_first=one.oldest_first)
+    counts = Counter[str]()
+    for turn in turns:
+        if turn.at >= since:
+            status = turn.delivery_status if turn.delivery_status in _SPLIT else "pending"
+            counts.update(("sent", status) if turn.own else ("received",))
+    if counts:
+        counts["chats"] = 1
+        counts["waiting"] = int(can_wait(one.chat) and waiting(turns) is not None)
+    tally.counts += counts
+    tally.replies += reply_seconds(turns, since)
+    return counts
+
+
+def _most_first(line: tuple[str, _Tally]) -> tuple[int, str]:
+    number, tally = line
+    return -(tally.counts["received"] + tally.counts["sent"]), number
+
+
+def _line(number: str, tally: _Tally, *, whole: bool) -> LineActivity:
+    counts = tally.counts
+    row: LineActivity = {
+        "line": number,
+        "chats": counts["chats"],
+        "received": counts["received"],
+        "sent": counts["sent"],
+        "delivered": counts["delivered"],
+        "read": counts["read"],
+        "failed": counts["failed"],
+        "pending": counts["pending"],
+        "waiting": counts["waiting"],
+    }
+    # Medians of parts can't be put together.
+    if tally.replies and whole:
+        minutes = sorted(int(seconds // 60) for seconds in tally.replies)
+        row["reply_minutes"] = {"median": round(median(minutes)), "p90": minutes[ceil(0.9 * len(minutes)) - 1]}
+    return without_empty(row)
+
+
+SUMMARIZE_ACTIVITY = Tool(
+    name="summarize_activity",
+    title="Summarize activity",
+    description=(
+        "What happened since after, line by line: chats with messages, messages received and sent, of those delivered, "
+        "read, failed and pending, chats in which somebody waits, how many minutes your replies took; and the chats "
+        "with failed messages. Reads every chat here. If complete is false, call again with next_cursor as cursor and "
+        "add the counts up. For the messages themselves use find_messages."
+    ),
+    arguments=Arguments,
+    result=Activity,
+    example='{"after":"2026-11-20"}',
+    annotations=READS,
+    run=summarize_activity,
+    seconds=SCAN_SECONDS,
+)

@@ -1,0 +1,89 @@
+"""What a conversation's messages say about who waits for whom: pure functions over the turns of one chat."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import takewhile
+from typing import TYPE_CHECKING
+
+from linq_mcp.rows.chat import health_status, is_active, own_line
+from linq_mcp.rows.message import timestamp
+
+if TYPE_CHECKING:
+    from linq_mcp.api.models import Chat, Message
+
+_FAILED = "failed"
+_OPTED_OUT = "OPTED_OUT"
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """What counts of one message. `at` is in seconds since 1970; `tapped_back` says that you reacted to it."""
+
+    at: float
+    own: bool
+    delivery_status: str = ""
+    tapped_back: bool = False
+
+    @property
+    def answers(self) -> bool:
+        """Whether it is a word of yours that went out."""
+        return self.own and self.delivery_status != _FAILED
+
+
+def turn_of(message: Message) -> Turn:
+    """The turn that `message` is."""
+    return Turn(
+        at=timestamp(message),
+        own=bool(message.is_from_me),
+        delivery_status=(message.delivery_status or "").casefold(),
+        tapped_back=any(reaction.is_me for part in message.parts or [] for reaction in part.reactions or []),
+    )
+
+
+def in_order(turns: Sequence[Turn], *, oldest_first: bool) -> list[Turn]:
+    """`turns` oldest first, from the order in which Linq listed them."""
+    return sorted(turns if oldest_first else reversed(turns), key=lambda turn: turn.at)
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Somebody waits for an answer: since when (seconds since 1970), with how many messages."""
+
+    since: float
+    messages: int
+
+
+def can_wait(chat: Chat) -> bool:
+    """Whether anybody can wait for an answer in `chat`: not after an opt-out, nor in a chat that you have left."""
+    line = own_line(chat)
+    return (health_status(chat) or "").upper() != _OPTED_OUT and (line is None or is_active(line))
+
+
+def waiting(turns: Sequence[Turn]) -> Wait | None:
+    """Who waits at the end of `turns`, oldest first: the messages of others after your last word.
+
+    A message of yours that failed is not an answer. Your reaction to their latest message is one.
+    """
+    unanswered = [turn for turn in takewhile(lambda turn: not turn.answers, reversed(turns)) if not turn.own]
+    if not unanswered or unanswered[0].tapped_back:
+        return None
+    return Wait(since=unanswered[-1].at, messages=len(unanswered))
+
+
+def reply_seconds(turns: Sequence[Turn], since: float) -> list[float]:
+    """How long each reply took: from the first message of a run of theirs to your first message after it.
+
+    Runs that began before `since` are left out.
+    """
+    seconds = []
+    began: float | None = None
+    for turn in turns:
+        if not turn.own:
+            began = turn.at if began is None else began
+        elif turn.answers:
+            if began is not None and began >= since:
+                seconds.append(turn.at - began)
+            began = None
+    return seconds
