@@ -53,9 +53,9 @@ def _cut(value: Any, limit: int) -> Any:
     return value[:limit]
 
 
-def _hashed(value: Any, _: int) -> str:
+def _hashed(value: Any, _: int) -> Any:
     """Enough of a long id to tell it from others. No id begins with an ellipsis, so it cannot be taken for one."""
-    return f"…{blake2b(str(value).encode(), digest_size=16).hexdigest()}"
+    return f"…{blake2b(value.encode(), digest_size=16).hexdigest()}" if isinstance(value, str) else value
 
 
 Maybe = Annotated[T | None, _NoneOnError()]

@@ -19,10 +19,8 @@ if TYPE_CHECKING:
     from linq_mcp.api.retry import RetryPolicy
 
 KEY_HEADER = "x-linq-api-v3-api-key"
-# For each caller's own key: how many have connections at a time, how many each, and for how long they stay unused.
-MAX_CLIENTS = 64
-_CONNECTIONS_EACH = 8
-_IDLE_SECONDS = 60.0
+# Of each caller's own key, between its requests.
+_KEPT_CONNECTIONS = 8
 
 Headers = Mapping[str, str] | None
 
@@ -96,14 +94,24 @@ class HeaderClientProvider:
     """Each request carries its caller's Linq key in a header.
 
     Connections are never shared between keys: what an upstream leaves behind on one of them, such as a second answer,
-    can only reach a later call with the same key. (Within one key it can: httpx gives no way to see such bytes.) A
-    key is kept in memory as long as its connections: until the next call after a minute without use, or until
-    `MAX_CLIENTS` other keys were used later.
+    can only reach a later call with the same key. (Within one key it can: httpx gives no way to see such bytes.)
+
+    A key is kept in memory as long as its connections: until a call comes when they have been idle for more than
+    `idle_seconds`, or until `max_keys` other keys have been used since.
     """
 
-    def __init__(self, settings: Settings, *, transport: httpx.AsyncBaseTransport | None = None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        transport: httpx.AsyncBaseTransport | None = None,
+        max_keys: int = 64,
+        idle_seconds: float = 60.0,
+    ) -> None:
         self._settings = replace(settings, api_key=None, key_source=f"the header {KEY_HEADER}")
         self._transport = transport
+        self._max_keys = max_keys
+        self._idle_seconds = idle_seconds
         # By key, the one used last at the end.
         self._clients: OrderedDict[str, LinqApi] = OrderedDict()
 
@@ -139,14 +147,14 @@ class HeaderClientProvider:
             replace(self._settings, api_key=SecretStr(key)),
             transport=self._transport,
             tls=other.tls if other else None,
-            kept_connections=_CONNECTIONS_EACH,
+            kept_connections=_KEPT_CONNECTIONS,
         )
 
     async def _retire_unused(self, *, but: LinqApi) -> None:
         unused: list[str] = []
         for key, api in self._clients.items():
-            too_many = len(self._clients) - len(unused) > MAX_CLIENTS
-            if api is but or not (too_many or api.idle_seconds() > _IDLE_SECONDS):
+            too_many = len(self._clients) - len(unused) > self._max_keys
+            if api is but or not (too_many or api.idle_seconds() > self._idle_seconds):
                 break
             unused.append(key)
         for api in [self._clients.pop(key) for key in unused]:

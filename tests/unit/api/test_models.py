@@ -88,3 +88,13 @@ def test_a_size_is_one_that_every_reader_of_json_can_hold(value: Any, kept: int 
     """Anything else is absent."""
     (part,) = Message.model_validate_json(json.dumps({"parts": [{"size_bytes": value}]})).parts or []
     assert part.size_bytes == kept
+
+
+@pytest.mark.parametrize(
+    "value", [None, 5, True, 2.5, [], [1], ["x" * 300] * 2000, {}, {"x": 1}], ids=lambda value: repr(value)[:9]
+)
+@pytest.mark.parametrize("member", ["id", "display_name", "service", "updated_at", "group_chat_icon"])
+def test_a_value_of_another_type_is_absent(member: str, value: Any) -> None:
+    """It is never converted."""
+    assert getattr(read(ChatDetail, {member: value}, parsed=False), member) is None
+    assert getattr(read(ChatDetail, {member: value}, parsed=True), member) is None

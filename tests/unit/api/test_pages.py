@@ -98,8 +98,7 @@ def test_half_an_emoji_costs_only_itself(member: str, wire: bytes) -> None:
 
 # Cursors
 
-UNSEEN = ("0000", "000a", "007f", "00ad", "034f", "115f", "180e", "200b", "200d", "202e", "2060", "2800", "3164")
-UNSEEN += ("fe00", "fe0f", "feff", "ffa0")
+UNSEEN = "0000 000a 007f 00ad 034f 115f 180e 200b 200d 202e 2060 2800 3164 fe00 fe0f feff ffa0"
 
 
 @pytest.mark.parametrize(
@@ -123,7 +122,7 @@ UNSEEN += ("fe00", "fe0f", "feff", "ffa0")
         pytest.param("9" * 4000, None, True, id="4,000 digits"),
         pytest.param('" a"', None, True, id="a space at its beginning"),
         pytest.param('"a "', None, True, id="a space at its end"),
-        *(pytest.param(f'"a\\u{code}b"', None, True, id=f"U+{code}") for code in UNSEEN),
+        *(pytest.param(f'"a\\u{code}b"', None, True, id=f"U+{code}") for code in UNSEEN.split()),
         pytest.param('"a\\ud83d"', None, True, id="half an emoji"),
         pytest.param('"a\\udb40\\udd00b"', None, True, id="U+E0100"),
     ],
