@@ -380,13 +380,14 @@ def test_the_health_guide_is_for_the_unhealthy() -> None:
     assert health_guide(page) == {"AT_RISK": f"{GUIDE}#at-risk", "PAUSED": f"{GUIDE}#paused"}
 
 
-def test_an_address_is_cleaned_and_never_cut() -> None:
-    """An address that is cut leads nowhere; one too long for an answer is left out."""
+def test_an_address_that_cannot_be_shown_whole_is_left_out() -> None:
+    """Cut short or cleaned it would lead elsewhere; and only Linq explains its statuses."""
     page = chats(
-        wire(health_status={"status": "AT_RISK", "doc_url": f"{GUIDE}#at\u202e-risk"}),
+        wire(health_status={"status": "AT_RISK", "doc_url": f"{GUIDE}#at\u202e-risk x"}),
         wire(health_status={"status": "CRITICAL", "doc_url": f"{GUIDE}#" + "x" * 5000}),
+        wire(health_status={"status": "PAUSED", "doc_url": "https://linqapp.com.example.com/paused"}),
     )
-    assert health_guide(page) == {"AT_RISK": f"{GUIDE}#at-risk"}
+    assert health_guide(page) == {}
 
 
 async def page(answer: Any, **arguments: Any) -> dict[str, Any]:

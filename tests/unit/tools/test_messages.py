@@ -43,17 +43,18 @@ def text(value: str) -> list[Json]:
     return [{"type": "text", "value": value}]
 
 
-async def listed(data: DemoAccount, chat_id: str, *, limit: int, oldest_first: bool) -> list[list[Json]]:
+async def listed(
+    data: DemoAccount, chat_id: str, *, limit: int = 100, oldest_first: bool = True, order: str = "oldest"
+) -> list[list[Json]]:
     """The pages of a chat, as a model that follows next_cursor gets them."""
     pages, cursor = [], None
     async with call_over(httpx.ASGITransport(demo_api(data, oldest_first=oldest_first))) as call:
         for _ in range(1000):
-            arguments = LIST_MESSAGES.parse({"chat_id": chat_id, "limit": limit, "cursor": cursor})
-            answer = await LIST_MESSAGES.run(arguments, call)
+            arguments = {"chat_id": chat_id, "limit": limit, "order": order, "cursor": cursor}
+            answer = await LIST_MESSAGES.run(LIST_MESSAGES.parse(arguments), call)
             pages.append(answer["messages"])
-            if answer["has_more"]:
-                assert answer["next_page"] == ("newer" if oldest_first else "older")
             cursor = answer.get("next_cursor")
+            assert answer["has_more"] is (cursor is not None)
             if cursor is None:
                 return pages
     pytest.fail("never ends")
@@ -180,14 +181,16 @@ def test_file_names_are_text_of_others_too(member: str) -> None:
     assert len(made["attachments"][0][member]) == 100
 
 
-@pytest.mark.parametrize("oldest_first", [True, False], ids=["oldest first", "newest first"])
+@pytest.mark.parametrize("order", ["newest", "oldest"])
+@pytest.mark.parametrize("oldest_first", [True, False], ids=["listed oldest first", "listed newest first"])
 @pytest.mark.parametrize("limit", [7, 100])
-async def test_the_transcript_equals_the_data(limit: int, oldest_first: bool) -> None:
-    """Page by page, message by message, in both orders that the API might use."""
-    data = generated_account(5, messages_in_first=523)
+async def test_the_transcript_equals_the_data(limit: int, oldest_first: bool, order: str) -> None:
+    """Page by page from either end, message by message, in both orders that the API might use."""
+    data = generated_account(5, messages_in_first=223)
     chat_id = data.chats[0]["id"]
-    pages = await listed(data, chat_id, limit=limit, oldest_first=oldest_first)
-    rows = [message for page in (pages if oldest_first else reversed(pages)) for message in page]
+    pages = await listed(data, chat_id, limit=limit, oldest_first=oldest_first, order=order)
+    assert all(len(page) == limit for page in pages[:-1])
+    rows = [message for page in (pages if order == "oldest" else reversed(pages)) for message in page]
     assert [(message["id"], message["text"]) for message in rows] == [
         (message["id"], message["parts"][0]["value"]) for message in data.messages[chat_id]
     ]
@@ -196,31 +199,79 @@ async def test_the_transcript_equals_the_data(limit: int, oldest_first: bool) ->
         assert shown["sender"] == ("me" if sent["is_from_me"] else sent["from_handle"]["handle"])
 
 
+def one_second(numbers: range) -> list[Json]:
+    """Messages of one second each, but for the first and the last."""
+    at = ["2026-11-20T17:00:00Z", *["2026-11-20T17:00:01Z"] * (len(numbers) - 2), "2026-11-20T17:00:02Z"]
+    return [{"id": str(number), "sent_at": when} for number, when in zip(numbers, at, strict=True)]
+
+
+@pytest.mark.parametrize("oldest_first", [True, False], ids=["listed oldest first", "listed newest first"])
+async def test_messages_of_one_second_keep_their_order(oldest_first: bool) -> None:
+    """A list that came newest first is turned round before it is sorted."""
+    messages = one_second(range(6))
+    sent = messages if oldest_first else messages[::-1]
+    answer = httpx.Response(200, json={"messages": sent, "next_cursor": None})
+    async with call_over(Canned(lambda _: answer)) as call:
+        result = await LIST_MESSAGES.run(LIST_MESSAGES.parse({"chat_id": TEAM_CHAT_ID}), call)
+    assert [message["id"] for message in result["messages"]] == ["0", "1", "2", "3", "4", "5"]
+
+
+async def test_messages_that_arrive_meanwhile_disturb_nothing() -> None:
+    """Pages that lead to older messages neither repeat nor skip one."""
+    data = generated_account(1, messages_in_first=130)
+    chat_id = data.chats[0]["id"]
+    all_messages = data.messages[chat_id]
+    seen: list[str] = []
+    cursor = None
+    for arrived in (100, 110, 130, 130):
+        data.messages[chat_id] = all_messages[:arrived]
+        async with call_over(httpx.ASGITransport(demo_api(data, oldest_first=False))) as call:
+            arguments = {"chat_id": chat_id, "limit": 30, "cursor": cursor}
+            answer = await LIST_MESSAGES.run(LIST_MESSAGES.parse(arguments), call)
+        seen = [*(message["id"] for message in answer["messages"]), *seen]
+        cursor = answer.get("next_cursor")
+    assert cursor is None
+    assert seen == [message["id"] for message in all_messages[:100]]
+
+
+async def test_what_could_not_be_read_to_its_end_is_not_called_the_newest() -> None:
+    """Where Linq lists the oldest first and time runs out: no messages yet, and a cursor that reads on."""
+    data = generated_account(1, messages_in_first=250)
+    chat_id = data.chats[0]["id"]
+    api = httpx.ASGITransport(demo_api(data, oldest_first=True))
+    ids: list[list[str]] = []
+    cursor, notes = None, []
+    for seconds in (1.9, 30, 30, 30, 30, 30):
+        async with call_over(api, seconds=seconds) as call:
+            arguments = {"chat_id": chat_id, "limit": 100, "cursor": cursor}
+            answer = await LIST_MESSAGES.run(LIST_MESSAGES.parse(arguments), call)
+        ids.insert(0, [message["id"] for message in answer["messages"]])
+        notes.append(answer.get("note", ""))
+        cursor = answer.get("next_cursor")
+        if cursor is None:
+            break
+    assert "Read 100 messages, but the newest ones lie further on." in notes[0]
+    assert ids[-1] == []
+    assert [id_ for page in ids for id_ in page] == [message["id"] for message in data.messages[chat_id]]
+
+
 async def test_every_message_of_the_demo_account_can_be_read() -> None:
     """The odd and the hostile ones included, in lists and whole."""
     data = odd_account()
     for chat_id in (TEAM_CHAT_ID, HOSTILE_CHAT_ID):
-        pages = await listed(data, chat_id, limit=100, oldest_first=True)
+        pages = await listed(data, chat_id)
         assert [m["id"] for page in pages for m in page] == [m["id"] for m in data.messages[chat_id]]
 
 
 @pytest.mark.parametrize("chat_id", [TEAM_CHAT_ID, HOSTILE_CHAT_ID])
-async def test_a_page_costs_at_most_two_fifths_of_linqs_own(chat_id: str) -> None:
-    """Twenty messages, in bytes, for every page of the busiest and of the oddest chat."""
+async def test_a_transcript_costs_at_most_two_fifths_of_linqs_own(chat_id: str) -> None:
+    """In bytes, twenty messages a page, for all pages of the busiest and of the oddest chat."""
     data = odd_account()
-    api = httpx.ASGITransport(demo_api(data))
-    wire = ours = 0
-    async with call_over(api) as call:
-        for start in range(0, len(data.messages[chat_id]), 20):
-            arguments = LIST_MESSAGES.parse({"chat_id": chat_id, "limit": 20, "cursor": str(start) if start else None})
-            answer = await LIST_MESSAGES.run(arguments, call)
-            path = f"chats/{chat_id}/messages"
-            sent = await call.api.get(path, {"limit": "20", "cursor": str(start)}, deadline=call.deadline)
-            page = len(sent.content)
-            mine = len(json.dumps(answer, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace"))
-            wire, ours = wire + page, ours + mine
-            if chat_id == TEAM_CHAT_ID:
-                assert mine <= 0.4 * page
+    pages = await listed(data, chat_id, limit=20)
+    wire = len(json.dumps(data.messages[chat_id], separators=(",", ":")))
+    ours = sum(
+        len(json.dumps(page, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")) for page in pages
+    )
     assert ours <= 0.4 * wire
 
 

@@ -22,6 +22,7 @@ from linq_mcp.tools.find_chats import FIND_CHATS
 from linq_mcp.tools.find_messages import FIND_MESSAGES
 from linq_mcp.tools.summarize_chat_health import SUMMARIZE_CHAT_HEALTH
 from linq_mcp.tools.support.chats import chat_pages
+from linq_mcp.tools.support.reading_cursor import Part, ReadingCursor
 from linq_mcp.tools.support.scan import Scan, ScanCursor, find
 from linq_mcp.tools.support.scan_info import ScanInfo, scan_info
 from linq_mcp.tools.support.tool import Call, Tool
@@ -175,6 +176,8 @@ async def test_a_cursor_holds_for_its_own_question_only(tool: Tool[Any], argumen
         first = await FIND_CHATS.run(FIND_CHATS.parse({"text": "x", "is_group": False, "limit": 1}), call)
         assert first["complete"]
         cursor = str(ScanCursor(None, 1, "a", "0badc0de"))
+        if tool is FIND_MESSAGES:
+            cursor = str(ReadingCursor("0badc0de", 0, 0, (Part(),)))
         with pytest.raises(ArgumentsError, match="other filters or another tool"):
             await tool.run(tool.parse({**arguments, "cursor": cursor}), call)
 
