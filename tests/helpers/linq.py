@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 
 import anyio
@@ -13,6 +14,7 @@ from pydantic import SecretStr
 from linq_mcp.api.client import LinqApi
 from linq_mcp.api.retry import RetryPolicy
 from linq_mcp.demo.api import DEMO_BASE_URL, DEMO_KEY
+from linq_mcp.rows.directory import NOBODY, Directory
 from linq_mcp.server.client_provider import SettingsClientProvider
 from linq_mcp.server.error_messages import format_error
 from linq_mcp.settings import Settings
@@ -70,7 +72,13 @@ def account_over(handler: Handler, *, settings: Settings | None = None) -> Setti
 
 @asynccontextmanager
 async def call_over(
-    transport: httpx.AsyncBaseTransport, *, seconds: float = 30, progress: list[int] | None = None
+    transport: httpx.AsyncBaseTransport,
+    *,
+    seconds: float = 30,
+    progress: list[int] | None = None,
+    retry: RetryPolicy = AT_ONCE,
+    now: datetime | None = None,
+    directory: Directory = NOBODY,
 ) -> AsyncIterator[Call]:
     """What a tool's call gets, over `transport`; counts of progress are added to `progress`."""
 
@@ -79,12 +87,14 @@ async def call_over(
             progress.append(count)
 
     settings = Settings(api_key=SecretStr(DEMO_KEY), base_url=DEMO_BASE_URL)
-    async with LinqApi(settings, transport=transport, retry=AT_ONCE) as api:
+    async with LinqApi(settings, transport=transport, retry=retry) as api:
         yield Call(
             api=api,
             deadline=anyio.current_time() + seconds,
             progress=note_progress,
             format_error=lambda error: format_error(error, settings=settings, asked={}, example=""),
+            directory=directory,
+            now=lambda: now or datetime.now(UTC),
         )
 
 

@@ -1,0 +1,407 @@
+"""What is read across all conversations equals a plain computation over the data, in both orders of the API."""
+
+from __future__ import annotations
+
+import itertools
+import math
+import os
+import statistics
+from collections import Counter
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import datetime, timedelta
+from typing import Any
+
+import httpx
+import pytest
+from helpers.linq import call_over
+from helpers.reading_accounts import at, lines_of, said, status
+from helpers.talking_account import talking_account
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from linq_mcp.api.retry import RetryPolicy
+from linq_mcp.demo.account import DemoAccount
+from linq_mcp.demo.api import demo_api
+from linq_mcp.demo.lines import LINES
+from linq_mcp.demo.wire import NOW, Wire
+from linq_mcp.errors import LinqError
+from linq_mcp.tools.find_messages import FIND_MESSAGES
+from linq_mcp.tools.list_inbox import LIST_INBOX
+from linq_mcp.tools.summarize_activity import SUMMARIZE_ACTIVITY
+from linq_mcp.tools.support.tool import Tool
+
+Json = dict[str, Any]
+# LINQ_MCP_TEST_CHATS=20000 reads a large account; each page of an answer reads all of it again.
+CHATS = int(os.environ.get("LINQ_MCP_TEST_CHATS", "1500"))
+orders = pytest.mark.parametrize("oldest_first", [True, False], ids=["listed oldest first", "listed newest first"])
+
+
+@pytest.fixture(scope="module")
+def data() -> DemoAccount:
+    return talking_account(150)
+
+
+class Faults:
+    """Fails every n-th request: the reading stops there and is resumed."""
+
+    def __init__(self, app: ASGIApp, every: int) -> None:
+        self._app = app
+        self._every = every
+        self._count = 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self._count += 1
+        if self._count % self._every:
+            await self._app(scope, receive, send)
+            return
+        await send({"type": "http.response.start", "status": 503, "headers": []})
+        await send({"type": "http.response.body", "body": b""})
+
+
+async def answers(
+    tool: Tool[Any], arguments: Json, data: DemoAccount, *, oldest_first: bool = True, fault_every: int = 0
+) -> list[Json]:
+    """The answers to `arguments`, resumed until there is nothing more."""
+    api: ASGIApp = demo_api(data, oldest_first=oldest_first)
+    api = Faults(api, fault_every) if fault_every else api
+    found: list[Json] = []
+    async with call_over(httpx.ASGITransport(api), seconds=600, retry=RetryPolicy(attempts=1)) as call:
+        while not found or "next_cursor" in found[-1]:
+            assert len(found) < 4 * len(data.chats)
+            cursor = found[-1]["next_cursor"] if found else None
+            # When nothing at all could be read, the call fails, and is made again.
+            with suppress(LinqError):
+                found.append(dict(await tool.run(tool.parse({**arguments, "cursor": cursor}), call)))
+    return found
+
+
+# The plain computation
+
+
+def sent(message: Wire) -> datetime:
+    return at(message["sent_at"] or message["created_at"])
+
+
+def last(messages: list[Wire]) -> Wire | None:
+    """The latest; of several of that second the one that stands last."""
+    return max(reversed(messages), key=sent, default=None)
+
+
+def waits(chat: Wire, messages: list[Wire]) -> tuple[datetime, int] | None:
+    """Since when and with how many messages somebody waits for an answer."""
+    own = next(handle for handle in chat["handles"] if handle["is_me"])
+    if status(chat) == "OPTED_OUT" or own["status"] == "left":
+        return None
+    unanswered: list[Wire] = []
+    for message in messages:
+        if not message["is_from_me"]:
+            unanswered.append(message)
+        elif message["delivery_status"] != "failed":
+            unanswered = []
+    if not unanswered or any(r["is_me"] for part in unanswered[-1]["parts"] for r in part["reactions"]):
+        return None
+    return sent(unanswered[0]), len(unanswered)
+
+
+def of(data: DemoAccount, chat: Wire) -> list[Wire]:
+    return data.messages.get(chat["id"], [])
+
+
+def handles_of(chat: Wire) -> list[str]:
+    return [handle["handle"] for handle in chat["handles"] if not handle["is_me"]]
+
+
+# list_inbox
+
+MIDDLE = NOW - timedelta(days=6)
+PERSON = "person0@example.com"
+Chosen = Callable[[DemoAccount, Wire], bool]
+
+
+def active(data: DemoAccount, chat: Wire, test: Callable[[datetime], bool]) -> bool:
+    latest = last(of(data, chat))
+    return latest is not None and test(sent(latest))
+
+
+INBOX: dict[str, tuple[Json, Chosen]] = {
+    "waiting": ({"waiting": True}, lambda data, chat: waits(chat, of(data, chat)) is not None),
+    "answered": ({"waiting": False}, lambda data, chat: waits(chat, of(data, chat)) is None),
+    "active_after": (
+        {"active_after": f"{MIDDLE:%Y-%m-%dT%H:%M:%SZ}"},
+        lambda data, chat: active(data, chat, lambda time: time >= MIDDLE),
+    ),
+    "active_before": (
+        {"active_before": f"{MIDDLE:%Y-%m-%dT%H:%M:%SZ}"},
+        lambda data, chat: active(data, chat, lambda time: time < MIDDLE),
+    ),
+    "status": ({"health_status": ["AT_RISK", "CRITICAL"]}, lambda _, chat: status(chat) in ("AT_RISK", "CRITICAL")),
+    "groups": ({"is_group": True}, lambda _, chat: chat["is_group"]),
+    "line": ({"from": LINES[1]}, lambda _, chat: LINES[1] in lines_of(chat)),
+    "person": ({"to": PERSON}, lambda _, chat: PERSON in handles_of(chat)),
+}
+
+
+def pairs(filters: dict[str, tuple[Json, Any]]) -> list[tuple[str, str]]:
+    """Every pair of filters that don't contradict each other."""
+    apart = [("waiting", "answered"), ("active_after", "active_before"), ("me", "them"), ("me", "handle")]
+    return [
+        (one, other)
+        for one, other in itertools.combinations(filters, 2)
+        if (one, other) not in apart and not filters[one][0].keys() & filters[other][0].keys()
+    ]
+
+
+def inbox(data: DemoAccount, names: tuple[str, ...]) -> list[Wire]:
+    """The chats that match, newest message first, those without any last."""
+    chosen = [chat for chat in data.chats if all(INBOX[name][1](data, chat) for name in names)]
+
+    def key(chat: Wire) -> tuple[float, str]:
+        latest = last(of(data, chat))
+        return (-sent(latest).timestamp() if latest else math.inf, chat["id"])
+
+    return sorted(chosen, key=key)
+
+
+def check_inbox_row(data: DemoAccount, chat: Wire, row: Json) -> None:
+    """Its last message and its wait are those of the data."""
+    latest, wait = last(of(data, chat)), waits(chat, of(data, chat))
+    assert ("last_message" in row, "waiting" in row) == (latest is not None, wait is not None)
+    if latest:
+        shown = row["last_message"]
+        assert at(shown["at"]) == sent(latest)
+        assert shown["sender"] == ("me" if latest["is_from_me"] else latest["from"])
+        assert shown.get("text", "") == said(latest).replace("\n", " ").strip()
+    if wait:
+        assert (at(row["waiting"]["since"]), row["waiting"]["messages"]) == wait
+
+
+@orders
+@pytest.mark.parametrize("names", [(), *((name,) for name in INBOX)], ids=lambda names: "+".join(names) or "none")
+async def test_the_inbox_equals_the_data(names: tuple[str, ...], oldest_first: bool, data: DemoAccount) -> None:
+    """Each filter alone, seven at a time: every chat that matches once, in order, with its last message."""
+    arguments = {name: value for filter_ in names for name, value in INBOX[filter_][0].items()}
+    expected = inbox(data, names)
+    found = await answers(LIST_INBOX, {**arguments, "limit": 7}, data, oldest_first=oldest_first)
+    rows = [row for answer in found for row in answer["chats"]]
+    assert [row["id"] for row in rows] == [chat["id"] for chat in expected]
+    assert {answer["matched"] for answer in found} == {len(expected)}
+    assert all(answer["complete"] for answer in found)
+    for chat, row in zip(expected, rows, strict=True):
+        check_inbox_row(data, chat, row)
+
+
+@orders
+@pytest.mark.parametrize("names", pairs(INBOX), ids="+".join)
+async def test_pairs_of_filters_of_the_inbox(names: tuple[str, str], oldest_first: bool, data: DemoAccount) -> None:
+    """A hundred at a time."""
+    arguments = {name: value for filter_ in names for name, value in INBOX[filter_][0].items()}
+    found = await answers(LIST_INBOX, {**arguments, "limit": 100}, data, oldest_first=oldest_first)
+    assert [row["id"] for answer in found for row in answer["chats"]] == [c["id"] for c in inbox(data, names)]
+
+
+@orders
+async def test_who_waits_longest_comes_first(oldest_first: bool, data: DemoAccount) -> None:
+    """Only those who wait, by the first of their messages since our last word."""
+    found = await answers(LIST_INBOX, {"order": "longest_waiting", "limit": 7}, data, oldest_first=oldest_first)
+    waiting = [(waits(chat, of(data, chat)), chat["id"]) for chat in data.chats]
+    expected = sorted((wait[0], id_) for wait, id_ in waiting if wait)
+    assert [row["id"] for answer in found for row in answer["chats"]] == [id_ for _, id_ in expected]
+
+
+@pytest.mark.parametrize("limit", [7, 100])
+@pytest.mark.parametrize("every", [11, 40])
+async def test_nothing_is_lost_when_linq_fails_in_between(limit: int, every: int, data: DemoAccount) -> None:
+    """Resumed over and over: each chat once; within a part that could be read, in order."""
+    found = await answers(LIST_INBOX, {"limit": limit}, data, fault_every=every)
+    ids = [row["id"] for answer in found for row in answer["chats"]]
+    assert sorted(ids) == sorted(chat["id"] for chat in data.chats)
+    stopped = [answer for answer in found if not answer["complete"]]
+    assert stopped
+    assert all("Stopped in the middle" in a["note"] for a in stopped if a is not found[-1] and "note" in a)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3600)
+async def test_a_large_inbox_equals_the_data() -> None:
+    """Every chat once, in order, a hundred at a time."""
+    large = talking_account(CHATS, seed=1)
+    found = await answers(LIST_INBOX, {"limit": 100}, large)
+    assert [row["id"] for answer in found for row in answer["chats"]] == [chat["id"] for chat in inbox(large, ())]
+
+
+# find_messages
+
+START = NOW - timedelta(days=30)
+SENDER = "+12005550001"
+MessageTest = Callable[[Wire, Wire], bool]
+FOUND: dict[str, tuple[Json, MessageTest]] = {
+    "text": ({"text": "refund"}, lambda _, message: "refund" in said(message).lower()),
+    "me": ({"sender": "me"}, lambda _, message: message["is_from_me"]),
+    "them": ({"sender": "them"}, lambda _, message: not message["is_from_me"]),
+    "handle": ({"sender": SENDER}, lambda _, message: not message["is_from_me"] and message["from"] == SENDER),
+    "failed": ({"delivery_status": "failed"}, lambda _, message: message["delivery_status"] == "failed"),
+    "files": (
+        {"has_attachment": True},
+        lambda _, message: any(part["type"] == "media" for part in message["parts"]),
+    ),
+    "after": ({"after": f"{MIDDLE:%Y-%m-%dT%H:%M:%SZ}"}, lambda _, message: sent(message) >= MIDDLE),
+    "before": ({"before": f"{MIDDLE:%Y-%m-%dT%H:%M:%SZ}"}, lambda _, message: sent(message) < MIDDLE),
+    "line": ({"line": LINES[2]}, lambda chat, _: LINES[2] in lines_of(chat)),
+    "participant": ({"participant": PERSON}, lambda chat, _: PERSON in handles_of(chat)),
+}
+
+
+def matching(data: DemoAccount, names: tuple[str, ...]) -> list[Wire]:
+    return [
+        message
+        for chat in data.chats
+        for message in of(data, chat)
+        if all(FOUND[name][1](chat, message) for name in names)
+    ]
+
+
+def asked(names: tuple[str, ...]) -> Json:
+    arguments: Json = {"after": f"{START:%Y-%m-%d}"}
+    for name in names:
+        arguments |= FOUND[name][0]
+    return arguments
+
+
+def check_found(found: list[Json], expected: list[Wire], *, order: str) -> None:
+    """Every match once; each page has the next by time, oldest first; chats and counts are right."""
+    sign = -1 if order == "newest" else 1
+    ranked = sorted(expected, key=lambda message: (sign * sent(message).timestamp(), message["id"]))
+    start = 0
+    for answer in found:
+        page = answer["messages"]
+        ids = {message["id"] for message in ranked[start : start + len(page)]}
+        assert {message["id"] for message in page} == ids
+        assert [message["at"] for message in page] == sorted(message["at"] for message in page)
+        assert {message["chat_id"] for message in page} == {chat["id"] for chat in answer["chats"]}
+        start += len(page)
+    assert start == len(expected)
+
+
+@pytest.mark.parametrize(("order", "oldest_first"), [("newest", True), ("newest", False), ("oldest", False)])
+@pytest.mark.parametrize("name", FOUND)
+async def test_found_messages_equal_the_data(name: str, order: str, oldest_first: bool, data: DemoAccount) -> None:
+    """Each filter alone, over all chats, from either end; seven at a time where that is not too many."""
+    limit = 7 if len(matching(data, (name,))) < 60 else 100
+    arguments = {**asked((name,)), "order": order, "limit": limit}
+    found = await answers(FIND_MESSAGES, arguments, data, oldest_first=oldest_first)
+    expected = matching(data, (name,))
+    check_found(found, expected, order=order)
+    assert {answer["matched"] for answer in found} == {len(expected)}
+    by_chat = Counter(message["chat_id"] for message in expected)
+    assert all(chat["matches"] == by_chat[chat["id"]] for answer in found for chat in answer["chats"])
+
+
+@orders
+@pytest.mark.parametrize("names", pairs(FOUND), ids="+".join)
+async def test_pairs_of_filters_of_messages(names: tuple[str, str], oldest_first: bool, data: DemoAccount) -> None:
+    """A hundred at a time, and how many by counting alone."""
+    if set(names) == {"after", "before"}:
+        return
+    found = await answers(FIND_MESSAGES, {**asked(names), "limit": 100}, data, oldest_first=oldest_first)
+    expected = matching(data, names)
+    check_found(found, expected, order="newest")
+    (counted,) = await answers(FIND_MESSAGES, {**asked(names), "count_only": True}, data, oldest_first=oldest_first)
+    lines = {chat["id"]: lines_of(chat)[0] for chat in data.chats}
+    assert counted["count"] == len(expected)
+    assert counted["by_line"] == Counter(lines[message["chat_id"]] for message in expected)
+    most = Counter(message["chat_id"] for message in expected).most_common(10)
+    assert [chat["matches"] for chat in counted["chats"]] == [count for _, count in most]
+
+
+async def test_no_message_is_lost_when_linq_fails_in_between(data: DemoAccount) -> None:
+    """Resumed over and over: each match once."""
+    found = await answers(FIND_MESSAGES, {**asked(("text",)), "limit": 20}, data, fault_every=23)
+    ids = [message["id"] for answer in found for message in answer["messages"]]
+    assert sorted(ids) == sorted(message["id"] for message in matching(data, ("text",)))
+
+
+async def test_without_a_time_the_last_seven_days_are_read(data: DemoAccount) -> None:
+    """And the answer says so, as nothing older was looked at."""
+    async with call_over(httpx.ASGITransport(demo_api(data)), now=NOW) as call:
+        answer = await FIND_MESSAGES.run(FIND_MESSAGES.parse({"text": "refund", "limit": 100}), call)
+    week = [m for m in matching(data, ("text",)) if sent(m) >= NOW - timedelta(days=7)]
+    assert answer["after"] == "2026-11-13T18:00:00Z"
+    assert answer["matched"] == len(week)
+
+
+# summarize_activity
+
+
+def plain_activity(data: DemoAccount, since: datetime, before: datetime) -> dict[str, Json]:
+    """The numbers of each line, counted the long way round."""
+    lines: dict[str, Json] = {}
+    replies: dict[str, list[float]] = {}
+    for chat in data.chats:
+        line = lines_of(chat)[0]
+        counts = lines.setdefault(line, Counter())
+        messages = [message for message in of(data, chat) if sent(message) < before]
+        window = [message for message in messages if sent(message) >= since]
+        own = [message for message in window if message["is_from_me"]]
+        counts["chats"] += bool(window)
+        counts["received"] += len(window) - len(own)
+        counts["sent"] += len(own)
+        for message in own:
+            known = message["delivery_status"] in ("delivered", "read", "failed")
+            counts[message["delivery_status"] if known else "pending"] += 1
+        counts["waiting"] += bool(window) and waits(chat, messages) is not None
+        began: datetime | None = None
+        for message in messages:
+            if not message["is_from_me"]:
+                began = began or sent(message)
+            elif message["delivery_status"] != "failed":
+                if began and began >= since:
+                    replies.setdefault(line, []).append((sent(message) - began).total_seconds() // 60)
+                began = None
+    for line, counts in lines.items():
+        if minutes := sorted(replies.get(line, [])):
+            nearest = minutes[math.ceil(0.9 * len(minutes)) - 1]
+            counts["reply_minutes"] = {"median": round(statistics.median(minutes)), "p90": int(nearest)}
+    return lines
+
+
+NUMBERS = ("chats", "received", "sent", "delivered", "read", "failed", "pending", "waiting", "reply_minutes")
+
+
+@orders
+@pytest.mark.parametrize("before", [None, NOW - timedelta(days=2)], ids=["until now", "until two days ago"])
+@pytest.mark.parametrize("days", [1, 5, 15])
+async def test_every_number_of_the_activity_equals_the_data(
+    days: int, before: datetime | None, oldest_first: bool, data: DemoAccount
+) -> None:
+    """Line by line, and the chats with failed messages."""
+    since = NOW - timedelta(days=days + 2)
+    end = before or NOW + timedelta(days=1)
+    arguments: Json = {"after": since.isoformat()} | ({"before": before.isoformat()} if before else {})
+    (answer,) = await answers(SUMMARIZE_ACTIVITY, arguments, data, oldest_first=oldest_first)
+    expected = plain_activity(data, since, end)
+    assert {row["line"]: {name: row[name] for name in NUMBERS if name in row} for row in answer["lines"]} == {
+        line: {name: counts[name] for name in NUMBERS if name != "reply_minutes" or counts["reply_minutes"]}
+        for line, counts in expected.items()
+    }
+    failed = Counter(
+        m["chat_id"]
+        for chat in data.chats
+        for m in of(data, chat)
+        if since <= sent(m) < end and m["delivery_status"] == "failed"
+    )
+    assert [row["failed"] for row in answer.get("failing", [])] == [count for _, count in failed.most_common(10)]
+    assert all(failed[row["id"]] == row["failed"] for row in answer.get("failing", []))
+
+
+async def test_counts_of_parts_add_up(data: DemoAccount) -> None:
+    """With failures in between the parts are resumed; medians, which do not add up, are left out."""
+    since = NOW - timedelta(days=5)
+    found = await answers(SUMMARIZE_ACTIVITY, {"after": since.isoformat()}, data, fault_every=40)
+    assert len(found) > 2
+    sums: dict[str, Counter[str]] = {}
+    for answer in found:
+        for row in answer["lines"]:
+            assert "reply_minutes" not in row
+            sums.setdefault(row["line"], Counter()).update({name: row[name] for name in NUMBERS if name in row})
+    expected = plain_activity(data, since, NOW + timedelta(days=1))
+    assert sums == {line: Counter({name: counts[name] for name in NUMBERS[:-1]}) for line, counts in expected.items()}
