@@ -14,6 +14,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from enum import Enum, auto
 
+from linq_mcp.settings.problems import SettingsProblem
+
 _RETRIED_STATUSES = frozenset({408, 429, 500, 502, 503, 504})
 # HTTP status and Linq's code: a resource that is not there yet, and a chat that is still being created.
 _RETRIED_CODES = frozenset({(404, 2007), (409, 2009)})
@@ -24,7 +26,11 @@ class LinqMcpError(Exception):
 
 
 class SettingsError(LinqMcpError):
-    """A setting is missing or cannot be used. Its text is `Settings.problem`."""
+    """A setting is missing or can't be used, as `problem` says."""
+
+    def __init__(self, problem: SettingsProblem) -> None:
+        super().__init__(type(problem).__name__)
+        self.problem = problem
 
 
 class ArgumentsError(LinqMcpError):

@@ -1,39 +1,56 @@
-"""What to paste or run so that an MCP client starts this server: the text of `linq-mcp config`.
+"""`linq-mcp config`: what to paste or run so that an MCP client starts this server.
 
-Knows each client's format and where its configuration lives. Writes no file, reads no setting: the
-key in a snippet is always the stand-in `your key`.
+Knows each client's format and where its configuration lives. Writes no file. The key in a snippet is always a
+placeholder, never the real one.
 """
 
 from __future__ import annotations
 
 import importlib.metadata
 import json
+import os
 import re
 import shlex
 import shutil
 import sys
 import sysconfig
 from argparse import Namespace
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
-from linq_mcp.cli.parser import USAGE_ERROR
-from linq_mcp.settings import CONFIG_FILE, KEY_VARIABLE
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+from linq_mcp.cli.output import replace_unencodable
+from linq_mcp.cli.parser import CLIENT_NAMES, USAGE_ERROR, did_you_mean
+from linq_mcp.server.settings_messages import format_problem
+from linq_mcp.settings import (
+    BASE_URL_VARIABLE,
+    CONFIG_FILE,
+    KEY_STAND_IN,
+    KEY_VARIABLE,
+    PROFILE_VARIABLE,
+    Settings,
+    load_settings,
+)
+from linq_mcp.settings.problems import KeySource, LaunchedBy
 
 SERVER_NAME = "linq"
-STAND_IN = "your key"
-
-_ENV = {KEY_VARIABLE: STAND_IN}
 _SCRIPT = "linq-mcp"
 
 
 @dataclass(frozen=True)
+class Server:
+    """What a client starts: a command by its absolute path, and the environment variables it needs."""
+
+    command: Sequence[str]
+    env: Mapping[str, str]
+
+
+@dataclass(frozen=True)
 class Step:
-    """One way to add the server to a client: `where` says what to do with `snippet`, word for word."""
+    """One way to add the server to a client: `where` says what to do with `snippet`."""
 
     where: str
     snippet: str
@@ -41,84 +58,126 @@ class Step:
 
 @dataclass(frozen=True)
 class Client:
-    """An MCP client: its name, and its ways (best first) for a command and a `sys.platform`."""
+    """An MCP client: its name, and the ways to add a server to it, best first, on a `sys.platform`."""
 
     name: str
-    steps: Callable[[Sequence[str], str], tuple[Step, ...]]
+    steps: Callable[[Server, str], tuple[Step, ...]]
 
 
 def run(options: Namespace) -> int:
-    """Print the instructions for the client that was asked for, or for all."""
-    if options.client is not None and options.client not in CLIENTS:
-        print(
-            f"linq-mcp config: there is no client {options.client!r}; choose one of {', '.join(CLIENTS)}",
-            file=sys.stderr,
-        )
+    """Print the instructions for the clients that were asked for, or for all."""
+    asked = " ".join(options.client)
+    clients = find_clients(asked) if asked else list(CLIENTS.values())
+    if not clients:
+        print(f"linq-mcp config: there is no client {asked!r}{did_you_mean(asked, CLIENT_NAMES)}", file=sys.stderr)
         return USAGE_ERROR
-    print(render(options.client, this_command()))
+    settings = load_settings(os.environ)
+    replace_unencodable(sys.stdout)
+    print(render(clients, this_server(settings, demo=options.demo)))
+    if settings.base_url_problem and not options.demo:
+        print(f"\nnote  {format_problem(settings.base_url_problem, LaunchedBy.TERMINAL)}", file=sys.stderr)
     return 0
 
 
-def entry(command: Sequence[str], env: Mapping[str, str]) -> dict[str, Any]:
-    """Make the `{"command", "args"?, "env"?}` object that clients with JSON configuration share.
+def find_clients(name: str) -> list[Client]:
+    """The clients that a name means as people write it, such as `VS Code`; `claude` means both of Claude's."""
+    letters = re.sub(r"[^a-z]", "", name.casefold())
+    known = {re.sub(r"[^a-z]", "", key): client for key, client in CLIENTS.items()}
+    letters = _OTHER_NAMES.get(letters, letters)
+    if letters in known:
+        return [known[letters]]
+    return [client for key, client in known.items() if letters == "claude" and key.startswith(letters)]
 
-    `command` is the program's absolute path and its arguments, as `this_command` gives it.
-    """
-    program, *arguments = command
+
+def this_server(settings: Settings, *, demo: bool) -> Server:
+    """This installation with the settings in force: what a client has to be told to get the same server."""
+    if demo:
+        return Server([*this_command(), "--demo"], {})
+    env = {}
+    if settings.key_source is not KeySource.PROFILE:
+        env[KEY_VARIABLE] = KEY_STAND_IN
+    elif settings.profile_is_set and settings.profile:
+        env[PROFILE_VARIABLE] = settings.profile
+    if settings.base_url_is_set and not settings.base_url_problem:
+        env[BASE_URL_VARIABLE] = settings.base_url
+    return Server(this_command(), env)
+
+
+def entry(server: Server) -> dict[str, Any]:
+    """The `{"command", "args"?, "env"?}` object that clients with JSON configuration share."""
+    program, *arguments = server.command
     shape: dict[str, Any] = {"command": program}
     if arguments:
         shape["args"] = arguments
-    if env:
-        shape["env"] = dict(env)
+    if server.env:
+        shape["env"] = dict(server.env)
     return shape
 
 
 def this_command() -> list[str]:
-    """Find the command line, by absolute path, that starts this very installation.
+    """The command line, by absolute path, that starts this very installation and will still do so next month.
 
-    The console script that runs now, else the one installed beside this interpreter, else
-    `python -m linq_mcp`; `uvx linq-mcp` if it was uvx that started it. A `linq-mcp` elsewhere on PATH
-    could be another version and is not asked. Links stay links: what those of pipx and uv lead to
+    The console script that is running, else the one installed beside this interpreter, else the module. What uvx and
+    `pipx run` start lies in a cache that gets cleaned; there it is their command instead. A `linq-mcp` elsewhere on
+    PATH could be another version and is not considered. Symbolic links are kept: what those of pipx and uv lead to
     moves with every upgrade.
     """
-    if _in_uv_cache() and (uvx := shutil.which("uvx")):
-        return [str(Path(uvx).absolute()), _SCRIPT]
+    if runner := _runner():
+        return [*runner, _SCRIPT]
     # On Windows argv[0] comes without the `.exe`, which `which` puts back.
     if Path(sys.argv[0]).stem == _SCRIPT and (running := shutil.which(sys.argv[0])):
         return [str(Path(running).absolute())]
     if installed := shutil.which(_SCRIPT, path=sysconfig.get_path("scripts")):
         return [str(Path(installed).absolute())]
-    return [sys.executable, "-m", "linq_mcp"]
+    # Without -P, a folder named linq_mcp in the client's working directory would be run instead.
+    return [sys.executable, "-P", "-m", "linq_mcp"]
 
 
-def _in_uv_cache() -> bool:
-    """Whether this is an environment of uvx, which the next cleaning of uv's cache takes away."""
-    if not any(part.startswith("archive-v") for part in Path(sys.prefix).parts):
-        return False
+def _runner() -> list[str]:
+    """The beginning of the command that made this temporary environment; empty if it is a lasting one."""
+    parts = Path(sys.prefix).parts
+    if any(part.startswith("archive-v") for part in parts):
+        program, words, option = "uvx", [], "--from"
+    elif "pipx" in parts and ".cache" in parts:
+        program, words, option = "pipx", ["run"], "--spec"
+    else:
+        return []
+    found = shutil.which(program)
+    source = _source()
+    return [str(Path(found).absolute()) if found else program, *words, *([option, source] if source else [])]
+
+
+def _source() -> str | None:
+    """The folder, archive or repository that this package was installed from; None if by its name from an index."""
     try:
-        # Set if it came from a folder or repository, where the bare name would not lead back.
-        return importlib.metadata.distribution(_SCRIPT).read_text("direct_url.json") is None
+        recorded = importlib.metadata.distribution(_SCRIPT).read_text("direct_url.json")
     except importlib.metadata.PackageNotFoundError:
-        return False
+        return None
+    if recorded is None:
+        return None
+    direct = json.loads(recorded)
+    url = urlsplit(direct["url"])
+    if url.scheme == "file":
+        return url2pathname(url.path)
+    if "vcs_info" in direct:
+        revision = direct["vcs_info"].get("requested_revision")
+        return f"{direct['vcs_info']['vcs']}+{direct['url']}" + (f"@{revision}" if revision else "")
+    return str(direct["url"])
 
 
-def render(client: str | None, command: Sequence[str], *, platform: str = sys.platform) -> str:
-    """Write the instructions for one client of `CLIENTS`, or for all of them in turn if None.
-
-    Raises ValueError, naming those there are, if `client` is none of them.
-    """
-    if client is not None and client not in CLIENTS:
-        raise ValueError(f"There is no client {client!r} here; choose one of {', '.join(CLIENTS)}.")
+def render(clients: Sequence[Client], server: Server, *, platform: str = sys.platform) -> str:
+    """The instructions for each of `clients` in turn."""
     parts = []
-    for chosen in CLIENTS.values() if client is None else (CLIENTS[client],):
-        parts.append(f"== {chosen.name} ==")
-        for step in chosen.steps(command, platform):
+    for client in clients:
+        parts.append(f"== {client.name} ==")
+        for step in client.steps(server, platform):
             parts += [step.where, step.snippet]
-    parts.append(
-        f"Put your Linq API key in place of `{STAND_IN}`, but not into a project's file that others get to see. "
-        f"After `linq login` leave out the env block (or --env with its value): the server then takes the key "
-        f"from {CONFIG_FILE}."
-    )
+    if KEY_VARIABLE in server.env:
+        parts.append(
+            f"Put your Linq API key in place of `{KEY_STAND_IN}`, but not into a file of a project that others get to "
+            f"see. If you have run `linq login`, you can leave {KEY_VARIABLE} out: the server then takes the key from "
+            f"{CONFIG_FILE}."
+        )
     return "\n\n".join(parts)
 
 
@@ -135,13 +194,17 @@ def _shell(words: Sequence[str], platform: str) -> str:
     """`words` as one line for the platform's shell; on Windows for cmd and PowerShell alike."""
     if platform != "win32":
         return shlex.join(words)
-    # Quoted as soon as there is anything a shell could act on, as in C:\R&D. No path there holds a quote.
+    # Quoted as soon as there is anything a shell could act on, as in C:\R&D. No path there contains a quotation mark.
     plain = re.compile(r"[\w.:/\\=+-]+")
     return " ".join(word if plain.fullmatch(word) else f'"{word}"' for word in words)
 
 
-def _mcp_servers(command: Sequence[str]) -> str:
-    return _json({"mcpServers": {SERVER_NAME: entry(command, _ENV)}})
+def _mcp_servers(server: Server) -> str:
+    return _json({"mcpServers": {SERVER_NAME: entry(server)}})
+
+
+def _env_options(server: Server) -> list[str]:
+    return [word for name, value in server.env.items() for word in ("--env", f"{name}={value}")]
 
 
 def _folder(platform: str) -> str:
@@ -157,41 +220,42 @@ def _home(platform: str) -> str:
     return "%USERPROFILE%\\" if platform == "win32" else "~/"
 
 
-def _claude_desktop(command: Sequence[str], platform: str) -> tuple[Step, ...]:
+def _claude_desktop(server: Server, platform: str) -> tuple[Step, ...]:
     file = _path(_folder(platform), "Claude/claude_desktop_config.json", platform)
     where = f"Merge into {file} (Settings > Developer > Edit Config opens it), then restart Claude Desktop:"
-    return (Step(where, _mcp_servers(command)),)
+    return (Step(where, _mcp_servers(server)),)
 
 
-def _claude_code(command: Sequence[str], platform: str) -> tuple[Step, ...]:
+def _claude_code(server: Server, platform: str) -> tuple[Step, ...]:
     # The name comes before --env: that option takes every word after it up to the next option.
-    words = ["claude", "mcp", "add", SERVER_NAME, "--scope", "user", "--env", f"{KEY_VARIABLE}={STAND_IN}"]
+    words = ["claude", "mcp", "add", SERVER_NAME, "--scope", "user", *_env_options(server)]
     return (
-        Step("Run in a terminal, for all your projects:", _shell([*words, "--", *command], platform)),
-        Step("Or merge into .mcp.json at the top of one project:", _mcp_servers(command)),
+        Step("Run in a terminal, for all your projects:", _shell([*words, "--", *server.command], platform)),
+        Step("Or merge into .mcp.json at the top of one project:", _mcp_servers(server)),
     )
 
 
-def _cursor(command: Sequence[str], platform: str) -> tuple[Step, ...]:
+def _cursor(server: Server, platform: str) -> tuple[Step, ...]:
     file = _path(_home(platform), ".cursor/mcp.json", platform)
-    return (Step(f"Merge into {file} or, for one project, .cursor/mcp.json:", _mcp_servers(command)),)
+    return (Step(f"Merge into {file} or, for one project, .cursor/mcp.json:", _mcp_servers(server)),)
 
 
-def _vscode(command: Sequence[str], platform: str) -> tuple[Step, ...]:
+def _vscode(server: Server, platform: str) -> tuple[Step, ...]:
     file = _path(_folder(platform), "Code/User/mcp.json", platform)
     opener = "`MCP: Open User Configuration` opens it"
     where = f"Merge into {file} ({opener}) or, for one project, .vscode/mcp.json:"
-    return (Step(where, _json({"servers": {SERVER_NAME: {"type": "stdio", **entry(command, _ENV)}}})),)
+    return (Step(where, _json({"servers": {SERVER_NAME: {"type": "stdio", **entry(server)}}})),)
 
 
-def _codex(command: Sequence[str], platform: str) -> tuple[Step, ...]:
-    words = ["codex", "mcp", "add", SERVER_NAME, "--env", f"{KEY_VARIABLE}={STAND_IN}", "--", *command]
-    program, *arguments = command
+def _codex(server: Server, platform: str) -> tuple[Step, ...]:
+    words = ["codex", "mcp", "add", SERVER_NAME, *_env_options(server), "--", *server.command]
+    program, *arguments = server.command
     lines = [f"[mcp_servers.{SERVER_NAME}]", f"command = {_toml(program)}"]
     if arguments:
         lines.append(f"args = {_toml(arguments)}")
-    lines += ["", f"[mcp_servers.{SERVER_NAME}.env]"]
-    lines += [f"{name} = {_toml(value)}" for name, value in _ENV.items()]
+    if server.env:
+        lines += ["", f"[mcp_servers.{SERVER_NAME}.env]"]
+        lines += [f"{name} = {_toml(value)}" for name, value in server.env.items()]
     file = _path(_home(platform), ".codex/config.toml", platform)
     return (
         Step("Run in a terminal:", _shell(words, platform)),
@@ -206,3 +270,5 @@ CLIENTS: Mapping[str, Client] = {
     "vscode": Client("VS Code", _vscode),
     "codex": Client("Codex", _codex),
 }
+# What else people call them, in letters alone.
+_OTHER_NAMES = {"claudeapp": "claudedesktop", "claudecli": "claudecode", "code": "vscode", "visualstudiocode": "vscode"}

@@ -18,7 +18,7 @@ from mcp import types
 from mcp.client.client import Client
 from mcp.client.stdio import StdioServerParameters
 
-SERVER = StdioServerParameters(command=sys.executable, args=["-m", "linq_mcp", "--demo"])
+SERVER = StdioServerParameters(command=sys.executable, args=["-P", "-m", "linq_mcp", "--demo"])
 _PAGE = 100
 # The demo account has far fewer pages; should paging ever not end, the tour still does.
 _MOST_PAGES = 20

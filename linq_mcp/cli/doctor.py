@@ -14,51 +14,56 @@ import anyio
 
 from linq_mcp import __version__
 from linq_mcp.cli.account import open_account
-from linq_mcp.cli.config import SERVER_NAME, STAND_IN, entry, this_command
+from linq_mcp.cli.config import SERVER_NAME, entry, this_server
 from linq_mcp.cli.output import log_to_stderr, replace_unencodable
 from linq_mcp.errors import LinqMcpError
 from linq_mcp.rows.chat import ChatRow, chat_row
 from linq_mcp.server.client_provider import SettingsClientProvider
 from linq_mcp.server.error_messages import format_error
-from linq_mcp.settings import KEY_VARIABLE, Settings
+from linq_mcp.server.settings_messages import describe_key_source, format_warning
+from linq_mcp.settings import Settings
+from linq_mcp.settings.problems import LaunchedBy
 from linq_mcp.tools.support.tool import CALL_SECONDS
 
 
 def run(options: Namespace) -> int:
-    """Print the findings. Exit code 0 if everything is in order."""
+    """Print the findings and, if everything is in order, what a client needs. Exit code 0 if it is."""
     log_to_stderr("WARNING")
     replace_unencodable(sys.stdout)
-    account, settings = open_account(demo=options.demo)
-    return 0 if anyio.run(examine, account, settings, lambda text: print(text, flush=True)) else 1
+    account, settings = open_account(demo=options.demo, launched_by=LaunchedBy.TERMINAL)
+    if not anyio.run(examine, account, settings, _say):
+        return 1
+    _say("\nFor a client's configuration (`linq-mcp config` has the form of each client):")
+    _say(json.dumps({"mcpServers": {SERVER_NAME: entry(this_server(settings, demo=options.demo))}}, indent=2))
+    return 0
+
+
+def _say(text: str) -> None:
+    print(text, flush=True)
 
 
 async def examine(account: SettingsClientProvider, settings: Settings, say: Callable[[str], None]) -> bool:
-    """Check `account`, which goes by `settings`, and close it; whether everything is in order.
+    """Check `account`, whose settings are `settings`, and close it; whether everything is in order.
 
-    Each finding is told to `say` as a line.
+    Each finding is passed to `say` as a line.
     """
     say(f"linq-mcp {__version__}, mcp {version('mcp')}, Python {platform.python_version()}, {platform.system()}")
     try:
         await _check(account, say)
         healthy = True
     except LinqMcpError as error:
-        say(f"FAIL  {format_error(error, settings=settings, asked={}, example='')}")
+        say(f"FAIL  {format_error(error, settings=settings, tool=None, arguments={})}")
         healthy = False
     finally:
         await account.aclose()
     for warning in settings.warnings:
-        say(f"note  {warning}")
-    # An editor does not see what this terminal exports; only a profile's key needs no `env`.
-    stored = "profile" in (settings.key_source or "")
-    configuration = {"mcpServers": {SERVER_NAME: entry(this_command(), {} if stored else {KEY_VARIABLE: STAND_IN})}}
-    say("\nFor a client's configuration (`linq-mcp config` has each client's own form):")
-    say(json.dumps(configuration, indent=2))
+        say(f"note  {format_warning(warning)}")
     return healthy
 
 
 async def _check(account: SettingsClientProvider, say: Callable[[str], None]) -> None:
     api, settings = await account.client(), account.settings()
-    say(f"ok    The key comes from {settings.key_source}.")
+    say(f"ok    The key comes from {describe_key_source(settings.key_source, settings.profile)}.")
     milliseconds = []
     for _ in range(2):
         started = perf_counter()
@@ -74,5 +79,5 @@ def _described(chat: ChatRow) -> str:
     who = chat.get("display_name") or ", ".join(chat.get("participants", ["nobody else"]))
     return (
         f"The first chat: {who}, on {chat.get('line', 'no line')}, {chat.get('health_status', 'no health status')}, "
-        f"last active {chat.get('updated_at', 'at an unknown time')}."
+        f"last updated {chat.get('updated_at', 'at an unknown time')}."
     )

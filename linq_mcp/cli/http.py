@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import sys
@@ -17,10 +18,12 @@ def run(options: Namespace) -> int:
     # Until the server is up and listens for it itself; as a container's first process it would be ignored.
     signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
     from linq_mcp.server.client_provider import HeaderClientProvider
+    from linq_mcp.server.settings_messages import describe_flaw, format_problem
     from linq_mcp.settings import HTTP_TOKEN_VARIABLE
+    from linq_mcp.settings.problems import LaunchedBy
     from linq_mcp.transports.http.app import HttpConfig, application, refusal, serve
 
-    account, settings = open_account(demo=options.demo)
+    account, settings = open_account(demo=options.demo, launched_by=LaunchedBy.SERVICE)
     # The access log is on unless a level was asked for.
     log_to_stderr(settings.log_level if settings.log_level_is_set else "INFO")
     own_key = options.key_from == "settings" or options.demo
@@ -31,17 +34,25 @@ def run(options: Namespace) -> int:
         allowed_hosts=options.allowed_host,
         allowed_origins=options.allowed_origin,
     )
+    if settings.http_token_flaw:
+        print(f"linq-mcp http: {HTTP_TOKEN_VARIABLE} {describe_flaw(settings.http_token_flaw)}", file=sys.stderr)
+        return USAGE_ERROR
     if problem := refusal(config, settings, own_key=own_key):
         print(f"linq-mcp http: {problem}", file=sys.stderr)
         return USAGE_ERROR
     warn(settings.warnings)
-    if problem := settings.problem if own_key else settings.base_url_problem:
-        warn([f"every call will be refused: {problem}"])
+    logger = logging.getLogger(__name__)
+    if unusable := settings.problem if own_key else settings.base_url_problem:
+        logger.warning("every call will be refused: %s", format_problem(unusable, LaunchedBy.SERVICE))
     token = settings.http_token.get_secret_value() if own_key and settings.http_token else None
     if settings.http_token and not own_key:
-        warn([f"{HTTP_TOKEN_VARIABLE} is not asked for: with --key-from header each caller sends their own Linq key"])
+        logger.warning(
+            "%s is not used: with --key-from header each caller sends their own Linq key", HTTP_TOKEN_VARIABLE
+        )
     if own_key and not token:
-        warn([f"everybody on this machine can read the account through this server; set {HTTP_TOKEN_VARIABLE}"])
+        logger.warning(
+            "everybody on this machine can read the account through this server; set %s", HTTP_TOKEN_VARIABLE
+        )
     try:
         serve(application(account if own_key else HeaderClientProvider(settings), config, token=token), config)
     except OSError as error:

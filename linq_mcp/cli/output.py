@@ -6,7 +6,10 @@ import io
 import logging
 import sys
 from collections.abc import Iterable
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
+
+if TYPE_CHECKING:
+    from linq_mcp.settings.problems import SettingsWarning
 
 
 def log_to_stderr(level: str) -> None:
@@ -16,10 +19,12 @@ def log_to_stderr(level: str) -> None:
     logging.getLogger("linq_mcp").setLevel(level)
 
 
-def warn(warnings: Iterable[str]) -> None:
+def warn(warnings: Iterable[SettingsWarning]) -> None:
     """Log each of `warnings`."""
+    from linq_mcp.server.settings_messages import format_warning
+
     for warning in warnings:
-        logging.getLogger("linq_mcp").warning(warning)
+        logging.getLogger("linq_mcp").warning(format_warning(warning))
 
 
 def replace_unencodable(stream: TextIO) -> None:

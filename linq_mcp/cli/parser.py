@@ -3,49 +3,89 @@
 from __future__ import annotations
 
 import argparse
+import difflib
 import re
-from typing import NoReturn
+from collections.abc import Iterable
+from typing import Any, NoReturn
 
 from linq_mcp import __version__
 
 USAGE_ERROR = 2
+# The clients that `linq-mcp config` knows; kept here, so that `--help` needs no further import.
+CLIENT_NAMES = ("claude-desktop", "claude-code", "cursor", "vscode", "codex")
+
 _DESCRIPTION = "A Model Context Protocol server over a Linq account's conversations. Without a command it serves stdio."
+_ENVIRONMENT = """\
+environment variables:
+  LINQ_API_V3_API_KEY   the API key; without it, the token that `linq login` stored in ~/.linq/config.json
+  LINQ_PROFILE          which profile of that file to use
+  LINQ_API_V3_BASE_URL  where the API is, if not at https://api.linqapp.com/api/partner
+  LINQ_MCP_LOG_LEVEL    DEBUG, INFO, WARNING (the default), ERROR or CRITICAL; the log goes to stderr
+  LINQ_MCP_HTTP_TOKEN   for `http --key-from settings`: the bearer token that callers must send
+
+`linq-mcp COMMAND --help` describes a command. Try `linq-mcp demo` first: it needs no key."""
 
 
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         self.exit(USAGE_ERROR, f"{self.prog}: {message} (see {self.prog} --help)\n")
 
+    def _check_value(self, action: argparse.Action, value: Any) -> None:
+        # The place where argparse refuses an unknown command; its own message suggests nothing before Python 3.14.
+        if isinstance(action, argparse._SubParsersAction) and value not in action.choices:  # noqa: SLF001 - has no public name
+            raise argparse.ArgumentError(None, f"there is no command {value!r}{did_you_mean(value, action.choices)}")
+        super()._check_value(action, value)
+
 
 def build_parser() -> argparse.ArgumentParser:
-    parser = _Parser(prog="linq-mcp", description=_DESCRIPTION)
-    parser.add_argument("--version", action="version", version=f"linq-mcp {__version__}")
-    parser.add_argument("--demo", action="store_true", help="serve the embedded demo account: no key, no network")
+    """The parser of the whole command line. `command` of its result is None for serving stdio."""
+    parser = _Parser(
+        prog="linq-mcp",
+        description=_DESCRIPTION,
+        epilog=_ENVIRONMENT,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("-V", "--version", action="version", version=f"linq-mcp {__version__}")
+    parser.add_argument("--demo", action="store_true", help="use the embedded demo account: no key, no network")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", parser_class=_Parser)
-    commands.add_parser("demo", help="start the server on the demo account and show what a client gets from it")
+    demo = commands.add_parser("demo", help="show what an assistant gets, on the demo account")
     api = commands.add_parser("demo-api", help="serve the demo account's HTTP API on a loopback port")
-    api.add_argument("--port", type=_port, default=8787, help="default 8787; 0 takes a free one")
-    http = commands.add_parser("http", help="serve a team over Streamable HTTP instead of one client over stdio")
+    api.add_argument("--port", type=_port, default=8787, help="default 8787; 0 picks a free one")
+    http = commands.add_parser("http", help="serve a team over Streamable HTTP")
     http.add_argument("--host", default="127.0.0.1", help="the address to listen on; default 127.0.0.1")
-    http.add_argument("--port", type=_port, default=8000, help="default 8000; 0 takes a free one")
+    http.add_argument("--port", type=_port, default=8000, help="default 8000; 0 picks a free one")
     http.add_argument("--path", type=_path, default="/mcp", help="default /mcp")
-    http.add_argument("--allowed-host", action="append", default=[], metavar="H", help="a name clients call it by")
-    http.add_argument("--allowed-origin", action="append", default=[], metavar="H", help="an origin of web clients")
+    http.add_argument(
+        "--allowed-host", action="append", default=[], metavar="NAME", help="a host name that clients use; repeatable"
+    )
+    http.add_argument(
+        "--allowed-origin", action="append", default=[], metavar="URL", help="an origin of web clients; repeatable"
+    )
     http.add_argument(
         "--key-from",
         choices=["header", "settings"],
         default="header",
-        help="whose Linq key is used: each caller's own (header x-linq-api-v3-api-key), or the server's",
+        help="whose Linq key is used: each caller's own (header x-linq-api-v3-api-key, the default), or the server's",
     )
-    doctor = commands.add_parser(
-        "doctor", help="check the key, the API and one chat, and print a client's configuration"
+    doctor = commands.add_parser("doctor", help="check the key, the API and one chat")
+    config = commands.add_parser("config", help="print what registers this server in a client")
+    config.add_argument(
+        "client",
+        nargs="*",
+        metavar="CLIENT",
+        help=f"{', '.join(CLIENT_NAMES)}, or a name like them, such as claude; all of them if omitted",
     )
-    config = commands.add_parser("config", help="print this server's entry for a client's configuration")
-    for command in (http, doctor):
-        # Before the command or behind it, whichever comes to mind.
-        command.add_argument("--demo", action="store_true", default=argparse.SUPPRESS, help="on the demo account")
-    config.add_argument("client", nargs="?", type=str.lower, help="one client only, such as cursor")
+    for command in (demo, http, doctor, config):
+        # Before the command or after it, whichever comes to mind.
+        command.add_argument("--demo", action="store_true", default=argparse.SUPPRESS, help="use the demo account")
     return parser
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """The end of a sentence about an unknown `word`: the most similar known one, else all of them."""
+    known = list(known)
+    similar = difflib.get_close_matches(word.casefold(), known, n=1)
+    return f"; did you mean {similar[0]}?" if similar else f"; choose from {', '.join(known)}"
 
 
 def _port(text: str) -> int:

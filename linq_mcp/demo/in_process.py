@@ -8,11 +8,12 @@ from pydantic import SecretStr
 from linq_mcp.demo.account import DemoAccount, current_demo_account
 from linq_mcp.demo.api import DEMO_BASE_URL, DEMO_KEY, demo_api
 from linq_mcp.settings import Settings
+from linq_mcp.settings.problems import KeySource
 
 
 def settings() -> Settings:
     """Give settings that need nothing of the user's."""
-    return Settings(api_key=SecretStr(DEMO_KEY), key_source="the demo account", base_url=DEMO_BASE_URL)
+    return Settings(api_key=SecretStr(DEMO_KEY), key_source=KeySource.DEMO, base_url=DEMO_BASE_URL)
 
 
 def transport(account: DemoAccount | None = None) -> httpx.AsyncBaseTransport:

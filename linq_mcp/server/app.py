@@ -102,8 +102,7 @@ async def _run(
     given = without_key(given, key)
 
     def word(error: LinqMcpError) -> str:
-        asked = {name: clean(str(value), 80) for name, value in without_absent(given).items()}
-        return format_error(error, settings=provider.settings(), asked=asked, example=tool.example)
+        return format_error(error, settings=provider.settings(), tool=tool, arguments=without_absent(given))
 
     async def progress(count: int) -> None:
         await context.session.report_progress(count, message=f"{count} read")

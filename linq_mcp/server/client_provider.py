@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Protocol
 from pydantic import SecretStr
 
 from linq_mcp.errors import SettingsError
-from linq_mcp.settings import Settings, is_key
+from linq_mcp.settings import Settings, key_flaw
+from linq_mcp.settings.problems import KeySource, NoKey, UnusableKey
 
 if TYPE_CHECKING:
     import httpx
@@ -108,7 +109,7 @@ class HeaderClientProvider:
         max_keys: int = 64,
         idle_seconds: float = 60.0,
     ) -> None:
-        self._settings = replace(settings, api_key=None, key_source=f"the header {KEY_HEADER}")
+        self._settings = replace(settings, api_key=None, key_source=KeySource.HEADER)
         self._transport = transport
         self._max_keys = max_keys
         self._idle_seconds = idle_seconds
@@ -126,12 +127,9 @@ class HeaderClientProvider:
             raise SettingsError(self._settings.base_url_problem)
         key = self.key(headers)
         if not key:
-            raise SettingsError(
-                "No Linq API key is set. This server reads Linq with each caller's own key: send it in the header "
-                f"{KEY_HEADER} (under `headers` in the client's configuration of this server), then call again."
-            )
-        if not is_key(key):
-            raise SettingsError(f"The Linq API key in the header {KEY_HEADER} has a character that no key has.")
+            raise SettingsError(NoKey(in_header=True))
+        if flaw := key_flaw(key):
+            raise SettingsError(UnusableKey(KeySource.HEADER, flaw))
         api = self._clients.get(key) or self._opened(key)
         self._clients[key] = api
         self._clients.move_to_end(key)

@@ -1,12 +1,13 @@
 """The text that a model reads for each error: what happened, what to do next, and Linq's code and trace id.
 
-Each text begins with one of `HEADLINES`, which the README explains under the same words. Never in a text: a
-key, a header, a stack, or an answer's raw body; only Linq's own error message, cleaned.
+Each text begins with one of `HEADLINES`, which the documentation explains under the same words. No text contains a
+key, a header, a stack trace or an answer's raw body. Linq's own message comes last, cleaned and in quotation marks.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from linq_mcp.errors import (
     ApiConnectionError,
@@ -17,13 +18,19 @@ from linq_mcp.errors import (
     LinqMcpError,
     SettingsError,
 )
-from linq_mcp.settings import BASE_URL_VARIABLE, Settings
+from linq_mcp.sanitize import clean, quoted
+from linq_mcp.server.settings_messages import (
+    SETTINGS_HEADLINES,
+    describe_key_source,
+    format_problem,
+    how_to_replace_key,
+)
+from linq_mcp.settings import BASE_URL_VARIABLE, DEFAULT_BASE_URL, Settings
+from linq_mcp.tools.support.tool import Tool
 
 HEADLINES = {
+    **SETTINGS_HEADLINES,
     "arguments": "These arguments can't be used.",
-    "no_key": "No Linq API key is set.",
-    "odd_key": "The Linq API key can't be used.",
-    "base_url": f"{BASE_URL_VARIABLE} can't be used.",
     "key_rejected": "Linq did not accept the API key.",
     "not_allowed": "Linq does not allow this.",
     "not_your_line": "This is not one of your lines.",
@@ -42,31 +49,37 @@ HEADLINES = {
     "internal": "linq-mcp failed on this call.",
 }
 
-_NOT_YOUR_LINE, _NOT_ON_ACCOUNT = 2006, 2011
-_MESSAGE_NOT_FOUND = 2002
-_NO_SUCH_NUMBER = 2019
-_CHAT_UNAVAILABLE = 2013
+# Linq's own codes. Linq docs: Error codes.
+_CHAT_NOT_FOUND, _MESSAGE_NOT_FOUND, _NUMBER_NOT_FOUND = 2001, 2002, 2019
+_NOT_YOUR_LINE, _NOT_THERE_YET, _NOT_ON_ACCOUNT, _CHAT_LEFT = 2006, 2007, 2011, 2013
+# Of the other things that Linq can miss: attachment, webhook, contact card, number.
+_NOT_FOUND = frozenset({2003, 2010, 2012, _NUMBER_NOT_FOUND})
 _CURSOR_CODES = frozenset({0, 1003, 1004, 1005})
+_ARGUMENT_LIMIT = 80
 
 
-def format_error(error: LinqMcpError, *, settings: Settings, asked: Mapping[str, object], example: str) -> str:
-    """The whole error text for a call with the arguments `asked`; `example` shows a valid call's arguments."""
+def format_error(
+    error: LinqMcpError, *, settings: Settings, tool: Tool[Any] | None, arguments: Mapping[str, object]
+) -> str:
+    """The whole error text for a call of `tool` with `arguments`; `tool` is None outside a call."""
     match error:
         case ArgumentsError():
-            return f"{HEADLINES['arguments']} {' '.join(error.problems)} Example: {example}"
+            example = f" Example: {tool.example}" if tool else ""
+            return f"{HEADLINES['arguments']} {' '.join(error.problems)}{example}"
         case SettingsError():
-            return str(error)
+            return format_problem(error.problem, settings.launched_by)
         case ApiStatusError():
+            shown = {name: clean(str(value), _ARGUMENT_LIMIT) for name, value in arguments.items()}
             parts = [
-                *_rejected(error, settings, asked),
+                *_status(error, settings, shown, not_found=tool.not_found if tool else ""),
                 _base_url_note(settings) if error.status >= 500 else "",
             ]
         case ApiConnectionError():
-            parts = [*_unreachable(error), _base_url_note(settings)]
+            parts = [*_connection(error), _base_url_note(settings)]
         case ApiResponseError():
             parts = [
                 HEADLINES["unreadable"],
-                f"{error} Something on the way to Linq may have answered instead, such as a proxy; call again later.",
+                f"{error} Something on the way to Linq, such as a proxy, may have answered instead. Call again later.",
                 _base_url_note(settings),
             ]
         case _:
@@ -74,71 +87,87 @@ def format_error(error: LinqMcpError, *, settings: Settings, asked: Mapping[str,
     return " ".join(" ".join([*parts, *_reference(error)]).split())
 
 
-def _rejected(error: ApiStatusError, settings: Settings, asked: Mapping[str, object]) -> tuple[str, str]:
-    # Others' words come last and in quotes, apart from what is said here.
-    said = f'Linq says: "{error}"' if str(error) else ""
+def _status(
+    error: ApiStatusError, settings: Settings, arguments: Mapping[str, str], *, not_found: str
+) -> tuple[str, str]:
+    """The headline and the explanation of an error answer."""
+    linq_says = f"Linq says: {quoted(str(error))}" if str(error) else ""
     match error.status:
         case 401:
             return HEADLINES["key_rejected"], (
-                f"It came from {settings.key_source}. {_renewal(settings.key_source or '')} Calling again before that "
-                "will not help."
+                f"It came from {describe_key_source(settings.key_source, settings.profile)}. "
+                f"{how_to_replace_key(settings.key_source, settings.launched_by)} Trying again before that will not "
+                "help."
             )
-        case 403 | 404 if error.code == _NOT_YOUR_LINE or (error.code == _NO_SUCH_NUMBER and "from" in asked):
-            line = f"{asked['from']} is not a line of this account. " if "from" in asked else ""
+        case 403 | 404 if error.code == _NOT_YOUR_LINE or (error.code == _NUMBER_NOT_FOUND and "from" in arguments):
+            line = f"{arguments['from']} is not a line of this account. " if "from" in arguments else ""
             return HEADLINES["not_your_line"], (
-                f"{line}`from` takes one of your own numbers, as `line` of the chats shows them; leave it out for all "
-                "lines. To find a person's chats use `to`."
+                f"{line}`from` takes one of your own numbers, which chats show as `line`; leave it out to read all "
+                "lines. To find the chats with a person, use `to`."
             )
         case 403 if error.code == _NOT_ON_ACCOUNT:
-            return HEADLINES["not_on_account"], f"Calling again will not help; Linq's support can enable it. {said}"
+            return HEADLINES[
+                "not_on_account"
+            ], f"Calling again will not help; Linq's support can enable it. {linq_says}"
         case 403:
             return HEADLINES["not_allowed"], (
-                f"The key has no access to this. Check that the ids and numbers belong to this account. {said}"
-            )
-        case 404 if error.code == _MESSAGE_NOT_FOUND or "message_id" in asked:
-            return HEADLINES["no_such_message"], (
-                f"This account has no message {asked.get('message_id', '')}. Ids of messages come from list_messages "
-                "and find_messages; a chat's id is another one."
-            )
-        case 404 if "chat_id" in asked:
-            return HEADLINES["no_such_chat"], (
-                f"This account has no chat {asked['chat_id']}. Ids of chats come from list_chats and find_chats; a "
-                "message's id is another one."
+                f"The key has no access to this. Check that the ids and numbers belong to this account. {linq_says}"
             )
         case 404:
-            return HEADLINES["not_found"], f"The key may belong to another account. {said}"
-        case 400 | 422 if "cursor" in asked and error.code in _CURSOR_CODES:
+            return _missing(error, settings, arguments, linq_says=linq_says, not_found=not_found)
+        case 400 | 422 if "cursor" in arguments and error.code in _CURSOR_CODES:
             return HEADLINES["bad_cursor"], (
-                "Call again without `cursor` to begin at the first page, with the same filters as before; take "
-                f"cursors only from `next_cursor` of the page before. {said}"
+                "Call again without `cursor` to begin at the first page, with the same filters as before. A cursor is "
+                f"good only as the `next_cursor` of the page before. {linq_says}"
             )
         case 429:
             wait = f"Wait {_seconds(error.retry_after)}" if error.retry_after is not None else "Wait a minute"
             return HEADLINES["rate_limited"], f"{wait}, then call again with the same arguments."
         case 409 if error.retryable:
             return HEADLINES["not_ready"], f"It was asked {_times(error)}. Call again in a few seconds."
-        case 409 if error.code == _CHAT_UNAVAILABLE:
-            return HEADLINES["bad_request"], f"The chat is not available any more: you left it. {said}"
+        case 409 if error.code == _CHAT_LEFT:
+            return HEADLINES["bad_request"], f"The chat is no longer available, because you left it. {linq_says}"
         case status if status >= 500 or error.retryable:
             return HEADLINES["server_error"], (
                 f"It answered {status} {_times(error)}. Nothing is wrong with the arguments: call again in a minute. "
-                f"{said}"
+                f"{linq_says}"
             )
         case status:
-            return HEADLINES["bad_request"], f"It answered {status}. Change the arguments before calling again. {said}"
+            return HEADLINES["bad_request"], (
+                f"It answered {status}. Change the arguments before calling again. {linq_says}"
+            )
 
 
-def _renewal(source: str) -> str:
-    if "header" in source:
-        return "Send a valid one."
-    if "profile" in source:
-        return "Run `linq login` again, then restart the client."
-    return "Put a valid one there, then restart the client."
+def _missing(
+    error: ApiStatusError, settings: Settings, arguments: Mapping[str, str], *, linq_says: str, not_found: str
+) -> tuple[str, str]:
+    """The headline and the explanation of a 404, which is about an id only if Linq's code says so."""
+    if error.code == _CHAT_NOT_FOUND:
+        chat = f"no chat {arguments['chat_id']}" if "chat_id" in arguments else "no such chat"
+        return HEADLINES["no_such_chat"], f"This account has {chat}. {not_found}"
+    if error.code == _MESSAGE_NOT_FOUND:
+        message = f"no message {arguments['message_id']}" if "message_id" in arguments else "no such message"
+        return HEADLINES["no_such_message"], (
+            f"This account has {message}, or no longer: on some lines Linq keeps messages only for hours. {not_found}"
+        )
+    if error.code == _NOT_THERE_YET:
+        return HEADLINES["not_found"], (
+            f"It may not be there yet; Linq was asked {_times(error)}. Call again in a few seconds."
+        )
+    if error.code in _NOT_FOUND:
+        return HEADLINES["not_found"], f"The key may belong to another account. {linq_says}"
+    if settings.base_url != DEFAULT_BASE_URL:
+        where = f"{_base_url_note(settings)} Linq's own is {DEFAULT_BASE_URL}."
+    else:
+        where = "Something on the way to Linq, such as a proxy, may have answered instead."
+    return HEADLINES["not_found"], (
+        f"The answer lacks the code by which Linq says that something does not exist. {where} {linq_says}"
+    )
 
 
-def _unreachable(error: ApiConnectionError) -> tuple[str, str]:
+def _connection(error: ApiConnectionError) -> tuple[str, str]:
     headline = HEADLINES["timeout" if error.timed_out else "unreachable"]
-    again = "Calling again later is right." if error.retryable else "Calling again will not help until that is mended."
+    again = "Call again later." if error.retryable else "Calling again will not help until that is fixed."
     return headline, f"{error} It was tried {_times(error)}. {again}"
 
 

@@ -18,6 +18,7 @@ from linq_mcp.rows.directory import NOBODY, Directory
 from linq_mcp.server.client_provider import SettingsClientProvider
 from linq_mcp.server.error_messages import format_error
 from linq_mcp.settings import Settings
+from linq_mcp.settings.problems import KeySource
 from linq_mcp.tools.support.tool import Call
 
 # Found in any output, this is the key having leaked.
@@ -66,7 +67,7 @@ class Canned(httpx.AsyncBaseTransport):
 
 def account_over(handler: Handler, *, settings: Settings | None = None) -> SettingsClientProvider:
     """An account whose API is `handler`."""
-    given = settings or Settings(api_key=SecretStr(KEY), key_source="the environment variable LINQ_API_V3_API_KEY")
+    given = settings or Settings(api_key=SecretStr(KEY), key_source=KeySource.ENVIRONMENT)
     return SettingsClientProvider(lambda: given, transport=lambda: Canned(handler), retry=AT_ONCE)
 
 
@@ -92,7 +93,7 @@ async def call_over(
             api=api,
             deadline=anyio.current_time() + seconds,
             progress=note_progress,
-            format_error=lambda error: format_error(error, settings=settings, asked={}, example=""),
+            format_error=lambda error: format_error(error, settings=settings, tool=None, arguments={}),
             directory=directory,
             now=lambda: now or datetime.now(UTC),
         )

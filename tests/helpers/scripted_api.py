@@ -20,9 +20,10 @@ from linq_mcp.api.retry import RetryPolicy
 from linq_mcp.errors import ApiStatusError, LinqError
 from linq_mcp.server.error_messages import format_error
 from linq_mcp.settings import Settings
+from linq_mcp.settings.problems import KeySource
 
 BASE = "https://api.example.com/api/partner"
-SETTINGS = Settings(api_key=SecretStr(KEY), key_source="the environment variable LINQ_API_V3_API_KEY", base_url=BASE)
+SETTINGS = Settings(api_key=SecretStr(KEY), key_source=KeySource.ENVIRONMENT, base_url=BASE)
 EMPTY = b'{"chats":[],"next_cursor":null}'
 PROXY_VARIABLES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "SSL_CERT_FILE", "SSL_CERT_DIR")
 MB = 1_000_000
@@ -108,7 +109,7 @@ def error_body(*, status: int = 400, trace_id: Any = None, **fields: Any) -> byt
 
 def told(error: LinqError) -> str:
     """Everything of an error that a reader or a log could show."""
-    text = format_error(error, settings=SETTINGS, asked={}, example="{}")
+    text = format_error(error, settings=SETTINGS, tool=None, arguments={})
     return f"{text} {error!r} {vars(error)} {error.__cause__!r}"
 
 

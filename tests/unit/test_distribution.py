@@ -13,7 +13,7 @@ import jsonschema
 import pytest
 
 import linq_mcp
-from linq_mcp.settings import BASE_URL_VARIABLE, DEFAULT_BASE_URL, KEY_VARIABLE, PROFILE_VARIABLE
+from linq_mcp.settings import BASE_URL_VARIABLE, DEFAULT_BASE_URL, KEY_VARIABLE, LAUNCHED_BY_VARIABLE, PROFILE_VARIABLE
 from linq_mcp.tools import TOOLS
 
 Json = dict[str, Any]
@@ -102,8 +102,11 @@ def test_manifest_hands_over_every_setting(manifest: Json) -> None:
         KEY_VARIABLE: "${user_config.api_key}",
         BASE_URL_VARIABLE: "${user_config.base_url}",
         PROFILE_VARIABLE: "${user_config.profile}",
+        LAUNCHED_BY_VARIABLE: "bundle",
     }
-    assert set(manifest["user_config"]) == {value[len("${user_config.") : -1] for value in env.values()}
+    assert set(manifest["user_config"]) == {
+        value[len("${user_config.") : -1] for value in env.values() if value.startswith("$")
+    }
 
 
 def test_manifest_keeps_the_key_secret(manifest: Json) -> None:

@@ -3,143 +3,233 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import pty
+import signal
 import socket
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
+import anyio
+import httpx
 import pytest
 from helpers.linq import KEY
 from helpers.piped import COMMAND, SECONDS, run
 
 import linq_mcp
+from linq_mcp import settings
+from linq_mcp.cli import main
+from linq_mcp.cli.doctor import examine
+from linq_mcp.demo import in_process
+from linq_mcp.demo.account import DemoAccount
+from linq_mcp.demo.api import demo_api
+from linq_mcp.server.client_provider import SettingsClientProvider
 
 
-def test_version() -> None:
-    """`--version` prints the one version there is."""
-    assert run("--version").stdout == f"linq-mcp {linq_mcp.__version__}\n"
+@dataclass(frozen=True)
+class Ended:
+    """How a command ended, and what it wrote."""
+
+    code: int
+    out: str
+    err: str
 
 
-def test_help_is_help() -> None:
-    """`--help` names the commands and ends well."""
-    done = run("--help")
-    assert done.returncode == 0
-    assert all(command in done.stdout for command in ("demo", "demo-api", "doctor", "config"))
+Cli = Callable[..., Ended]
+
+
+@pytest.fixture
+def cli(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Iterator[Cli]:
+    """Run a command in this process, with nothing in its environment but what is given."""
+    own, termination = logging.getLogger("linq_mcp"), signal.getsignal(signal.SIGTERM)
+    level = own.level
+
+    def run_here(*argv: str, **env: str) -> Ended:
+        for name in os.environ:
+            monkeypatch.delenv(name)
+        for name, value in env.items():
+            monkeypatch.setenv(name, value)
+        with pytest.raises(SystemExit) as ended:
+            main(argv)
+        out, err = capsys.readouterr()
+        assert isinstance(ended.value.code, int)
+        return Ended(ended.value.code, out, err)
+
+    yield run_here
+    own.setLevel(level)
+    signal.signal(signal.SIGTERM, termination)
+
+
+@pytest.mark.parametrize("option", ["--version", "-V"])
+def test_version(option: str, cli: Cli) -> None:
+    """Both spellings print the one version there is."""
+    assert cli(option) == Ended(0, f"linq-mcp {linq_mcp.__version__}\n", "")
+
+
+def test_help_names_every_command_and_variable(cli: Cli) -> None:
+    """A person who has nothing else finds their way."""
+    done = cli("--help")
+    assert done.code == 0
+    variables = {value for name, value in vars(settings).items() if name.endswith("_VARIABLE")}
+    words = ["demo", "demo-api", "doctor", "config", "http", *variables - {settings.LAUNCHED_BY_VARIABLE}]
+    assert [word for word in words if f"  {word} " not in done.out] == []
+    assert max(map(len, done.out.splitlines())) <= 120
 
 
 @pytest.mark.parametrize(
     "arguments",
-    ["--nonsense", "nonsense", "demo extra", "demo-api --port x", "demo-api --port 65536", "config nope"],
+    [
+        "--nonsense",
+        "nonsense",
+        "demo extra",
+        "demo-api --port x",
+        "demo-api --port 65536",
+        "http --path x",
+        "config no",
+    ],
 )
-def test_usage_errors_are_one_line_and_code_2(arguments: str) -> None:
+def test_usage_errors_are_one_line_and_code_2(arguments: str, cli: Cli) -> None:
     """What can't be understood is said in one line on stderr."""
-    done = run(*arguments.split())
-    assert done.returncode == 2
-    assert done.stdout == ""
-    assert len(done.stderr.splitlines()) == 1
+    done = cli(*arguments.split())
+    assert (done.code, done.out) == (2, "")
+    assert len(done.err.splitlines()) == 1
 
 
-def test_demo_shows_the_tool_the_pages_the_chats_and_an_answer() -> None:
-    """The newcomer's first minute, as a person reads it."""
-    done = run("demo")
-    assert done.returncode == 0, done.stderr
-    assert "was shown 8 tools" in done.stdout
-    assert "list_chats {from, to, limit, cursor}" in done.stdout
-    assert "+14155550142  CRITICAL   100 chats  ####" in done.stdout
-    assert '{"limit": 100, "cursor": "200"}: 100 chats' in done.stdout
-    assert "of 300 chats" in done.stdout
-    assert "Team Discussion" in done.stdout
-    (answer,) = [line for line in done.stdout.splitlines() if line.startswith('{"chats"')]
-    assert len(json.loads(answer)["chats"]) == 2
-    assert "\x1b" not in done.stdout
+@pytest.mark.parametrize(
+    ("word", "meant"), [("doctr", "doctor"), ("confg", "config"), ("Demo", "demo"), ("demo_api", "demo-api")]
+)
+def test_a_misspelt_command_is_recognised(word: str, meant: str, cli: Cli) -> None:
+    """The most similar one is suggested."""
+    assert cli(word).err == f"linq-mcp: there is no command {word!r}; did you mean {meant}? (see linq-mcp --help)\n"
 
 
-def test_demo_into_a_closed_pipe_is_no_traceback() -> None:
-    """`linq-mcp demo | head -1` ends quietly."""
-    done = subprocess.run(
-        f"{sys.executable} -m linq_mcp demo | head -n 1",
-        shell=True,
-        capture_output=True,
-        text=True,
-        timeout=SECONDS,
-        check=False,
-    )
-    assert "Traceback" not in done.stderr
+def test_a_word_that_is_like_no_command_gets_them_all(cli: Cli) -> None:
+    """There is nothing to suggest."""
+    assert "choose from demo, demo-api, http, doctor, config" in cli("xyzzy").err
 
 
-def test_doctor_on_a_working_account(live: dict[str, str]) -> None:
-    """The key's source, the API with its latency, one chat, and an entry with an absolute path."""
-    done = run("doctor", env=live)
-    assert done.returncode == 0
-    assert "the environment variable LINQ_API_V3_API_KEY" in done.stdout
-    assert live["LINQ_API_V3_BASE_URL"] + " answered in " in done.stdout
-    assert "The first chat: " in done.stdout
-    entry = json.loads(done.stdout[done.stdout.index("\n{") :])["mcpServers"]["linq"]
+def test_doctor_on_a_working_account(live: dict[str, str], cli: Cli) -> None:
+    """The key's source, the API with its latency, one chat, and an entry that leads to the same account."""
+    done = cli("doctor", **live)
+    assert done.code == 0
+    assert "the environment variable LINQ_API_V3_API_KEY" in done.out
+    assert live["LINQ_API_V3_BASE_URL"] + " answered in " in done.out
+    assert "The first chat: " in done.out
+    entry = json.loads(done.out[done.out.index("\n{") :])["mcpServers"]["linq"]
     assert Path(entry["command"]).is_absolute()
-    assert KEY[:6] not in done.stdout + done.stderr
+    assert entry["env"]["LINQ_API_V3_BASE_URL"] == live["LINQ_API_V3_BASE_URL"]
+    assert KEY[:6] not in done.out + done.err
 
 
-def test_doctor_on_the_demo_account() -> None:
-    """Without a key there is still something to examine."""
-    assert run("--demo", "doctor").returncode == 0
+@pytest.mark.parametrize("argv", [("--demo", "doctor"), ("doctor", "--demo")], ids=" ".join)
+def test_doctor_on_the_demo_account(argv: tuple[str, ...], cli: Cli) -> None:
+    """Without a key there is still something to examine, wherever the option stands; the entry serves it, too."""
+    done = cli(*argv)
+    assert done.code == 0
+    assert '"--demo"' in done.out
+    assert '"env"' not in done.out
 
 
 @pytest.mark.parametrize(
     ("env", "said"),
     [
-        ({}, "No Linq API key is set."),
+        ({}, "Run `linq login`, or set LINQ_API_V3_API_KEY in this terminal"),
+        ({"LINQ_API_V3_API_KEY": "your key"}, "still contains the placeholder of an example, such as `your key`"),
+        ({"LINQ_API_V3_API_KEY": f'"{KEY}"'}, "contains quotation marks"),
         ({"LINQ_API_V3_API_KEY": "wrong" + KEY}, "Linq did not accept the API key."),
         ({"LINQ_API_V3_BASE_URL": "http://example.com"}, "LINQ_API_V3_BASE_URL can't be used."),
         ({"LINQ_MCP_LOG_LEVEL": "LOUD"}, "note  LINQ_MCP_LOG_LEVEL must be one of"),
     ],
-    ids=["no key", "wrong key", "bad base URL", "bad log level"],
+    ids=["no key", "placeholder", "quotes", "wrong key", "bad base URL", "bad log level"],
 )
-def test_doctor_says_what_is_wrong_and_fails(env: dict[str, str], said: str, live: dict[str, str]) -> None:
-    """Exit code 1, and the same sentence a call would get; never the key."""
-    done = run("doctor", env={"LINQ_API_V3_BASE_URL": live["LINQ_API_V3_BASE_URL"], **env})
-    assert done.returncode == 1
-    assert said in done.stdout
-    assert KEY[:6] not in done.stdout + done.stderr
+def test_doctor_says_what_is_wrong_and_fails(env: dict[str, str], said: str, live: dict[str, str], cli: Cli) -> None:
+    """Exit code 1, how to mend it at a terminal, never the key; a client's entry would be of no use yet."""
+    done = cli("doctor", **{"LINQ_API_V3_BASE_URL": live["LINQ_API_V3_BASE_URL"], **env})
+    assert done.code == 1
+    assert said in done.out
+    assert "mcpServers" not in done.out
+    assert "client's configuration" not in done.out
+    assert KEY[:6] not in done.out + done.err
+
+
+def test_doctor_with_the_right_key_and_a_wrong_path_leads_to_the_base_url(live: dict[str, str], cli: Cli) -> None:
+    """A 404 that is not Linq's word about anything."""
+    base_url = live["LINQ_API_V3_BASE_URL"].rpartition("/")[0] + "/elsewhere"
+    done = cli("doctor", LINQ_API_V3_API_KEY=KEY, LINQ_API_V3_BASE_URL=base_url)
+    assert done.code == 1
+    assert f"LINQ_API_V3_BASE_URL is set to {base_url}" in done.out
+    assert "Linq's own is https://api.linqapp.com/api/partner" in done.out
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such permissions")
+def test_doctor_warns_of_a_key_that_others_can_read(tmp_path: Path, live: dict[str, str], cli: Cli) -> None:
+    """With the command that mends it."""
+    (tmp_path / ".linq").mkdir(mode=0o700)
+    file = tmp_path / ".linq" / "config.json"
+    file.write_text(json.dumps({"profiles": {"default": {"token": KEY}}}), "utf-8")
+    file.chmod(0o644)
+    done = cli("doctor", HOME=str(tmp_path), LINQ_API_V3_BASE_URL=live["LINQ_API_V3_BASE_URL"])
+    assert done.code == 0
+    assert "the profile 'default' of ~/.linq/config.json" in done.out
+    assert "`chmod go-r ~/.linq/config.json`" in done.out
+    assert "LINQ_API_V3_API_KEY" not in done.out
 
 
 def test_doctor_on_an_account_without_chats() -> None:
     """An empty account is in order; there is just no chat to show."""
-    script = (
-        "import httpx, sys, anyio\n"
-        "from linq_mcp.demo.account import DemoAccount\n"
-        "from linq_mcp.demo import in_process\n"
-        "from linq_mcp.demo.api import demo_api\n"
-        "from linq_mcp.cli.doctor import examine\n"
-        "from linq_mcp.server.client_provider import SettingsClientProvider\n"
-        "empty = httpx.ASGITransport(demo_api(DemoAccount([], {}, [])))\n"
-        "account = SettingsClientProvider(in_process.settings, transport=lambda: empty)\n"
-        "print(anyio.run(examine, account, in_process.settings(), print))\n"
-    )
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=SECONDS, check=True)
-    assert "no chats yet" in done.stdout
-    assert done.stdout.splitlines()[-1] == "True"
+    said: list[str] = []
+    empty = httpx.ASGITransport(demo_api(DemoAccount([], {}, [])))
+    account = SettingsClientProvider(in_process.settings, transport=lambda: empty)
+    assert anyio.run(examine, account, in_process.settings(), said.append)
+    assert "no chats yet" in said[-1]
 
 
-def test_config_prints_absolute_paths_and_never_the_key() -> None:
-    """What to paste, for all clients or one."""
-    env = {"LINQ_API_V3_API_KEY": KEY}
-    everything = run("config", env=env).stdout
-    assert all(
-        f"== {name} ==" in everything for name in ("Claude Desktop", "Claude Code", "Cursor", "VS Code", "Codex")
-    )
-    assert "== Cursor ==" in run("config", "cursor", env=env).stdout
-    assert KEY[:6] not in everything
+def test_config_prints_every_client_and_never_the_key(cli: Cli) -> None:
+    """What to paste, for all clients at once."""
+    done = cli("config", LINQ_API_V3_API_KEY=KEY)
+    assert done.code == 0
+    assert done.out.count("\n== ") == 4
+    assert KEY[:6] not in done.out + done.err
 
 
-def test_demo_api_refuses_a_taken_port_in_one_line() -> None:
+def test_config_mentions_a_base_url_that_it_leaves_out(cli: Cli) -> None:
+    """The rest can be pasted all the same."""
+    done = cli("config", "cursor", LINQ_API_V3_BASE_URL="http://example.com")
+    assert done.code == 0
+    assert "LINQ_API_V3_BASE_URL" not in done.out
+    assert "LINQ_API_V3_BASE_URL can't be used." in done.err
+
+
+@pytest.mark.parametrize(
+    ("argv", "env", "said"),
+    [
+        (["--host", "0.0.0.0"], {}, "--allowed-host"),
+        (["--key-from", "settings", "--host", "0.0.0.0", "--allowed-host", "x"], {}, "LINQ_MCP_HTTP_TOKEN"),
+        (["--allowed-host", "two words"], {}, "'two words'"),
+        (["--key-from", "settings"], {"LINQ_MCP_HTTP_TOKEN": "\udcff\udcfe"}, "LINQ_MCP_HTTP_TOKEN contains a space"),
+        (["--key-from", "settings"], {"LINQ_MCP_HTTP_TOKEN": "${TOKEN}"}, "LINQ_MCP_HTTP_TOKEN contains the name of"),
+    ],
+    ids=["no allowed host", "no token", "no host name", "bytes that are no text", "a token that nothing expanded"],
+)
+def test_http_refuses_to_start_unsafely(argv: list[str], env: dict[str, str], said: str, cli: Cli) -> None:
+    """In one line, with the code of usage errors."""
+    done = cli("http", *argv, **env)
+    assert (done.code, done.out) == (2, "")
+    assert said in done.err
+    assert len(done.err.splitlines()) == 1
+
+
+def test_demo_api_refuses_a_taken_port_in_one_line(cli: Cli) -> None:
     """No traceback for what only needs another number."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
-        done = run("demo-api", "--port", str(taken.getsockname()[1]))
-    assert done.returncode == 1
-    assert len(done.stderr.splitlines()) == 1
-    assert "--port" in done.stderr
+        done = cli("demo-api", "--port", str(taken.getsockname()[1]))
+    assert done.code == 1
+    assert len(done.err.splitlines()) == 1
+    assert "--port" in done.err
 
 
 def test_demo_api_serves_until_interrupted() -> None:
@@ -173,8 +263,34 @@ def test_a_person_at_a_terminal_is_told_that_it_waits() -> None:
             os.close(theirs)
 
 
-def test_a_setting_that_is_passed_over_is_said_on_stderr() -> None:
+def test_an_ignored_setting_is_named_on_stderr() -> None:
     """A wrong log level is a warning, not an end."""
     done = run(env={"LINQ_MCP_LOG_LEVEL": "LOUD"})
     assert done.returncode == 0
     assert "WARNING is used" in done.stderr
+
+
+def test_serving_stdio_imports_nothing_of_the_other_commands() -> None:
+    """What they need would delay the answer to `initialize`."""
+    script = (
+        "import sys, linq_mcp.cli as cli\n"
+        "from linq_mcp.transports import stdio\n"
+        "async def stop(server): return 0\n"
+        "stdio.serve_stdio = stop\n"
+        "import os\n"
+        "os._exit = lambda code: print(*sys.modules, flush=True)\n"
+        "cli.main([])\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        capture_output=True,
+        stdin=subprocess.DEVNULL,
+        text=True,
+        timeout=SECONDS,
+        check=True,
+        env={},
+    )
+    modules = done.stdout.split()
+    assert "linq_mcp.cli.serve" in modules
+    unwanted = ("linq_mcp.demo.", "linq_mcp.transports.http.", "linq_mcp.api.", "linq_mcp.cli.config.", "httpx.")
+    assert [module for module in modules if f"{module}.".startswith(unwanted)] == []

@@ -13,12 +13,26 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import pytest
 
-from linq_mcp.cli.config import CLIENTS, SERVER_NAME, STAND_IN, entry, render, this_command
-from linq_mcp.settings import KEY_VARIABLE
+from linq_mcp.cli import main
+from linq_mcp.cli.config import (
+    CLIENTS,
+    SERVER_NAME,
+    Client,
+    Server,
+    entry,
+    find_clients,
+    render,
+    this_command,
+    this_server,
+)
+from linq_mcp.cli.parser import CLIENT_NAMES
+from linq_mcp.settings import KEY_STAND_IN, KEY_VARIABLE, Settings, load_settings
+from linq_mcp.settings.problems import KeySource
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+ENV = {KEY_VARIABLE: KEY_STAND_IN}
 PLATFORMS = ["darwin", "linux", "win32"]
 COMMANDS = [
     ["/usr/local/bin/linq-mcp"],
@@ -30,7 +44,11 @@ COMMANDS = [
 
 
 def snippets(client: str, command: list[str], platform: str) -> list[str]:
-    return [step.snippet for step in CLIENTS[client].steps(command, platform)]
+    return [step.snippet for step in CLIENTS[client].steps(Server(command, ENV), platform)]
+
+
+def rendered(*clients: Client, command: list[str] | None = None, platform: str = "linux") -> str:
+    return render(clients or list(CLIENTS.values()), Server(command or ["/x/linq-mcp"], ENV), platform=platform)
 
 
 def started(server: dict[str, Any]) -> list[str]:
@@ -44,7 +62,7 @@ def test_mcp_servers_json_starts_the_command(client: str, command: list[str]) ->
     config = json.loads(snippets(client, command, "linux")[-1])
     server = config["mcpServers"][SERVER_NAME]
     assert started(server) == command
-    assert server["env"] == {KEY_VARIABLE: STAND_IN}
+    assert server["env"] == {KEY_VARIABLE: KEY_STAND_IN}
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -54,7 +72,7 @@ def test_vscode_json_starts_the_command(command: list[str]) -> None:
     server = json.loads(snippet)["servers"][SERVER_NAME]
     assert server["type"] == "stdio"
     assert started(server) == command
-    assert server["env"] == {KEY_VARIABLE: STAND_IN}
+    assert server["env"] == {KEY_VARIABLE: KEY_STAND_IN}
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -62,7 +80,7 @@ def test_codex_toml_starts_the_command(command: list[str]) -> None:
     """Codex reads `mcp_servers` tables."""
     server = tomllib.loads(snippets("codex", command, "linux")[-1])["mcp_servers"][SERVER_NAME]
     assert started(server) == command
-    assert server["env"] == {KEY_VARIABLE: STAND_IN}
+    assert server["env"] == {KEY_VARIABLE: KEY_STAND_IN}
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -71,7 +89,7 @@ def test_shell_line_holds_the_command_whole(client: str, command: list[str]) -> 
     """A shell hands over the same words that were given, after `--`."""
     words = shlex.split(snippets(client, command, "linux")[0])
     assert words[words.index("--") + 1 :] == command
-    assert f"{KEY_VARIABLE}={STAND_IN}" in words
+    assert f"{KEY_VARIABLE}={KEY_STAND_IN}" in words
 
 
 @pytest.mark.parametrize("client", ["claude-code", "codex"])
@@ -95,7 +113,7 @@ def test_windows_shell_line_quotes_for_windows(command: list[str], tail: str) ->
     for client in ("claude-code", "codex"):
         line = snippets(client, command, "win32")[0]
         assert line.endswith(tail)
-        assert f'--env "{KEY_VARIABLE}={STAND_IN}"' in line
+        assert f'--env "{KEY_VARIABLE}={KEY_STAND_IN}"' in line
 
 
 @pytest.mark.parametrize(
@@ -115,13 +133,13 @@ def test_windows_shell_line_quotes_for_windows(command: list[str], tail: str) ->
 )
 def test_render_says_which_file(client: str, platform: str, file: str) -> None:
     """Each platform is told its own path."""
-    assert f" {file}" in render(client, ["/x/linq-mcp"], platform=platform)
+    assert f" {file}" in rendered(CLIENTS[client], platform=platform)
 
 
 @pytest.mark.parametrize("platform", PLATFORMS)
 def test_render_without_a_client_has_all_in_turn(platform: str) -> None:
     """Nobody has to know the names first."""
-    text = render(None, ["/x/linq-mcp"], platform=platform)
+    text = rendered(platform=platform)
     places = [text.index(f"== {client.name} ==") for client in CLIENTS.values()]
     assert len(places) == 5
     assert places == sorted(places)
@@ -130,33 +148,133 @@ def test_render_without_a_client_has_all_in_turn(platform: str) -> None:
 @pytest.mark.parametrize("client", CLIENTS)
 def test_render_has_each_snippet_word_for_word(client: str) -> None:
     """Snippets stand unindented between blank lines, ready to be copied."""
-    text = render(client, COMMANDS[1], platform="darwin")
+    text = rendered(CLIENTS[client], command=COMMANDS[1], platform="darwin")
     for snippet in snippets(client, COMMANDS[1], "darwin"):
         assert f"\n\n{snippet}\n\n" in text
 
 
 @pytest.mark.parametrize("client", CLIENTS)
 def test_render_says_when_the_key_can_be_left_out(client: str) -> None:
-    """A profile of `linq login` does without the env block."""
-    assert "After `linq login` leave out the env block" in render(client, ["/x/linq-mcp"])
+    """A profile of `linq login` makes it unnecessary."""
+    assert f"If you have run `linq login`, you can leave {KEY_VARIABLE} out" in rendered(CLIENTS[client])
 
 
-def test_render_refuses_an_unknown_client_by_name() -> None:
-    """The refusal names the clients there are."""
-    with pytest.raises(ValueError, match=r"'zed'.*claude-desktop, claude-code, cursor, vscode, codex"):
-        render("zed", ["/x/linq-mcp"])
+@pytest.mark.parametrize("client", CLIENTS)
+def test_without_variables_nothing_is_said_of_a_key(client: str) -> None:
+    """The demo account needs none, nor does a stored profile."""
+    text = render([CLIENTS[client]], Server(["/x/linq-mcp", "--demo"], {}), platform="linux")
+    assert "env" not in text.split("==")[-1]
+    assert "key" not in text
+
+
+@pytest.mark.parametrize(
+    ("name", "clients"),
+    [
+        ("cursor", ["cursor"]),
+        ("Cursor", ["cursor"]),
+        ("VS Code", ["vscode"]),
+        ("vs-code", ["vscode"]),
+        ("code", ["vscode"]),
+        ("Visual Studio Code", ["vscode"]),
+        ("claude", ["claude-desktop", "claude-code"]),
+        ("Claude", ["claude-desktop", "claude-code"]),
+        ("claude_desktop", ["claude-desktop"]),
+        ("ClaudeCode", ["claude-code"]),
+        ("Codex", ["codex"]),
+        ("zed", []),
+        ("clau", []),
+        ("?!", []),
+    ],
+)
+def test_a_client_is_found_as_people_write_it(name: str, clients: list[str]) -> None:
+    """Case, spaces and punctuation make no difference; `claude` means both."""
+    assert find_clients(name) == [CLIENTS[client] for client in clients]
+
+
+def test_the_help_lists_the_clients_there_are() -> None:
+    """The parser has its own copy of the names, in their order."""
+    assert tuple(CLIENTS) == CLIENT_NAMES
+
+
+def printed(capsys: pytest.CaptureFixture[str], *argv: str) -> tuple[int, str, str]:
+    with pytest.raises(SystemExit) as ended:
+        main(argv)
+    out, err = capsys.readouterr()
+    assert isinstance(ended.value.code, int)
+    return ended.value.code, out, err
+
+
+def test_a_client_of_two_words_needs_no_quotes(capsys: pytest.CaptureFixture[str]) -> None:
+    """As it is typed without thinking."""
+    code, out, _ = printed(capsys, "config", "VS", "Code")
+    assert code == 0
+    assert out.startswith("== VS Code ==")
+
+
+@pytest.mark.parametrize(("name", "said"), [("cusor", "did you mean cursor?"), ("zed", "choose from claude-desktop,")])
+def test_an_unknown_client_is_refused_with_those_there_are(
+    name: str, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In one line."""
+    code, out, err = printed(capsys, "config", name)
+    assert (code, out) == (2, "")
+    assert said in err
+    assert len(err.splitlines()) == 1
+
+
+@pytest.mark.parametrize("argv", [("config", "--demo", "cursor"), ("--demo", "config", "cursor")], ids=" ".join)
+def test_the_demo_account_wherever_the_option_stands(argv: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> None:
+    """Before or after the command; the entry serves it and asks for no key."""
+    _, out, _ = printed(capsys, *argv)
+    config = json.loads(out[out.index("{") :])
+    assert config["mcpServers"]["linq"]["args"][-1] == "--demo"
+    assert "env" not in config["mcpServers"]["linq"]
+
+
+BASE = {"LINQ_API_V3_BASE_URL": "https://linq.example.com/v3"}
+
+
+@pytest.mark.parametrize(
+    ("settings", "env"),
+    [
+        (load_settings({}), ENV),
+        (load_settings({KEY_VARIABLE: "a-real-key-5a1f"}), ENV),
+        (load_settings(BASE), {**ENV, "LINQ_API_V3_BASE_URL": "https://linq.example.com"}),
+        (load_settings({"LINQ_API_V3_BASE_URL": "http://ann:pw@example.com"}), ENV),
+        (Settings(key_source=KeySource.PROFILE, profile="work"), {}),
+        (Settings(key_source=KeySource.PROFILE, profile="work", profile_is_set=True), {"LINQ_PROFILE": "work"}),
+    ],
+    ids=["nothing", "a key", "base URL", "bad base URL", "the file's profile", "LINQ_PROFILE"],
+)
+def test_the_settings_in_force_are_part_of_the_entry(settings: Settings, env: dict[str, str]) -> None:
+    """A client does not see this terminal's variables; the key itself is never repeated, nor a URL that is refused."""
+    assert this_server(settings, demo=False).env == env
+    assert this_server(settings, demo=True).env == {}
+
+
+@pytest.mark.parametrize("client", ["claude-code", "codex"])
+def test_every_variable_is_an_option_of_the_shell_line(client: str) -> None:
+    """Each with its own --env, as both clients want it."""
+    server = Server(["/x/linq-mcp"], {**ENV, "LINQ_PROFILE": "my work"})
+    words = shlex.split(CLIENTS[client].steps(server, "linux")[0].snippet)
+    assert [words[index + 1] for index, word in enumerate(words) if word == "--env"] == [
+        f"{KEY_VARIABLE}={KEY_STAND_IN}",
+        "LINQ_PROFILE=my work",
+    ]
 
 
 @pytest.mark.parametrize("platform", PLATFORMS)
 def test_render_never_shows_the_real_key(platform: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """A key in the environment stays there: the text is made to be pasted and shown around."""
     monkeypatch.setenv(KEY_VARIABLE, "a-real-key-5a1f")
-    assert "a-real-key-5a1f" not in render(None, this_command(), platform=platform)
+    assert "a-real-key-5a1f" not in render(
+        list(CLIENTS.values()), this_server(load_settings(os.environ), demo=False), platform=platform
+    )
 
 
 def test_entry_leaves_out_what_is_empty() -> None:
     """No empty args, no empty env."""
-    assert entry(["/x/linq-mcp"], {}) == {"command": "/x/linq-mcp"}
+    assert entry(Server(["/x/linq-mcp"], {})) == {"command": "/x/linq-mcp"}
 
 
 def script(folder: Path) -> Path:
@@ -189,7 +307,7 @@ def test_this_command_falls_back_to_the_module(tmp_path: Path, monkeypatch: pyte
     """Without a script installed, the interpreter runs the package."""
     monkeypatch.setattr(sys, "argv", ["/lib/linq_mcp/__main__.py"])
     monkeypatch.setattr(sysconfig, "get_path", lambda name: str(tmp_path))
-    assert this_command() == [sys.executable, "-m", "linq_mcp"]
+    assert this_command() == [sys.executable, "-P", "-m", "linq_mcp"]
 
 
 class Distribution:
@@ -218,20 +336,55 @@ def test_this_command_does_not_point_into_the_cache_of_uvx(tmp_path: Path, monke
     assert this_command() == [str(uvx), "linq-mcp"]
 
 
-def test_this_command_under_uvx_from_a_folder_is_the_script(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("direct_url", "source"),
+    [
+        ('{"url": "file:///my%20folder", "dir_info": {}}', "/my folder"),
+        (
+            '{"url": "https://example.com/linq.git", "vcs_info": {"vcs": "git", "commit_id": "5a1f"}}',
+            "git+https://example.com/linq.git",
+        ),
+        (
+            '{"url": "https://example.com/l.git", "vcs_info": {"vcs": "git", "requested_revision": "v1"}}',
+            "git+https://example.com/l.git@v1",
+        ),
+        ('{"url": "https://example.com/linq.whl", "archive_info": {}}', "https://example.com/linq.whl"),
+    ],
+)
+@pytest.mark.skipif(os.name == "nt", reason="file URLs name drives there")
+def test_this_command_under_uvx_names_what_was_installed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, direct_url: str, source: str
+) -> None:
     """`uvx --from ./folder linq-mcp` must not turn into whatever the index has under that name."""
-    path, _ = under_uvx(tmp_path, monkeypatch, '{"url": "file:///folder"}')
-    assert this_command() == [str(path)]
+    _, uvx = under_uvx(tmp_path, monkeypatch, direct_url)
+    assert this_command() == [str(uvx), "--from", source, "linq-mcp"]
 
 
-def test_this_command_in_a_cache_without_the_package_is_the_script(
+def test_this_command_under_uvx_that_is_nowhere_is_still_uvx(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A bare name may work in the client; a path into the cache will not for long."""
+    _, uvx = under_uvx(tmp_path, monkeypatch, None)
+    uvx.unlink()
+    assert this_command() == ["uvx", "linq-mcp"]
+
+
+def test_this_command_does_not_point_into_the_cache_of_pipx(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`pipx run` keeps its environments for two weeks."""
+    path = script(tmp_path / "pipx" / ".cache" / "5a1f" / "bin")
+    monkeypatch.setattr(sys, "argv", [str(path), "config"])
+    monkeypatch.setattr(sys, "prefix", str(path.parent.parent))
+    monkeypatch.setattr(importlib.metadata, "distribution", lambda name: Distribution(None))
+    monkeypatch.setenv("PATH", "/nowhere")
+    assert this_command() == ["pipx", "run", "linq-mcp"]
+
+
+def test_this_command_in_a_cache_without_the_package_is_still_uvx(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A package that was never installed has no bare name for uvx to run."""
+    """A package without installation records has no source to name."""
 
     def not_installed(name: str) -> NoReturn:
         raise importlib.metadata.PackageNotFoundError(name)
 
-    path, _ = under_uvx(tmp_path, monkeypatch, None)
+    _, uvx = under_uvx(tmp_path, monkeypatch, None)
     monkeypatch.setattr(importlib.metadata, "distribution", not_installed)
-    assert this_command() == [str(path)]
+    assert this_command() == [str(uvx), "linq-mcp"]

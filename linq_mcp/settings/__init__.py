@@ -1,0 +1,202 @@
+"""The environment and `~/.linq/config.json`, read once into one frozen `Settings`.
+
+Nothing here fails: what is missing or wrong is kept as the value `Settings.problem`, so that the server starts and
+lists its tools, and each call can say what to mend. Nothing else reads the environment.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from pydantic import SecretStr
+
+from linq_mcp.settings.config_file import read_token
+from linq_mcp.settings.problems import (
+    KeyFlaw,
+    KeySource,
+    LaunchedBy,
+    NoKey,
+    SettingsProblem,
+    SettingsWarning,
+    UnusableBaseUrl,
+    UnusableKey,
+    UrlFlaw,
+    WarningKind,
+)
+
+KEY_VARIABLE = "LINQ_API_V3_API_KEY"
+BASE_URL_VARIABLE = "LINQ_API_V3_BASE_URL"
+PROFILE_VARIABLE = "LINQ_PROFILE"
+LOG_LEVEL_VARIABLE = "LINQ_MCP_LOG_LEVEL"
+HTTP_TOKEN_VARIABLE = "LINQ_MCP_HTTP_TOKEN"  # noqa: S105 - a name, no token
+# Set to `bundle` by the manifest of the desktop bundle; nobody else needs it.
+LAUNCHED_BY_VARIABLE = "LINQ_MCP_LAUNCHED_BY"
+CONFIG_FILE = "~/.linq/config.json"
+
+DEFAULT_BASE_URL = "https://api.linqapp.com/api/partner"
+LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
+# Stands in the place of a key wherever one is to be filled in.
+KEY_STAND_IN = "your key"
+
+# A desktop bundle passes an optional setting that was left empty as this literal.
+_LEFT_EMPTY = re.compile(r"\$\{user_config\.[^}]*\}")
+_UNEXPANDED = re.compile(r"\$\{[^}]*\}|\$(env:)?[A-Za-z_][A-Za-z0-9_]*|%[A-Za-z_][A-Za-z0-9_]*%")
+_STAND_IN = re.compile(r"[<\[\"'`]*your[ _-]+((linq|api|v3)[ _-]+)*(key|token)[>\]\"'`]*", re.IGNORECASE)
+# Stricter than urlsplit, which finds the host ::1 in `evil.com[::1]`.
+_AUTHORITY = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(:[0-9]*)?")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """Effective configuration.
+
+    `base_url` ends without `/v3` and without a slash. `profile` is the one that the key came from, if `key_source` is
+    `PROFILE`, and `profile_is_set` whether `LINQ_PROFILE` chose it. `problem` is what keeps every call from being
+    made, and `base_url_problem` its part that has nothing to do with a key. `http_token` is the bearer token that
+    callers of `linq-mcp http` must send when they use the server's own key; `http_token_flaw` says why the one that
+    was set can't be used.
+    """
+
+    api_key: SecretStr | None = None
+    key_source: KeySource | None = None
+    profile: str | None = None
+    profile_is_set: bool = False
+    base_url: str = DEFAULT_BASE_URL
+    base_url_is_set: bool = False
+    log_level: str = "WARNING"
+    log_level_is_set: bool = False
+    http_token: SecretStr | None = None
+    http_token_flaw: KeyFlaw | None = None
+    launched_by: LaunchedBy = LaunchedBy.CLIENT
+    problem: SettingsProblem | None = None
+    base_url_problem: UnusableBaseUrl | None = None
+    warnings: tuple[SettingsWarning, ...] = ()
+
+
+def load_settings(environ: Mapping[str, str], *, launched_by: LaunchedBy | None = None) -> Settings:
+    """Read `environ` and the config file in the home folder that it names. Never raises.
+
+    Without `launched_by` it is the client, or the bundle if `environ` says so.
+    """
+    warnings: list[SettingsWarning] = []
+    base_url = _value(environ, BASE_URL_VARIABLE, warnings)
+    base_url_flaw = None if base_url is None else _url_flaw(base_url)
+    base_url_problem = UnusableBaseUrl(base_url_flaw) if base_url_flaw else None
+    key, key_source, profile, key_problem = _find_key(environ, warnings)
+    log_level = _value(environ, LOG_LEVEL_VARIABLE, warnings)
+    http_token = environ.get(HTTP_TOKEN_VARIABLE, "").strip()
+    http_token_flaw = key_flaw(http_token) if http_token else None
+    if launched_by is None:
+        launched_by = LaunchedBy.BUNDLE if environ.get(LAUNCHED_BY_VARIABLE) == "bundle" else LaunchedBy.CLIENT
+    return Settings(
+        api_key=SecretStr(key) if key else None,
+        key_source=key_source,
+        profile=profile,
+        profile_is_set=profile is not None and _value(environ, PROFILE_VARIABLE, []) is not None,
+        base_url=DEFAULT_BASE_URL if base_url is None or base_url_flaw else _without_version(base_url),
+        base_url_is_set=base_url is not None,
+        log_level=_log_level(log_level, warnings),
+        log_level_is_set=log_level is not None,
+        http_token=SecretStr(http_token) if http_token and not http_token_flaw else None,
+        http_token_flaw=http_token_flaw,
+        launched_by=launched_by,
+        problem=base_url_problem or key_problem,
+        base_url_problem=base_url_problem,
+        warnings=tuple(warnings),
+    )
+
+
+def key_flaw(text: str) -> KeyFlaw | None:
+    """Why `text` can't be a key, and so not a header's value either; None if it can."""
+    if _STAND_IN.fullmatch(text):
+        return KeyFlaw.STAND_IN
+    if _UNEXPANDED.fullmatch(text):
+        return KeyFlaw.UNEXPANDED
+    # A backslash, too, would change once the key is part of a JSON string, and hide it from being redacted there.
+    if re.search(r"[\"'`\\]", text):
+        return KeyFlaw.QUOTES
+    return None if re.fullmatch(r"[\x21-\x7e]{1,1000}", text) else KeyFlaw.CHARACTER
+
+
+def is_key(text: str) -> bool:
+    """Whether `text` has the form of a key."""
+    return key_flaw(text) is None
+
+
+def is_loopback(base_url: str) -> bool:
+    """Whether `base_url` leads to this very machine."""
+    host = urlsplit(base_url).hostname or ""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _value(environ: Mapping[str, str], name: str, warnings: list[SettingsWarning]) -> str | None:
+    """The value of a variable; None if it is unset, blank or a placeholder."""
+    value = environ.get(name, "").strip()
+    if not value or _LEFT_EMPTY.fullmatch(value):
+        return None
+    if _UNEXPANDED.fullmatch(value):
+        warnings.append(SettingsWarning(WarningKind.PLACEHOLDER, name))
+        return None
+    return value
+
+
+def _url_flaw(value: str) -> UrlFlaw | None:
+    try:
+        url = urlsplit(value)
+        host, _ = url.hostname, url.port
+    except ValueError:
+        return UrlFlaw.NOT_A_URL
+    if url.scheme not in ("http", "https") or not host or re.search(r"[^\x21-\x7e]", value):
+        return UrlFlaw.NOT_HTTP
+    if "@" in url.netloc:
+        return UrlFlaw.USER_INFO
+    if "?" in value or "#" in value:
+        return UrlFlaw.QUERY
+    if not _AUTHORITY.fullmatch(url.netloc):
+        return UrlFlaw.NOT_HTTP
+    return UrlFlaw.PLAIN_HTTP if url.scheme == "http" and not is_loopback(value) else None
+
+
+def _without_version(base_url: str) -> str:
+    path = urlsplit(base_url).path
+    return base_url.removesuffix(path) + re.sub(r"(/+v3)*/*$", "", path)
+
+
+def _find_key(
+    environ: Mapping[str, str], warnings: list[SettingsWarning]
+) -> tuple[str | None, KeySource | None, str | None, SettingsProblem | None]:
+    """The key, its source and profile, and the problem that leaves no key to use."""
+    key = environ.get(KEY_VARIABLE, "").strip()
+    if _LEFT_EMPTY.fullmatch(key):
+        key = ""
+    flaw = key_flaw(key) if key else None
+    if key and flaw is None:
+        return key, KeySource.ENVIRONMENT, None, None
+    if flaw in (KeyFlaw.QUOTES, KeyFlaw.CHARACTER):
+        return None, None, None, UnusableKey(KeySource.ENVIRONMENT, flaw)
+    found = read_token(environ.get("HOME") or environ.get("USERPROFILE"), _value(environ, PROFILE_VARIABLE, warnings))
+    warnings += found.warnings
+    if found.token is None:
+        placeholder = UnusableKey(KeySource.ENVIRONMENT, flaw) if flaw else None
+        return None, None, None, placeholder if placeholder and found.problem == NoKey() else found.problem
+    if flaw:
+        warnings.append(SettingsWarning(WarningKind.PLACEHOLDER, KEY_VARIABLE))
+    if flaw := key_flaw(found.token):
+        return None, None, None, UnusableKey(KeySource.PROFILE, flaw, found.profile)
+    return found.token, KeySource.PROFILE, found.profile, None
+
+
+def _log_level(value: str | None, warnings: list[SettingsWarning]) -> str:
+    if value is None:
+        return "WARNING"
+    if value.upper() in LOG_LEVELS:
+        return value.upper()
+    warnings.append(SettingsWarning(WarningKind.UNKNOWN_LOG_LEVEL, LOG_LEVEL_VARIABLE))
+    return "WARNING"
