@@ -292,5 +292,5 @@ def test_serving_stdio_imports_nothing_of_the_other_commands() -> None:
     )
     modules = done.stdout.split()
     assert "linq_mcp.cli.serve" in modules
-    unwanted = ("linq_mcp.demo.", "linq_mcp.transports.http.", "linq_mcp.api.", "linq_mcp.cli.config.", "httpx.")
+    unwanted = ("linq_mcp.demo.", "linq_mcp.transports.http.", "linq_mcp.api.client.", "linq_mcp.cli.config.", "httpx.")
     assert [module for module in modules if f"{module}.".startswith(unwanted)] == []
