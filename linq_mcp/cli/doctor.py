@@ -22,7 +22,7 @@ from linq_mcp.server.client_provider import SettingsClientProvider
 from linq_mcp.server.error_messages import format_error
 from linq_mcp.server.settings_messages import describe_key_source, format_warning
 from linq_mcp.settings import Settings
-from linq_mcp.settings.problems import LaunchedBy
+from linq_mcp.settings.problems import KeySource, LaunchedBy
 from linq_mcp.tools.support.tool import CALL_SECONDS
 
 
@@ -71,7 +71,8 @@ async def _check(account: SettingsClientProvider, say: Callable[[str], None]) ->
         page = await api.list_chats(from_=None, to=None, limit=1, cursor=None, deadline=deadline)
         milliseconds.append(round((perf_counter() - started) * 1000))
     first, second = milliseconds
-    say(f"ok    {settings.base_url} answered in {first} ms, and in {second} ms over the open connection.")
+    where = "The demo account" if settings.key_source is KeySource.DEMO else settings.base_url
+    say(f"ok    {where} answered in {first} ms, and in {second} ms over the open connection.")
     say(f"ok    {_described(chat_row(page.items[0]))}" if page.items else "ok    The account has no chats yet.")
 
 

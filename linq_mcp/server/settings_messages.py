@@ -43,7 +43,7 @@ SETTINGS_HEADLINES = {
 }
 
 _KEY_FLAWS = {
-    KeyFlaw.STAND_IN: f"still contains the placeholder of an example, such as `{KEY_STAND_IN}`.",
+    KeyFlaw.STAND_IN: f"still contains a placeholder, such as `{KEY_STAND_IN}`.",
     KeyFlaw.UNEXPANDED: "contains the name of a variable ($NAME, ${NAME} or %NAME%) instead of its value.",
     KeyFlaw.QUOTES: "contains quotation marks or a backslash; enter the value without them.",
     KeyFlaw.CHARACTER: "contains a space, a line break or another character that can't be part of it.",

@@ -138,7 +138,7 @@ def test_doctor_on_the_demo_account(argv: tuple[str, ...], cli: Cli) -> None:
     ("env", "said"),
     [
         ({}, "Run `linq login`, or set LINQ_API_V3_API_KEY in this terminal"),
-        ({"LINQ_API_V3_API_KEY": "your key"}, "still contains the placeholder of an example, such as `your key`"),
+        ({"LINQ_API_V3_API_KEY": "your key"}, "still contains a placeholder, such as `your key`"),
         ({"LINQ_API_V3_API_KEY": f'"{KEY}"'}, "contains quotation marks"),
         ({"LINQ_API_V3_API_KEY": "wrong" + KEY}, "Linq did not accept the API key."),
         ({"LINQ_API_V3_BASE_URL": "http://example.com"}, "LINQ_API_V3_BASE_URL can't be used."),
