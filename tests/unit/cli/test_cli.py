@@ -223,6 +223,16 @@ def test_http_refuses_to_start_unsafely(argv: list[str], env: dict[str, str], sa
     assert len(done.err.splitlines()) == 1
 
 
+def test_http_on_a_taken_port_ends_in_one_line(cli: Cli, caplog: pytest.LogCaptureFixture) -> None:
+    """Before that, a missing setting has been named in the words of whoever runs the service."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        done = cli("http", "--key-from", "settings", "--port", str(taken.getsockname()[1]))
+    assert done.code == 1
+    assert done.err.startswith("linq-mcp http: can't listen on 127.0.0.1 port")
+    assert len(done.err.splitlines()) == 1
+    assert "every call will be refused: No Linq API key is set. Whoever runs this server has to set" in caplog.text
+
+
 def test_demo_api_refuses_a_taken_port_in_one_line(cli: Cli) -> None:
     """No traceback for what only needs another number."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
