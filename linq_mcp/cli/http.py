@@ -43,7 +43,7 @@ def run(options: Namespace) -> int:
     warn(settings.warnings)
     logger = logging.getLogger(__name__)
     if unusable := settings.problem if own_key else settings.base_url_problem:
-        logger.warning("every call will be refused: %s", format_problem(unusable, LaunchedBy.SERVICE))
+        logger.warning("every call will be refused: %s", format_problem(unusable, settings.launched_by))
     token = settings.http_token.get_secret_value() if own_key and settings.http_token else None
     if settings.http_token and not own_key:
         logger.warning(
