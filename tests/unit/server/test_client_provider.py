@@ -15,6 +15,7 @@ from linq_mcp.api.client import LinqApi
 from linq_mcp.errors import SettingsError
 from linq_mcp.server.client_provider import KEY_HEADER, HeaderClientProvider, SettingsClientProvider
 from linq_mcp.settings import Settings
+from linq_mcp.settings.problems import KeyFlaw, KeySource, NoKey, UnusableBaseUrl, UnusableKey, UrlFlaw
 
 
 def linq() -> Canned:
@@ -38,12 +39,13 @@ def is_open(api: LinqApi) -> bool:
 
 async def test_settings_are_read_until_they_are_complete() -> None:
     """A `linq login` takes effect without a restart, and nothing is read once it has."""
-    read: list[Settings] = [Settings(problem="No key."), Settings(problem="No key."), SETTINGS]
+    read: list[Settings] = [Settings(problem=NoKey()), Settings(problem=NoKey()), SETTINGS]
     left = read.copy()
     provider = SettingsClientProvider(lambda: left.pop(0), transport=linq)
-    assert provider.settings().problem == "No key."
-    with pytest.raises(SettingsError, match="No key"):
+    assert provider.settings().problem == NoKey()
+    with pytest.raises(SettingsError) as refused:
         await provider.client()
+    assert refused.value.problem == NoKey()
     api = await provider.client()
     assert await provider.client() is api
     assert provider.settings() is SETTINGS
@@ -55,7 +57,7 @@ async def test_settings_are_read_until_they_are_complete() -> None:
 
 def test_without_a_key_there_is_none_to_keep_secret() -> None:
     """And nothing is raised."""
-    assert SettingsClientProvider(lambda: Settings(problem="No key.")).key() == ""
+    assert SettingsClientProvider(lambda: Settings(problem=NoKey())).key() == ""
     assert HeaderClientProvider(Settings()).key(None) == HeaderClientProvider(Settings()).key({}) == ""
 
 
@@ -64,18 +66,38 @@ def test_without_a_key_there_is_none_to_keep_secret() -> None:
 
 async def test_the_settings_for_callers_with_their_own_keys_have_none() -> None:
     """The process's own key, if there is one, is for nobody; a problem with the base URL is everybody's."""
-    provider = HeaderClientProvider(Settings(api_key=SecretStr(KEY), base_url_problem="A bad URL."))
+    bad_url = UnusableBaseUrl(UrlFlaw.NOT_A_URL)
+    provider = HeaderClientProvider(Settings(api_key=SecretStr(KEY), base_url_problem=bad_url))
     assert provider.settings().api_key is None
-    assert provider.settings().key_source == f"the header {KEY_HEADER}"
-    with pytest.raises(SettingsError, match="A bad URL"):
+    assert provider.settings().key_source is KeySource.HEADER
+    with pytest.raises(SettingsError) as refused:
         await provider.client(caller("key-a"))
+    assert refused.value.problem == bad_url
 
 
 @pytest.mark.parametrize("headers", [None, {}, {KEY_HEADER: ""}, {KEY_HEADER: "  "}], ids=str)
 async def test_a_request_without_a_key_is_refused(headers: Any) -> None:
-    """With the name of the header to send it in."""
-    with pytest.raises(SettingsError, match=KEY_HEADER):
+    """It is the header that lacks it."""
+    with pytest.raises(SettingsError) as refused:
         await HeaderClientProvider(Settings()).client(headers)
+    assert refused.value.problem == NoKey(in_header=True)
+
+
+@pytest.mark.parametrize(
+    ("key", "flaw"),
+    [
+        ("your key", KeyFlaw.STAND_IN),
+        ("${LINQ_KEY}", KeyFlaw.UNEXPANDED),
+        (f'"{KEY}"', KeyFlaw.QUOTES),
+        (f"Bearer {KEY}", KeyFlaw.CHARACTER),
+    ],
+)
+async def test_a_request_with_something_else_than_a_key_is_refused(key: str, flaw: KeyFlaw) -> None:
+    """Before anything is sent to Linq, with the reason."""
+    with pytest.raises(SettingsError) as refused:
+        await HeaderClientProvider(Settings()).client(caller(key))
+    assert refused.value.problem == UnusableKey(KeySource.HEADER, flaw)
+    assert KEY not in str(refused.value)
 
 
 async def test_each_key_has_its_own_connections() -> None:
