@@ -35,7 +35,8 @@ def run(options: Namespace) -> int:
         allowed_origins=options.allowed_origin,
     )
     if settings.http_token_flaw:
-        print(f"linq-mcp http: {HTTP_TOKEN_VARIABLE} {describe_flaw(settings.http_token_flaw)}", file=sys.stderr)
+        flaw = describe_flaw(settings.http_token_flaw, "token")
+        print(f"linq-mcp http: {HTTP_TOKEN_VARIABLE} {flaw}", file=sys.stderr)
         return USAGE_ERROR
     if problem := refusal(config, settings, own_key=own_key):
         print(f"linq-mcp http: {problem}", file=sys.stderr)

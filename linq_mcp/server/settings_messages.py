@@ -42,12 +42,6 @@ SETTINGS_HEADLINES = {
     "base_url": f"{BASE_URL_VARIABLE} can't be used.",
 }
 
-_KEY_FLAWS = {
-    KeyFlaw.STAND_IN: f"still contains a placeholder, such as `{KEY_STAND_IN}`.",
-    KeyFlaw.UNEXPANDED: "contains the name of a variable ($NAME, ${NAME} or %NAME%) instead of its value.",
-    KeyFlaw.QUOTES: "contains quotation marks or a backslash; enter the value without them.",
-    KeyFlaw.CHARACTER: "contains a space, a line break or another character that can't be part of it.",
-}
 _URL_FLAWS = {
     UrlFlaw.NOT_A_URL: "It is not a URL.",
     UrlFlaw.NOT_HTTP: "It must be a complete http or https URL.",
@@ -191,9 +185,19 @@ def format_problem(problem: SettingsProblem, launched_by: LaunchedBy) -> str:
     return " ".join(filter(None, (SETTINGS_HEADLINES[headline], what, remedy)))
 
 
-def describe_flaw(flaw: KeyFlaw) -> str:
-    """Why a value can't be used as a key or a token, as the end of a sentence that begins with its name."""
-    return _KEY_FLAWS[flaw]
+def describe_flaw(flaw: KeyFlaw, noun: str = "key") -> str:
+    """Why a value can't be used as a key or token: the end of a sentence that begins with where it stands."""
+    match flaw:
+        case KeyFlaw.STAND_IN:
+            return f"still contains a placeholder, such as `{KEY_STAND_IN}`."
+        case KeyFlaw.UNEXPANDED:
+            return "contains the name of a variable ($NAME, ${NAME} or %NAME%) instead of its value."
+        case KeyFlaw.QUOTES:
+            return "contains quotation marks or a backslash; enter the value without them."
+        case KeyFlaw.CHARACTER:
+            return f"contains a space, a line break or another character that no {noun} has."
+        case _:
+            assert_never(flaw)
 
 
 def _flawed_key(problem: UnusableKey) -> str:
