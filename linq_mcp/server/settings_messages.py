@@ -107,15 +107,17 @@ _REMEDIES = {
         after_chmod="run this command again",
     ),
     LaunchedBy.SERVICE: _Remedies(
-        give_key=f"Whoever runs this server has to set {KEY_VARIABLE} in the service's environment and restart it.",
+        give_key=(
+            f"Whoever runs this server has to set {KEY_VARIABLE} in the service's environment and restart the server."
+        ),
         replace_key=(
             f"Whoever runs this server has to set {KEY_VARIABLE} to a valid key in the service's environment and "
-            "restart it."
+            "restart the server."
         ),
-        log_in_again="Whoever runs this server has to run `linq login` as the service's user and restart it.",
+        log_in_again="Whoever runs this server has to run `linq login` as the service's user and restart the server.",
         correct_base_url=(
             f"Whoever runs this server has to correct it, or unset it to use {DEFAULT_BASE_URL}, in the service's "
-            "environment and restart it."
+            "environment and restart the server."
         ),
         after_chmod="call again",
     ),
