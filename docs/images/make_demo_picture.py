@@ -21,7 +21,7 @@ from linq_mcp.cli.demo import tour
 PICTURE = Path(__file__).with_name("demo.svg")
 COLUMNS = 80
 # The picture ends at the last blank line that leaves it no longer than this.
-MOST_LINES = 44
+MOST_LINES = 36
 CELL, LINE, MARGIN, BAR = 8.4, 18, 16, 32
 FONTS = "ui-monospace, SFMono-Regular, Menlo, Consolas, DejaVu Sans Mono, monospace"
 DOTS = ("#f87171", "#fbbf24", "#4ade80")
