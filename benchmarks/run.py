@@ -23,6 +23,7 @@ import anyio
 from pydantic import SecretStr
 
 HERE = Path(__file__).parent
+API = "linq_api.py"
 sys.path.insert(0, str(HERE.parent))
 
 from servers import BARE, INDENTING, KEY, NAIVE, OURS, Server, api  # noqa: E402 - beside this file
@@ -168,7 +169,7 @@ def memory(url: str, calls: int) -> Row:
 
 def summary(chats: int) -> Iterator[Row]:
     """The health of a large account, read in five calls."""
-    with api(chats) as url:
+    with api(API, str(chats)) as url:
         server = Server(OURS, url)
         server.initialize()
         server.call("summarize_chat_health", {"max_chats": 100})
@@ -207,7 +208,7 @@ def main() -> int:
     quick = parser.parse_args().quick
     turns = 3 if quick else 15
     rows: list[Row] = []
-    with api() as url:
+    with api(API) as url:
         rows += starts(url, turns)
         rows += throughput(url, turns)
         rows.append(asyncio.run(reading(url, turns)))

@@ -1,4 +1,4 @@
-"""Processes to measure: an MCP server behind plain pipes, and the API it reads."""
+"""The processes that are measured: an MCP server on plain pipes, and the API that it reads."""
 
 from __future__ import annotations
 
@@ -37,14 +37,21 @@ class Server:
         self._stdin, self._stdout = self.process.stdin, self.process.stdout
         self._ids = 0
 
-    def send(self, method: str, params: dict[str, Any] | None = None) -> None:
+    def send(self, method: str, params: dict[str, Any] | None = None) -> int:
+        """Send a request; its id."""
         self._ids += 1
         message = {"jsonrpc": "2.0", "id": self._ids, "method": method, "params": params or {}}
         self._stdin.write(json.dumps(message).encode() + b"\n")
         self._stdin.flush()
+        return self._ids
+
+    def read_line(self) -> bytes:
+        """The next line of stdout, whatever it is; empty at the end."""
+        return self._stdout.readline()
 
     def receive(self) -> bytes:
-        line = self._stdout.readline()
+        """The next line of stdout, which must be a success."""
+        line = self.read_line()
         if not line or b'"error"' in line[:60] or b'"isError":true' in line[-40:]:
             raise RuntimeError(f"the server failed: {line[:300]!r}")
         return line
@@ -61,7 +68,7 @@ class Server:
         return result
 
     def calls(self, number: int, in_flight: int, limit: int) -> float:
-        """Make `number` calls of list_chats, so many at a time; the seconds it took."""
+        """Make `number` calls of list_chats with `in_flight` open at a time; the seconds that took."""
         arguments = {"name": "list_chats", "arguments": {"limit": limit}}
         started = perf_counter()
         for _ in range(in_flight):
@@ -74,11 +81,22 @@ class Server:
 
     def memory(self) -> float:
         """Resident memory in MiB (Linux)."""
+        return self._status("VmRSS")
+
+    def peak_memory(self) -> float:
+        """The highest resident memory so far, in MiB (Linux)."""
+        return self._status("VmHWM")
+
+    def _status(self, field: str) -> float:
         status = Path(f"/proc/{self.process.pid}/status").read_text(encoding="utf-8")
-        return int(status.split("VmRSS:")[1].split()[0]) / 1024
+        return int(status.split(f"{field}:")[1].split()[0]) / 1024
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.wait(20)
 
     def end(self) -> float:
-        """Close stdin and wait; the seconds it took to leave."""
+        """Close stdin and wait; the seconds until the process was gone."""
         started = perf_counter()
         self._stdin.close()
         self.process.wait(20)
@@ -87,9 +105,9 @@ class Server:
 
 
 @contextmanager
-def api(chats: int = 0) -> Iterator[str]:
-    """The measuring API in a process of its own: its base URL."""
-    command = [sys.executable, str(HERE / "linq_api.py"), *([str(chats)] if chats else [])]
+def api(program: str, *arguments: str) -> Iterator[str]:
+    """One of the measuring APIs in a process of its own: its base URL."""
+    command = [sys.executable, str(HERE / program), *arguments]
     env = {"PYTHONPATH": os.pathsep.join((str(HERE.parent), str(HERE.parent / "tests")))}
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=env) as process:
         try:
