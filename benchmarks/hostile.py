@@ -1,8 +1,9 @@
 """Every tool against the worst answers Linq could give: `python benchmarks/hostile.py` prints what each costs.
 
 Each call runs in a server process of its own over stdio, with a ping every 100 ms. What counts is how long the slowest
-ping took, which is how long the server was deaf to everybody else, and the highest memory of the process. Ends with 1
-when a goal is missed. `--tool` and `--kind` choose some of them; `--write` puts the table into `benchmarks/RESULTS.md`.
+ping took, which is how long the server was deaf to everybody else, and the highest memory of the process. On a busy
+machine look at the CPU time of the call instead: on an idle one, no ping can take longer. Ends with 1 when a goal is
+missed. `--tool` and `--kind` choose some of them; `--write` puts the table into `benchmarks/RESULTS.md`.
 """
 
 from __future__ import annotations
@@ -45,9 +46,10 @@ HERE = Path(__file__).parent
 
 @dataclass(frozen=True)
 class Cost:
-    """What one call did to the server: the slowest ping, the peak of its memory, its duration and its outcome."""
+    """What one call did to the server: slowest ping, CPU time, peak of its memory, duration and outcome."""
 
     ping: float
+    cpu: float
     mib: float
     seconds: float
     outcome: str
@@ -64,7 +66,7 @@ def measured(base: str, kind: str, tool: str) -> Cost:
 
     reader = threading.Thread(target=read, daemon=True)
     reader.start()
-    started = perf_counter()
+    started, cpu = perf_counter(), server.cpu_seconds()
     call = server.send("tools/call", {"name": tool, "arguments": CALLS[tool]})
     pings: dict[int, float] = {}
     slowest, seconds, outcome = 0.0, 0.0, ""
@@ -87,7 +89,8 @@ def measured(base: str, kind: str, tool: str) -> Cost:
                 break
     now = perf_counter()
     slowest = max([slowest, *(now - sent for sent in pings.values())])
-    cost = Cost(slowest, server.peak_memory(), seconds or now - started, outcome or "no answer")
+    cpu = server.cpu_seconds() - cpu
+    cost = Cost(slowest, cpu, server.peak_memory(), seconds or now - started, outcome or "no answer")
     server.kill()
     reader.join()
     return cost
@@ -102,8 +105,10 @@ def outcome_of(line: bytes) -> str:
 
 
 def cell(costs: list[Cost]) -> str:
-    ping, mib = median(cost.ping for cost in costs), median(cost.mib for cost in costs)
-    told = f"{ping * 1000:,.0f} ms, {mib:.0f} MiB"
+    ping, cpu, mib = (
+        median(values) for values in zip(*((cost.ping, cost.cpu, cost.mib) for cost in costs), strict=True)
+    )
+    told = f"{ping:.2f} s, {cpu:.2f} s, {mib:.0f} MiB"
     return told if ping <= MOST_SECONDS and mib <= MOST_MIB else f"**{told}**"
 
 
@@ -130,7 +135,7 @@ def main() -> int:
             for tool in asked.tool or CALLS:
                 runs = costs[kind][tool] = [measured(base, kind, tool) for _ in range(asked.turns)]
                 last = runs[-1]
-                print(f"{kind:16} {tool:22} {cell(runs):24} {last.seconds:6.1f} s  {last.outcome}", flush=True)
+                print(f"{kind:16} {tool:22} {cell(runs):26} {last.seconds:6.1f} s  {last.outcome}", flush=True)
                 if cell(runs).startswith("**"):
                     missed.append(f"{kind} {tool}")
     print(f"\n{table(costs)}\n")
@@ -145,10 +150,11 @@ def main() -> int:
 def section(costs: dict[str, dict[str, list[Cost]]], turns: int) -> str:
     return (
         "## Hostile answers\n\n"
-        f"`python benchmarks/hostile.py --turns {turns} --write`: how long the slowest ping took during one call, and "
-        "the highest memory\nof the process. Goals: at most "
-        f"{MOST_SECONDS:.0f} s and {MOST_MIB} MiB; bold where one is missed.\n"
-        f"Medians of {turns}, at a load average of {os.getloadavg()[0]:.1f} when it ended.\n\n{table(costs)}\n"
+        f"`python benchmarks/hostile.py --turns {turns} --write`: how long the slowest ping took during one call, the "
+        "call's CPU\ntime, and the highest memory of the process. Goals: no ping over "
+        f"{MOST_SECONDS:.0f} s, under {MOST_MIB} MiB; bold where one is missed.\n"
+        f"Medians of {turns}, at a load average of {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores. Where the load is "
+        "higher than the cores, pings wait\nfor the machine as well: the CPU time bounds what they take on an idle one.\n\n{table(costs)}\n"
     )
 
 

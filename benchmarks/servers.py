@@ -87,6 +87,11 @@ class Server:
         """The highest resident memory so far, in MiB (Linux)."""
         return self._status("VmHWM")
 
+    def cpu_seconds(self) -> float:
+        """CPU time used so far, of all threads (Linux)."""
+        fields = Path(f"/proc/{self.process.pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
     def _status(self, field: str) -> float:
         status = Path(f"/proc/{self.process.pid}/status").read_text(encoding="utf-8")
         return int(status.split(f"{field}:")[1].split()[0]) / 1024
