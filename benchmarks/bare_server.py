@@ -1,4 +1,4 @@
-"""The least an MCP server can be with the same SDK: what any start costs, whatever the server does."""
+"""The smallest MCP server that the SDK allows, which shows what starting costs whatever the server does."""
 
 from __future__ import annotations
 

@@ -16,13 +16,13 @@ import re
 import sys
 import threading
 from dataclasses import dataclass
-from pathlib import Path
 from statistics import median
 from time import perf_counter
 from typing import Any
 from urllib.parse import quote
 
 from hostile_api import CHAT_ID, KINDS
+from results import write_results
 from servers import OURS, Server, api
 
 MOST_SECONDS = 1.0
@@ -40,8 +40,6 @@ CALLS: dict[str, dict[str, Any]] = {
     "get_chat": {"chat_id": CHAT_ID},
     "list_phone_numbers": {},
 }
-MARK = "<!-- hostile -->"
-HERE = Path(__file__).parent
 
 
 @dataclass(frozen=True)
@@ -141,21 +139,24 @@ def main() -> int:
     print(f"\n{table(costs)}\n")
     print(json.dumps({"missed": missed, "load": os.getloadavg()[0]}))
     if asked.write:
-        results = HERE / "RESULTS.md"
-        before = results.read_text(encoding="utf-8").split(MARK)[0].rstrip()
-        results.write_text(f"{before}\n\n{MARK}\n{section(costs, asked.turns)}", encoding="utf-8")
+        write_results(hostile=section(costs, asked.turns))
     return 1 if missed else 0
 
 
+SECTION = """## Hostile answers
+
+`python benchmarks/hostile.py --turns {turns} --write`: how long the slowest ping took during one call, the CPU time
+of that call, and the highest memory of the process. Goals: no ping over {seconds:.0f} s, under {mib} MiB; bold where
+one is missed. Medians of {turns}, at a load average of {load:.1f} on {cores} cores. Where the load is higher than the
+number of cores, pings wait for the machine as well; the CPU time says what they take at most on an idle one.
+
+{table}
+"""
+
+
 def section(costs: dict[str, dict[str, list[Cost]]], turns: int) -> str:
-    return (
-        "## Hostile answers\n\n"
-        f"`python benchmarks/hostile.py --turns {turns} --write`: how long the slowest ping took during one call, the "
-        "call's CPU\ntime, and the highest memory of the process. Goals: no ping over "
-        f"{MOST_SECONDS:.0f} s, under {MOST_MIB} MiB; bold where one is missed.\n"
-        f"Medians of {turns}, at a load average of {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores. Where the load is "
-        "higher than the cores, pings wait\nfor the machine as well: the CPU time bounds what they take on an idle one.\n\n{table(costs)}\n"
-    )
+    load, cores = os.getloadavg()[0], os.cpu_count()
+    return SECTION.format(turns=turns, seconds=MOST_SECONDS, mib=MOST_MIB, load=load, cores=cores, table=table(costs))
 
 
 if __name__ == "__main__":

@@ -69,7 +69,7 @@ GZIPPED = "gzipped members"
 HALF = ',"unread":"\\ud83d"'
 KINDS = [
     *("ordinary", *TEXTS, "rows", "empty rows", "empty members", GZIPPED, "spread members", "reactions"),
-    *("unknown members", "number", "nesting"),
+    *("unknown members", "most members", "number", "nesting"),
 ]
 ROWS: dict[str, Callable[[int, str], Row]] = {"chats": chat, "messages": message, "phone_numbers": phone_number}
 
@@ -101,6 +101,11 @@ def with_unknown_members(row: Row) -> str:
     return f"{json.dumps(row)[:-1]},{members}}}"
 
 
+def with_most_members(row: Row, count: int) -> str:
+    """`row` with `count` empty objects and eight values for each: 48,000 in all are just within an answer's limits."""
+    return f'{with_list(row, empty_objects(3 * count))[:-1]},"unread":[{",".join(["0"] * (8 * count))}]}}'
+
+
 def page(kind: str, endpoint: str, cursor: str) -> str:
     """The body for a list."""
     row = ROWS[endpoint](1, "Hello")
@@ -119,6 +124,8 @@ def page(kind: str, endpoint: str, cursor: str) -> str:
             rows = f"[{with_list(row, REACTIONS)}]"
         case "unknown members":
             rows = f"[{with_unknown_members(row)}]"
+        case "most members":
+            rows = f"[{','.join([with_most_members(row, 480)] * 100)}]"
         case "number":
             rows, cursor = json.dumps([row]), "9" * SIZE
         case "nesting":
@@ -142,6 +149,8 @@ def one(kind: str, endpoint: str) -> str:
             return with_list(row, REACTIONS)
         case "unknown members":
             return with_unknown_members(row)
+        case "most members":
+            return with_most_members(row, 48_000)
         case "number":
             return f'{json.dumps(row)[:-1]},"size_bytes":{"9" * SIZE}}}'
         case "nesting":

@@ -1,7 +1,7 @@
-"""Linq's API for measuring: canned pages of 20 and 100 chats, or an account of any size, on a loopback port.
+"""A stand-in for Linq's API on a loopback port: canned pages of 20 and 100 chats, or an account of any size.
 
-A server of its own that does next to nothing, in a process of its own, so that what is measured is the client's side.
-Prints its base URL and serves until it is ended.
+It does next to nothing and runs in its own process, so that only the client's side is measured. Prints its base URL and
+serves until it is terminated.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ def canned() -> dict[int, bytes]:
 
 
 def account(chats: int) -> list[bytes]:
-    """An account in pages of 100, each a whole response; its cursors count pages."""
+    """An account in pages of 100, each a whole response; a cursor is the number of a page."""
     from helpers.generated_account import generated_account  # noqa: PLC0415 - only this mode needs the package
 
     made = generated_account(chats).chats

@@ -1,6 +1,6 @@
-"""What a server over Linq's API is at first: the tool fetches a page and returns Linq's JSON as text.
+"""The first server anyone writes over Linq's API: its tool fetches a page and returns Linq's JSON as text.
 
-As it came; with the argument `indent` parsed and written again, as many servers do.
+The JSON is passed on unread or, with the argument `indent`, parsed and written again with indents, as many servers do.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""All figures in one run: `python benchmarks/run.py` prints a table and writes it to `benchmarks/RESULTS.md`.
+"""Speed, size and memory in one run: `python benchmarks/run.py` prints a table and writes it to `RESULTS.md`.
 
-What is compared runs by turns, so that a noisy machine disturbs both sides alike; medians and ratios count, no
-absolute time. Ends with 1 when a goal is missed. `--quick` takes fewer turns and writes nothing.
+Both sides of a comparison take turns, so that a noisy machine slows both; medians and ratios count, absolute times
+don't. Ends with 1 when a goal is missed. `--quick` takes fewer turns and writes nothing.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ HERE = Path(__file__).parent
 API = "linq_api.py"
 sys.path.insert(0, str(HERE.parent))
 
+from results import write_results  # noqa: E402 - beside this file
 from servers import BARE, INDENTING, KEY, NAIVE, OURS, Server, api  # noqa: E402 - beside this file
 
 from linq_mcp.api.client import LinqApi  # noqa: E402 - of this checkout
@@ -35,7 +36,7 @@ from linq_mcp.settings import Settings  # noqa: E402
 
 @dataclass(frozen=True)
 class Row:
-    """A line of the table: what was measured, ours, the other's, and the goal if there is one."""
+    """A row of the table: what was measured, our figure, the other side's, and the goal if there is one."""
 
     what: str
     ours: str
@@ -46,14 +47,14 @@ class Row:
 
 
 def compared(what: str, ours: list[float], other: list[float], unit: str, *, most: float) -> Row:
-    """Two series of the same turns; `most` is the highest ratio of the medians that reaches the goal."""
+    """Two series measured in turns; the goal is a median ratio of at most `most`."""
     mine, theirs = median(ours), median(other)
     ratio = median(one / two for one, two in zip(ours, other, strict=True))
     return Row(what, f"{mine:.1f} {unit}", f"{theirs:.1f} {unit}", f"{ratio:.2f}", f"at most {most:.2f}", ratio <= most)
 
 
 def starts(url: str, turns: int) -> Iterator[Row]:
-    """Spawn to `initialize`, to the first result, and from the end of input to the end of the process."""
+    """From spawn to `initialize` and to the first result, and from the end of input to the end of the process."""
     seconds: dict[str, list[float]] = {name: [] for name in ("ours", "bare", "ours first", "bare first", "exit")}
     for turn in range(turns + 1):
         for name, command in (("ours", OURS), ("bare", BARE)):
@@ -71,7 +72,11 @@ def starts(url: str, turns: int) -> Iterator[Row]:
                     seconds["exit"].append(left * 1000)
     yield compared("spawn to `initialize`, against a bare server", seconds["ours"], seconds["bare"], "ms", most=1.10)
     first = compared(
-        "spawn to the first result (theirs is a constant)", seconds["ours first"], seconds["bare first"], "ms", most=2
+        "spawn to the first result (the bare server's is a constant)",
+        seconds["ours first"],
+        seconds["bare first"],
+        "ms",
+        most=2,
     )
     yield Row(first.what, first.ours, first.other, first.ratio)
     leaves = median(seconds["exit"])
@@ -81,8 +86,8 @@ def starts(url: str, turns: int) -> Iterator[Row]:
 def throughput(url: str, turns: int) -> Iterator[Row]:
     """Calls per second against two naive servers.
 
-    The goals hold against the one that parses Linq's JSON and writes it again with indents, as most do. The other
-    passes on the bytes as they came, with which no server that reads them keeps up at some size; it stands beside.
+    The goals are set against the one that parses Linq's JSON and writes it again with indents, as most servers do. The
+    other passes the bytes on unread; no server that reads them can keep up with that, so it is shown for comparison.
     """
     servers = {name: Server(command, url) for name, command in (("ours", OURS), ("raw", NAIVE), ("indent", INDENTING))}
     for server in servers.values():
@@ -96,11 +101,11 @@ def throughput(url: str, turns: int) -> Iterator[Row]:
                 for name, server in servers.items():
                     rates[name].append(number / server.calls(number, in_flight, limit))
             ours = median(rates["ours"])
-            for name, told in (("raw", "JSON as it came"), ("indent", "JSON with indents")):
+            for name, passed_on in (("raw", "JSON passed on unread"), ("indent", "JSON with indents")):
                 ratio = median(mine / theirs for mine, theirs in zip(rates["ours"], rates[name], strict=True))
                 held = name == "indent"
                 yield Row(
-                    f"calls per second, limit {limit}, {in_flight} in flight, against {told}",
+                    f"calls per second, limit {limit}, {in_flight} in flight, against {passed_on}",
                     f"{ours:.0f}",
                     f"{median(rates[name]):.0f}",
                     f"{ratio:.2f}",
@@ -112,7 +117,7 @@ def throughput(url: str, turns: int) -> Iterator[Row]:
 
 
 async def reading(url: str, turns: int) -> Row:
-    """CPU of this process per page of 100: request, answer, and everything to the rows, against linq-python."""
+    """CPU time per page of 100 chats, from the request to finished rows, against linq-python without any rows."""
     os.environ["LINQ_BASE_URL"] = url
     from linq import AsyncLinqAPIV3  # noqa: PLC0415 - 0.6 s, for this measure alone
 
@@ -138,7 +143,7 @@ async def reading(url: str, turns: int) -> Row:
 
 
 def sizes(url: str) -> Iterator[Row]:
-    """Bytes per chat that a model reads, against Linq's JSON."""
+    """Bytes that a model reads per chat, against Linq's JSON."""
     server = Server(OURS, url)
     server.initialize()
     for limit in (20, 100):
@@ -155,7 +160,7 @@ def sizes(url: str) -> Iterator[Row]:
 
 
 def memory(url: str, calls: int) -> Row:
-    """Growth of the process over many calls, after some to warm up."""
+    """How much the process grows over many calls, after 1,000 to warm up."""
     server = Server(OURS, url)
     server.initialize()
     server.calls(1000, 8, 100)
@@ -163,12 +168,12 @@ def memory(url: str, calls: int) -> Row:
     server.calls(calls, 8, 100)
     grown = server.memory() - before
     server.end()
-    told = f"memory after {calls:,} calls more ({before:.0f} MiB before)"
-    return Row(told, f"{grown:+.1f} MiB", "", "", "under 5 MiB", grown < 5)
+    what = f"memory grown over {calls:,} calls ({before:.0f} MiB before)"
+    return Row(what, f"{grown:+.1f} MiB", "", "", "under 5 MiB", grown < 5)
 
 
 def summary(chats: int) -> Iterator[Row]:
-    """The health of a large account, read in five calls."""
+    """The health of a large account, summarized in five calls."""
     with api(API, str(chats)) as url:
         server = Server(OURS, url)
         server.initialize()
@@ -190,7 +195,7 @@ def summary(chats: int) -> Iterator[Row]:
     yield Row(
         f"summary of {chats:,} chats, resumed to {calls} calls", f"{seconds:.1f} s", "", "", "each chat once", whole
     )
-    yield Row("memory grown by it", f"{most:+.1f} MiB", "", "", "under 20 MiB", most < 20)
+    yield Row("memory grown by that summary", f"{most:+.1f} MiB", "", "", "under 20 MiB", most < 20)
 
 
 def table(rows: list[Row]) -> str:
@@ -221,10 +226,8 @@ def main() -> int:
     )
     print(f"{machine}\n\n{table(rows)}")
     if not quick:
-        head = (
-            f"# Results\n\n`python benchmarks/run.py` on {machine}.\nWhat is compared ran by turns; medians of {turns}."
-        )
-        (HERE / "RESULTS.md").write_text(f"{head}\n\n{table(rows)}\n", encoding="utf-8")
+        head = f"# Results\n\n`python benchmarks/run.py` on {machine}.\nBoth sides took turns; medians of {turns}."
+        write_results(figures=f"{head}\n\n{table(rows)}\n")
     missed = [row.what for row in rows if row.reached is False]
     print(json.dumps({"missed": missed}))
     return 1 if missed else 0
