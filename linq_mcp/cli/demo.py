@@ -1,90 +1,113 @@
 """`linq-mcp demo`: the newcomer's first minute.
 
-Starts the real server on the demo account as a subprocess, connects to it as any client would, and prints what a
-client gets: the tools as listed, the pages as they come, a table of chats, and one answer to the letter.
+Starts the real server on the demo account as a subprocess, connects to it as any client would, and prints what an
+assistant learns from it: first the answers to a few questions, then the tools, then one answer to the letter.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import sys
 import textwrap
 from collections.abc import Iterable, Mapping
-from time import perf_counter
 from typing import Any, TextIO
 
 from mcp import types
 from mcp.client.client import Client
 from mcp.client.stdio import StdioServerParameters
 
-SERVER = StdioServerParameters(command=sys.executable, args=["-P", "-m", "linq_mcp", "--demo"])
-_PAGE = 100
-# The demo account has far fewer pages; should paging ever not end, the tour still does.
-_MOST_PAGES = 20
-_ROWS = 12
+# Without `-P` a folder named linq_mcp in the current directory would be taken for the package.
+SERVER = StdioServerParameters(
+    command=sys.executable,
+    args=["-P", "-m", "linq_mcp", "--demo"],
+    env={name: value for name, value in os.environ.items() if name == "PYTHONPATH"},
+)
+_WIDTH = 80
 _BAR = 40
 _COLOURS = {"HEALTHY": "32", "AT_RISK": "33", "CRITICAL": "31", "OPTED_OUT": "35"}
-# Told apart without colour, too; the worst comes first.
+# They differ without colour, too; the worst comes first.
 _MARKS = {"CRITICAL": "#", "AT_RISK": "+", "OPTED_OUT": "x", "HEALTHY": "-"}
+_NO_TROUBLE = {"HEALTHY", "UNREPORTED"}
+
+Json = Mapping[str, Any]
 
 
 async def tour(out: TextIO, *, colour: bool) -> None:
     """Print the tour to `out`. Raises what the client raises when the server does not come up."""
     show = _Printer(out, colour=colour)
-    started = perf_counter()
     async with Client(SERVER, read_timeout_seconds=30) as client:
-        tools = (await client.list_tools()).tools
-        show.heading(f"A client connected in {perf_counter() - started:.1f} s and was shown {_counted(tools, 'tool')}")
-        for tool in tools:
-            show.tool(tool)
-        show.heading("How healthy is the account, line by line? summarize_chat_health {}")
-        show.lines(json.loads(_text(await client.call_tool("summarize_chat_health", {}))))
-        show.heading("It pages through the chats")
-        chats = [chat async for page in _pages(client, show) for chat in page["chats"]]
-        show.heading(f"The {min(_ROWS, len(chats))} most recently active of {len(chats)} chats")
-        show.chats(chats[:_ROWS])
-        show.heading("One answer to the letter, as the assistant reads it")
-        show.line(_text(await _call(client, {"limit": 2})))
-    show.heading("Next: `linq-mcp config` registers it in your client, `linq-mcp doctor` checks your key")
+        for section in (_health, _conversation, _search, _tools, _answer):
+            await section(client, show)
+    show.heading("Next")
+    show.line("  linq-mcp config --demo   how to register this demo in your assistant")
+    show.line("  linq-mcp doctor          whether your own Linq key works")
 
 
-async def _pages(client: Client, show: _Printer) -> Any:
-    arguments: dict[str, Any] = {"limit": _PAGE}
-    for _ in range(_MOST_PAGES):
-        started = perf_counter()
-        answer = await _call(client, arguments)
-        seconds = perf_counter() - started
-        page = json.loads(_text(answer))
-        show.line(
-            f"  list_chats {json.dumps(arguments)}: {_counted(page['chats'], 'chat')}, "
-            f"{len(_text(answer).encode()):,} bytes, {seconds * 1000:.0f} ms, "
-            + (f"next_cursor {page['next_cursor']}" if page["has_more"] else "the last page")
-        )
-        yield page
-        if not page["has_more"]:
-            return
-        arguments = {"limit": _PAGE, "cursor": page["next_cursor"]}
+async def _health(client: Client, show: _Printer) -> None:
+    summary = await _call(client, show, "Which chats are in trouble?", "summarize_chat_health", {})
+    rows = summary["lines"]
+    troubled = sum(
+        count for row in rows for status, count in row.get("health", {}).items() if status not in _NO_TROUBLE
+    )
+    show.line(f"  {troubled} of {sum(row['chats'] for row in rows)} chats need attention:")
+    show.health(rows)
 
 
-async def _call(client: Client, arguments: Mapping[str, Any]) -> types.CallToolResult:
-    return await client.call_tool("list_chats", dict(arguments))
+async def _conversation(client: Client, show: _Printer) -> None:
+    question = "What do the Maple Street buyers talk about?"
+    found = await _call(client, show, question, "find_chats", {"text": "maple street"})
+    chat_id = found["chats"][0]["id"]
+    page = await _call(client, show, None, "list_messages", {"chat_id": chat_id, "limit": 6})
+    show.transcript(page["messages"])
+
+
+async def _search(client: Client, show: _Printer) -> None:
+    question = "Did anybody ask for a refund in the group for holiday orders?"
+    found = await _call(client, show, question, "find_chats", {"text": "holiday orders"})
+    chat_id = found["chats"][0]["id"]
+    page = await _call(client, show, None, "find_messages", {"chat_id": chat_id, "text": "refund"})
+    show.transcript(page["messages"])
+
+
+async def _tools(client: Client, show: _Printer) -> None:
+    tools = (await client.list_tools()).tools
+    show.heading(f"The {len(tools)} tools that an assistant is shown")
+    for tool in tools:
+        first, *_ = (tool.description or "").partition(". ")
+        show.entry(tool.name, first)
+
+
+async def _answer(client: Client, show: _Printer) -> None:
+    arguments = {"limit": 2}
+    show.heading("One answer to the letter, as the assistant reads it")
+    show.call("list_chats", arguments)
+    show.verbatim(_text(await client.call_tool("list_chats", arguments)))
+
+
+async def _call(
+    client: Client, show: _Printer, question: str | None, tool: str, arguments: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Show the question, if it is a new one, and the call, and give the answer."""
+    if question:
+        show.heading(question)
+    show.call(tool, arguments)
+    answer: dict[str, Any] = json.loads(_text(await client.call_tool(tool, dict(arguments))))
+    return answer
 
 
 def _text(answer: types.CallToolResult) -> str:
     return "".join(block.text for block in answer.content if isinstance(block, types.TextContent))
 
 
-def _counted(things: Iterable[Any], name: str) -> str:
-    count = len(list(things))
-    return f"{count} {name}" if count == 1 else f"{count} {name}s"
-
-
 class _Printer:
+    """Writes lines of at most 80 columns, fewer where the terminal is narrower."""
+
     def __init__(self, out: TextIO, *, colour: bool) -> None:
         self._out = out
         self._colour = colour
-        self._width = min(shutil.get_terminal_size((100, 24)).columns, 140)
+        self._width = min(shutil.get_terminal_size((_WIDTH, 24)).columns, _WIDTH)
 
     def line(self, text: str = "") -> None:
         print(text, file=self._out, flush=True)
@@ -93,39 +116,47 @@ class _Printer:
         self.line()
         self.line(self._painted(text, "1"))
 
-    def tool(self, tool: types.Tool) -> None:
-        arguments = ", ".join(tool.input_schema.get("properties", {}))
-        self.line(f"  {self._painted(tool.name, '36')} {{{arguments}}}")
-        first, *_ = (tool.description or "").partition(". ")
-        for line in textwrap.wrap(first, self._width - 4):
-            self.line(f"    {line}")
+    def call(self, tool: str, arguments: Mapping[str, Any]) -> None:
+        for line in self._wrapped(f"{tool} {json.dumps(arguments)}", "  > ", "    "):
+            self.line(self._painted(line, "2"))
 
-    def lines(self, summary: Mapping[str, Any]) -> None:
-        """A row for each line, with a bar of its chats by status."""
-        most = max((row["chats"] for row in summary["lines"]), default=0) or 1
-        self.line(
-            "  " + ", ".join(f"{self._painted(mark, _COLOURS[status])} {status}" for status, mark in _MARKS.items())
-        )
-        for row in summary["lines"]:
+    def entry(self, name: str, text: str) -> None:
+        self.line(f"  {self._painted(name, '36')}")
+        for line in self._wrapped(text, "    ", "    "):
+            self.line(line)
+
+    def health(self, rows: Iterable[Json]) -> None:
+        """Print a bar for each line, its chats by status."""
+        rows = list(rows)
+        legend = "   ".join(f"{self._painted(mark, _COLOURS[status])} {status}" for status, mark in _MARKS.items())
+        self.line(f"  {'':<23} {legend}")
+        most = max((row["chats"] for row in rows), default=0) or 1
+        for row in rows:
             counts = row.get("health", {})
             lengths = {status: round(_BAR * counts[status] / most) or 1 for status in _MARKS if status in counts}
-            bar = "".join(
-                self._painted(_MARKS[status] * length, _COLOURS[status]) for status, length in lengths.items()
-            )
-            told = ", ".join(f"{count} {status}" for status, count in sorted(counts.items(), key=lambda item: -item[1]))
+            bar = "".join(self._painted(_MARKS[status] * size, _COLOURS[status]) for status, size in lengths.items())
             line, reputation = row.get("line", "no line"), row.get("reputation", "")
-            self.line(f"  {line:<13} {reputation:<9} {row['chats']:>4} chats  {bar}")
-            self.line(f"  {'':<35} {told}")
+            self.line(f"  {line:<13} {reputation:<9} {bar} {row['chats']}")
+            by_count = sorted(counts.items(), key=lambda item: -item[1])
+            self.line(f"    {', '.join(f'{count} {status}' for status, count in by_count)}")
 
-    def chats(self, chats: Iterable[Mapping[str, Any]]) -> None:
-        self.line(f"  {'health':<10} {'last activity':<21} {'line':<13} {'service':<9} who")
-        for chat in chats:
-            health = chat.get("health_status", "")
-            painted = self._painted(f"{health:<10}", _COLOURS.get(health, "0"))
-            who = chat.get("display_name") or ", ".join(chat.get("participants", ["nobody else"]))
-            # The one column that others wrote comes last: wide characters there push nothing out of line.
-            row = f"{chat.get('updated_at', ''):<21} {chat.get('line', ''):<13} {chat.get('service', ''):<9} {who}"
-            self.line(f"  {painted} {row[: self._width - 13]}")
+    def transcript(self, messages: Iterable[Json]) -> None:
+        for message in messages:
+            files = "".join(f" [{file.get('filename', 'file')}]" for file in message.get("attachments", ()))
+            said = " ".join(f"{message.get('text', '')}{files}".split())
+            at = message.get("at", "")[5:16].replace("T", " ")
+            head = f"  {at:<11}  {message.get('sender', ''):<13}  "
+            for line in self._wrapped(said, head, " " * len(head)):
+                self.line(line)
+
+    def verbatim(self, text: str) -> None:
+        """Print a text that may not be reflowed, cut wherever a line is full."""
+        width = self._width - 2
+        for start in range(0, len(text), width):
+            self.line(f"  {text[start : start + width]}")
+
+    def _wrapped(self, text: str, first: str, rest: str) -> list[str]:
+        return textwrap.wrap(text, self._width, initial_indent=first, subsequent_indent=rest)
 
     def _painted(self, text: str, code: str) -> str:
         return f"\x1b[{code}m{text}\x1b[0m" if self._colour else text

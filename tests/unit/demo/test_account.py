@@ -13,13 +13,16 @@ from itertools import pairwise
 from pathlib import Path
 from uuid import UUID
 
+import httpx
 import pytest
 from helpers.reading_accounts import all_messages, all_parts, at, chats_where, lines_of, named, said, status
 from linq.types import Chat, Message
 from linq.types.phone_number_list_response import PhoneNumber
 from pydantic import BaseModel, ValidationError
 
+from linq_mcp.demo import in_process
 from linq_mcp.demo.account import DemoAccount, current_demo_account, demo_account
+from linq_mcp.demo.api import DEMO_BASE_URL, DEMO_KEY
 from linq_mcp.demo.contacts import demo_contacts
 from linq_mcp.demo.dialogues import OPT_OUT
 from linq_mcp.demo.lines import AGENCY_LINE, CLINIC_LINE, LINES, SHOP_LINE
@@ -106,6 +109,16 @@ def test_now_the_latest_message_is_at_most_an_hour_old() -> None:
     latest = max(at(message["created_at"]) for message in all_messages(current_demo_account()))
     age = datetime.now(UTC) - latest
     assert timedelta(0) < age < timedelta(minutes=65)
+
+
+async def test_the_demo_without_a_port_shows_the_account_as_it_stands_now() -> None:
+    """Unless it is given one: the documents' examples are of the fixed account."""
+    headers = {"Authorization": f"Bearer {DEMO_KEY}"}
+    shown = []
+    for transport in (in_process.transport(), in_process.transport(demo_account())):
+        async with httpx.AsyncClient(transport=transport, base_url=DEMO_BASE_URL, headers=headers) as http:
+            shown.append((await http.get("/v3/chats")).json()["chats"])
+    assert shown == [current_demo_account().chats[:20], demo_account().chats[:20]]
 
 
 # -- Consistent in itself -------------------------------------------------------------------------------

@@ -1,0 +1,121 @@
+"""`linq-mcp demo`: what a newcomer sees first."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from helpers.piped import SECONDS, run
+
+import linq_mcp
+from linq_mcp.cli.demo import tour
+from linq_mcp.tools import TOOLS
+
+
+@pytest.fixture(scope="module")
+def shown() -> str:
+    """What the command prints into a pipe."""
+    done = run("demo")
+    assert (done.returncode, done.stderr) == (0, "")
+    return done.stdout
+
+
+def section(shown: str, heading: str) -> list[str]:
+    """The lines after a heading, without their indentation."""
+    _, _, rest = shown.partition(f"\n{heading}")
+    return [line[2:] for line in rest.partition("\n\n")[0].splitlines()[1:]]
+
+
+def test_answers_come_first_then_the_tools_then_one_answer_to_the_letter(shown: str) -> None:
+    """Value before mechanics."""
+    headings = [line for line in shown.splitlines() if line and not line.startswith(" ")]
+    assert headings == [
+        "Which chats are in trouble?",
+        "What do the Maple Street buyers talk about?",
+        "Did anybody ask for a refund in the group for holiday orders?",
+        f"The {len(TOOLS)} tools that an assistant is shown",
+        "One answer to the letter, as the assistant reads it",
+        "Next",
+    ]
+
+
+def test_the_health_of_every_line_is_drawn(shown: str) -> None:
+    """With a mark for every status, so that it can be read without colour."""
+    lines = section(shown, "Which chats are in trouble?")
+    assert "78 of 300 chats need attention:" in lines
+    assert any(re.match(r"\+14155550142  CRITICAL  #+\++x+-+ 103$", line) for line in lines)
+
+
+def test_a_short_conversation_and_a_search_are_shown(shown: str) -> None:
+    """Who said what, with the calls that brought it."""
+    conversation = "\n".join(section(shown, "What do the Maple Street buyers talk about?"))
+    assert 'find_chats {"text": "maple street"}' in conversation
+    assert re.search(r"\d\d-\d\d \d\d:\d\d  \+1\d{10}   ", conversation)
+    assert re.search(r"\d\d-\d\d \d\d:\d\d  me   ", conversation)
+    search = "\n".join(section(shown, "Did anybody ask for a refund"))
+    assert "refund or a voucher?" in search
+
+
+def test_every_tool_is_introduced(shown: str) -> None:
+    """By its name and the first sentence of its description."""
+    lines = section(shown, f"The {len(TOOLS)} tools")
+    assert [line for line in lines if not line.startswith(" ")] == [tool.name for tool in TOOLS]
+
+
+def test_one_answer_is_shown_to_the_letter(shown: str) -> None:
+    """Its lines put together are the JSON that the assistant reads."""
+    call, *lines = section(shown, "One answer to the letter")
+    assert call == '> list_chats {"limit": 2}'
+    assert len(json.loads("".join(lines))["chats"]) == 2
+
+
+def test_it_fits_80_columns_and_is_plain_text_in_a_pipe(shown: str) -> None:
+    """No line is longer, no escape code is left in it."""
+    assert [line for line in shown.splitlines() if len(line) > 80] == []
+    assert "\x1b" not in shown
+
+
+async def test_colour_changes_nothing_but_the_colour(shown: str) -> None:
+    """A terminal shows the same words."""
+    out = io.StringIO()
+    await tour(out, colour=True)
+    plain = re.sub(r"\x1b\[\d+m", "", out.getvalue())
+    assert plain != out.getvalue()
+    # The account is that of now: times may differ by the hour.
+    assert re.sub(r"\d\d", "", plain) == re.sub(r"\d\d", "", shown)
+
+
+def test_it_works_from_a_folder_that_holds_a_linq_mcp(tmp_path: Path) -> None:
+    """The server that it starts is the installed one, whatever lies about."""
+    (tmp_path / "linq_mcp").mkdir()
+    (tmp_path / "linq_mcp" / "__init__.py").write_text("raise SystemExit('the wrong package')")
+    done = subprocess.run(
+        [sys.executable, "-P", "-m", "linq_mcp", "demo"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(Path(linq_mcp.__file__).parents[1])},
+        capture_output=True,
+        text=True,
+        timeout=SECONDS,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "of 300 chats" in done.stdout
+
+
+def test_it_ends_quietly_in_a_closed_pipe() -> None:
+    """`linq-mcp demo | head -1` is not answered by a traceback."""
+    done = subprocess.run(
+        f"{sys.executable} -m linq_mcp demo | head -n 1",
+        shell=True,
+        capture_output=True,
+        text=True,
+        timeout=SECONDS,
+        check=False,
+    )
+    assert "Traceback" not in done.stderr
