@@ -101,7 +101,8 @@ def converse(random: Random, plan: Plan, scripts: Sequence[Script]) -> Conversat
         sender = handles[OURS if line.speaker == OURS or not others else 1 + (line.speaker - 1) % others]
         said = [piece for piece in line.pieces if not piece.startswith("tapback:")]
         parts = [_part(random, piece, words) for piece in said]
-        unanswered = index > last_answer
+        # What we say right after them is welcome; what we say on top of that waits for their next word.
+        unanswered = index > last_answer and (index == 0 or turns[index - 1][0].speaker == OURS)
         sending = _sending(random, plan, sender, moments[index], failed=line.failed, unanswered=unanswered)
         made = message(random, conversation.chat, sender, parts, sending)
         conversation.messages.append(made)
@@ -110,9 +111,7 @@ def converse(random: Random, plan: Plan, scripts: Sequence[Script]) -> Conversat
             for piece in line.pieces
             if piece not in said
         ]
-        # A reaction of ours to their latest message would be an answer, so chance keeps to earlier ones.
-        if index < last_answer:
-            _react(random, plan, conversation.chat, made)
+        _react(random, plan, conversation.chat, made)
     return conversation
 
 
@@ -216,10 +215,10 @@ def _sending(random: Random, plan: Plan, sender: Wire, at: datetime, *, failed: 
     reads = plan.service == "iMessage"
     if reads and not plan.is_group and random.random() < _CHANCE_OF_DOWNGRADE:
         return Sending(at, "delivered", "SMS")
+    if plan.health_status == "HEALTHY" and at == plan.last_at and NOW - at < _STILL_UNDER_WAY:
+        return Sending(at, random.choice(("pending", "sent")))
     if not unanswered:
         return Sending(at, "read" if reads else "delivered")
-    if plan.health_status == "HEALTHY" and NOW - at < _STILL_UNDER_WAY:
-        return Sending(at, random.choice(("pending", "sent")))
     fates = [
         fate for fate in _UNANSWERED.get(plan.health_status, ("delivered",)) if fate != "failed" or NOW - at > _OLD
     ]
@@ -227,9 +226,12 @@ def _sending(random: Random, plan: Plan, sender: Wire, at: datetime, *, failed: 
 
 
 def _react(random: Random, plan: Plan, chat: Wire, made: Wire) -> None:
-    """Let someone else react to a message now and then, where the service can."""
+    """Let another participant react to a message now and then, where the service can.
+
+    Not we: our reaction to their latest message is an answer, and who is answered is written in the scripts.
+    """
     if plan.service != "iMessage" or random.random() > _CHANCE_OF_REACTION:
         return
-    others = [one for one in chat["handles"] if one["handle"] != made["from"]]
+    others = [one for one in chat["handles"] if one["handle"] != made["from"] and not one["is_me"]]
     if others:
         made["parts"][0]["reactions"].append(reaction(random, random.choice(others), random.choice(_TAPBACKS)))
