@@ -29,7 +29,9 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
 def _run(options: Namespace) -> int:
     match options.command:
         case "demo":
-            return _demo()
+            from linq_mcp.cli import demo
+
+            return demo.run(options)
         case "demo-api":
             from linq_mcp.cli import demo_api
 
@@ -50,21 +52,3 @@ def _run(options: Namespace) -> int:
             from linq_mcp.cli import serve
 
             return serve.run(options)
-
-
-def _demo() -> int:
-    import anyio
-
-    from linq_mcp.cli.demo import tour
-    from linq_mcp.cli.output import log_to_stderr, replace_unencodable
-
-    log_to_stderr("WARNING")
-    replace_unencodable(sys.stdout)
-    colour = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
-    try:
-        anyio.run(lambda: tour(sys.stdout, colour=colour))
-    except BaseExceptionGroup as failures:
-        if failures.subgroup(BrokenPipeError):
-            raise BrokenPipeError from None
-        raise
-    return 0

@@ -11,18 +11,23 @@ import os
 import shutil
 import sys
 import textwrap
+from argparse import Namespace
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any, TextIO
 
+import anyio
 from mcp import types
 from mcp.client.client import Client
 from mcp.client.stdio import StdioServerParameters
 
-# Without `-P` a folder named linq_mcp in the current directory would be taken for the package.
+from linq_mcp.cli.output import log_to_stderr, replace_unencodable
+
+# The very package that runs here, even where the current directory holds another folder named linq_mcp.
 SERVER = StdioServerParameters(
     command=sys.executable,
     args=["-P", "-m", "linq_mcp", "--demo"],
-    env={name: value for name, value in os.environ.items() if name == "PYTHONPATH"},
+    env={"PYTHONPATH": str(Path(__file__).parents[2])},
 )
 _WIDTH = 80
 _BAR = 40
@@ -32,6 +37,20 @@ _MARKS = {"CRITICAL": "#", "AT_RISK": "+", "OPTED_OUT": "x", "HEALTHY": "-"}
 _NO_TROUBLE = {"HEALTHY", "UNREPORTED"}
 
 Json = Mapping[str, Any]
+
+
+def run(_: Namespace) -> int:
+    """Print the tour to stdout, in colour on a terminal."""
+    log_to_stderr("WARNING")
+    replace_unencodable(sys.stdout)
+    colour = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
+    try:
+        anyio.run(lambda: tour(sys.stdout, colour=colour))
+    except BaseExceptionGroup as failures:
+        if failures.subgroup(BrokenPipeError):
+            raise BrokenPipeError from None
+        raise
+    return 0
 
 
 async def tour(out: TextIO, *, colour: bool) -> None:
