@@ -57,11 +57,18 @@ async def tour(out: TextIO, *, colour: bool) -> None:
     """Print the tour to `out`. Raises what the client raises when the server does not come up."""
     show = _Printer(out, colour=colour)
     async with Client(SERVER, read_timeout_seconds=30) as client:
-        for section in (_health, _conversation, _search, _tools, _answer):
+        for section in (_waiting, _health, _failures, _conversation, _search, _tools, _answer):
             await section(client, show)
     show.heading("Next")
     show.line("  linq-mcp config --demo   how to register this demo in your assistant")
     show.line("  linq-mcp doctor          whether your own Linq key works")
+
+
+async def _waiting(client: Client, show: _Printer) -> None:
+    arguments = {"waiting": True, "order": "longest_waiting", "limit": 5}
+    inbox = await _call(client, show, "Who waits for an answer?", "list_inbox", arguments)
+    show.line(f"  {inbox['matched']} of {inbox['scanned']} chats wait, these longest:")
+    show.transcript({**chat["last_message"], "at": chat["waiting"]["since"]} for chat in inbox["chats"])
 
 
 async def _health(client: Client, show: _Printer) -> None:
@@ -74,6 +81,12 @@ async def _health(client: Client, show: _Printer) -> None:
     show.health(rows)
 
 
+async def _failures(client: Client, show: _Printer) -> None:
+    activity = await _call(client, show, "What failed since yesterday, and on which line?", "summarize_activity", {})
+    for line in activity["lines"]:
+        show.line(f"  {line['line']:<13}  {line['failed']} of {line['sent']} messages failed")
+
+
 async def _conversation(client: Client, show: _Printer) -> None:
     question = "What do the Maple Street buyers talk about?"
     found = await _call(client, show, question, "find_chats", {"text": "maple street"})
@@ -83,11 +96,8 @@ async def _conversation(client: Client, show: _Printer) -> None:
 
 
 async def _search(client: Client, show: _Printer) -> None:
-    question = "Did anybody ask for a refund in the group for holiday orders?"
-    found = await _call(client, show, question, "find_chats", {"text": "holiday orders"})
-    chat_id = found["chats"][0]["id"]
-    page = await _call(client, show, None, "find_messages", {"chat_id": chat_id, "text": "refund"})
-    show.transcript(page["messages"])
+    found = await _call(client, show, "Who wrote of a refund this week?", "find_messages", {"text": "refund"})
+    show.transcript(found["messages"])
 
 
 async def _tools(client: Client, show: _Printer) -> None:
@@ -160,11 +170,13 @@ class _Printer:
             self.line(f"    {', '.join(f'{count} {status}' for status, count in by_count)}")
 
     def transcript(self, messages: Iterable[Json]) -> None:
+        """Print who said what: month, day and time, and who wrote, `me` for ourselves."""
         for message in messages:
             files = "".join(f" [{file.get('filename', 'file')}]" for file in message.get("attachments", ()))
             said = " ".join(f"{message.get('text', '')}{files}".split())
             at = message.get("at", "")[5:16].replace("T", " ")
-            head = f"  {at:<11}  {message.get('sender', ''):<13}  "
+            who = message.get("sender_name") or message.get("sender", "")
+            head = f"  {at:<11}  {who:<13.20}  "
             for line in self._wrapped(said, head, " " * len(head)):
                 self.line(line)
 

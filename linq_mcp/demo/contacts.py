@@ -5,13 +5,9 @@ from linq_mcp.demo.people import PEOPLE, person
 
 
 def demo_contacts() -> dict[str, str]:
-    """Give the names of all people in the demo account by their handles, as the account writes the handles."""
+    """Give the names of all people in the demo account by their handles, addresses in lower case."""
     names: dict[str, str] = {}
     for who in map(person, range(PEOPLE)):
         names[who.phone] = names[who.email] = who.name
-    return {
-        one["handle"]: names[one["handle"].lower()]
-        for chat in demo_account().chats
-        for one in chat["handles"]
-        if one["handle"].lower() in names
-    }
+    handles = (one["handle"].lower() for chat in demo_account().chats for one in chat["handles"])
+    return {handle: names[handle] for handle in handles if handle in names}
