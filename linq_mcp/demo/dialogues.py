@@ -1,5 +1,6 @@
 """What people write to a clinic, a housing agency and a shop: everyday dialogues, each of which ends answered."""
 
+from linq_mcp.demo.lines import AGENCY_LINE, CLINIC_LINE, SHOP_LINE
 from linq_mcp.demo.scripts import scripts
 
 DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday")
@@ -158,16 +159,16 @@ SHOP = scripts("""
 > Done. Bring an apron and a jar.
 """)
 
-BY_BUSINESS = {"clinic": CLINIC, "agency": AGENCY, "shop": SHOP}
+EVERYDAY = {CLINIC_LINE: CLINIC, AGENCY_LINE: AGENCY, SHOP_LINE: SHOP}
 
 # Nobody answers these: the openers of chats in poor health.
 UNANSWERED = {
-    "clinic": scripts("""
+    CLINIC_LINE: scripts("""
 > Hi {name}, it has been a year since your last check-up. Reply YES and we will find you a time.
 > Just checking in, {name}. We have openings on {day}.
 > Last reminder from Harbor Lane Clinic: {day} at {time} is still free.
 """),
-    "agency": scripts("""
+    AGENCY_LINE: scripts("""
 > Hi {name}, {agent} from Canal Homes. Are you thinking of selling {street}?
 > We have a buyer who would pay in cash. Can we talk {day}?
 > Prices on your street went up {n} percent. Shall I send you the numbers?
@@ -177,7 +178,7 @@ UNANSWERED = {
 > Did you see the list? Two of them are gone already.
 > Open house {day} at {time}, {street}. Can I count on you?
 """),
-    "shop": scripts("""
+    SHOP_LINE: scripts("""
 > Hi {name}, 20% off the {item} until {day} with the code PEAR20.
 > Only {n} left, {name}!
 > We saved you one {item}. | https://pearandpine.example/sale

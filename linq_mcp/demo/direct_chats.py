@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from random import Random
 
 from linq_mcp.demo.conversation import Conversation, Guest, Plan, converse
-from linq_mcp.demo.dialogues import BY_BUSINESS, OPT_OUT, UNANSWERED
+from linq_mcp.demo.dialogues import EVERYDAY, OPT_OUT, UNANSWERED
 from linq_mcp.demo.lines import AGENCY_LINE, CLINIC_LINE, SHOP_LINE
 from linq_mcp.demo.people import person
 from linq_mcp.demo.scripts import Line, Script
@@ -104,10 +104,10 @@ def _changed_at(random: Random, status: str, last_at: datetime) -> datetime | No
 
 
 def _talk(random: Random, business: _Business, status: str, number: int) -> list[Script]:
-    good = BY_BUSINESS[business.name]
+    good = EVERYDAY[business.line]
     if status == "HEALTHY":
         return random.sample(good, random.randrange(2, 5))
-    cold = random.choice(UNANSWERED[business.name])
+    cold = random.choice(UNANSWERED[business.line])
     if status == "OPTED_OUT":
         keyword = Line(1, (OPT_OUT[number % len(OPT_OUT)],))
         return [random.choice(good), (*cold[:2], keyword)]

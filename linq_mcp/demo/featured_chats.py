@@ -10,14 +10,13 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from linq_mcp.demo.conversation import Conversation, Plan, converse, guest
-from linq_mcp.demo.dialogues import BY_BUSINESS
+from linq_mcp.demo.dialogues import EVERYDAY
 from linq_mcp.demo.lines import AGENCY_LINE, CLINIC_LINE, SHOP_LINE
 from linq_mcp.demo.people import person
 from linq_mcp.demo.scripts import scripts
 from linq_mcp.demo.wire import NOW, seeded
 
 _FIRST_PERSON = 1040
-_BUSINESSES = {CLINIC_LINE: "clinic", AGENCY_LINE: "agency", SHOP_LINE: "shop"}
 
 
 @dataclass(frozen=True)
@@ -239,7 +238,7 @@ def featured_chats() -> Iterator[Conversation]:
             health_since=last_at - timedelta(hours=20) if featured.status != "HEALTHY" else None,
             line_type="RCS" if featured.line == SHOP_LINE else None,
         )
-        earlier = random.choice(BY_BUSINESS[_BUSINESSES[featured.line]])
+        earlier = random.choice(EVERYDAY[featured.line])
         made = converse(random, plan, [earlier, *scripts(featured.talk)])
         if not featured.kept:
             made.messages.clear()

@@ -8,13 +8,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from linq_mcp.demo.conversation import Conversation, Guest, Plan, converse, guest
-from linq_mcp.demo.dialogues import BY_BUSINESS
+from linq_mcp.demo.dialogues import EVERYDAY
 from linq_mcp.demo.lines import AGENCY_LINE, CLINIC_LINE, SHOP_LINE
 from linq_mcp.demo.people import person
 from linq_mcp.demo.scripts import Script, script
 from linq_mcp.demo.wire import NOW, Wire, handle, rfc3339_millis, seeded
-
-BUSINESSES = {CLINIC_LINE: "clinic", AGENCY_LINE: "agency", SHOP_LINE: "shop"}
 
 
 @dataclass(frozen=True)
@@ -53,7 +51,7 @@ def make_unusual_chat(unusual: UnusualChat) -> Conversation:
         name=unusual.name,
         is_group=unusual.guests > 1,
     )
-    talk = [unusual.talk] if unusual.talk else random.sample(BY_BUSINESS[BUSINESSES[unusual.line]], 2)
+    talk = [unusual.talk] if unusual.talk else random.sample(EVERYDAY[unusual.line], 2)
     made = converse(random, plan, talk)
     unusual.change(made.chat)
     return made
