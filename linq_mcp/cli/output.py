@@ -11,11 +11,15 @@ from typing import TYPE_CHECKING, TextIO
 if TYPE_CHECKING:
     from linq_mcp.settings.problems import SettingsWarning
 
+from linq_mcp.logs import SafeFormatter
+
 
 def log_to_stderr(level: str) -> None:
     """Log linq-mcp's own records from `level` on to stderr, and those of libraries from WARNING on."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(SafeFormatter("%(levelname)s %(name)s: %(message)s"))
     # Other libraries' INFO records name requests in full, with people's numbers.
-    logging.basicConfig(stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s", level=logging.WARNING)
+    logging.basicConfig(handlers=[handler], level=logging.WARNING)
     logging.getLogger("linq_mcp").setLevel(level)
 
 
