@@ -21,41 +21,46 @@ def run(options: Namespace) -> int:
     from linq_mcp.server.settings_messages import describe_flaw, format_problem
     from linq_mcp.settings import HTTP_TOKEN_VARIABLE
     from linq_mcp.settings.problems import LaunchedBy
-    from linq_mcp.transports.http.app import HttpConfig, application, refusal, serve
+    from linq_mcp.transports.http.config import HttpConfig, validate_http_config
+    from linq_mcp.transports.http.run import serve
 
     account, settings = open_account(demo=options.demo, launched_by=LaunchedBy.SERVICE)
     # The access log is on unless a level was asked for.
     log_to_stderr(settings.log_level if settings.log_level_is_set else "INFO")
     own_key = options.key_from == "settings" or options.demo
-    config = HttpConfig(
-        host=options.host,
-        port=options.port,
-        path=options.path,
-        allowed_hosts=options.allowed_host,
-        allowed_origins=options.allowed_origin,
-    )
     if settings.http_token_flaw:
         flaw = describe_flaw(settings.http_token_flaw, "token")
         print(f"linq-mcp http: {HTTP_TOKEN_VARIABLE} {flaw}", file=sys.stderr)
         return USAGE_ERROR
-    if problem := refusal(config, settings, own_key=own_key):
-        print(f"linq-mcp http: {problem}", file=sys.stderr)
+    try:
+        config = validate_http_config(
+            HttpConfig(
+                host=options.host,
+                port=options.port,
+                path=options.path,
+                allowed_hosts=options.allowed_host,
+                allowed_origins=options.allowed_origin,
+                own_key=own_key,
+                token=settings.http_token if own_key else None,
+            )
+        )
+    except ValueError as error:
+        print(f"linq-mcp http: {error}", file=sys.stderr)
         return USAGE_ERROR
     warn(settings.warnings)
     logger = logging.getLogger(__name__)
-    if unusable := settings.problem if own_key else settings.base_url_problem:
-        logger.warning("every call will be refused: %s", format_problem(unusable, settings.launched_by))
-    token = settings.http_token.get_secret_value() if own_key and settings.http_token else None
+    if problem := settings.problem if own_key else settings.base_url_problem:
+        logger.warning("every call will be refused: %s", format_problem(problem, settings.launched_by))
     if settings.http_token and not own_key:
         logger.warning(
             "%s is not used: with --key-from header each caller sends their own Linq key", HTTP_TOKEN_VARIABLE
         )
-    if own_key and not token:
+    if own_key and not config.token:
         logger.warning(
             "everybody on this machine can read the account through this server; set %s", HTTP_TOKEN_VARIABLE
         )
     try:
-        serve(application(account if own_key else HeaderClientProvider(settings), config, token=token), config)
+        serve(account if own_key else HeaderClientProvider(settings), config)
     except OSError as error:
         print(f"linq-mcp http: can't listen on {config.host} port {config.port} ({error.strerror})", file=sys.stderr)
         return 1

@@ -1,122 +1,37 @@
-"""What stands before MCP over HTTP: the token, the cap on calls at once, JSON or a stream, and the access log.
+"""ASGI middlewares that stand before MCP, each with one job. None of them knows anything about Linq.
 
-ASGI applications around an application; none knows anything about Linq.
+`app` puts them in order. What is known of a request before its body is checked first, so that no stranger's body is
+read.
 """
 
 from __future__ import annotations
 
 import hmac
-import json
 import logging
+from collections.abc import Callable
 from time import perf_counter
 
 import anyio
+from mcp.types.jsonrpc import CONNECTION_CLOSED
 from starlette.datastructures import Headers
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from linq_mcp.transports.http.config import HttpLimits
+from linq_mcp.transports.jsonrpc import InvalidMessage, error_response, parse_message, repair
+
 logger = logging.getLogger(__name__)
 
-MAX_BODY_BYTES = 1024 * 1024
-# A caller that sends no whole body by then is turned away.
-UPLOAD_SECONDS = 15
+# The scope's member for the JSON-RPC message in the body.
+MESSAGE = "linq_mcp.message"
+# A body of this size is read however much is held already.
+_ALWAYS_READ_BYTES = 64 * 1024
+_CLOSE = {"Connection": "close"}
+_AGAIN = {"Retry-After": "1"}
 
 
-class Choice:
-    """Answers in JSON, or as a stream of events where the client asks for progress and can read one.
-
-    The body is read first, in a limited time; a caller that hangs up afterwards cancels its call.
-    """
-
-    def __init__(self, plain: ASGIApp, streaming: ASGIApp) -> None:
-        self._plain = plain
-        self._streaming = streaming
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        messages: list[Message] = []
-        size = 0
-        with anyio.move_on_after(UPLOAD_SECONDS) as upload:
-            while not messages or (messages[-1].get("more_body") and size <= MAX_BODY_BYTES):
-                messages.append(await receive())
-                size += len(messages[-1].get("body", b""))
-        if upload.cancelled_caught:
-            late = Response("The body took too long", status_code=408, headers={"Connection": "close"})
-            await late(scope, receive, send)
-            return
-
-        async def replay() -> Message:
-            return messages.pop(0) if messages else await receive()
-
-        body = b"".join(message.get("body", b"") for message in messages)
-        accepts = Headers(scope=scope).get("accept", "")
-        if _asks_for_progress(body) and ("text/event-stream" in accepts or "*/*" in accepts):
-            await self._streaming(scope, replay, send)
-            return
-        if messages[-1].get("more_body"):
-            await self._plain(scope, replay, send)
-            return
-
-        async def hung_up() -> None:
-            while (await receive())["type"] != "http.disconnect":
-                pass
-            tasks.cancel_scope.cancel()
-
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(hung_up)
-            await self._plain(scope, replay, send)
-            tasks.cancel_scope.cancel()
-
-
-def _asks_for_progress(body: bytes) -> bool:
-    if b"progressToken" not in body:
-        return False
-    try:
-        return "progressToken" in json.loads(body)["params"]["_meta"]
-    except (ValueError, KeyError, TypeError, RecursionError):
-        return False
-
-
-class ConcurrencyLimitMiddleware:
-    """Turns away what is more than the server takes on at once, with a word on when to come again."""
-
-    def __init__(self, most: int) -> None:
-        self._most = most
-        self._count = 0
-
-    def of(self, app: ASGIApp) -> ASGIApp:
-        return lambda scope, receive, send: self._answer(app, scope, receive, send)
-
-    async def _answer(self, app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
-        if self._count >= self._most:
-            busy = Response("Too many calls are under way", status_code=503, headers={"Retry-After": "1"})
-            await busy(scope, receive, send)
-            return
-        self._count += 1
-        try:
-            await app(scope, receive, send)
-        finally:
-            self._count -= 1
-
-
-class Token:
-    """Lets in who shows the token."""
-
-    def __init__(self, app: ASGIApp, token: str) -> None:
-        self._app = app
-        self._expected = token.encode()
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        scheme, _, shown = Headers(scope=scope).get("authorization", "").partition(" ")
-        # Compared in the same time whatever is shown.
-        if hmac.compare_digest(shown.encode("latin-1"), self._expected) and scheme.lower() == "bearer":
-            await self._app(scope, receive, send)
-            return
-        challenge = {"WWW-Authenticate": 'Bearer realm="linq-mcp"'}
-        await Response("A bearer token is needed", status_code=401, headers=challenge)(scope, receive, send)
-
-
-class AccessLog:
-    """One line a request on stderr: method, path, status and milliseconds. No query, header or body."""
+class AccessLogMiddleware:
+    """Logs one line for each request: method, path, status and milliseconds. No query, header or body."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -128,14 +43,14 @@ class AccessLog:
         started = perf_counter()
         status = 0
 
-        async def watched(message: Message) -> None:
+        async def note_status(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
             await send(message)
 
         try:
-            await self._app(scope, receive, watched)
+            await self._app(scope, receive, note_status)
         finally:
             known = "route" in scope or "endpoint" in scope
             logger.info(
@@ -145,3 +60,241 @@ class AccessLog:
                 status,
                 (perf_counter() - started) * 1000,
             )
+
+
+class BodyLengthMiddleware:
+    """Refuses a request with two lengths, `Content-Length` and `Transfer-Encoding`, and closes its connection.
+
+    A proxy may go by one and this server by the other, and what one takes for the body, the other would take for the
+    next caller's request.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and {"content-length", "transfer-encoding"} <= set(Headers(scope=scope)):
+            await Response("Two body lengths", status_code=400, headers=_CLOSE)(scope, receive, send)
+            return
+        await self._app(scope, receive, send)
+
+
+class ConcurrencyLimitMiddleware:
+    """Answers 503 with `Retry-After` while `calls` has no place left.
+
+    It stands twice in a row of middlewares that share `calls`: before the body is read, so that nobody uploads in vain,
+    and, with `takes_place`, after it, so that a body that never ends keeps nobody out.
+    """
+
+    def __init__(self, app: ASGIApp, calls: anyio.Semaphore, *, takes_place: bool) -> None:
+        self._app = app
+        self._calls = calls
+        self._takes_place = takes_place
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if not self._calls.value:
+            busy = Response("Too many calls are in progress", status_code=503, headers=_AGAIN)
+            await busy(scope, receive, send)
+        elif self._takes_place:
+            self._calls.acquire_nowait()
+            try:
+                await self._app(scope, receive, send)
+            finally:
+                self._calls.release()
+        else:
+            await self._app(scope, receive, send)
+
+
+class SingleHeaderMiddleware:
+    """Refuses a request that has any of the headers `names` twice: two readers could each believe another one."""
+
+    def __init__(self, app: ASGIApp, names: frozenset[str]) -> None:
+        self._app = app
+        self._names = names
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        headers = Headers(scope=scope)
+        if repeated := [name for name in sorted(self._names) if len(headers.getlist(name)) > 1]:
+            text = f"The header {repeated[0]} must not be repeated"
+            await Response(text, status_code=400)(scope, receive, send)
+            return
+        await self._app(scope, receive, send)
+
+
+class AllowedHostMiddleware:
+    """Requires a `Host` header that `is_allowed` accepts: a web page must not get here through a name of its own."""
+
+    def __init__(self, app: ASGIApp, is_allowed: Callable[[str], bool]) -> None:
+        self._app = app
+        self._is_allowed = is_allowed
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if not self._is_allowed(Headers(scope=scope).get("host", "")):
+            await Response("Invalid Host header", status_code=421)(scope, receive, send)
+            return
+        await self._app(scope, receive, send)
+
+
+class AllowedOriginMiddleware:
+    """Requires an `Origin` header that `is_allowed` accepts, or none: only browsers send one."""
+
+    def __init__(self, app: ASGIApp, is_allowed: Callable[[str], bool]) -> None:
+        self._app = app
+        self._is_allowed = is_allowed
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        origin = Headers(scope=scope).get("origin")
+        if origin is not None and not self._is_allowed(origin):
+            await Response("Invalid Origin header", status_code=403)(scope, receive, send)
+            return
+        await self._app(scope, receive, send)
+
+
+class BearerTokenMiddleware:
+    """Requires `Authorization: Bearer <token>`."""
+
+    def __init__(self, app: ASGIApp, token: str) -> None:
+        self._app = app
+        self._expected = token.encode()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        scheme, _, given = Headers(scope=scope).get("authorization", "").partition(" ")
+        # The comparison takes the same time whatever was given.
+        if hmac.compare_digest(given.encode("latin-1"), self._expected) and scheme.lower() == "bearer":
+            await self._app(scope, receive, send)
+            return
+        challenge = {"WWW-Authenticate": 'Bearer realm="linq-mcp"'}
+        await Response("A bearer token is needed", status_code=401, headers=challenge)(scope, receive, send)
+
+
+class RequestBodyMiddleware:
+    """Reads the whole body, within limits of time and size, before the application runs.
+
+    All bodies that are still incomplete share a limit of memory, above which only small ones are read.
+    """
+
+    def __init__(self, app: ASGIApp, limits: HttpLimits) -> None:
+        self._app = app
+        self._limits = limits
+        self._held = 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        declared = Headers(scope=scope).get("content-length", "0")
+        if declared.isdecimal() and int(declared) > self._limits.body_bytes:
+            await _too_large(scope, receive, send)
+            return
+        body = bytearray()
+        refusal: Response | None = None
+        try:
+            with anyio.move_on_after(self._limits.body_seconds) as upload:
+                refusal = await self._read(receive, body)
+        finally:
+            self._held -= len(body)
+        if upload.cancelled_caught:
+            refusal = Response("The body took too long", status_code=408, headers=_CLOSE)
+        if refusal is None:
+            await self._app(scope, _replay(bytes(body), receive), send)
+        else:
+            await refusal(scope, receive, send)
+
+    async def _read(self, receive: Receive, body: bytearray) -> Response | None:
+        """Read into `body`; the refusal if that can't be done."""
+        while (message := await receive())["type"] == "http.request":
+            chunk = message.get("body", b"")
+            body += chunk
+            self._held += len(chunk)
+            if len(body) > self._limits.body_bytes:
+                return _too_large
+            if self._held > self._limits.held_body_bytes and len(body) > _ALWAYS_READ_BYTES:
+                return Response("Too many bodies are being sent", status_code=503, headers=_AGAIN)
+            if not message.get("more_body"):
+                return None
+        # Nobody is left to read this.
+        return Response(status_code=400)
+
+
+class JsonRpcMiddleware:
+    """Passes on only one well-formed JSON-RPC message, which it adds to the scope; answers anything else itself."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        body = (await receive())["body"]
+        try:
+            message = parse_message(body)
+        except InvalidMessage as invalid:
+            error = invalid.answer.model_dump_json(by_alias=True, exclude_unset=True)
+            await Response(error, status_code=400, media_type="application/json")(scope, receive, send)
+            return
+        await self._app({**scope, MESSAGE: message}, _replay(repair(body), receive), send)
+
+
+class ShutdownMiddleware:
+    """Keeps the scope of each call in `calls`; a call whose scope is cancelled is answered with a JSON-RPC error."""
+
+    def __init__(self, app: ASGIApp, calls: set[anyio.CancelScope]) -> None:
+        self._app = app
+        self._calls = calls
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        started: Message | None = None
+        finished = False
+
+        async def note_progress(message: Message) -> None:
+            nonlocal started, finished
+            await send(message)
+            if message["type"] == "http.response.start":
+                started = message
+            finished = message["type"] == "http.response.body" and not message.get("more_body")
+
+        with anyio.CancelScope() as call:
+            self._calls.add(call)
+            try:
+                await self._app(scope, receive, note_progress)
+            finally:
+                self._calls.remove(call)
+        if not call.cancelled_caught or finished:
+            return
+        text = "The server is being stopped and could not finish this call; call again."
+        error = error_response(getattr(scope[MESSAGE], "id", None), CONNECTION_CLOSED, text)
+        body = error.model_dump_json(by_alias=True, exclude_unset=True)
+        if started is None:
+            response = Response(body, status_code=503, headers=_AGAIN, media_type="application/json")
+            await response(scope, receive, send)
+        elif Headers(raw=started["headers"]).get("content-type", "").startswith("text/event-stream"):
+            event = f"event: message\r\ndata: {body}\r\n\r\n".encode()
+            await send({"type": "http.response.body", "body": event, "more_body": False})
+
+
+class CancelOnDisconnectMiddleware:
+    """Cancels a call when its client closes the connection, as nobody will read the answer."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        body = (await receive())["body"]
+
+        async def wait_for_disconnect() -> None:
+            while (await receive())["type"] != "http.disconnect":
+                pass
+            tasks.cancel_scope.cancel()
+
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(wait_for_disconnect)
+            await self._app(scope, _replay(body, receive), send)
+            tasks.cancel_scope.cancel()
+
+
+_too_large = Response("Request body too large", status_code=413)
+
+
+def _replay(body: bytes, receive: Receive) -> Receive:
+    """A `receive` that gives the whole body first, and then whatever comes after it."""
+    messages: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
+
+    async def replay() -> Message:
+        return messages.pop() if messages else await receive()
+
+    return replay

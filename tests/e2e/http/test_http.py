@@ -1,4 +1,4 @@
-"""Streamable HTTP for a team: whose key is used, who may call, how much at once, and that nothing crosses over."""
+"""Streamable HTTP for a team: whose key is used, who may call, how much at once; no caller sees another's data."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ import signal
 import socket
 import subprocess
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from typing import Any
 
 import anyio
@@ -17,63 +16,25 @@ import httpx
 import pytest
 from helpers.generated_account import generated_account
 from helpers.linq import KEY, Canned, Silent
-from helpers.piped import COMMAND, MEASURED, SECONDS, modern, request, run
+from helpers.piped import COMMAND, MEASURED, SECONDS, run
+from helpers.streamable_http import MODERN, call, demo, eras, posted, result_of, serving
 from pydantic import SecretStr
-from starlette.applications import Starlette
 
 from linq_mcp import __version__
+from linq_mcp.cli import main
 from linq_mcp.demo import in_process
 from linq_mcp.demo.api import DEMO_BASE_URL, demo_api
-from linq_mcp.server.client_provider import KEY_HEADER, ClientProvider, HeaderClientProvider, SettingsClientProvider
+from linq_mcp.server.client_provider import KEY_HEADER, HeaderClientProvider, SettingsClientProvider
 from linq_mcp.settings import Settings, load_settings
 from linq_mcp.tools import TOOLS
-from linq_mcp.transports.http import app as streamable_http
-from linq_mcp.transports.http import middleware as http_guards
-from linq_mcp.transports.http.app import HttpConfig, application, refusal
-
-HEADERS = {"Accept": "application/json, text/event-stream", "Content-Type": "application/json"}
-MODERN = {**HEADERS, "MCP-Protocol-Version": "2026-07-28"}
-LEGACY = {**HEADERS, "MCP-Protocol-Version": "2025-11-25"}
-LIST = request("tools/list")
-eras = pytest.mark.parametrize("era", ["modern", "legacy"])
-
-
-def posted(era: str, method: str, params: dict[str, Any] | None = None) -> dict[str, Any]:
-    """The body and headers of one request of that era."""
-    if era == "legacy":
-        return {"json": request(method, params or {}), "headers": LEGACY}
-    named = {"Mcp-Name": params["name"]} if params and "name" in params else {}
-    return {"json": request(method, modern(params)), "headers": {**MODERN, "Mcp-Method": method, **named}}
-
-
-def call(era: str, tool: str, arguments: dict[str, Any] | None = None) -> dict[str, Any]:
-    return posted(era, "tools/call", {"name": tool, "arguments": arguments or {}})
-
-
-@asynccontextmanager
-async def serving(app: Starlette, base_url: str = "http://127.0.0.1:8000") -> AsyncIterator[httpx.AsyncClient]:
-    """A client of the application, whose lifespan is open."""
-    async with app.router.lifespan_context(app):
-        transport = httpx.ASGITransport(app)
-        async with httpx.AsyncClient(transport=transport, base_url=base_url, headers=HEADERS) as client:
-            yield client
-
-
-def demo() -> ClientProvider:
-    return SettingsClientProvider(in_process.settings, transport=in_process.transport)
-
-
-def result_of(response: httpx.Response) -> dict[str, Any]:
-    assert response.status_code == 200, response.text
-    result = response.json()["result"]
-    assert isinstance(result, dict)
-    return result
+from linq_mcp.transports.http.app import build_app
+from linq_mcp.transports.http.config import HttpConfig, HttpLimits, validate_http_config
 
 
 @eras
 async def test_lists_and_calls_in_json_without_a_session(era: str) -> None:
-    """No handshake is needed, none of the answers carries a session, and each is plain JSON."""
-    async with serving(application(demo(), HttpConfig())) as client:
+    """Neither needs a handshake, and each answer is plain JSON without a session."""
+    async with serving(build_app(demo(), HttpConfig())) as client:
         listed = await client.post("/mcp", **posted(era, "tools/list"))
         assert len(result_of(listed)["tools"]) == len(TOOLS)
         called = await client.post("/mcp", **call(era, "list_chats", {"limit": 3}))
@@ -85,10 +46,10 @@ async def test_lists_and_calls_in_json_without_a_session(era: str) -> None:
 
 @eras
 async def test_progress_streams(era: str) -> None:
-    """A client that asks for progress gets a stream of events, the answer as its last one."""
+    """A client that asks for progress gets a stream of events, of which the last one is the answer."""
     asked = call(era, "summarize_chat_health")
     asked["json"]["params"].setdefault("_meta", {})["progressToken"] = "p"
-    async with serving(application(demo(), HttpConfig())) as client:
+    async with serving(build_app(demo(), HttpConfig())) as client:
         response = await client.post("/mcp", **asked)
     assert response.headers["content-type"].startswith("text/event-stream")
     events = [json.loads(line[6:]) for line in response.text.splitlines() if line.startswith("data: {")]
@@ -102,55 +63,55 @@ async def test_a_client_that_reads_no_streams_gets_json(era: str) -> None:
     asked = call(era, "summarize_chat_health")
     asked["json"]["params"].setdefault("_meta", {})["progressToken"] = "p"
     asked["headers"] = {**asked["headers"], "Accept": "application/json"}
-    async with serving(application(demo(), HttpConfig())) as client:
+    async with serving(build_app(demo(), HttpConfig())) as client:
         assert result_of(await client.post("/mcp", **asked))["structuredContent"]["scanned"] == 300
 
 
 @eras
 async def test_without_a_key_the_tools_list_and_a_call_says_how(era: str) -> None:
-    """The header is named; nothing is sent to Linq."""
+    """The error names the header, and nothing is sent to Linq."""
 
     def never(sent: httpx.Request) -> httpx.Response:
         raise AssertionError(sent.url)
 
     accounts = HeaderClientProvider(Settings(), transport=httpx.MockTransport(never))
-    async with serving(application(accounts, HttpConfig())) as client:
+    async with serving(build_app(accounts, HttpConfig())) as client:
         assert result_of(await client.post("/mcp", **posted(era, "tools/list")))["tools"]
         refused = result_of(await client.post("/mcp", **call(era, "list_chats")))
         assert refused["isError"] is True
         assert KEY_HEADER in refused["content"][0]["text"]
 
 
-async def test_a_key_of_no_such_form_is_refused_without_repeating_it() -> None:
-    """It would not do as a header's value."""
+async def test_a_malformed_key_is_refused_without_repeating_it() -> None:
+    """It could not be sent to Linq in a header."""
     asked = call("modern", "list_chats")
     asked["headers"] = {**asked["headers"], KEY_HEADER: f"{KEY} {KEY}"}
-    async with serving(application(HeaderClientProvider(Settings()), HttpConfig())) as client:
+    async with serving(build_app(HeaderClientProvider(Settings()), HttpConfig())) as client:
         text = result_of(await client.post("/mcp", **asked))["content"][0]["text"]
     assert "character that no key has" in text
     assert KEY[:6] not in text
 
 
-async def test_a_refused_key_is_said_to_come_from_the_header() -> None:
-    """Not from an environment that the caller does not have."""
+async def test_the_error_for_a_rejected_key_names_the_header() -> None:
+    """The caller has no environment of the server to look into."""
     asked = call("modern", "list_chats")
     asked["headers"] = {**asked["headers"], KEY_HEADER: KEY}
     accounts = HeaderClientProvider(Settings(), transport=Canned(lambda _: httpx.Response(401, json={})))
-    async with serving(application(accounts, HttpConfig())) as client:
+    async with serving(build_app(accounts, HttpConfig())) as client:
         text = result_of(await client.post("/mcp", **asked))["content"][0]["text"]
     assert f"the header {KEY_HEADER}" in text
 
 
-async def test_a_bad_base_url_is_told_to_each_caller() -> None:
+async def test_each_caller_is_told_of_a_bad_base_url() -> None:
     """The server starts all the same."""
     settings = load_settings({"LINQ_API_V3_BASE_URL": "ftp://example.com"})
-    async with serving(application(HeaderClientProvider(settings), HttpConfig())) as client:
+    async with serving(build_app(HeaderClientProvider(settings), HttpConfig())) as client:
         refused = result_of(await client.post("/mcp", **call("modern", "list_chats")))
     assert refused["content"][0]["text"].startswith("LINQ_API_V3_BASE_URL can't be used.")
 
 
 class TwoAccounts(httpx.AsyncBaseTransport):
-    """Linq with two accounts, told apart by their keys; it sets a cookie for each and expects to see none."""
+    """Linq with two accounts, each with its own key. It sets a cookie for each, and records the cookies it receives."""
 
     def __init__(self) -> None:
         self.accounts = {key: generated_account(40, seed=seed) for seed, key in enumerate(("key-a", "key-b"))}
@@ -168,12 +129,12 @@ class TwoAccounts(httpx.AsyncBaseTransport):
 
 
 async def test_nothing_of_one_caller_reaches_another() -> None:
-    """A thousand interleaved calls with two keys: each answer is of its own account, and no cookie travels."""
+    """In a thousand interleaved calls with two keys, each answer is its own account's, and no cookie is sent."""
     linq = TwoAccounts()
     own = {key: {chat["id"] for chat in data.chats} for key, data in linq.accounts.items()}
     foreign = 0
     accounts = HeaderClientProvider(Settings(base_url=DEMO_BASE_URL), transport=linq)
-    async with serving(application(accounts, HttpConfig())) as client:
+    async with serving(build_app(accounts, HttpConfig())) as client:
 
         async def caller(key: str, era: str) -> None:
             nonlocal foreign
@@ -194,8 +155,8 @@ async def test_nothing_of_one_caller_reaches_another() -> None:
 
 @pytest.mark.parametrize("shown", [None, "Bearer wrong", "Basic token", "token", "Bearer token ", "Bearer tök"])
 async def test_the_servers_own_key_asks_for_the_token(shown: str | None) -> None:
-    """401 with a challenge, for listing too."""
-    async with serving(application(demo(), HttpConfig(), token="token")) as client:
+    """Without it, even listing gets 401 with a challenge."""
+    async with serving(build_app(demo(), HttpConfig(own_key=True, token=SecretStr("token")))) as client:
         asked = posted("modern", "tools/list")
         if shown is not None:
             asked["headers"] = {**asked["headers"], "Authorization": shown.encode()}
@@ -206,8 +167,8 @@ async def test_the_servers_own_key_asks_for_the_token(shown: str | None) -> None
 
 @pytest.mark.parametrize("shown", ["Bearer token", "bearer token"])
 async def test_the_token_lets_in(shown: str) -> None:
-    """And only then is the server's own key used; the scheme's case does not matter."""
-    async with serving(application(demo(), HttpConfig(), token="token")) as client:
+    """Whatever the case of the scheme."""
+    async with serving(build_app(demo(), HttpConfig(own_key=True, token=SecretStr("token")))) as client:
         asked = call("modern", "list_chats", {"limit": 1})
         asked["headers"] = {**asked["headers"], "Authorization": shown}
         assert result_of(await client.post("/mcp", **asked))["structuredContent"]["chats"]
@@ -221,72 +182,86 @@ async def test_the_token_lets_in(shown: str) -> None:
         ("Host", "127.0.0.1.evil.example:8000", 421),
         ("Origin", "https://evil.example", 403),
         ("Origin", "null", 403),
+        ("Host", "127.0.0.1@evil.example", 421),
+        ("Host", "user@localhost", 421),
+        ("Host", "localhost:port", 421),
+        ("Host", "localhost:9@evil.example", 421),
+        ("Host", "", 421),
+        ("Origin", "http://user@localhost", 403),
+        ("Origin", "http://localhost:9@evil.example", 403),
+        ("Origin", "http://localhost:port", 403),
+        ("Origin", "", 403),
         ("Host", "localhost:9", 200),
+        ("Host", "LocalHost", 200),
+        ("Origin", "HTTP://LOCALHOST:5173", 200),
         ("Origin", "http://127.0.0.1:5173", 200),
     ],
 )
 async def test_host_and_origin_are_always_checked(header: str, value: str, status: int, era: str) -> None:
-    """A web page must not reach the server through a name that leads here."""
+    """A web page must not reach the server through a name of its own that resolves to this machine."""
     asked = posted(era, "tools/list")
     asked["headers"] = {**asked["headers"], header: value}
-    async with serving(application(demo(), HttpConfig())) as client:
+    async with serving(build_app(demo(), HttpConfig())) as client:
         assert (await client.post("/mcp", **asked)).status_code == status
 
 
 @pytest.mark.parametrize(
-    ("host", "status"), [("mcp.example.com", 200), ("mcp.example.com:8443", 200), ("127.0.0.1", 421)]
+    ("host", "status"),
+    [("mcp.example.com", 200), ("mcp.example.com:8443", 200), ("MCP.example.com", 200), ("127.0.0.1", 421)],
 )
-async def test_on_another_host_only_the_allowed_names_do(host: str, status: int) -> None:
-    """With and without a port; not the loopback names, which nobody outside calls it by."""
-    door = HttpConfig(host="0.0.0.0", allowed_hosts=["mcp.example.com"], allowed_origins=["https://app.example.com"])
+async def test_on_another_address_only_the_allowed_names_are_accepted(host: str, status: int) -> None:
+    """With and without a port, and in any case; the loopback names are not among them."""
+    config = HttpConfig(host="0.0.0.0", allowed_hosts=["MCP.example.com"], allowed_origins=["https://app.example.com"])
     asked = posted("modern", "tools/list")
-    asked["headers"] = {**asked["headers"], "Host": host, "Origin": "https://app.example.com"}
-    async with serving(application(demo(), door)) as client:
+    asked["headers"] = {**asked["headers"], "Host": host, "Origin": "https://APP.example.com:443"}
+    async with serving(build_app(demo(), config)) as client:
         assert (await client.post("/mcp", **asked)).status_code == status
 
 
 @pytest.mark.parametrize(
-    ("door", "settings", "own_key", "said"),
+    ("config", "problem"),
     [
-        (HttpConfig(), Settings(), False, None),
-        (HttpConfig(), Settings(), True, None),
-        (HttpConfig(host="0.0.0.0"), Settings(), False, "--allowed-host"),
-        (HttpConfig(host="0.0.0.0", allowed_hosts=["x"]), Settings(), False, None),
-        (HttpConfig(host="0.0.0.0", allowed_hosts=["x"]), Settings(), True, "LINQ_MCP_HTTP_TOKEN"),
-        (HttpConfig(host="0.0.0.0", allowed_hosts=["x"]), Settings(http_token=SecretStr("t")), True, None),
-        (HttpConfig(host="::1"), Settings(), True, None),
-        (HttpConfig(host="127.0.0.1.example.com"), Settings(), False, "--allowed-host"),
-        (HttpConfig(allowed_hosts=["https://mcp.example.com"]), Settings(), False, "--allowed-host"),
-        (HttpConfig(allowed_origins=["app.example.com"]), Settings(), False, "--allowed-origin"),
+        (HttpConfig(), None),
+        (HttpConfig(own_key=True), None),
+        (HttpConfig(host="0.0.0.0"), "--allowed-host"),
+        (HttpConfig(host="0.0.0.0", allowed_hosts=["x"]), None),
+        (HttpConfig(host="0.0.0.0", allowed_hosts=["x"], own_key=True), "LINQ_MCP_HTTP_TOKEN"),
+        (HttpConfig(host="0.0.0.0", allowed_hosts=["x"], own_key=True, token=SecretStr("t")), None),
+        (HttpConfig(host="::1", own_key=True), None),
+        (HttpConfig(host="127.0.0.1.example.com"), "--allowed-host"),
+        (HttpConfig(allowed_hosts=["https://mcp.example.com"]), "--allowed-host"),
+        (HttpConfig(allowed_origins=["app.example.com"]), "--allowed-origin"),
+        (HttpConfig(allowed_origins=["https://user@app.example.com"]), "--allowed-origin"),
     ],
 )
-def test_what_can_not_be_started_safely_is_refused(
-    door: HttpConfig, settings: Settings, own_key: bool, said: str | None
-) -> None:
+def test_a_config_that_is_not_safe_is_refused(config: HttpConfig, problem: str | None) -> None:
     """In one line that names the option or variable that mends it."""
-    problem = refusal(door, settings, own_key=own_key)
-    assert problem is None if said is None else said in (problem or "")
+    if problem is None:
+        assert validate_http_config(config) is config
+    else:
+        with pytest.raises(ValueError, match=problem):
+            validate_http_config(config)
 
 
 @eras
 @pytest.mark.parametrize("chunked", [False, True], ids=["declared", "chunked"])
 async def test_a_body_over_one_mebibyte_is_refused(era: str, chunked: bool) -> None:
-    """Whether its length was declared or not."""
+    """Whether or not its length was declared."""
     asked = posted(era, "tools/list")
-    body = json.dumps({**asked["json"], "padding": "x" * http_guards.MAX_BODY_BYTES}).encode()
+    body = json.dumps({**asked["json"], "padding": "x" * HttpLimits().body_bytes}).encode()
 
     async def chunks() -> AsyncIterator[bytes]:
         for start in range(0, len(body), 65536):
             yield body[start : start + 65536]
 
-    async with serving(application(demo(), HttpConfig())) as client:
+    async with serving(build_app(demo(), HttpConfig())) as client:
         response = await client.post("/mcp", content=chunks() if chunked else body, headers=asked["headers"])
     assert response.status_code == 413
 
 
-async def test_beyond_the_cap_callers_are_asked_to_come_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    """503 with Retry-After, and room again once a call has ended."""
-    monkeypatch.setattr(streamable_http, "MAX_CALLS_IN_FLIGHT", 1)
+async def test_beyond_the_limit_callers_are_asked_to_come_back() -> None:
+    """They get 503 with `Retry-After`; once a call has ended, there is room again."""
+    config = HttpConfig(limits=HttpLimits(calls=1))
     begun, go_on = anyio.Event(), anyio.Event()
 
     class Slow(httpx.AsyncBaseTransport):
@@ -295,9 +270,7 @@ async def test_beyond_the_cap_callers_are_asked_to_come_again(monkeypatch: pytes
             await go_on.wait()
             return await in_process.transport().handle_async_request(request)
 
-    async with serving(
-        application(SettingsClientProvider(in_process.settings, transport=Slow), HttpConfig())
-    ) as client:
+    async with serving(build_app(SettingsClientProvider(in_process.settings, transport=Slow), config)) as client:
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(lambda: client.post("/mcp", **call("modern", "list_chats")))
             await begun.wait()
@@ -307,10 +280,8 @@ async def test_beyond_the_cap_callers_are_asked_to_come_again(monkeypatch: pytes
         assert (await client.post("/mcp", **posted("modern", "tools/list"))).status_code == 200
 
 
-async def test_a_body_that_never_ends_gives_its_place_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is not counted among the calls, and not waited for without end."""
-    monkeypatch.setattr(streamable_http, "MAX_CALLS_IN_FLIGHT", 1)
-    monkeypatch.setattr(http_guards, "UPLOAD_SECONDS", 0.3)
+async def test_a_body_that_never_ends_gives_its_place_up() -> None:
+    """It does not count as a call, and the wait for it is limited."""
     statuses: list[int] = []
     uploading = anyio.Event()
 
@@ -319,7 +290,7 @@ async def test_a_body_that_never_ends_gives_its_place_up(monkeypatch: pytest.Mon
         uploading.set()
         await anyio.sleep(30)
 
-    app = application(demo(), HttpConfig())
+    app = build_app(demo(), HttpConfig(limits=HttpLimits(calls=1, body_seconds=0.3)))
     async with serving(app) as client, anyio.create_task_group() as tasks:
 
         async def upload() -> None:
@@ -332,9 +303,31 @@ async def test_a_body_that_never_ends_gives_its_place_up(monkeypatch: pytest.Mon
     assert statuses == [408]
 
 
+async def test_incomplete_bodies_share_a_limit() -> None:
+    """Above it a large one gets 503 with `Retry-After`; a small one is read all the same."""
+    begun, go_on = anyio.Event(), anyio.Event()
+
+    async def half() -> AsyncIterator[bytes]:
+        yield b" " * 200_000
+        begun.set()
+        await go_on.wait()
+
+    app = build_app(demo(), HttpConfig(limits=HttpLimits(held_body_bytes=200_000)))
+    async with serving(app) as client, anyio.create_task_group() as tasks:
+        tasks.start_soon(lambda: client.post("/mcp", content=half(), headers=MODERN))
+        await begun.wait()
+        large = await client.post("/mcp", content=b" " * 100_000, headers=MODERN)
+        assert (large.status_code, large.headers["retry-after"]) == (503, "1")
+        assert (await client.post("/mcp", **posted("modern", "tools/list"))).status_code == 200
+        go_on.set()
+        tasks.cancel_scope.cancel()
+    async with serving(build_app(demo(), HttpConfig())) as client:
+        assert (await client.post("/mcp", content=b" " * 100_000, headers=MODERN)).status_code == 400
+
+
 @eras
 async def test_hanging_up_cancels_the_call(era: str) -> None:
-    """A client that closes the connection does not want the answer, and Linq is not asked further."""
+    """When the client closes the connection, the request to Linq is cancelled."""
     silent = Silent()
     asked = call(era, "list_chats")
     body = json.dumps(asked["json"]).encode()
@@ -358,40 +351,40 @@ async def test_hanging_up_cancels_the_call(era: str) -> None:
     async def send(_: Any) -> None:
         await anyio.lowlevel.checkpoint()
 
-    app = application(SettingsClientProvider(in_process.settings, transport=lambda: silent), HttpConfig())
+    app = build_app(SettingsClientProvider(in_process.settings, transport=lambda: silent), HttpConfig())
     with anyio.fail_after(10):
         async with serving(app):
             await app(scope, receive, send)
     assert silent.stopped.is_set()
 
 
-async def test_a_slash_too_many_is_no_redirect() -> None:
-    """It would be built from the Host header."""
-    async with serving(application(demo(), HttpConfig())) as client:
+async def test_a_trailing_slash_does_not_redirect() -> None:
+    """The redirect would be built from the Host header."""
+    async with serving(build_app(demo(), HttpConfig())) as client:
         assert (await client.post("/mcp/", **posted("modern", "tools/list"))).status_code == 404
 
 
 @pytest.mark.parametrize("method", ["GET", "DELETE", "PUT"])
-async def test_only_post_is_taken(method: str) -> None:
+async def test_only_post_is_allowed(method: str) -> None:
     """There is no stream to open and no session to end."""
-    async with serving(application(demo(), HttpConfig())) as client:
+    async with serving(build_app(demo(), HttpConfig())) as client:
         response = await client.request(method, "/mcp")
     assert (response.status_code, response.headers["allow"]) == (405, "POST")
 
 
-async def test_health_says_the_version_and_nothing_else() -> None:
-    """Without a key or a token."""
-    async with serving(application(demo(), HttpConfig(), token="token")) as client:
+async def test_health_has_the_version_and_nothing_else() -> None:
+    """It needs neither a key nor a token."""
+    async with serving(build_app(demo(), HttpConfig(own_key=True, token=SecretStr("token")))) as client:
         assert (await client.get("/healthz")).json() == {"version": __version__}
 
 
 async def test_the_access_log_has_neither_keys_nor_numbers(caplog: pytest.LogCaptureFixture) -> None:
-    """Method, path, status and time; of a path that is not ours not even that."""
+    """A line has method, path, status and time, and not even the path if it is not one of the server's."""
     asked = call("modern", "list_chats", {"to": "+12055550101"})
     asked["headers"] = {**asked["headers"], KEY_HEADER: KEY}
     accounts = HeaderClientProvider(Settings(base_url=DEMO_BASE_URL), transport=in_process.transport())
     with caplog.at_level(logging.DEBUG, logger="linq_mcp"):
-        async with serving(application(accounts, HttpConfig())) as client:
+        async with serving(build_app(accounts, HttpConfig())) as client:
             await client.post(f"/mcp?key={KEY}", **asked)
             await client.get("/+12055550101")
     lines = [record.getMessage() for record in caplog.records if record.name == "linq_mcp.transports.http.middleware"]
@@ -400,24 +393,24 @@ async def test_the_access_log_has_neither_keys_nor_numbers(caplog: pytest.LogCap
     assert "5550101" not in caplog.text
 
 
-@pytest.mark.parametrize(
-    "arguments",
-    [
-        "http --host 0.0.0.0",
-        "http --host 0.0.0.0 --allowed-host x --key-from settings",
-        "http --path mcp",
-        "http --path /healthz",
-    ],
-)
-def test_a_start_that_is_refused_ends_with_2_and_one_line(arguments: str) -> None:
-    """Before anything listens."""
-    done = run(*arguments.split())
+def test_a_start_that_is_refused_ends_with_2_and_one_line() -> None:
+    """It never listens."""
+    done = run("http", "--host", "0.0.0.0", "--allowed-host", "x", "--key-from", "settings")
     assert done.returncode == 2
     assert len(done.stderr.splitlines()) == 1
 
 
+@pytest.mark.parametrize("path", ["mcp", "/healthz", "/mcp?x"])
+def test_a_path_that_can_not_be_served_is_a_usage_error(path: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """So is the path of the health check."""
+    with pytest.raises(SystemExit) as ended:
+        main(["http", "--path", path])
+    assert ended.value.code == 2
+    assert len(capsys.readouterr().err.splitlines()) == 1
+
+
 def test_a_taken_port_is_one_line_and_code_1() -> None:
-    """No traceback for what only needs another number."""
+    """Not a traceback, when all it takes is another port."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         done = run("http", "--port", str(taken.getsockname()[1]))
     assert done.returncode == 1
@@ -426,7 +419,7 @@ def test_a_taken_port_is_one_line_and_code_1() -> None:
 
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT], ids=["SIGTERM", "SIGINT"])
 def test_serves_over_a_socket_and_stops_gracefully(how: signal.Signals) -> None:
-    """A real process and port; SIGTERM and Ctrl-C end it with 0 and without a traceback."""
+    """A real process answers on a real port, and ends with 0 on SIGTERM and on Ctrl-C, without a traceback."""
     command = [*COMMAND, "--demo", "http", "--port", "0"]
     with subprocess.Popen(command, env=MEASURED, stderr=subprocess.PIPE, text=True) as server:
         try:
@@ -445,8 +438,8 @@ def test_serves_over_a_socket_and_stops_gracefully(how: signal.Signals) -> None:
             server.kill()
 
 
-def test_stdio_imports_nothing_of_it() -> None:
-    """The server for one client starts no slower for it."""
+def test_stdio_does_not_import_the_http_server() -> None:
+    """It would start more slowly."""
     done = subprocess.run(
         [*COMMAND[:1], "-X", "importtime", *COMMAND[1:], "--demo"],
         stdin=subprocess.DEVNULL,

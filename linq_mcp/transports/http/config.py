@@ -1,0 +1,139 @@
+"""How `linq-mcp http` listens, whom it lets in, and how much and how long it waits for callers."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+from pydantic import SecretStr
+
+from linq_mcp.settings import HTTP_TOKEN_VARIABLE, is_loopback
+
+_HOST = r"(?P<host>[a-z0-9._-]+|\[[0-9a-f:.]+\])(?::(?P<port>[0-9]{1,5}))?"
+_AUTHORITY = re.compile(_HOST, re.IGNORECASE | re.ASCII)
+_ORIGIN = re.compile(rf"(?P<scheme>[a-z][a-z0-9+.-]*)://{_HOST}", re.IGNORECASE | re.ASCII)
+_DEFAULT_PORTS = {"http": 80, "https": 443}
+_LOOPBACK_NAMES = ("127.0.0.1", "localhost", "[::1]")
+
+
+@dataclass(frozen=True, kw_only=True)
+class HttpLimits:
+    """What callers may take up at once, and how many seconds they have for each part of a request.
+
+    `connections` and `calls` are lowered where the process may not open enough files. `held_body_bytes` is what all
+    incomplete bodies may occupy together, and `unread_bytes` what all answers may that clients have yet to read.
+    """
+
+    connections: int = 1024
+    calls: int = 512
+    header_bytes: int = 32 * 1024
+    body_bytes: int = 1024 * 1024
+    held_body_bytes: int = 64 * 1024 * 1024
+    unread_bytes: int = 64 * 1024 * 1024
+    header_seconds: float = 10
+    body_seconds: float = 15
+    write_seconds: float = 30
+    # Longer than balancers keep an idle connection, so that none sends into one that is being closed.
+    keep_alive_seconds: int = 75
+    # How long the calls in flight may go on after SIGTERM or SIGINT.
+    stop_seconds: float = 10
+
+
+@dataclass(frozen=True, kw_only=True)
+class HttpConfig:
+    """Where the server listens, and whom it lets in.
+
+    `own_key` is whether calls use the server's own Linq key in place of each caller's; callers then send `token` as
+    `Authorization: Bearer`, if there is one.
+    """
+
+    host: str = "127.0.0.1"
+    port: int = 8000
+    path: str = "/mcp"
+    allowed_hosts: Sequence[str] = ()
+    allowed_origins: Sequence[str] = ()
+    own_key: bool = False
+    token: SecretStr | None = None
+    limits: HttpLimits = field(default_factory=HttpLimits)
+
+    @property
+    def url_host(self) -> str:
+        """`host` as it stands in a URL."""
+        return f"[{self.host}]" if ":" in self.host else self.host
+
+    @property
+    def is_local(self) -> bool:
+        """Whether only this machine can reach the server."""
+        return is_loopback(f"http://{self.url_host}")
+
+
+@dataclass(frozen=True)
+class Address:
+    """A host as a request names it, for comparing. `port` is None where none was given."""
+
+    host: str
+    port: int | None
+
+
+@dataclass(frozen=True)
+class Origin:
+    """A web page's origin, for comparing. `port` is the scheme's own where none was given."""
+
+    scheme: str
+    host: str
+    port: int | None
+
+
+def parse_address(text: str) -> Address | None:
+    """`host` or `host:port`, without regard to case; None for anything else, such as one with user information."""
+    found = _AUTHORITY.fullmatch(text)
+    return Address(found["host"].lower(), int(found["port"]) if found["port"] else None) if found else None
+
+
+def parse_origin(text: str) -> Origin | None:
+    """`scheme://host` or `scheme://host:port`, without regard to case; None for anything else."""
+    found = _ORIGIN.fullmatch(text)
+    if not found:
+        return None
+    scheme = found["scheme"].lower()
+    return Origin(scheme, found["host"].lower(), int(found["port"]) if found["port"] else _DEFAULT_PORTS.get(scheme))
+
+
+def is_allowed_host(config: HttpConfig, text: str) -> bool:
+    """Whether the `Host` header may be `text`. An allowed host without a port is allowed on every port."""
+    asked = parse_address(text)
+    if asked is None:
+        return False
+    allowed = [*config.allowed_hosts, *(_LOOPBACK_NAMES if config.is_local else ())]
+    return any(one in (asked, replace(asked, port=None)) for one in map(parse_address, allowed))
+
+
+def is_allowed_origin(config: HttpConfig, text: str) -> bool:
+    """Whether the `Origin` header may be `text`."""
+    asked = parse_origin(text)
+    if asked is None:
+        return False
+    if config.is_local and asked.scheme == "http" and asked.host in _LOOPBACK_NAMES:
+        return True
+    return asked in map(parse_origin, config.allowed_origins)
+
+
+def validate_http_config(config: HttpConfig) -> HttpConfig:
+    """`config`, if the server can be started with it safely. Raises ValueError with the reason in one line."""
+    for host in config.allowed_hosts:
+        if parse_address(host) is None:
+            raise ValueError(
+                f"--allowed-host takes a name or address as clients call it, such as mcp.example.com, not {host!r}"
+            )
+    for origin in config.allowed_origins:
+        if parse_origin(origin) is None:
+            raise ValueError(f"--allowed-origin takes an origin such as https://app.example.com, not {origin!r}")
+    if not config.is_local and not config.allowed_hosts:
+        raise ValueError(f"on {config.host} the server needs --allowed-host, the name that clients call it by")
+    if config.own_key and config.token is None and not config.is_local:
+        raise ValueError(
+            f"with the server's own key, everybody who reaches {config.host} could read the account: set "
+            f"{HTTP_TOKEN_VARIABLE}, or listen on 127.0.0.1"
+        )
+    return config

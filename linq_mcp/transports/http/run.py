@@ -1,0 +1,109 @@
+"""Listening and serving with uvicorn, until a signal comes."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+import socket
+import sys
+from dataclasses import replace
+
+import anyio
+import uvicorn
+from sse_starlette.sse import AppStatus
+from starlette.applications import Starlette
+
+from linq_mcp import __version__
+from linq_mcp.server.client_provider import ClientProvider
+from linq_mcp.transports.http.app import build_app
+from linq_mcp.transports.http.config import HttpConfig, HttpLimits
+from linq_mcp.transports.http.protocol import bounded_protocol
+
+logger = logging.getLogger(__name__)
+
+# How long the error answers to unfinished calls may take.
+_LAST_ANSWERS_SECONDS = 2
+_BACKLOG = 2048
+
+
+class HttpServer(uvicorn.Server):
+    """uvicorn for `app`; after a signal, what is not done in `limits.stop_seconds` is answered with an error."""
+
+    def __init__(self, app: Starlette, limits: HttpLimits) -> None:
+        self.calls: set[anyio.CancelScope] = app.state.calls
+        self._stop_seconds = limits.stop_seconds
+        super().__init__(
+            uvicorn.Config(
+                app,
+                http=bounded_protocol(limits),
+                ws="none",
+                # So many connections are accepted at a time, before the first of them is looked at.
+                backlog=max(1, min(128, limits.connections // 8)),
+                h11_max_incomplete_event_size=limits.header_bytes,
+                access_log=False,
+                log_config=None,
+                log_level="warning",
+                server_header=False,
+                timeout_keep_alive=limits.keep_alive_seconds,
+                timeout_graceful_shutdown=int(limits.stop_seconds) + _LAST_ANSWERS_SECONDS,
+            )
+        )
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        for listening in sockets or ():
+            # How many may wait to be accepted is another matter: those beyond it would have to try again.
+            listening.listen(_BACKLOG)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        deadline = asyncio.get_running_loop().call_later(self._stop_seconds, self._end_calls)
+        await super().shutdown(sockets)
+        deadline.cancel()
+
+    def _end_calls(self) -> None:
+        for call in self.calls:
+            call.cancel()
+
+
+def serve(provider: ClientProvider, config: HttpConfig) -> None:
+    """Serve until SIGINT or SIGTERM. Raises OSError if the port is taken."""
+    limits = fit_to_descriptors(config.limits)
+    server = HttpServer(build_app(provider, replace(config, limits=limits)), limits)
+    # A signal counts from here on; and uvicorn raises the one that ended it once more when it is done.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, server.handle_exit)
+    # Else streams to older clients would be cut off at the signal.
+    AppStatus.disable_automatic_graceful_drain()  # type: ignore[no-untyped-call]  # it has no types
+    family = socket.AF_INET6 if ":" in config.host else socket.AF_INET
+    with socket.create_server((config.host, config.port), family=family) as bound:
+        # Accepted connections inherit it; without it, each answer on a kept connection may wait for 40 ms.
+        bound.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        port = bound.getsockname()[1]
+        logger.info("linq-mcp %s listens on http://%s:%d%s", __version__, config.url_host, port, config.path)
+        server.run(sockets=[bound])
+
+
+def fit_to_descriptors(limits: HttpLimits) -> HttpLimits:
+    """`limits`, lowered if the process can't open enough files: half of them are for callers, the rest for Linq."""
+    if sys.platform == "win32":
+        return limits
+    import resource  # noqa: PLC0415 - Windows does not have it
+
+    available, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = 2 * limits.connections
+    if 0 <= available < wanted:
+        # Shells and systemd set a low limit that a process may raise itself; -1 is no limit.
+        available = wanted if most < 0 else min(wanted, most)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (available, most))
+    if not 0 <= available < wanted:
+        return limits
+    connections = max(1, available // 2)
+    calls = min(limits.calls, max(1, connections // 2))
+    logger.warning(
+        "only %d files can be open here: at most %d connections and %d calls are served at once (see `ulimit -Hn`)",
+        available,
+        connections,
+        calls,
+    )
+    return replace(limits, connections=connections, calls=calls)
