@@ -1,9 +1,9 @@
 """The MCP conformance suite against a running `linq-mcp --demo http`.
 
-    python tests/http/conformance.py NODE FOLDER
+    python tests/e2e/http/conformance.py NODE FOLDER
 
-NODE is a node >= 22 and FOLDER holds the packages, as `.ci/conformance` installs them. A scenario passes if every check
-of it that could be made succeeded, and one at least could; what does not apply is in conformance-baseline.toml.
+NODE is a node >= 22, and FOLDER holds the packages that `.ci/conformance` installs. A scenario passes if at least one
+of its checks was made and all that were made succeeded; conformance-baseline.toml lists what does not apply.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ from processes import Failed, linq_mcp
 
 BASELINE = Path(__file__).with_name("conformance-baseline.toml")
 SECONDS = 120
-# By the name of the run: the package's folder and what it is asked for.
+# For each run, the folder of its package and its options.
 RUNS = {
     "stable": ("conformance", "--suite", "all"),
     "2025-11-25": ("conformance-alpha", "--requirements", "2025-11-25"),
     "2026-07-28": ("conformance-alpha", "--requirements", "2026-07-28"),
 }
-# Holds for every scenario, in which it is one check among others.
+# This check is part of every scenario.
 WIRE = "wire-schema-valid"
 _BAD = ("FAILURE", "WARNING")
 
@@ -47,7 +47,7 @@ class Outcome:
 
 @dataclass
 class Entry:
-    """One name of the baseline. `met` are the runs in which it excused something, `idle` those in which it did not."""
+    """One name of the baseline, and the runs in which it excused something (`met`) or nothing (`idle`)."""
 
     name: str
     why: str
@@ -60,13 +60,13 @@ class Entry:
 
 
 def baseline() -> dict[str, Entry]:
-    told = tomllib.loads(BASELINE.read_text(encoding="utf-8"))["does-not-apply"]
-    entries = [Entry(name, one["why"], tuple(one.get("runs", RUNS))) for one in told for name in one["names"]]
+    tables = tomllib.loads(BASELINE.read_text(encoding="utf-8"))["does-not-apply"]
+    entries = [Entry(name, one["why"], tuple(one.get("runs", RUNS))) for one in tables for name in one["names"]]
     return {entry.name: entry for entry in entries}
 
 
 def judged(run: str, scenario: str, checks: list[dict[str, Any]], entries: dict[str, Entry]) -> Outcome:
-    """The outcome of a scenario, given what the suite says of each of its checks."""
+    """The outcome of a scenario, from the suite's report on each of its checks."""
     bad = {
         check["id"]: str(check.get("errorMessage") or check["status"]) for check in checks if check["status"] in _BAD
     }
@@ -84,10 +84,10 @@ def judged(run: str, scenario: str, checks: list[dict[str, Any]], entries: dict[
             entry.note(run, needed=check in bad)
             excused += bad.pop(check, None) is not None
     if bad:
-        told = "; ".join(f"{check}: {text[:300]}" for check, text in bad.items())
-        return Outcome("FAILED", f"{run} {scenario}: {told}")
+        failures = "; ".join(f"{check}: {text[:300]}" for check, text in bad.items())
+        return Outcome("FAILED", f"{run} {scenario}: {failures}")
     if not good:
-        return Outcome("FAILED", f"{run} {scenario}: no check was made, which only the baseline can excuse")
+        return Outcome("FAILED", f"{run} {scenario}: no check was made; only the baseline can excuse that")
     apart = f", not applicable {excused}" if excused else ""
     return Outcome("ok", f"{run} {scenario}: checks passed {len(good)}{apart}")
 
@@ -122,7 +122,7 @@ def suite(run: str, node: str, packages: Path, url: str) -> dict[str, list[dict[
 
 
 def run(node: str, packages: Path) -> Iterator[Outcome]:
-    """The outcome of each scenario of each run, and of each entry of the baseline that is wrong. Raises `Failed`."""
+    """Yield the outcome of each scenario of each run, and of each wrong entry of the baseline. Raises `Failed`."""
     entries = baseline()
     with linq_mcp("server", "--demo", "http") as server:
         for name in RUNS:
@@ -140,8 +140,8 @@ def main() -> None:
         for outcome in run(sys.argv[1], Path(sys.argv[2])):
             sys.stdout.write(f"{outcome}\n")
             failed |= outcome.status == "FAILED"
-    except Failed as told:
-        sys.exit(f"FAILED: {told}")
+    except Failed as failed_run:
+        sys.exit(f"FAILED: {failed_run}")
     sys.exit(failed)
 
 

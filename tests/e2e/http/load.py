@@ -1,8 +1,9 @@
-"""Many clients at once, with two accounts' keys, before two replicas behind nginx: no call fails or gets foreign data.
+"""Many clients at once, with the keys of two accounts, on two replicas behind nginx.
 
-    python tests/http/load.py [--seconds 60] [--clients 200]
+    python tests/e2e/http/load.py [--seconds 60] [--clients 200]
 
-Clients of both eras list chats and get one of them, over and over. Prints what it measured.
+Clients of both eras list chats and read one of them, over and over. No call may fail or get data of the other account.
+Prints the figures.
 """
 
 from __future__ import annotations
@@ -31,11 +32,11 @@ from linq_mcp.demo.account import DemoAccount
 from linq_mcp.demo.api import demo_api
 from linq_mcp.demo.serve import running
 
-# Key and seed of each account.
+# The key of each account, and the seed it is generated from.
 ACCOUNTS = {"lq-load-one-93b0": 1, "lq-load-two-5d7f": 2}
 CHATS, LIMIT = 300, 10
 ERAS = ("2026-07-28", "2025-11-25")
-# The longest a call may take; with 200 at once on two cores most of it is waiting in line.
+# The longest a call may take. With 200 at once on two cores, most of that is waiting for its turn.
 CALL_SECONDS = 60
 AFTER_SECONDS = 10
 _UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
@@ -46,7 +47,7 @@ def account_of(seed: int) -> DemoAccount:
 
 
 def serve_accounts(parent: Connection) -> None:
-    """One API in a process of its own that shows each key its account. Sends its URL, and ends with the pipe."""
+    """Serve an API that shows each key its own account. Sends its URL to `parent`, and ends when the pipe is closed."""
     apis: dict[bytes, ASGIApp] = {
         f"Bearer {key}".encode(): demo_api(account_of(seed), key=key) for key, seed in ACCOUNTS.items()
     }
@@ -87,7 +88,7 @@ def api() -> Iterator[str]:
 
 @dataclass
 class Tally:
-    """What happened so far; `failures` and `foreign` keep what was wrong."""
+    """How long each call took, which ones failed, and which ones got data of the other account."""
 
     seconds: list[float] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)
@@ -96,7 +97,7 @@ class Tally:
 
 @dataclass(frozen=True)
 class Caller:
-    """A client of one era with the key of one account, to which `ids` belong."""
+    """A client of one era with the key of one account. `ids` are that account's."""
 
     http: httpx.AsyncClient
     url: str
@@ -105,7 +106,7 @@ class Caller:
     tally: Tally
 
     async def until(self, end: float, order: random.Random) -> None:
-        """Call until then."""
+        """Call over and over until the time `end`."""
         if self.era != ERAS[0]:
             await self._ask("initialize", protocolVersion=self.era, clientInfo={"name": "load", "version": "1"})
         while time.monotonic() < end:
@@ -115,18 +116,18 @@ class Caller:
                 await self._call("get_chat", chat_id=order.choice(listed["chats"])["id"])
 
     async def _call(self, tool: str, **arguments: Any) -> dict[str, Any]:
-        """The answer, counted; an empty one for a failed call."""
+        """The answer, which is tallied; an empty one if the call failed."""
         begun = time.monotonic()
         result = await self._ask("tools/call", name=tool, arguments=arguments)
         self.tally.seconds.append(time.monotonic() - begun)
         if not result:
             return {}
-        told = set(_UUID.findall(json.dumps(result)))
-        if result.get("isError") or not told:
+        ids = set(_UUID.findall(json.dumps(result)))
+        if result.get("isError") or not ids:
             self.tally.failures.append(f"{tool} {arguments}: {result}"[:300])
             return {}
-        if told - self.ids:
-            self.tally.foreign.append(f"{tool} {arguments}: {sorted(told - self.ids)}"[:300])
+        if ids - self.ids:
+            self.tally.foreign.append(f"{tool} {arguments}: {sorted(ids - self.ids)}"[:300])
         answer: dict[str, Any] = result["structuredContent"]
         return answer
 
@@ -153,7 +154,7 @@ class Caller:
 
 
 async def load(url: str, two: list[Process], tally: Tally, *, seconds: int, clients: int) -> list[list[float]]:
-    """Resident MiB of each replica: before, after the warm-up, at the end, some time later."""
+    """Put load on the replicas. Returns the resident MiB of each: before, after the warm-up, at the end, later."""
     ids = [frozenset(_UUID.findall(json.dumps(account_of(seed).chats))) for seed in ACCOUNTS.values()]
     if ids[0] & ids[1]:
         raise Failed("the two accounts share ids")
@@ -162,7 +163,7 @@ async def load(url: str, two: list[Process], tally: Tally, *, seconds: int, clie
 
     async def one(number: int) -> None:
         headers = {"Host": NAME, KEY_HEADER: list(ACCOUNTS)[number % 2]}
-        # Nothing here speaks TLS, and 200 certificate stores would take their time.
+        # Nothing here speaks TLS, and loading 200 certificate stores would take long.
         async with httpx.AsyncClient(headers=headers, timeout=CALL_SECONDS, trust_env=False, verify=False) as http:
             caller = Caller(http, url, ERAS[number // 2 % 2], ids[number % 2], tally)
             await caller.until(end, random.Random(number))
@@ -179,7 +180,7 @@ async def load(url: str, two: list[Process], tally: Tally, *, seconds: int, clie
 
 
 def run(*, seconds: int, clients: int) -> list[str]:
-    """What was measured, as the lines of a small table. Raises `Failed`."""
+    """Return the figures, as the lines of a small table. Raises `Failed`."""
     tally = Tally()
     with api() as base_url, replicas(base_url) as (url, two):
         begun = time.monotonic()

@@ -1,6 +1,6 @@
-"""The processes of the outside proof: replicas of `linq-mcp http`, and nginx before them.
+"""The processes that `.ci/conformance` tests: replicas of `linq-mcp http`, and nginx in front of them.
 
-Loopback only. Every wait is bounded, and whatever was started is ended.
+They listen on loopback only. Every wait is bounded, and everything that was started is stopped.
 """
 
 from __future__ import annotations
@@ -24,28 +24,28 @@ import httpx
 
 REPO = Path(__file__).resolve().parents[3]
 TEMPLATE = Path(__file__).with_name("nginx.conf.template")
-# The name that clients call, which nginx hands on.
+# The name that clients call, and that nginx passes on.
 NAME = "mcp.example.com"
 KEY_HEADER = "x-linq-api-v3-api-key"
 START_SECONDS = 30
-# The server gives calls in flight ten.
+# Longer than the ten that the server gives to calls in progress.
 STOP_SECONDS = 15
 _EVERY = 0.05
 
 
 class Failed(Exception):
-    """What was to be shown was not; the text says what came instead."""
+    """The test failed; the text says what happened."""
 
 
 def free_port() -> int:
-    """A port that was free a moment ago; it is needed again after a restart."""
+    """A port that was free a moment ago. It has to be known in advance, as it is used again after a restart."""
     with socket.create_server(("127.0.0.1", 0)) as bound:
         return int(bound.getsockname()[1])
 
 
 @dataclass
 class Process:
-    """A command that is started, stopped by SIGTERM and started again; its stderr goes to a file."""
+    """A command that can be started, stopped by SIGTERM and started again. Its stderr goes to a file."""
 
     name: str
     command: list[str]
@@ -56,7 +56,7 @@ class Process:
     _running: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        """Start and wait until the port is answered."""
+        """Start, and wait until the port answers."""
         with self._log.open("ab") as log:
             self._running = self._popen(log)
         end = time.monotonic() + START_SECONDS
@@ -67,7 +67,7 @@ class Process:
         raise Failed(f"{self.name} did not start:\n{self.said()[-2000:]}")
 
     def stop(self) -> int:
-        """SIGTERM, and the exit code."""
+        """Send SIGTERM and return the exit code."""
         assert self._running is not None
         self._running.send_signal(signal.SIGTERM)
         try:
@@ -76,7 +76,7 @@ class Process:
             raise Failed(f"{self.name} still ran {STOP_SECONDS} s after SIGTERM:\n{self.said()[-2000:]}") from None
 
     def end(self) -> None:
-        """Leave nothing running."""
+        """Make sure that it no longer runs."""
         if self._running is not None and self._running.poll() is None:
             try:
                 self.stop()
@@ -89,7 +89,7 @@ class Process:
         return self._log.read_text(encoding="utf-8", errors="replace") if self._log.exists() else ""
 
     def calls(self) -> int:
-        """How many MCP requests its access log shows as answered."""
+        """The number of answered MCP requests in its access log."""
         return self.said().count(" POST /mcp 200 ")
 
     def resident(self) -> float:
@@ -123,7 +123,7 @@ class Process:
 
 @contextmanager
 def linq_mcp(name: str, *arguments: str, env: dict[str, str] | None = None) -> Iterator[Process]:
-    """`linq-mcp ARGUMENTS --port …`, ended with the block. `arguments` hold the word `http`."""
+    """Run `linq-mcp ARGUMENTS --port …` for the length of the block. `arguments` include the word `http`."""
     port = free_port()
     command = [sys.executable, "-m", "linq_mcp", *arguments, "--port", str(port)]
     with _folder() as folder, _ended(Process(name, command, port, folder, env or {})) as process:
@@ -132,7 +132,7 @@ def linq_mcp(name: str, *arguments: str, env: dict[str, str] | None = None) -> I
 
 @contextmanager
 def replicas(base_url: str) -> Iterator[tuple[str, list[Process]]]:
-    """The nginx before two replicas that read Linq at `base_url` with each caller's key: its URL, and the replicas."""
+    """Run two replicas over the Linq at `base_url`, behind nginx. Gives the URL of nginx and the replicas."""
     env = {"LINQ_API_V3_BASE_URL": base_url}
     with ExitStack() as stack:
         two = [
@@ -141,12 +141,12 @@ def replicas(base_url: str) -> Iterator[tuple[str, list[Process]]]:
         ]
         port = free_port()
         folder = stack.enter_context(_folder())
-        # nginx's workers run as another user where it is started by root.
+        # If root starts nginx, its workers run as another user.
         folder.chmod(0o755)
         text = TEMPLATE.read_text(encoding="utf-8")
         for written, used in ((8000, port), (8001, two[0].port), (8002, two[1].port)):
             if text.count(f"127.0.0.1:{written}") != 1:
-                raise Failed(f"{TEMPLATE.name} is to hold 127.0.0.1:{written} once")
+                raise Failed(f"{TEMPLATE.name} must contain 127.0.0.1:{written} once")
             text = text.replace(f"127.0.0.1:{written}", f"127.0.0.1:{used}")
         (folder / "nginx.conf").write_text(text, encoding="utf-8")
         nginx = shutil.which("nginx", path=os.environ.get("PATH", "") + ":/usr/sbin")

@@ -1,8 +1,8 @@
-"""Everything `.ci/conformance` shows: the conformance suite, two replicas behind nginx, and a short load.
+"""Everything that `.ci/conformance` tests: the conformance suite, two replicas behind nginx, and a short load.
 
-    python tests/http/proof.py NODE FOLDER
+    python tests/e2e/http/proof.py NODE FOLDER
 
-One line for each outcome, then how many passed, failed and were skipped.
+Prints one line for each outcome, then how many passed, failed and were skipped.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ LOAD_SECONDS, LOAD_CLIENTS = 10, 200
 
 
 def outcomes(node: str, packages: Path) -> Iterator[Outcome]:
-    """Every outcome, as it comes."""
+    """Yield each outcome as soon as it is known."""
     try:
         yield from conformance.run(node, packages)
     except Failed as failed:

@@ -1,8 +1,8 @@
-"""Two replicas behind nginx, one of them stopped and started again while clients of both eras page through 1,000 chats.
+"""Two replicas behind nginx; one is stopped and started again while clients of both eras page through 1,000 chats.
 
-    python tests/http/replicas.py
+    python tests/e2e/http/replicas.py
 
-Needs nginx (Debian's package; nothing of its system-wide configuration is read). The README quotes nginx.conf.template.
+Needs nginx (Debian's package; its system-wide configuration is not read). `docs/team.md` quotes nginx.conf.template.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from linq_mcp.demo.serve import running
 
 ERAS = {"auto": "2026-07-28", "legacy": "2025-11-25"}
 CHATS, LIMIT = 1000, 10
-# After these pages one replica is told to stop, known to be gone for so many pages, and started again.
+# After page STOP, one replica is told to stop; by page GONE, it has stopped; after page START, it is started again.
 STOP, GONE, START = 30, 40, 70
 KEY = "lq-replicas-4c1e"
 SECONDS = 120
@@ -34,7 +34,7 @@ SECONDS = 120
 
 @asynccontextmanager
 async def client_of(url: str, mode: str) -> AsyncIterator[Client]:
-    """A client of one era with the caller's key. Any other status than 200 or 202, or a session, is a failure."""
+    """A client of one era with the caller's key. A status other than 200 or 202 fails the test; so does a session."""
 
     async def watch(response: httpx2.Response) -> None:
         if response.status_code not in (200, 202) or "mcp-session-id" in response.headers:
@@ -50,7 +50,7 @@ async def client_of(url: str, mode: str) -> AsyncIterator[Client]:
 
 
 async def call(client: Client, tool: str, **arguments: Any) -> dict[str, Any]:
-    """The answer of a tool."""
+    """Call a tool and return its answer."""
     result = await client.call_tool(tool, arguments)
     if result.is_error or not isinstance(result.structured_content, dict):
         raise Failed(f"{tool} {arguments}: {result.content}")
@@ -58,7 +58,7 @@ async def call(client: Client, tool: str, **arguments: Any) -> dict[str, Any]:
 
 
 async def page_through(client: Client, replica: Process) -> list[str]:
-    """The ids of all chats, a page at a time; meanwhile `replica` is stopped and started again."""
+    """Read the ids of all chats page by page, while `replica` is stopped and started again."""
     ids: list[str] = []
     more: dict[str, Any] = {}
     gone = anyio.Event()
@@ -85,7 +85,7 @@ async def page_through(client: Client, replica: Process) -> list[str]:
 
 
 async def back_in_turn(client: Client, replica: Process) -> None:
-    """Wait until nginx asks the replica again."""
+    """Wait until nginx sends requests to the replica again."""
     before = replica.calls()
     for _ in range(100):
         await call(client, "list_chats", limit=1)
@@ -96,7 +96,7 @@ async def back_in_turn(client: Client, replica: Process) -> None:
 
 
 async def progress_of(client: Client) -> int:
-    """How many notifications of progress reach the client through nginx."""
+    """The number of progress notifications that reach the client through nginx."""
     counts: list[float] = []
 
     async def note(progress: float, total: float | None, message: str | None) -> None:
@@ -109,7 +109,7 @@ async def progress_of(client: Client) -> int:
 
 
 async def check(url: str, two: list[Process], wanted: list[str]) -> list[str]:
-    """What was shown, one line an era."""
+    """Run the test in each era, and return one line for each."""
     lines = []
     for (mode, version), replica in zip(ERAS.items(), two, strict=True):
         with anyio.fail_after(SECONDS):
@@ -129,7 +129,7 @@ async def check(url: str, two: list[Process], wanted: list[str]) -> list[str]:
 
 
 def run() -> list[str]:
-    """What was shown. Raises `Failed`."""
+    """Run the test, and return its figures. Raises `Failed`."""
     account = generated_account(CHATS)
     with running(demo_api(account, key=KEY)) as api, replicas(api) as (url, two):
         refused = httpx.post(url, json={}, headers={"Host": "elsewhere.example"}, trust_env=False)
