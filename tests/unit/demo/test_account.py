@@ -16,9 +16,6 @@ from uuid import UUID
 import httpx
 import pytest
 from helpers.reading_accounts import all_messages, all_parts, at, chats_where, lines_of, named, said, status
-from linq.types import Chat, Message
-from linq.types.phone_number_list_response import PhoneNumber
-from pydantic import BaseModel, ValidationError
 
 from linq_mcp.demo import in_process
 from linq_mcp.demo.account import DemoAccount, current_demo_account, demo_account
@@ -28,7 +25,6 @@ from linq_mcp.demo.dialogues import OPT_OUT
 from linq_mcp.demo.lines import AGENCY_LINE, CLINIC_LINE, LINES, SHOP_LINE
 from linq_mcp.demo.people import PEOPLE, person
 from linq_mcp.demo.team_discussion import TEAM_CHAT_ID
-from linq_mcp.demo.wire import Wire
 
 NOW = datetime(2026, 11, 20, 18, tzinfo=UTC)
 MONDAY = datetime(2026, 11, 16, tzinfo=UTC)
@@ -442,27 +438,3 @@ def test_a_member_on_another_service_writes_in_the_team(account: DemoAccount) ->
     """A message's service may differ from its chat's."""
     services = Counter(message["service"] for message in account.messages[TEAM_CHAT_ID])
     assert services["iMessage"] > services["SMS"] > 10
-
-
-# -- The official SDK's types ---------------------------------------------------------------------------
-
-
-def refused(model: type[BaseModel], things: list[Wire]) -> list[Wire]:
-    found = []
-    for thing in things:
-        try:
-            model.model_validate(thing)
-        except ValidationError:
-            found.append(thing)
-    return found
-
-
-def test_only_two_chats_break_the_sdk_types(account: DemoAccount) -> None:
-    """The one of an unknown status, and the one without any."""
-    assert {status(chat) for chat in refused(Chat, account.chats)} == {"PAUSED", None}
-
-
-def test_messages_and_lines_fit_the_sdk_types(account: DemoAccount) -> None:
-    """None of them is odd."""
-    assert refused(Message, [*all_messages(account)]) == []
-    assert refused(PhoneNumber, account.phone_numbers) == []

@@ -2,7 +2,6 @@
 
 import logging
 import os
-import re
 import signal
 import socket
 import subprocess
@@ -390,21 +389,6 @@ async def test_requests_without_the_key_do_not_count_towards_the_rate_limit() ->
 
 
 # -- On a port ------------------------------------------------------------------------------------------
-
-
-def test_the_official_sdk_lists_chats_over_a_socket() -> None:
-    """Any client can be pointed at the account, as if it were Linq's own."""
-    with (
-        running(demo_api(demo_account())) as url,
-        LinqAPIV3(api_key=DEMO_KEY, base_url=url, max_retries=0, timeout=10) as linq,
-    ):
-        assert re.fullmatch(r"http://127\.0\.0\.1:\d+/api/partner", url)
-        chats = list(linq.chats.list_chats(from_=AGENCY_LINE, limit=50))
-        assert len(chats) == 104
-        messages = list(linq.chats.messages.list(TEAM_CHAT_ID, limit=100))
-        assert len(messages) == 400
-        assert linq.messages.retrieve(messages[0].id).chat_id == TEAM_CHAT_ID
-        assert linq.phone_numbers.list().phone_numbers[0].phone_number == CLINIC_LINE
 
 
 def test_the_official_sdk_understands_a_refusal() -> None:
