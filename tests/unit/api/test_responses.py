@@ -170,7 +170,7 @@ async def test_an_answer_of_too_many_things_is_refused(unit: bytes, packed: bool
 @pytest.mark.parametrize("unit", [b"{", b"[", b",", b'\\"{', b"\\\\", b'\\\\\\",'], ids=ascii)
 async def test_what_people_write_does_not_count(unit: bytes) -> None:
     """Somebody may send nothing but braces."""
-    body = b'{"chats":[],"x":"' + unit * (3 * MB // len(unit)) + b'"}'
+    body = b'{"chats":[],"a backslash":"\\\\","x":"' + unit * (3 * MB // len(unit)) + b'"}'
     assert (await get(Server(Reply(body=body)))).object()["chats"] == []
 
 
