@@ -419,6 +419,12 @@ def _present(row: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in row.items() if value is not None}
 
 
+def _with_id(number: int, variant: dict[str, Any], loss: Any, row: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+    """A variant with an id of its own, if it has one at all, and its row: a thing met twice would count once."""
+    id_ = {"id": numbered(number)["id"]} if isinstance(variant.get("id"), str) else {}
+    return {**variant, **id_}, {**row, **id_, **loss}
+
+
 _MISSING = object()
 # Each kind of JSON value, and nothing at all.
 _KINDS: tuple[object, ...] = (_MISSING, None, True, 5, 2.5, "text", [], [None, 7], {}, {"x": 1})
@@ -529,8 +535,8 @@ def _shapes() -> list[Fault]:
         none = answered(**{member: [], "note": has("5", "could not be read")})
 
         def wrong(start: int) -> Fault:
-            batch = variants[start : start + 100]
-            left = [_present({**row, **loss}) for _, loss in batch]
+            batch = [_with_id(start + number, *one, row) for number, one in enumerate(variants[start : start + 100])]
+            left = [_present(row) for _, row in batch]
             body = {member: [variant for variant, _ in batch]}
             name = f"{len(batch)} entries from the {start + 1}. on, each wrong in one place"
             return of(tool, name, body, answered(**{member: left}), **arguments)
@@ -557,7 +563,8 @@ def _shapes() -> list[Fault]:
         *of_a_list("list_phone_numbers", "phone_numbers", LINE, LINE_ROW, _OF_A_LINE),
         *of_one("get_chat", CHAT),
         *of_one("get_message", MESSAGE),
-        of("list_chats", "half an emoji and a NUL in every string", chats(torn), SEEN),
+        # A url with a NUL in it leads nowhere.
+        of("list_chats", "half an emoji and a NUL in every string", chats(torn), answered(chats=[CHAT_ROW])),
         of("list_messages", "a file of 10 ** 4000 bytes", {"messages": [huge]}, answered(has_more=False)),
         of(
             "get_chat",
