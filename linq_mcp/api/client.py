@@ -128,8 +128,7 @@ class LinqApi:
     async def retire(self) -> None:
         """Keep no connection open any more. A call that still uses this object is not disturbed."""
         self._retired = True
-        if not self._requests:
-            await self._http.aclose()
+        await self._close_if_retired()
 
     def idle_seconds(self) -> float:
         """For how long no request has been under way."""
@@ -196,9 +195,13 @@ class LinqApi:
         finally:
             self._requests -= 1
             self._last_used = monotonic()
-            if self._retired and not self._requests:
-                with anyio.CancelScope(shield=True):
-                    await self._http.aclose()
+            await self._close_if_retired()
+
+    async def _close_if_retired(self) -> None:
+        if self._retired and not self._requests:
+            # A caller who has gone must not leave sockets behind.
+            with anyio.CancelScope(shield=True):
+                await self._http.aclose()
 
     async def _get_once(self, http: httpx.AsyncClient, path: str, query: Mapping[str, str]) -> Answer:
         try:

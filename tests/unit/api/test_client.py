@@ -234,6 +234,19 @@ async def test_cancelling_a_call_stops_its_request() -> None:
     assert body.closed
 
 
+async def test_a_wait_that_linq_asks_for_holds_for_all_requests() -> None:
+    """Its limit is one for the whole key, so another request under way waits as well."""
+    server = Server(Reply(429, headers={"Retry-After": "0.2"}), Reply())
+    async with LinqApi(SETTINGS, transport=server, retry=AT_ONCE) as api, anyio.create_task_group() as tasks:
+        tasks.start_soon(partial(api.get, "chats", deadline=anyio.current_time() + 5))
+        while not api.throttled:
+            await anyio.lowlevel.checkpoint()
+        await api.get("phone_numbers", deadline=anyio.current_time() + 5)
+    assert len(server.requests) == 3
+    assert server.times[1] - server.times[0] >= 0.2
+    assert api.throttled == 1
+
+
 # Connections
 
 
@@ -247,6 +260,30 @@ async def test_connections_that_were_closed_are_opened_again() -> None:
         await api.get("chats", deadline=anyio.current_time() + 5)
         assert api._http.is_closed
     assert len(server.requests) == 2
+
+
+class Slow(Server):
+    """Takes its time to close, as a socket may."""
+
+    closed = False
+
+    async def aclose(self) -> None:
+        await anyio.lowlevel.checkpoint()
+        self.closed = True
+
+
+async def test_a_cancelled_call_leaves_no_connection_of_a_retired_client_open() -> None:
+    """Closing goes on although its caller has gone."""
+    server = Slow(Reply(stall=30))
+    api = LinqApi(SETTINGS, transport=server)
+    with anyio.CancelScope() as scope:
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(partial(api.get, "chats", deadline=anyio.current_time() + 60))
+            while not server.requests:
+                await anyio.lowlevel.checkpoint()
+            await api.retire()
+            scope.cancel()
+    assert server.closed
 
 
 async def test_connections_in_use_are_not_closed() -> None:

@@ -14,6 +14,7 @@ import pytest
 from helpers.linq import KEY, Handler, Silent, account_over, page
 from mcp import Client, MCPError, types
 from mcp.client.client import ConnectMode
+from pydantic import SecretStr
 
 from linq_mcp import __version__
 from linq_mcp.server.app import INSTRUCTIONS, build_server
@@ -269,3 +270,27 @@ async def test_one_pool_serves_all_calls() -> None:
         for _ in range(3):
             await client.call_tool("list_chats", {})
     assert loads == 1
+
+
+@pytest.mark.parametrize("key", [KEY, 'quoted"key\\9', "1234567890"], ids=["plain", "with quotes", "digits alone"])
+async def test_an_answer_that_repeats_the_key_is_shown_without_it(key: str) -> None:
+    """The text and the structured content are the same valid object all the same."""
+    body = json.dumps(
+        {"chats": [{"id": "c1", "display_name": f"It is {key}!"}], "next_cursor": int("7" + "1234567890")}
+    )
+    settings = Settings(api_key=SecretStr(key))
+    result = await call(account_over(always(httpx.Response(200, content=body.encode())), settings=settings))
+    assert json.loads(text_of(result)) == result.structured_content
+    assert result.structured_content is not None
+    assert result.structured_content["chats"] == [{"id": "c1", "display_name": "It is [key]!"}]
+    assert key not in text_of(result)
+
+
+@eras
+@pytest.mark.parametrize("argument", ["from", "to", "limit", "cursor", "unknown", KEY])
+async def test_a_key_that_is_passed_as_an_argument_is_not_repeated(era: ConnectMode, argument: str) -> None:
+    """Neither by the refusal of the argument nor by what is made of Linq's."""
+    answers = always(httpx.Response(400, json={"error": {"code": 1005, "message": f"Bad value {KEY}"}}))
+    result = await call(account_over(answers), {argument: f"{KEY} {KEY}" if argument == "cursor" else KEY}, era=era)
+    assert result.is_error
+    assert KEY[:6] not in text_of(result)
