@@ -141,7 +141,7 @@ class Stage:
         return Outcome(result, seconds, asked, resumed, after, asked_after, self.process.lines[before:])
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Run:
     """All faults: what came of each, how the processes ended and what they had said on stderr, and who came astray."""
 
