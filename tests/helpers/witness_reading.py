@@ -5,6 +5,7 @@ Times are instants here, as a row's own are after `instants`.
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -119,7 +120,8 @@ def message_as_row(message: Message, *, urls: bool = False) -> Row:
                         "filename": shown(part.filename),
                         "mime_type": part.mime_type,
                         "size_bytes": part.size_bytes,
-                        "url": shown(part.url) if urls else None,
+                        # One that holds what an address can't is left out: cleaned it would lead elsewhere.
+                        "url": part.url if urls and re.fullmatch(r"https://[!-~]+", part.url) else None,
                     }
                 )
                 for part in parts

@@ -84,15 +84,15 @@ async def test_a_limit_that_is_left_out_is_sent(tool: str, arguments: Row) -> No
 
 
 async def test_messages_are_asked_for_as_the_sdk_asks() -> None:
-    """By page, and by the scanning tool."""
+    """By page, whatever its limit, and by search: always the largest pages."""
     with recording() as (url, sent):
         async with ours(url) as we, theirs(url) as sdk:
-            for limit, cursor in product((1, 20, 100), CURSORS):
-                await we.call("list_messages", chat_id=TEAM_CHAT_ID, limit=limit, cursor=cursor)
-                await sdk.chats.messages.list(TEAM_CHAT_ID, **given(limit=limit, cursor=cursor))
+            for limit in (1, 20, 100):
+                await we.call("list_messages", chat_id=TEAM_CHAT_ID, limit=limit)
+                await sdk.chats.messages.list(TEAM_CHAT_ID, limit=100)
             await we.call("find_messages", chat_id=TEAM_CHAT_ID, text="printer")
             await sdk.chats.messages.list(TEAM_CHAT_ID, limit=100)
-    assert len(sent) == 2 * (3 * len(CURSORS) + 1)
+    assert len(sent) == 8
     assert sent[::2] == sent[1::2]
 
 
@@ -250,7 +250,7 @@ async def test_messages_read_as_the_sdk_reads_them(api_url: str, sdk_chats: list
     async with ours(api_url) as we, theirs(api_url) as sdk:
         for number, chat in enumerate(sdk_chats):
             page = await sdk.chats.messages.list(chat.id, limit=30)
-            answer = await we.call("list_messages", chat_id=chat.id, limit=30)
+            answer = await we.call("list_messages", chat_id=chat.id, limit=30, order="oldest")
             assert instants(answer["messages"]) == transcript_of(page.messages)
             if number % 10 == 0 and page.messages:
                 whole = await sdk.messages.retrieve(page.messages[-1].id)
@@ -263,9 +263,9 @@ async def test_a_long_conversation_reads_as_the_sdk_reads_it(api_url: str, limit
     async with ours(api_url) as we, theirs(api_url) as sdk:
         cursor, read = None, 0
         async for page in (await sdk.chats.messages.list(TEAM_CHAT_ID, limit=limit)).iter_pages():
-            answer = await we.call("list_messages", chat_id=TEAM_CHAT_ID, limit=limit, cursor=cursor)
+            answer = await we.call("list_messages", chat_id=TEAM_CHAT_ID, limit=limit, cursor=cursor, order="oldest")
             cursor = answer.get("next_cursor")
-            assert (cursor, answer["has_more"]) == (page.next_cursor, page.has_next_page())
+            assert answer["has_more"] is page.has_next_page()
             assert instants(answer["messages"]) == transcript_of(page.messages)
             read += len(answer["messages"])
     assert (cursor, read) == (None, 400)
