@@ -1,8 +1,12 @@
-"""Serving over stdin and stdout, and leaving at once: on EOF, on a signal, and when the client is gone."""
+"""MCP over stdin and stdout: one JSON-RPC message a line, and leaving at once when the client does.
+
+Every request gets exactly one answer. Reading pauses while too many requests are unanswered, so a client that does not
+read its answers cannot make the server hold more of them. Serving ends on EOF, on SIGINT or SIGTERM, and when nobody
+reads stdout any more.
+"""
 
 from __future__ import annotations
 
-import io
 import logging
 import os
 import select
@@ -10,131 +14,281 @@ import signal
 import stat
 import sys
 from collections.abc import AsyncIterator
-from typing import Any, BinaryIO
+from functools import partial
+from typing import Any
 
 import anyio
-import anyio.lowlevel
 import anyio.to_thread
+from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 from mcp.server.lowlevel import Server
-from mcp.server.stdio import stdio_server
+from mcp.shared.dispatcher import coerce_request_id
+from mcp.shared.message import ServerMessageMetadata, SessionMessage
+from mcp.types.jsonrpc import (
+    INTERNAL_ERROR,
+    INVALID_REQUEST,
+    JSONRPCError,
+    JSONRPCMessage,
+    JSONRPCRequest,
+    JSONRPCResponse,
+    RequestId,
+)
 
-from linq_mcp.transports.jsonrpc import replace_lone_surrogates
+from linq_mcp.transports.jsonrpc import EXCERPT_BYTES, InvalidMessage, error_response, find_id, parse_message
 
 logger = logging.getLogger(__name__)
 
-# Clients kill a server that lingers; what has not unwound by then is cut off.
-_UNWIND_SECONDS = 0.7
-_CHUNK = 65536
+MAX_LINE_BYTES = 8 * 1024 * 1024
+MAX_UNANSWERED = 256
+# Clients kill a server that lingers; whatever has not finished cleaning up by then is cut off.
+_CLEAN_UP_SECONDS = 0.7
+_HANG_UP_CHECK_SECONDS = 0.5
+_CHUNK_BYTES = 65536
+
+_ToServer = MemoryObjectSendStream[SessionMessage | Exception]
+_ToClient = MemoryObjectSendStream[SessionMessage]
+_FromServer = MemoryObjectReceiveStream[SessionMessage]
 
 
-class _Stdin(anyio.AsyncFile[str]):
-    """stdin by lines, with three differences from what the SDK would read.
+class _Line:
+    """A line that arrives in pieces. Of one that grows too long only the two ends are kept."""
 
-    A pipe is watched by the event loop, where the SDK keeps a thread; and where it takes a thread here too, a read
-    under way does not hold up cancellation. Lines that came together are read together. And half an emoji (the escape
-    of a lone surrogate, which JavaScript clients do write) is replaced: the SDK's parser refuses such a line and never
-    answers it.
+    def __init__(self, piece: bytes = b"") -> None:
+        self._kept = bytearray()
+        self._too_long = False
+        self.add(piece)
+
+    def add(self, piece: bytes) -> None:
+        self._kept += piece
+        self._too_long = self._too_long or len(self._kept) > MAX_LINE_BYTES
+        if self._too_long:
+            del self._kept[EXCERPT_BYTES:-EXCERPT_BYTES]
+
+    def parse(self) -> JSONRPCMessage | InvalidMessage | None:
+        """The message on the line, or why it is none. None for a blank line."""
+        line = bytes(self._kept)
+        if self._too_long:
+            text = f"A message may have at most {MAX_LINE_BYTES:,} bytes"
+            request_id = find_id(line[:EXCERPT_BYTES], line[-EXCERPT_BYTES:])
+            return InvalidMessage(INVALID_REQUEST, text, request_id=request_id)
+        if not line.strip():
+            return None
+        try:
+            return parse_message(line)
+        except InvalidMessage as invalid:
+            return invalid
+
+
+class _Stdin:
+    """Messages from a file descriptor, read by the event loop from a pipe or socket, else by a thread.
+
+    A read in a thread does not delay cancellation.
     """
 
-    def __init__(self, binary: BinaryIO) -> None:
-        super().__init__(io.TextIOWrapper(binary, encoding="utf-8", errors="replace"))
-        # The wrapper is for the type; what is read goes past it.
-        self._fd = binary.fileno()
-        self._watched = _can_be_watched(self._fd)
-        self.ended = anyio.Event()
+    def __init__(self, fd: int) -> None:
+        self._fd = fd
+        self._watched = _can_be_watched(fd)
 
-    async def __aiter__(self) -> AsyncIterator[str]:
-        begun: list[bytes] = []
+    async def messages(self) -> AsyncIterator[JSONRPCMessage | InvalidMessage]:
+        line = _Line()
         while chunk := await self._read():
             first, *rest = chunk.split(b"\n")
-            begun.append(first)
+            line.add(first)
             for piece in rest:
-                yield replace_lone_surrogates(b"".join(begun).decode("utf-8", "replace"))
-                begun = [piece]
-        self.ended.set()
-        if line := b"".join(begun):
-            yield replace_lone_surrogates(line.decode("utf-8", "replace"))
+                if message := line.parse():
+                    yield message
+                line = _Line(piece)
+        if message := line.parse():
+            yield message
 
     async def _read(self) -> bytes:
         if self._watched:
             await anyio.wait_readable(self._fd)
-            return os.read(self._fd, _CHUNK)
-        return await anyio.to_thread.run_sync(os.read, self._fd, _CHUNK, abandon_on_cancel=True)
+            return os.read(self._fd, _CHUNK_BYTES)
+        return await anyio.to_thread.run_sync(os.read, self._fd, _CHUNK_BYTES, abandon_on_cancel=True)
+
+    def is_hung_up(self) -> bool:
+        """Whether the client has closed its end, even while there is more to read."""
+        return self._watched and bool(_poll(self._fd, select.POLLIN) & select.POLLHUP)
 
 
-class _Stdout(anyio.AsyncFile[str]):
-    """stdout, where a message is written and flushed in one go: by the event loop into a pipe, else by a thread."""
+class _Stdout:
+    """Bytes to a file descriptor, written by the event loop into a pipe or socket, else by a thread."""
 
-    def __init__(self, binary: BinaryIO) -> None:
-        super().__init__(io.TextIOWrapper(binary, encoding="utf-8"))
-        self._fd = binary.fileno()
-        self._watched = _can_be_watched(self._fd)
+    def __init__(self, fd: int) -> None:
+        self._fd = fd
+        self._watched = _can_be_watched(fd)
 
-    async def write(self, text: Any) -> int:
-        data = memoryview(text.encode())
-        while data:
+    async def write(self, data: bytes) -> None:
+        rest = memoryview(data)
+        while rest:
             if not self._watched:
-                written = await anyio.to_thread.run_sync(os.write, self._fd, data)
+                written = await anyio.to_thread.run_sync(os.write, self._fd, rest)
             else:
-                # A pipe that takes anything takes this much at once: the loop is never blocked.
-                if not self._has_room():
+                # A pipe with any room takes this much at once, so writing never blocks the event loop.
+                if not _poll(self._fd, select.POLLOUT):
                     await anyio.wait_writable(self._fd)
-                written = os.write(self._fd, data[: select.PIPE_BUF])
-            data = data[written:]
-        return len(text)
-
-    async def flush(self) -> None:
-        await anyio.lowlevel.checkpoint()
-
-    def _has_room(self) -> bool:
-        poll = select.poll()
-        poll.register(self._fd, select.POLLOUT)
-        return bool(poll.poll(0))
+                written = os.write(self._fd, rest[: select.PIPE_BUF])
+            rest = rest[written:]
 
 
 def _can_be_watched(fd: int) -> bool:
-    """Whether the event loop can wait for `fd`: for pipes and sockets, on systems that take any file for one."""
+    """Whether the event loop can wait for `fd`: for pipes and sockets, on systems with `poll`."""
     mode = os.fstat(fd).st_mode
     return hasattr(select, "poll") and (stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode))
 
 
+def _poll(fd: int, events: int) -> int:
+    """Which of `events` hold for `fd` at this moment; also POLLHUP or POLLERR where they do."""
+    poll = select.poll()
+    poll.register(fd, events)
+    return sum(happened for _, happened in poll.poll(0))
+
+
+class _Refusal(SessionMessage):
+    """An error response by the transport itself, to a message that the server never sees."""
+
+
+class _Unanswered:
+    """What has been read and not answered yet: the requests, by their ids, and the refused messages."""
+
+    def __init__(self) -> None:
+        self._ids: set[RequestId] = set()
+        self._refusals = 0
+        self._decreased = anyio.Event()
+
+    async def wait_for_room(self, stdin: _Stdin) -> bool:
+        """Wait until another message may be read; False if the client hangs up meanwhile."""
+        while len(self._ids) + self._refusals >= MAX_UNANSWERED:
+            # Unless it is looked for, EOF goes unnoticed while nothing is read.
+            with anyio.move_on_after(_HANG_UP_CHECK_SECONDS) as waiting:
+                await self._decreased.wait()
+            if waiting.cancelled_caught and stdin.is_hung_up():
+                return False
+        return True
+
+    def add(self, message: JSONRPCRequest | InvalidMessage) -> SessionMessage:
+        """Count `message` in. Returns what to send on: the request to the server, or a refusal to the client."""
+        if isinstance(message, JSONRPCRequest):
+            # 7 and "7" are one id to the SDK, which would lose one of two such requests.
+            key = coerce_request_id(message.id)
+            if key not in self._ids:
+                self._ids.add(key)
+                return SessionMessage(
+                    message, ServerMessageMetadata(on_request_unanswered=partial(self._cancelled, key))
+                )
+            refusal = error_response(message.id, INVALID_REQUEST, "A request with this id is still unanswered")
+        else:
+            refusal = message.answer
+        self._refusals += 1
+        return _Refusal(refusal)
+
+    def remove(self, written: SessionMessage) -> None:
+        """Count out what `written` has answered, if anything."""
+        if isinstance(written, _Refusal):
+            self._refusals -= 1
+        elif isinstance(written.message, JSONRPCResponse | JSONRPCError) and written.message.id is not None:
+            self._ids.discard(coerce_request_id(written.message.id))
+        self._wake()
+
+    async def _cancelled(self, key: RequestId) -> None:
+        # A request that the client has cancelled is never answered.
+        self._ids.discard(key)
+        self._wake()
+
+    def _wake(self) -> None:
+        self._decreased.set()
+        self._decreased = anyio.Event()
+
+
+async def _read_messages(stdin: _Stdin, to_server: _ToServer, to_client: _ToClient, unanswered: _Unanswered) -> None:
+    """Hand each message to the server or, if it is refused, an error to the client, until EOF."""
+    async for message in stdin.messages():
+        if isinstance(message, InvalidMessage) and not message.expects_answer:
+            continue
+        if not isinstance(message, JSONRPCRequest | InvalidMessage):
+            await to_server.send(SessionMessage(message))
+            continue
+        if not await unanswered.wait_for_room(stdin):
+            return
+        counted = unanswered.add(message)
+        await (to_client if isinstance(counted, _Refusal) else to_server).send(counted)
+
+
+async def _write_messages(from_server: _FromServer, stdout: _Stdout, unanswered: _Unanswered) -> None:
+    """Write each message as one line until the stream is closed."""
+    async for message in from_server:
+        await stdout.write(_to_line(message.message))
+        unanswered.remove(message)
+
+
+def _to_line(message: JSONRPCMessage) -> bytes:
+    try:
+        return message.model_dump_json(by_alias=True, exclude_unset=True).encode() + b"\n"
+    except ValueError as error:
+        # Half an emoji in a result, for one. The error's own text may quote the result.
+        logger.error("A message cannot be written as JSON: %s", type(error).__name__)  # noqa: TRY400
+        request_id = message.id if isinstance(message, JSONRPCResponse | JSONRPCError) else None
+        return _to_line(error_response(request_id, INTERNAL_ERROR, "The answer cannot be written as JSON"))
+
+
 async def serve_stdio(server: Server[Any]) -> int:
-    """Serve until stdin ends, the client is gone or a signal comes, and close the lifespan; the exit code.
+    """Serve one client until it leaves or a signal comes, and close the lifespan. Returns the exit code.
 
     Threads may still be blocked on stdin or a name look-up when this returns: leave with `os._exit`.
     """
-    stdin = _Stdin(sys.stdin.buffer)
-    stdout = _Stdout(os.fdopen(os.dup(sys.stdout.fileno()), "wb"))
-    # What anything prints by mistake goes to stderr, if there is one: stdout is the protocol's.
+    stdin = _Stdin(sys.stdin.fileno())
+    stdout = _Stdout(os.dup(sys.stdout.fileno()))
+    # What anything prints by mistake goes to stderr, if there is one: stdout is for the protocol alone.
     os.dup2(sys.stderr.fileno() if sys.stderr else os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    to_server, incoming = anyio.create_memory_object_stream[SessionMessage | Exception]()
+    outgoing, from_server = anyio.create_memory_object_stream[SessionMessage](MAX_UNANSWERED)
+    unanswered = _Unanswered()
+    serving = anyio.CancelScope()
+    leaving = anyio.Event()
     code = 0
 
     async def cut_off() -> None:
-        await anyio.sleep(_UNWIND_SECONDS)
+        await leaving.wait()
+        await anyio.sleep(_CLEAN_UP_SECONDS)
         os._exit(code)
 
-    async def at_end_of_input() -> None:
-        await stdin.ended.wait()
-        await cut_off()
-
-    async def at_signal(serving: anyio.CancelScope) -> None:
+    async def leave_on_signal() -> None:
         nonlocal code
         with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
             async for received in signals:
                 code = 128 + signal.SIGINT if received == signal.SIGINT else 0
+                leaving.set()
                 serving.cancel()
-                await cut_off()
 
-    try:
-        async with anyio.create_task_group() as tasks:
-            with anyio.CancelScope() as serving:
-                tasks.start_soon(at_end_of_input)
-                if sys.platform != "win32":
-                    tasks.start_soon(at_signal, serving)
-                async with stdio_server(stdin=stdin, stdout=stdout) as (incoming, outgoing):
+    async def read(to_client: _ToClient) -> None:
+        async with to_server, to_client:
+            try:
+                await _read_messages(stdin, to_server, to_client, unanswered)
+            except OSError as error:
+                logger.info("stdin cannot be read: %r", error)
+            leaving.set()
+
+    async def write() -> None:
+        async with from_server:
+            try:
+                await _write_messages(from_server, stdout, unanswered)
+            except OSError as error:
+                # The client has died; there is nobody left to tell but the log.
+                logger.info("the client is gone: %r", error)
+                leaving.set()
+                serving.cancel()
+
+    async with anyio.create_task_group() as watching:
+        watching.start_soon(cut_off)
+        if sys.platform != "win32":
+            watching.start_soon(leave_on_signal)
+        # The writer is outside `serving`: calls that a signal ends are still answered, with an error.
+        async with anyio.create_task_group() as writing:
+            writing.start_soon(write)
+            with serving:
+                async with anyio.create_task_group() as reading, outgoing:
+                    reading.start_soon(read, outgoing.clone())
                     await server.run(incoming, outgoing, server.create_initialization_options())
-            tasks.cancel_scope.cancel()
-    except* OSError as gone:
-        # Writing to a client that has died; there is nobody left to tell but the log.
-        logger.info("the client is gone: %r", gone.exceptions)
+                    reading.cancel_scope.cancel()
+        watching.cancel_scope.cancel()
     return code

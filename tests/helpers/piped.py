@@ -64,11 +64,12 @@ class Piped:
         assert self.process.stderr is not None
         self.stderr = self.process.stderr.read()
 
-    def send(self, message: dict[str, Any] | str) -> None:
+    def send(self, message: dict[str, Any] | str | bytes) -> None:
         """Write one line: a message, or raw text."""
         assert self.process.stdin is not None
-        text = message if isinstance(message, str) else json.dumps(message)
-        self.process.stdin.write(text.encode() + b"\n")
+        if isinstance(message, dict):
+            message = json.dumps(message)
+        self.process.stdin.write((message.encode() if isinstance(message, str) else message) + b"\n")
         self.process.stdin.flush()
 
     def receive(self) -> dict[str, Any]:

@@ -1,0 +1,232 @@
+"""Whatever arrives on stdin: every line that is a request, or tries to be one, gets exactly one answer."""
+
+from __future__ import annotations
+
+import json
+import socket
+import sys
+from collections.abc import Iterator
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import pytest
+from helpers.linq import KEY
+from helpers.piped import Piped, request
+
+HALF_AN_EMOJI = "\\ud83d"
+PING = '{"jsonrpc":"2.0","id":7,"method":"ping"'
+MEGABYTE = 1024 * 1024
+fresh = count(1000)
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Piped]:
+    """One server on the demo account for all of these: no line may end it."""
+    with Piped("--demo") as server:
+        server.initialize()
+        yield server
+
+
+@pytest.fixture(scope="module")
+def waiting() -> Iterator[Piped]:
+    """A server whose API accepts every connection and never answers: its calls stay open."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        with Piped(env={"LINQ_API_V3_API_KEY": KEY, "LINQ_API_V3_BASE_URL": url}) as server:
+            server.initialize()
+            yield server
+
+
+def answers(server: Piped, *lines: str | bytes) -> list[dict[str, Any]]:
+    """Send `lines` and return every answer that precedes that of a ping sent after them."""
+    for line in lines:
+        server.send(line)
+    last = next(fresh)
+    server.send(request("ping", id_=last))
+    received = []
+    while (answer := server.receive()).get("id") != last:
+        received.append(answer)
+    return received
+
+
+def error_of(answer: dict[str, Any]) -> tuple[Any, int]:
+    assert len(answer["error"]["message"]) < 200
+    return answer["id"], answer["error"]["code"]
+
+
+@pytest.mark.parametrize(
+    ("line", "id_", "code"),
+    [
+        ("[]", None, -32600),
+        (f"[{PING}}},{PING}}}]", None, -32600),
+        ("nonsense", None, -32700),
+        ("{", None, -32700),
+        ("\x00", None, -32700),
+        ('"' + "x" * 100_000 + '"', None, -32600),
+        ("[" * 100_000, None, -32700),
+        ('{"jsonrpc":"2.0"}', None, -32600),
+        ('{"jsonrpc":"2.0","id":null,"method":"ping"}', None, -32600),
+        ('{"jsonrpc":"2.0","id":true,"method":"ping"}', None, -32600),
+        ('{"jsonrpc":"2.0","id":7.5,"method":"ping"}', None, -32600),
+        ('{"jsonrpc":"2.0","id":' + "9" * 5000 + ',"method":"ping"}', None, -32700),
+        ('{"jsonrpc":"2.0","id":"' + "a" * 513 + '","method":"ping"}', None, -32600),
+        ('{"id":7,"method":"ping"}', 7, -32600),
+        ('{"jsonrpc":"2.0","id":7}', 7, -32600),
+        ('{"jsonrpc":"2.0","id":7,"method":null}', 7, -32600),
+        (PING + ',"params":[]}', 7, -32602),
+        (PING + ',"params":"text"}', 7, -32602),
+        (PING + ',"params":0}', 7, -32602),
+        (PING + ',"params":{"number":' + "9" * 5000 + "}}", 7, -32700),
+        (PING + ',"params":' + '{"a":' * 251 + "1" + "}" * 252, 7, -32700),
+        ('{"jsonrpc":"2.0","id":7,"method":"no/such"}', 7, -32601),
+    ],
+    ids=range(22),
+)
+def test_a_malformed_request_gets_one_answer(server: Piped, line: str, id_: int | None, code: int) -> None:
+    """One error, under its own id, or under null where it has none that can be read; the server lives on."""
+    (answer,) = answers(server, line)
+    assert error_of(answer) == (id_, code)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"\xef\xbb\xbf" + PING.encode() + b"}",
+        PING + "}\r",
+        PING + ',"params":null}',
+        '{"jsonrpc":"2.0","method":"ping","id":7}',
+    ],
+    ids=["byte-order mark", "carriage return", "null params", "id last"],
+)
+def test_an_odd_but_readable_request_is_served(server: Piped, line: str | bytes) -> None:
+    """Tolerance where the meaning is plain."""
+    (answer,) = answers(server, line)
+    assert (answer["id"], answer["result"]) == (7, {})
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "",
+        "\r",
+        '{"jsonrpc":"2.0","method":"notifications/cancelled","params":[]}',
+        '{"method":"notifications/initialized"}',
+        '{"jsonrpc":"2.0","method":"no/such"}',
+        '{"jsonrpc":"2.0","id":7,"result":{}}',
+        '{"jsonrpc":"2.0","id":7,"result":"text"}',
+        '{"jsonrpc":"2.0","id":null,"error":{"code":1,"message":"no"}}',
+    ],
+)
+def test_what_is_no_request_gets_no_answer(server: Piped, line: str) -> None:
+    """Blank lines, notifications and responses, malformed or not."""
+    assert answers(server, line) == []
+
+
+def test_half_an_emoji_in_a_request_is_answered(server: Piped) -> None:
+    """The SDK's parser refuses such a line, which JavaScript clients do write; the client would wait for ever."""
+    call = json.dumps(request("tools/call", {"name": "list_chats", "arguments": {"to": "@"}}, id_=next(fresh)))
+    server.send(call.replace("@", HALF_AN_EMOJI))
+    assert server.receive()["result"]["isError"] is True
+
+
+def test_half_an_emoji_as_the_tool_name_is_answered(server: Piped) -> None:
+    """It does not come back out in the error, which could then not be written."""
+    call = json.dumps(request("tools/call", {"name": "@", "arguments": {}}, id_=7)).replace("@", HALF_AN_EMOJI)
+    server.send(call)
+    assert error_of(server.receive()) == (7, -32602)
+
+
+def test_an_unknown_tool_is_a_protocol_error_that_names_the_tools(server: Piped) -> None:
+    """-32602, as the protocol has it."""
+    error = server.ask("tools/call", {"name": "send_message", "arguments": {}}, id_=next(fresh))["error"]
+    assert error["code"] == -32602
+    assert "list_chats" in error["message"]
+
+
+def test_a_line_of_eight_megabytes_is_still_read(server: Piped) -> None:
+    """The limit is on what is longer."""
+    head = PING + ',"params":{"text":"'
+    line = head + "x" * (8 * MEGABYTE - len(head) - 3) + '"}}'
+    assert len(line) == 8 * MEGABYTE
+    (answer,) = answers(server, line)
+    assert answer["result"] == {}
+
+
+@pytest.mark.parametrize(
+    ("head", "tail", "id_"),
+    [
+        (PING + ',"params":{"text":"', '"}}', 7),
+        ('{"method":"ping","params":{"id":1,"text":"', '"},"jsonrpc":"2.0","id":8}', 8),
+        ('{"method":"ping","params":{"id":1,"text":"', '","id":2}}', None),
+    ],
+    ids=["id first", "id last", "no id"],
+)
+def test_a_longer_line_is_refused(server: Piped, head: str, tail: str, id_: int | None) -> None:
+    """Under its own id where clients write it, first or last."""
+    (answer,) = answers(server, head + "x" * 8 * MEGABYTE + tail)
+    assert error_of(answer) == (id_, -32600)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads the peak memory from /proc")
+def test_a_line_that_is_too_long_is_not_kept(server: Piped) -> None:
+    """64 MiB without a line break cost less than a quarter of that."""
+    before = peak_memory(server)
+    (answer,) = answers(server, PING + ',"params":{"text":"' + "x" * 64 * MEGABYTE + '"}}')
+    assert error_of(answer) == (7, -32600)
+    assert peak_memory(server) - before < 16 * MEGABYTE
+
+
+def peak_memory(server: Piped) -> int:
+    """The most memory that the process has held so far, in bytes."""
+    status = Path(f"/proc/{server.process.pid}/status").read_text()
+    (peak,) = (line for line in status.splitlines() if line.startswith("VmHWM:"))
+    return int(peak.split()[1]) * 1024
+
+
+@pytest.mark.parametrize("again", ["70", '"70"', '" 70"'])
+def test_an_id_in_use_is_refused(waiting: Piped, again: str) -> None:
+    """The SDK takes 70 and "70" for one id, and would lose one of the two requests. A cancelled one is free again."""
+    waiting.send(request("tools/call", {"name": "list_chats", "arguments": {}}, id_=70))
+    (answer,) = answers(waiting, f'{{"jsonrpc":"2.0","id":{again},"method":"ping"}}')
+    assert error_of(answer) == (json.loads(again), -32600)
+    assert (
+        answers(
+            waiting, json.dumps({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": 70}})
+        )
+        == []
+    )
+    (answer,) = answers(waiting, f'{{"jsonrpc":"2.0","id":{again},"method":"ping"}}')
+    assert answer["result"] == {}
+
+
+def test_a_call_in_flight_does_not_delay_others(waiting: Piped) -> None:
+    """While the API is silent on a hundred calls, a ping is answered."""
+    calls = [request("tools/call", {"name": "list_chats", "arguments": {}}, id_=next(fresh)) for _ in range(100)]
+    assert answers(waiting, *(json.dumps(call) for call in calls)) == []
+    for call in calls:
+        waiting.send({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": call["id"]}})
+
+
+_HALF_ANSWER = """
+import anyio, os
+from mcp import types
+from mcp.server.lowlevel import Server
+from linq_mcp.transports.stdio import serve_stdio
+
+async def list_tools(*_):
+    return types.ListToolsResult(tools=[types.Tool(name="\\ud83d", input_schema={"type": "object"})])
+
+async def main():
+    os._exit(await serve_stdio(Server("half", on_list_tools=list_tools)))
+
+anyio.run(main)
+"""
+
+
+def test_an_answer_that_cannot_be_written_is_an_error_and_ends_nothing() -> None:
+    """Half an emoji in a result costs this one answer, and not the connection."""
+    with Piped(command=(sys.executable, "-c", _HALF_ANSWER)) as server:
+        server.initialize()
+        assert server.ask("tools/list", id_=5)["error"]["code"] == -32603
+        assert server.ask("ping", id_=6)["result"] == {}
