@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import logging
-import sys
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, TextIO
 
@@ -12,11 +11,12 @@ if TYPE_CHECKING:
     from linq_mcp.settings.problems import SettingsWarning
 
 from linq_mcp.logs import SafeFormatter
+from linq_mcp.transports.stderr import LossyStderr
 
 
 def log_to_stderr(level: str) -> None:
     """Log linq-mcp's own records from `level` on to stderr, and those of libraries from WARNING on."""
-    handler = logging.StreamHandler(sys.stderr)
+    handler = logging.StreamHandler(LossyStderr())
     handler.setFormatter(SafeFormatter("%(levelname)s %(name)s: %(message)s"))
     # Other libraries' INFO records name requests in full, with people's numbers.
     logging.basicConfig(handlers=[handler], level=logging.WARNING)

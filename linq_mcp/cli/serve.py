@@ -11,10 +11,16 @@ from argparse import Namespace
 
 from linq_mcp.cli.account import open_account
 from linq_mcp.cli.output import log_to_stderr, warn
+from linq_mcp.cli.parser import USAGE_ERROR
 
 
 def run(options: Namespace) -> int:
     """Serve until the client closes stdin or a signal comes. Ends the process itself."""
+    for stream, name in ((sys.stdin, "stdin"), (sys.stdout, "stdout")):
+        # Python found the descriptor closed, and the next file to be opened would get its number.
+        if stream is None:
+            print(f"linq-mcp: {name} is closed, and MCP clients talk to this server over it", file=sys.stderr)
+            return USAGE_ERROR
     # Until the server is up and listens for it itself.
     signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
     account, settings = open_account(demo=options.demo)

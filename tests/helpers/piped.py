@@ -8,6 +8,7 @@ import queue
 import subprocess
 import sys
 import threading
+from contextlib import suppress
 from types import TracebackType
 from typing import Any, Self
 
@@ -19,14 +20,23 @@ COMMAND = (sys.executable, "-m", "linq_mcp")
 
 
 class Piped:
-    """A running `linq-mcp`. `lines` holds every line of stdout in order, `stderr` what it said there."""
+    """A running `linq-mcp`.
 
-    def __init__(self, *arguments: str, env: dict[str, str] | None = None, command: tuple[str, ...] = COMMAND) -> None:
+    `lines` holds every line of stdout in order, `stderr` all that was written there unless it was sent elsewhere.
+    """
+
+    def __init__(
+        self,
+        *arguments: str,
+        env: dict[str, str] | None = None,
+        command: tuple[str, ...] = COMMAND,
+        stderr: int = subprocess.PIPE,
+    ) -> None:
         self.process = subprocess.Popen(
             [*command, *arguments],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            stderr=stderr,
             env={**MEASURED, **(env or {})},
         )
         self.lines: list[bytes] = []
@@ -48,11 +58,9 @@ class Piped:
         for thread in self._threads:
             thread.join(SECONDS)
         for pipe in (self.process.stdin, self.process.stdout, self.process.stderr):
-            assert pipe is not None
-            try:
-                pipe.close()
-            except BrokenPipeError:
-                continue
+            with suppress(BrokenPipeError):
+                if pipe:
+                    pipe.close()
 
     def _read_out(self) -> None:
         assert self.process.stdout is not None
@@ -61,8 +69,8 @@ class Piped:
             self._incoming.put(line)
 
     def _read_err(self) -> None:
-        assert self.process.stderr is not None
-        self.stderr = self.process.stderr.read()
+        if self.process.stderr:
+            self.stderr = self.process.stderr.read()
 
     def send(self, message: dict[str, Any] | str | bytes) -> None:
         """Write one line: a message, or raw text."""

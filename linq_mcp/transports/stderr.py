@@ -1,0 +1,43 @@
+"""A stderr for logging that never blocks: what nobody reads is dropped, and counted."""
+
+from __future__ import annotations
+
+import os
+import select
+import sys
+
+
+class LossyStderr:
+    """A stream for `logging.StreamHandler`.
+
+    Many clients never read a server's stderr. Once its pipe is full, a plain write would block the whole process, and
+    with it the event loop and its signal handlers. As soon as there is room again, a line tells how much was dropped.
+    """
+
+    def __init__(self) -> None:
+        self._fd = sys.stderr.fileno() if sys.stderr else None
+        self._dropped = 0
+
+    def write(self, text: str) -> int:
+        note = f"\n({self._dropped} log records were dropped while nobody read stderr)\n" if self._dropped else ""
+        if self._fd is None or self._write(self._fd, (note + text).encode("utf-8", "backslashreplace")):
+            self._dropped = 0
+        else:
+            self._dropped += 1
+        return len(text)
+
+    def flush(self) -> None:
+        """Nothing is buffered."""
+
+    def _write(self, fd: int, data: bytes) -> bool:
+        if not hasattr(select, "poll"):
+            os.write(fd, data)
+            return True
+        poll = select.poll()
+        poll.register(fd, select.POLLOUT)
+        while data:
+            if not poll.poll(0):
+                return False
+            # A pipe with any room takes this much at once.
+            data = data[os.write(fd, data[: select.PIPE_BUF]) :]
+        return True
