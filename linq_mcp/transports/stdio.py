@@ -108,7 +108,11 @@ class _Stdin:
 
     def is_hung_up(self) -> bool:
         """Whether the client has closed its end, even while there is more to read."""
-        return self._watched and bool(_poll(self._fd, select.POLLIN) & select.POLLHUP)
+        if not self._watched:
+            return False
+        poll = select.poll()
+        poll.register(self._fd, select.POLLIN)
+        return any(event & select.POLLHUP for _, event in poll.poll(0))
 
 
 class _Stdout:
@@ -116,16 +120,18 @@ class _Stdout:
 
     def __init__(self, fd: int) -> None:
         self._fd = fd
-        self._watched = _can_be_watched(fd)
+        self._poll = select.poll() if _can_be_watched(fd) else None
+        if self._poll:
+            self._poll.register(fd, select.POLLOUT)
 
     async def write(self, data: bytes) -> None:
         rest = memoryview(data)
         while rest:
-            if not self._watched:
+            if not self._poll:
                 written = await anyio.to_thread.run_sync(os.write, self._fd, rest)
             else:
                 # A pipe with any room takes this much at once, so writing never blocks the event loop.
-                if not _poll(self._fd, select.POLLOUT):
+                if not self._poll.poll(0):
                     await anyio.wait_writable(self._fd)
                 written = os.write(self._fd, rest[: select.PIPE_BUF])
             rest = rest[written:]
@@ -135,13 +141,6 @@ def _can_be_watched(fd: int) -> bool:
     """Whether the event loop can wait for `fd`: for pipes and sockets, on systems with `poll`."""
     mode = os.fstat(fd).st_mode
     return hasattr(select, "poll") and (stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode))
-
-
-def _poll(fd: int, events: int) -> int:
-    """Which of `events` hold for `fd` at this moment; also POLLHUP or POLLERR where they do."""
-    poll = select.poll()
-    poll.register(fd, events)
-    return sum(happened for _, happened in poll.poll(0))
 
 
 class _Refusal(SessionMessage):
@@ -154,11 +153,12 @@ class _Unanswered:
     def __init__(self) -> None:
         self._ids: set[RequestId] = set()
         self._refusals = 0
-        self._decreased = anyio.Event()
+        self._decreased: anyio.Event | None = None
 
     async def wait_for_room(self, stdin: _Stdin) -> bool:
         """Wait until another message may be read; False if the client hangs up meanwhile."""
         while len(self._ids) + self._refusals >= MAX_UNANSWERED:
+            self._decreased = anyio.Event()
             # Unless it is looked for, EOF goes unnoticed while nothing is read.
             with anyio.move_on_after(_HANG_UP_CHECK_SECONDS) as waiting:
                 await self._decreased.wait()
@@ -196,8 +196,8 @@ class _Unanswered:
         self._wake()
 
     def _wake(self) -> None:
-        self._decreased.set()
-        self._decreased = anyio.Event()
+        if self._decreased:
+            self._decreased.set()
 
 
 async def _read_messages(stdin: _Stdin, to_server: _ToServer, to_client: _ToClient, unanswered: _Unanswered) -> None:
