@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import Any, Self
 
 SECONDS = 20.0
-# Nothing of the tester's environment gets in but what tells coverage to measure a subprocess too.
+# Of the tester's environment only what makes coverage measure the subprocess is passed on.
 MEASURED = {name: value for name, value in os.environ.items() if name.startswith("COVERAGE_")}
 HELLO = {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "pipe", "version": "1"}}
 COMMAND = (sys.executable, "-m", "linq_mcp")

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from mcp.types.jsonrpc import (
     INVALID_PARAMS,
     INVALID_REQUEST,
@@ -174,3 +176,30 @@ def test_looking_for_an_id_is_linear(piece: bytes) -> None:
     """No repeated piece makes the search backtrack without end."""
     excerpt = b'{"method":' + piece * EXCERPT_BYTES
     find_id(excerpt[:EXCERPT_BYTES], excerpt[-EXCERPT_BYTES:])
+
+
+MESSAGES = [
+    b'{"jsonrpc":"2.0","id":7,"method":"tools/call","params":{"name":"x","arguments":{"to":"\\ud83d\\ude00"}}}',
+    b'{"jsonrpc":"2.0","method":"notifications/progress","params":{"progressToken":1.5}}',
+    b'{"jsonrpc":"2.0","id":"a","result":{"content":[null,true,"\\u0000"]}}',
+    b'{"jsonrpc":"2.0","id":null,"error":{"code":-1,"message":"no","data":[{}]}}',
+]
+
+
+@settings(max_examples=500, derandomize=True, database=None, deadline=None)
+@given(
+    st.sampled_from(MESSAGES),
+    st.integers(0, 120),
+    st.integers(0, 12),
+    st.binary(max_size=12) | st.sampled_from(MESSAGES),
+)
+def test_any_bytes_are_a_message_or_one_refusal(message: bytes, start: int, length: int, piece: bytes) -> None:
+    """Whatever is put in the place of a part of a message, there is no other exception and no long error."""
+    refusal = None
+    try:
+        parse_message(message[:start] + piece + message[start + length :])
+    except InvalidMessage as invalid:
+        refusal = invalid.answer
+    if refusal:
+        assert len(refusal.error.message) < 100
+        json.loads(refusal.model_dump_json())
