@@ -63,17 +63,12 @@ def test_a_client_that_reads_no_answers_is_not_read_either() -> None:
         assert process.poll() is None
 
 
-def test_a_client_that_reads_no_refusals_is_not_read_either() -> None:
-    """Errors for malformed lines are bounded like answers."""
+@pytest.mark.parametrize(("line", "most"), [(PADDED, 1000), ("nonsense" * 500, 5000)], ids=["answers", "refusals"])
+def test_ends_when_a_client_hangs_up_without_having_read(line: str, most: int) -> None:
+    """Errors for malformed lines are bounded like answers; the end of input is noticed even while reading pauses."""
     with unread() as (process, stdin, _):
-        send_until_blocked(stdin, "nonsense" * 500, 5000)
+        send_until_blocked(stdin, line, most)
         assert process.poll() is None
-
-
-def test_ends_when_a_client_hangs_up_without_having_read() -> None:
-    """The end of input is noticed even while reading pauses."""
-    with unread() as (process, stdin, _):
-        send_until_blocked(stdin, PADDED, 1000)
         stdin.close()
         assert process.wait(SECONDS) == 0
 
