@@ -21,8 +21,10 @@ def run(options: Namespace) -> int:
         if stream is None:
             print(f"linq-mcp: {name} is closed, and MCP clients talk to this server over it", file=sys.stderr)
             return USAGE_ERROR
-    # Until the server is up and listens for it itself.
+    # Until the server is up and listens for them itself. A KeyboardInterrupt would not do: where it passes through an
+    # `exec`, as in the import of a dataclass, Python ends with the signal instead of the exit code.
     signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
+    signal.signal(signal.SIGINT, lambda *_: os._exit(130))
     account, settings = open_account(demo=options.demo)
     log_to_stderr(settings.log_level)
     warn(settings.warnings)

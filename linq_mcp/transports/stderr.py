@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import select
 import sys
@@ -15,12 +16,19 @@ class LossyStderr:
     """
 
     def __init__(self) -> None:
-        self._fd = sys.stderr.fileno() if sys.stderr else None
+        self._stderr = sys.stderr
+        try:
+            self._fd = self._stderr.fileno() if self._stderr else None
+        except io.UnsupportedOperation:
+            # Something in this process captures stderr, and cannot block.
+            self._fd = None
         self._dropped = 0
 
     def write(self, text: str) -> int:
+        if self._fd is None:
+            return self._stderr.write(text) if self._stderr else 0
         note = f"\n({self._dropped} log records were dropped while nobody read stderr)\n" if self._dropped else ""
-        if self._fd is None or self._write(self._fd, (note + text).encode("utf-8", "backslashreplace")):
+        if self._write(self._fd, (note + text).encode("utf-8", "backslashreplace")):
             self._dropped = 0
         else:
             self._dropped += 1
