@@ -99,16 +99,11 @@ def _status(
                 f"{how_to_replace_key(settings.key_source, settings.launched_by)} Trying again before that will not "
                 "help."
             )
-        case 403 | 404 if error.code == _NOT_YOUR_LINE or (error.code == _NUMBER_NOT_FOUND and "from" in arguments):
-            line = f"{arguments['from']} is not a line of this account. " if "from" in arguments else ""
-            return HEADLINES["not_your_line"], (
-                f"{line}`from` takes one of your own numbers, which chats show as `line`; leave it out to read all "
-                "lines. To find the chats with a person, use `to`."
-            )
+        case 403 | 404 if error.code == _NOT_YOUR_LINE or (error.code == _NUMBER_NOT_FOUND and _line(arguments)):
+            return HEADLINES["not_your_line"], _no_such_line(*(_line(arguments) or ("from", "")))
         case 403 if error.code == _NOT_ON_ACCOUNT:
-            return HEADLINES[
-                "not_on_account"
-            ], f"Calling again will not help; Linq's support can enable it. {linq_says}"
+            explanation = f"Calling again will not help; Linq's support can enable it. {linq_says}"
+            return HEADLINES["not_on_account"], explanation
         case 403:
             return HEADLINES["not_allowed"], (
                 f"The key has no access to this. Check that the ids and numbers belong to this account. {linq_says}"
@@ -136,6 +131,20 @@ def _status(
             return HEADLINES["bad_request"], (
                 f"It answered {status}. Change the arguments before calling again. {linq_says}"
             )
+
+
+def _line(arguments: Mapping[str, str]) -> tuple[str, str] | None:
+    """The argument that named one of the account's own numbers, and the number."""
+    return next(((name, arguments[name]) for name in ("from", "line") if name in arguments), None)
+
+
+def _no_such_line(argument: str, number: str) -> str:
+    person = "to" if argument == "from" else "participant"
+    which = f"{number} is not a line of this account. " if number else ""
+    return (
+        f"{which}`{argument}` takes one of your own numbers, which chats show as `line`; leave it out to read all "
+        f"lines. To find the chats with a person, use `{person}`."
+    )
 
 
 def _missing(

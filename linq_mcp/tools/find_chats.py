@@ -15,7 +15,17 @@ from linq_mcp.rows.chat import ChatRow, chat_row, given_name, health_guide, heal
 from linq_mcp.rows.status import KNOWN, UNREPORTED, unknown_words
 from linq_mcp.sanitize import clean, folded, moment
 from linq_mcp.tools.support.chats import NO_LINE, chat_pages, no_chats
-from linq_mcp.tools.support.param_types import Flag, Handle, Limit, Line, Text, Timestamp, Word, Words
+from linq_mcp.tools.support.param_types import (
+    Flag,
+    Handle,
+    Limit,
+    Line,
+    PastTimestamp,
+    Text,
+    Timestamp,
+    Word,
+    Words,
+)
 from linq_mcp.tools.support.parameters import ToolArguments
 from linq_mcp.tools.support.scan import Position, Scan, check_fingerprint, find
 from linq_mcp.tools.support.scan_info import ScanInfo, is_complete, scan_info
@@ -28,6 +38,7 @@ if TYPE_CHECKING:
 _PHONE_LIKE = re.compile(r"[0-9\s().\-/+]+")
 _FEWEST_DIGITS = 3
 SERVICES = ("iMessage", "SMS", "RCS")
+_NAMES_KNOWN = "A person's name is known only if a chat is called by it or the contacts file has it."
 
 
 class Arguments(ToolArguments):
@@ -39,9 +50,11 @@ class Arguments(ToolArguments):
     health_status: Words | None = Field(None, description="One or several of HEALTHY, AT_RISK, CRITICAL, OPTED_OUT.")
     is_group: Flag | None = Field(None, description="Groups only, or none.")
     service: Word | None = Field(None, description="iMessage, SMS or RCS.")
-    updated_after: Timestamp | None = Field(None, description="Updated by Linq at or after this date or time (UTC).")
+    updated_after: PastTimestamp | None = Field(
+        None, description="Updated by Linq at or after this date or time (UTC)."
+    )
     updated_before: Timestamp | None = Field(None, description="Updated by Linq before this.")
-    health_changed_after: Timestamp | None = Field(
+    health_changed_after: PastTimestamp | None = Field(
         None, description="Got its health status at or after this, e.g. opted out since."
     )
     from_: Line | None = Field(None, alias="from", description="One of your own numbers, E.164.")
@@ -69,6 +82,7 @@ async def find_chats(arguments: Arguments, call: Call) -> FoundChats:
     matches = _matcher(arguments, call.directory)
     mark = check_fingerprint(arguments.cursor, arguments)
     scan = Scan(chat_pages(call, arguments.from_, arguments.to), call, arguments.cursor)
+    met = set[str]()
     if arguments.count_only:
         result = await _count(scan, matches, arguments)
         nothing = not result.get("count")
@@ -78,10 +92,13 @@ async def find_chats(arguments: Arguments, call: Call) -> FoundChats:
         if guide := health_guide(found):
             result["health_guide"] = guide
         nothing = not found
+        met = {(health_status(chat) or UNREPORTED).upper() for chat in found}
+    statuses = arguments.health_status or frozenset()
     notes = [
         f"None of the {scan.scanned} chats read match." if nothing and scan.scanned and is_complete(scan) else None,
-        unknown_words(arguments.health_status or (), [*KNOWN, UNREPORTED]),
-        unknown_words([arguments.service] if arguments.service else (), SERVICES),
+        _NAMES_KNOWN if nothing and arguments.text else None,
+        unknown_words(statuses - met, [*KNOWN, UNREPORTED]),
+        unknown_words([arguments.service] if arguments.service else (), SERVICES) if nothing else None,
         no_chats(arguments.from_, arguments.to) if is_complete(scan) and not scan.scanned else None,
     ]
     limit_note = f"Stopped at the limit of {arguments.limit}; call again with next_cursor for more."
@@ -159,9 +176,8 @@ FIND_CHATS = Tool(
     title="Find chats",
     description=(
         "The chats that match, found by reading the account: by name or participant, health, group, service, or when "
-        "updated; with count_only only how many. Rows as in list_chats; scanned says how many chats were read. If "
-        "complete is false, call again with next_cursor as cursor and the same filters. Needs a filter besides from "
-        "and to, or count_only. Does not look into messages: see find_messages."
+        "updated; with count_only only how many. Rows as in list_chats; go on with next_cursor while there is one. "
+        "Needs a filter besides from and to, or count_only. Does not look into messages: see find_messages."
     ),
     arguments=Arguments,
     result=FoundChats,

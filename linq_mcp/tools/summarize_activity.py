@@ -36,8 +36,10 @@ _SPLIT = ("delivered", "read", "failed")
 class Arguments(ToolArguments):
     ranges = (("after", "before"),)
 
-    after: PastTimestamp | None = Field(None, description="Since this date or time (UTC); 24 hours ago if omitted.")
-    before: Timestamp | None = Field(None, description="Until this.")
+    after: PastTimestamp | None = Field(
+        None, description="Since this date or time (UTC); 24 hours before the end if omitted."
+    )
+    before: Timestamp | None = Field(None, description="Until this; now if omitted.")
     from_: Line | None = Field(None, alias="from", description="Only this one of your numbers, E.164.")
     to: Handle | None = Field(None, description="Only chats with this person: number in E.164 or email address.")
     cursor: ReadingPosition | None = Field(
@@ -116,7 +118,7 @@ async def summarize_activity(arguments: Arguments, call: Call) -> Activity:
         arguments.cursor,
         lambda reading: _Reader(reading.since, min(before, reading.until)),
         chats=ChatFilter(arguments.from_, arguments.to),
-        window=Window(arguments.after, _DAY),
+        window=Window(arguments.after, arguments.before, _DAY),
     )
     lines: dict[str, _Tally] = {}
     failing: list[FailingChat] = []
@@ -191,9 +193,9 @@ SUMMARIZE_ACTIVITY = Tool(
     name="summarize_activity",
     title="Summarize activity",
     description=(
-        "What happened since after, line by line: chats with messages, messages received and sent, of those delivered, "
-        "read, failed and pending, chats in which somebody waits, how many minutes your replies took; and the chats "
-        "with failed messages. Reads every chat here. If complete is false, call again with next_cursor as cursor and "
+        "What happened in the last 24 hours (or since after), line by line: chats with messages, messages received and "
+        "sent, of those failed, pending, read, and delivered but not read, chats in which somebody waits, minutes "
+        "until you replied; and the chats with failed messages. If complete is false, call again with next_cursor and "
         "add the counts up. For the messages themselves use find_messages."
     ),
     arguments=Arguments,

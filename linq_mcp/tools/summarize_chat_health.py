@@ -184,8 +184,8 @@ SUMMARIZE_CHAT_HEALTH = Tool(
     description=(
         "How healthy the account is: chats per health status in total and on each of your lines, the line's "
         "reputation, the worst lines first, and the chats that need attention most. A row without line counts chats in "
-        "which no number of yours is marked. If complete is false, call again with next_cursor as cursor and add the "
-        "counts up. For more of the chats use find_chats with health_status."
+        "which no number of yours is marked. If complete is false, call again with next_cursor and add the counts up. "
+        "For more of the chats use find_chats with health_status."
     ),
     arguments=Arguments,
     result=HealthSummary,

@@ -27,8 +27,12 @@ def chat_pages(call: Call, from_: str | None, to: str | None) -> Fetch[Chat]:
 
 def no_chats(from_: str | None, to: str | None) -> str:
     """The note on an empty list of chats, which names the filters."""
-    filters = [f"{name} {value}" for name, value in (("from", from_), ("to", to)) if value]
+    filters = [f"{name} {value}" for name, value in (("on", from_), ("with", to)) if value]
     if not filters:
         return "This account has no chats."
-    hint = f" If {from_} is not one of your lines (see list_phone_numbers), pass it as `to`." if from_ else ""
-    return f"No chats for {' and '.join(filters)}.{hint}"
+    hint = (
+        f" If {from_} is not one of your lines (see list_phone_numbers), give it as the person instead."
+        if from_
+        else ""
+    )
+    return f"No chats {' '.join(filters)}.{hint}"

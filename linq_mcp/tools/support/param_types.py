@@ -40,11 +40,11 @@ def _whole_number(minimum: int, maximum: int) -> Callable[[Any], int]:
     return read
 
 
-def _uuid(thing: str) -> Callable[[Any], str]:
+def _uuid(thing: str, source: str) -> Callable[[Any], str]:
     def read(value: Any) -> str:
         if isinstance(value, str) and _UUID.fullmatch(value.strip()):
             return value.strip()
-        raise InvalidArgument(f"takes the UUID of a {thing}, as the answers have it in {thing} rows")
+        raise InvalidArgument(f"takes the UUID of a {thing}, from {source}")
 
     return read
 
@@ -150,7 +150,8 @@ def _timestamp(value: Any) -> datetime:
             return read.replace(tzinfo=UTC) if read.tzinfo is None else read.astimezone(UTC)
         except (ValueError, OverflowError):
             pass
-    raise InvalidArgument("takes a date such as 2026-11-20 or a time such as 2026-11-20T17:45:00Z")
+    now = datetime.now(UTC)
+    raise InvalidArgument(f"takes a date or a time such as 2026-11-20T17:45:00Z (it is {now:%A, %Y-%m-%dT%H:%MZ} now)")
 
 
 def _past_timestamp(value: Any) -> datetime:
@@ -169,8 +170,10 @@ Handle: TypeAlias = Annotated[str, PlainValidator(_handle), _STRING]
 Sender: TypeAlias = Annotated[str, PlainValidator(_sender), _STRING]
 """`me`, `them` or a handle."""
 
-ChatId: TypeAlias = Annotated[str, PlainValidator(_uuid("chat")), _STRING]
-MessageId: TypeAlias = Annotated[str, PlainValidator(_uuid("message")), _STRING]
+ChatId: TypeAlias = Annotated[
+    str, PlainValidator(_uuid("chat", "find_chats (by name) or list_chats (by person)")), _STRING
+]
+MessageId: TypeAlias = Annotated[str, PlainValidator(_uuid("message", "list_messages or find_messages")), _STRING]
 
 Cursor: TypeAlias = Annotated[str, PlainValidator(_cursor), _STRING]
 """An opaque `next_cursor` of an earlier answer."""

@@ -140,7 +140,7 @@ def _unknown_argument(name: str, known: list[str]) -> str:
 
     word = name.strip("_- ").lower()
     nearest = [meant for meant in _SYNONYMS.get(word, ()) if meant in known] or get_close_matches(word, known, n=1)
-    meant = f"; did you mean `{nearest[0]}`?" if nearest else "."
+    meant = f"; did you mean {' or '.join(f'`{name}`' for name in nearest[:2])}?" if nearest else "."
     return f"`{clean(name, _ECHO_LIMIT)}` is not an argument{meant} Valid: {', '.join(known) or 'none'}."
 
 

@@ -31,6 +31,7 @@ RowT = TypeVar("RowT")
 OtherT = TypeVar("OtherT")
 
 _CHATS_NAMED = 3
+_MORE_ROWS = "There are more rows than these; call again with next_cursor."
 
 
 class BestRows(Generic[RowT]):
@@ -77,14 +78,15 @@ class BestRows(Generic[RowT]):
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """From when on messages count: `after`, or else `span` before the first call, or else always."""
+    """From when on messages count: `after`, or else `span` before the end of what is asked for, or else always."""
 
     after: datetime | None = None
+    before: datetime | None = None
     span: timedelta | None = None
 
     def since(self, now: datetime) -> float:
         """In seconds since 1970."""
-        begin = self.after or (now - self.span if self.span else None)
+        begin = self.after or (min(now, self.before or now) - self.span if self.span else None)
         return begin.timestamp() if begin else 0.0
 
 
@@ -154,7 +156,8 @@ class Reading(Generic[ItemT]):
         }
         if next_cursor:
             info["next_cursor"] = str(next_cursor)
-        if note := join_notes(*stop_notes(self.scan, self._call, limit_note=limit_note), *notes):
+        more = _MORE_ROWS if next_cursor and not left else None
+        if note := join_notes(*stop_notes(self.scan, self._call, limit_note=limit_note), more, *notes):
             info["note"] = note
         return info
 

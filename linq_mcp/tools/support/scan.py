@@ -130,7 +130,9 @@ def check_fingerprint(cursor: Marked | None, arguments: ToolArguments) -> str:
     """The fingerprint of `arguments`. Raises `ArgumentsError` if `cursor` was given out for others."""
     expected = fingerprint(arguments)
     if cursor and cursor.fingerprint != expected:
-        raise ArgumentsError(["`cursor` belongs to other filters or another tool; leave it out to start again."])
+        raise ArgumentsError(
+            ["`cursor` needs the same tool, filters and order as the call that gave it; leave it out to start again."]
+        )
     return expected
 
 

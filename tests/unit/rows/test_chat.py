@@ -483,16 +483,16 @@ async def test_an_empty_page_that_goes_on() -> None:
     assert note.endswith("call again with next_cursor.")
 
 
-IF_NOT_YOURS = f"If {OWN} is not one of your lines (see list_phone_numbers), pass it as `to`."
+IF_NOT_YOURS = f"If {OWN} is not one of your lines (see list_phone_numbers), give it as the person instead."
 
 
 @pytest.mark.parametrize(
     ("arguments", "note"),
     [
         ({}, "This account has no chats."),
-        ({"from": OWN}, f"No chats for from {OWN}. {IF_NOT_YOURS}"),
-        ({"to": BO}, f"No chats for to {BO}."),
-        ({"from": OWN, "to": ANN}, f"No chats for from {OWN} and to {ANN}. {IF_NOT_YOURS}"),
+        ({"from": OWN}, f"No chats on {OWN}. {IF_NOT_YOURS}"),
+        ({"to": BO}, f"No chats with {BO}."),
+        ({"from": OWN, "to": ANN}, f"No chats on {OWN} with {ANN}. {IF_NOT_YOURS}"),
         ({"cursor": "20"}, "There is nothing more."),
     ],
     ids=["no filter", "from", "to", "both", "cursor"],

@@ -24,7 +24,7 @@ from linq_mcp.demo.account import DemoAccount
 from linq_mcp.demo.api import demo_api
 from linq_mcp.demo.lines import LINES
 from linq_mcp.demo.wire import NOW, Wire
-from linq_mcp.errors import LinqError
+from linq_mcp.errors import ArgumentsError, LinqError
 from linq_mcp.tools.find_messages import FIND_MESSAGES
 from linq_mcp.tools.list_inbox import LIST_INBOX
 from linq_mcp.tools.summarize_activity import SUMMARIZE_ACTIVITY
@@ -143,7 +143,14 @@ INBOX: dict[str, tuple[Json, Chosen]] = {
 
 def pairs(filters: dict[str, tuple[Json, Any]]) -> list[tuple[str, str]]:
     """Every pair of filters that don't contradict each other."""
-    apart = [("waiting", "answered"), ("active_after", "active_before"), ("me", "them"), ("me", "handle")]
+    apart = [
+        ("waiting", "answered"),
+        ("active_after", "active_before"),
+        ("me", "them"),
+        ("me", "handle"),
+        ("them", "failed"),
+        ("handle", "failed"),
+    ]
     return [
         (one, other)
         for one, other in itertools.combinations(filters, 2)
@@ -405,3 +412,49 @@ async def test_counts_of_parts_add_up(data: DemoAccount) -> None:
             sums.setdefault(row["line"], Counter()).update({name: row[name] for name in NUMBERS if name in row})
     expected = plain_activity(data, since, NOW + timedelta(days=1))
     assert sums == {line: Counter({name: counts[name] for name in NUMBERS[:-1]}) for line, counts in expected.items()}
+
+
+# What an answer says of itself
+
+
+async def once(tool: Tool[Any], arguments: Json, data: DemoAccount) -> Json:
+    async with call_over(httpx.ASGITransport(demo_api(data)), now=NOW) as call:
+        return dict(await tool.run(tool.parse(arguments), call))
+
+
+async def test_an_end_in_the_past_moves_the_default_beginning(data: DemoAccount) -> None:
+    """Else nothing could match, and the answer would look like a finding."""
+    before = {"before": f"{NOW - timedelta(days=10):%Y-%m-%dT%H:%M:%SZ}"}
+    found = await once(FIND_MESSAGES, {**before, "count_only": True}, data)
+    activity = await once(SUMMARIZE_ACTIVITY, before, data)
+    assert (found["after"], activity["after"]) == ("2026-11-03T18:00:00Z", "2026-11-09T18:00:00Z")
+    week = [m for chat in data.chats for m in of(data, chat) if sent(m) < NOW - timedelta(days=10)]
+    assert found["count"] == sum(sent(m) >= NOW - timedelta(days=17) for m in week)
+
+
+async def test_nothing_found_says_how_far_back_was_read(data: DemoAccount) -> None:
+    """Most questions are about less than that, but not all."""
+    found = await once(FIND_MESSAGES, {"text": "no such words"}, data)
+    assert found["note"].startswith("Nothing in the 150 chats since 2026-11-13 matches.")
+    assert found["note"].endswith("Give an earlier `after` to look further back.")
+
+
+async def test_the_oldest_of_a_week_are_not_called_the_first(data: DemoAccount) -> None:
+    """Who asks for the very first message is led to the tool that has it."""
+    found = await once(FIND_MESSAGES, {"order": "oldest", "limit": 1}, data)
+    assert "Only since 2026-11-13; for the first message of a chat use list_messages" in found["note"]
+
+
+@pytest.mark.parametrize("tool", [LIST_INBOX, FIND_MESSAGES], ids=lambda tool: tool.name)
+async def test_rows_that_are_left_are_named_beside_a_complete_reading(tool: Tool[Any], data: DemoAccount) -> None:
+    """`complete` says that all was read, not that all is shown."""
+    answer = await once(tool, {"limit": 1}, data)
+    assert answer["complete"]
+    assert "There are more rows than these; call again with next_cursor." in answer["note"]
+
+
+@pytest.mark.parametrize("sender", ["them", SENDER])
+async def test_the_delivery_of_others_messages_is_not_asked_for(sender: str, data: DemoAccount) -> None:
+    """Linq reports delivery for your own only; an empty answer would hide the slip."""
+    with pytest.raises(ArgumentsError, match="`delivery_status` is that of your own messages"):
+        await once(FIND_MESSAGES, {"sender": sender, "delivery_status": "failed"}, data)

@@ -178,7 +178,7 @@ async def test_a_cursor_holds_for_its_own_question_only(tool: Tool[Any], argumen
         cursor = str(ScanCursor(None, 1, "a", "0badc0de"))
         if tool is FIND_MESSAGES:
             cursor = str(ReadingCursor("0badc0de", 0, 0, (Part(),)))
-        with pytest.raises(ArgumentsError, match="other filters or another tool"):
+        with pytest.raises(ArgumentsError, match="same tool, filters and order"):
             await tool.run(tool.parse({**arguments, "cursor": cursor}), call)
 
 
