@@ -24,15 +24,17 @@ def open_account(*, demo: bool, launched_by: LaunchedBy | None = None) -> tuple[
     if not demo:
         return SettingsClientProvider(load), settings
     from linq_mcp.demo import in_process
+    from linq_mcp.demo.contacts import demo_contacts
 
     demo_settings = in_process.settings()
-    provider = SettingsClientProvider(in_process.settings, transport=in_process.transport)
+    provider = SettingsClientProvider(in_process.settings, transport=in_process.transport, names=demo_contacts)
     return provider, replace(
         settings,
         api_key=demo_settings.api_key,
         key_source=demo_settings.key_source,
         base_url=demo_settings.base_url,
         base_url_is_set=False,
+        contacts=None,
         problem=None,
         base_url_problem=None,
     )

@@ -28,6 +28,7 @@ from linq_mcp.server.settings_messages import format_problem
 from linq_mcp.settings import (
     BASE_URL_VARIABLE,
     CONFIG_FILE,
+    CONTACTS_VARIABLE,
     KEY_STAND_IN,
     KEY_VARIABLE,
     PROFILE_VARIABLE,
@@ -100,6 +101,9 @@ def this_server(settings: Settings, *, demo: bool) -> Server:
         env[PROFILE_VARIABLE] = settings.profile
     if settings.base_url_is_set and not settings.base_url_problem:
         env[BASE_URL_VARIABLE] = settings.base_url
+    if settings.contacts:
+        # Clients start their servers in any folder.
+        env[CONTACTS_VARIABLE] = str(settings.contacts.absolute())
     return Server(this_command(), env)
 
 

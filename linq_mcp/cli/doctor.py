@@ -1,4 +1,4 @@
-"""`linq-mcp doctor`: where the key comes from, whether Linq answers and how fast, and one chat as proof."""
+"""`linq-mcp doctor`: where the key comes from, whether Linq answers, one chat as proof, and what the contacts hold."""
 
 from __future__ import annotations
 
@@ -18,12 +18,15 @@ from linq_mcp.cli.config import SERVER_NAME, entry, this_server
 from linq_mcp.cli.output import log_to_stderr, replace_unencodable
 from linq_mcp.errors import LinqMcpError
 from linq_mcp.rows.chat import ChatRow, chat_row
+from linq_mcp.sanitize import clean
 from linq_mcp.server.client_provider import SettingsClientProvider
 from linq_mcp.server.error_messages import format_error
 from linq_mcp.server.settings_messages import describe_key_source, format_warning
-from linq_mcp.settings import Settings
+from linq_mcp.settings import CONTACTS_VARIABLE, Settings
 from linq_mcp.settings.problems import KeySource, LaunchedBy
 from linq_mcp.tools.support.tool import CALL_SECONDS
+
+_PATH_LIMIT = 200
 
 
 def run(options: Namespace) -> int:
@@ -56,6 +59,7 @@ async def examine(account: SettingsClientProvider, settings: Settings, say: Call
         healthy = False
     finally:
         await account.aclose()
+    await _check_directory(account, settings, say)
     for warning in settings.warnings:
         say(f"note  {format_warning(warning)}")
     return healthy
@@ -74,6 +78,15 @@ async def _check(account: SettingsClientProvider, say: Callable[[str], None]) ->
     where = "The demo account" if settings.key_source is KeySource.DEMO else settings.base_url
     say(f"ok    {where} answered in {first} ms, and in {second} ms over the open connection.")
     say(f"ok    {_described(chat_row(page.items[0]))}" if page.items else "ok    The account has no chats yet.")
+
+
+async def _check_directory(account: SettingsClientProvider, settings: Settings, say: Callable[[str], None]) -> None:
+    directory = await account.directory()
+    if settings.contacts or directory.names:
+        where = clean(str(settings.contacts), _PATH_LIMIT) if settings.contacts else "the demo account"
+        say(f"ok    Names by number or email address from {where}: {len(directory.names)}.")
+    for problem in directory.problems:
+        say(f"note  {CONTACTS_VARIABLE}: {problem}")
 
 
 def _described(chat: ChatRow) -> str:

@@ -19,7 +19,7 @@ def run(options: Namespace) -> int:
     signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
     from linq_mcp.server.client_provider import HeaderClientProvider
     from linq_mcp.server.settings_messages import describe_flaw, format_problem
-    from linq_mcp.settings import HTTP_TOKEN_VARIABLE
+    from linq_mcp.settings import CONTACTS_VARIABLE, HTTP_TOKEN_VARIABLE
     from linq_mcp.settings.problems import LaunchedBy
     from linq_mcp.transports.http.config import HttpConfig, validate_http_config
     from linq_mcp.transports.http.run import serve
@@ -55,6 +55,8 @@ def run(options: Namespace) -> int:
         logger.warning(
             "%s is not used: with --key-from header each caller sends their own Linq key", HTTP_TOKEN_VARIABLE
         )
+    if settings.contacts and not own_key:
+        logger.warning("%s is not used: with --key-from header callers are not its owner", CONTACTS_VARIABLE)
     if own_key and not config.token:
         logger.warning(
             "everybody on this machine can read the account through this server; set %s", HTTP_TOKEN_VARIABLE

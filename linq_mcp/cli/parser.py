@@ -20,6 +20,7 @@ environment variables:
   LINQ_API_V3_API_KEY   the API key; without it, the token that `linq login` stored in ~/.linq/config.json
   LINQ_PROFILE          which profile of that file to use
   LINQ_API_V3_BASE_URL  where the API is, if not at https://api.linqapp.com/api/partner
+  LINQ_MCP_CONTACTS     a CSV (handle,name) or vCard file with the names of people
   LINQ_MCP_LOG_LEVEL    DEBUG, INFO, WARNING (the default), ERROR or CRITICAL; the log goes to stderr
   LINQ_MCP_HTTP_TOKEN   for `http --key-from settings`: the bearer token that callers must send
 

@@ -1,9 +1,12 @@
 """The address book of the demo account: the names of its people, which Linq itself does not know."""
 
+from functools import cache
+
 from linq_mcp.demo.account import demo_account
 from linq_mcp.demo.people import PEOPLE, person
 
 
+@cache
 def demo_contacts() -> dict[str, str]:
     """Give the names of all people in the demo account by their handles, addresses in lower case."""
     names: dict[str, str] = {}

@@ -29,5 +29,6 @@ def normal_handle(handle: str) -> str:
     handle = clean(handle, HANDLE_LIMIT)
     if "@" in handle:
         return handle.casefold()
-    number = re.sub(r"[\s().\-/]", "", handle)
+    # "(0)" is the digit that is dialled without the country code only.
+    number = re.sub(r"\(0\)|[\s().\-/\u2010-\u2015]", "", handle)
     return f"+{number[2:]}" if number.startswith("00") else number

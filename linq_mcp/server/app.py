@@ -109,7 +109,13 @@ async def _run(
 
     try:
         arguments = tool.parse(given)
-        call = Call(api=await provider.client(headers), deadline=deadline, progress=progress, format_error=word)
+        call = Call(
+            api=await provider.client(headers),
+            deadline=deadline,
+            progress=progress,
+            format_error=word,
+            directory=await provider.directory(),
+        )
         return _success(await tool.run(arguments, call), key)
     except LinqMcpError as error:
         logger.info("%s: %s", tool.name, type(error).__name__)

@@ -1,4 +1,7 @@
-"""Whose Linq account a call reads: the one of the settings, or the one whose key the request carries."""
+"""Whose Linq account a call reads: the one of the settings, or the one whose key the request carries.
+
+The names of people are the operator's, so only calls that use the operator's account get them.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,8 @@ from typing import TYPE_CHECKING, Protocol
 from pydantic import SecretStr
 
 from linq_mcp.errors import SettingsError
+from linq_mcp.rows.directory import NOBODY, Directory
+from linq_mcp.server.contacts import ContactsFile
 from linq_mcp.settings import Settings, key_flaw
 from linq_mcp.settings.problems import KeySource, NoKey, UnusableKey
 
@@ -41,6 +46,9 @@ class ClientProvider(Protocol):
         Raises `SettingsError`, or `ApiConnectionError` for a proxy or certificate setting that cannot be used.
         """
 
+    async def directory(self) -> Directory:
+        """Who is who, for the caller. Never raises."""
+
     async def aclose(self) -> None:
         """Close all connections."""
 
@@ -49,7 +57,8 @@ class SettingsClientProvider:
     """One account for all callers: that of the settings, which are read when a call first needs them.
 
     As long as something is missing or wrong they are read again by each call, so that a `linq login` takes effect
-    without a restart.
+    without a restart. `names` gives the names of people by their handles; without it, they come from the
+    contacts file of the settings.
     """
 
     def __init__(
@@ -58,10 +67,13 @@ class SettingsClientProvider:
         *,
         transport: Callable[[], httpx.AsyncBaseTransport] | None = None,
         retry: RetryPolicy | None = None,
+        names: Callable[[], Mapping[str, str]] | None = None,
     ) -> None:
         self._load = load
         self._transport = transport
         self._retry = retry
+        self._names = names
+        self._contacts: ContactsFile | None = None
         self._settings: Settings | None = None
         self._api: LinqApi | None = None
 
@@ -84,6 +96,13 @@ class SettingsClientProvider:
             transport = self._transport() if self._transport else None
             self._api = LinqApi(settings, transport=transport, retry=self._retry)
         return self._api
+
+    async def directory(self) -> Directory:
+        if self._names is not None:
+            return Directory(self._names())
+        if self._contacts is None and (path := self.settings().contacts):
+            self._contacts = ContactsFile(path)
+        return await self._contacts.directory() if self._contacts else NOBODY
 
     async def aclose(self) -> None:
         if self._api is not None:
@@ -135,6 +154,9 @@ class HeaderClientProvider:
         self._clients.move_to_end(key)
         await self._retire_unused(but=api)
         return api
+
+    async def directory(self) -> Directory:
+        return NOBODY
 
     def _opened(self, key: str) -> LinqApi:
         from linq_mcp.api.client import LinqApi  # noqa: PLC0415 - as above

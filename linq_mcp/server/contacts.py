@@ -1,114 +1,82 @@
-"""The operator's contacts file, a CSV or vCard: read at the first call that needs it, and again when it changes."""
+"""The operator's contacts file: read at the first call, and again when it has changed. It never keeps a call waiting.
+
+Its formats are `contact_formats`. Names and numbers from it are never logged.
+"""
 
 from __future__ import annotations
 
-import csv
 import logging
 import os
-import quopri
-import re
-import stat
-from collections.abc import Iterable, Iterator
-from email import message_from_string
-from itertools import islice
 from pathlib import Path
+from threading import Lock
+from typing import NamedTuple
 
-from linq_mcp.rows.directory import NOBODY, Directory, normal_handle
-from linq_mcp.sanitize import clean
+import anyio
+from anyio import to_thread
+
+from linq_mcp.regular_file import open_regular
+from linq_mcp.rows.directory import NOBODY, Directory
 
 logger = logging.getLogger(__name__)
 
-NAME_LIMIT = 80
 MAX_BYTES = 20_000_000
-_LONGEST_LINE = 10_000
-_PROBLEMS_KEPT = 20
+# A large file takes longer the first time and is there for a later call; so is one on a drive that woke up.
+_WAIT_SECONDS = 5.0
+
+
+class _State(NamedTuple):
+    """The directory as it was last read, of which version of the file, and why the file can't be read now."""
+
+    version: tuple[int, ...] | None = None
+    directory: Directory = NOBODY
+    failure: str = ""
 
 
 class ContactsFile:
-    """The directory in the file at `path`. A file that can't be read leaves the last directory in force."""
+    """The directory in the file at `path`. A file that can't be read leaves the last names in force."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._version: tuple[int, int] | None = None
-        self._directory = NOBODY
+        self._state = _State()
+        self._reading = Lock()
 
-    def directory(self) -> Directory:
+    async def directory(self) -> Directory:
         """The directory as the file has it now. Never raises; what is wrong is in `Directory.problems`."""
+        with anyio.move_on_after(_WAIT_SECONDS):
+            await to_thread.run_sync(self._refresh, abandon_on_cancel=True)
+        names, problems = self._state.directory.names, self._state.directory.problems
+        if self._state.failure:
+            problems = (f"The contacts file can't be read: {self._state.failure}.",)
+        return Directory(names, problems)
+
+    def _refresh(self) -> None:
+        """Read the file if it has changed. Runs in a thread of its own, which may outlast the call."""
+        if not self._reading.acquire(timeout=_WAIT_SECONDS):
+            return
+        last = self._state
         try:
-            found = self._path.stat()
-            version = (found.st_mtime_ns, found.st_size)
-            if version != self._version:
-                self._directory = parse_contacts(_text_of(self._path, found))
-                self._version = version
-                logger.info("%d names read from the contacts file", len(self._directory.names))
-        except OSError as error:
-            reason = error.strerror or str(error)
-            logger.warning("the contacts file can't be read: %s", reason)
-            return Directory(self._directory.names, (f"The contacts file can't be read: {reason}.",))
-        return self._directory
+            self._state = self._read(last)
+        except (OSError, ValueError) as error:
+            failure = (isinstance(error, OSError) and error.strerror) or str(error)
+            if failure != last.failure:
+                logger.warning("the contacts file can't be read: %s", failure)
+            # Without a version, so that it is read as soon as it can be.
+            self._state = _State(None, last.directory, failure)
+        finally:
+            self._reading.release()
 
+    def _read(self, last: _State) -> _State:
+        with open_regular(self._path) as file:
+            found = os.fstat(file.fileno())
+            version = (found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns)
+            if version == last.version:
+                return last
+            if found.st_size > MAX_BYTES:
+                raise OSError(f"it is larger than {MAX_BYTES // 1_000_000} MB")
+            content = file.read(MAX_BYTES)
+        # Most servers have no contacts file, and none needs these before its first call.
+        from linq_mcp.server.contact_formats import read_contacts  # noqa: PLC0415
 
-def _text_of(path: Path, found: os.stat_result) -> str:
-    # Opening a FIFO or a device could wait for ever.
-    if not stat.S_ISREG(found.st_mode):
-        raise OSError("it is not a regular file")
-    if found.st_size > MAX_BYTES:
-        raise OSError("it is larger than 20 MB")
-    return path.read_bytes().decode("utf-8", "replace")
-
-
-def parse_contacts(text: str) -> Directory:
-    """The directory in the text of a vCard file, or of a CSV file with the columns `handle` and `name`."""
-    is_vcard = text.lstrip("\ufeff \r\n\t")[:11].upper().startswith("BEGIN:VCARD")
-    names: dict[str, str] = {}
-    problems: list[str] = []
-    for place, handle, name in _vcards(text) if is_vcard else _rows(text):
-        cleaned, shown = normal_handle(handle), clean(name, NAME_LIMIT)
-        if not shown or not _is_handle(cleaned):
-            problems.append(f"{place} has no {'name' if _is_handle(cleaned) else 'number or email address'} to use.")
-        else:
-            names.setdefault(cleaned, shown)
-    return Directory(names, tuple(problems[:_PROBLEMS_KEPT]))
-
-
-def _rows(text: str) -> Iterator[tuple[str, str, str]]:
-    lines = [line[:_LONGEST_LINE] for line in text.removeprefix("\ufeff").splitlines()]
-    header = [cell.strip().casefold() for cell in next(csv.reader(lines[:1]), [])]
-    named = {"handle", "name"} <= set(header)
-    handle_at, name_at = (header.index("handle"), header.index("name")) if named else (0, 1)
-    for number, line in enumerate(islice(lines, int(named), None), start=1 + int(named)):
-        if not line.strip():
-            continue
-        try:
-            cells = next(csv.reader([line]))
-        except csv.Error:
-            cells = []
-        cells += [""] * (max(handle_at, name_at) + 1 - len(cells))
-        yield f"Line {number}", cells[handle_at], cells[name_at]
-
-
-def _vcards(text: str) -> Iterator[tuple[str, str, str]]:
-    cards = re.split(r"^BEGIN:VCARD[ \t]*\r?$", text, flags=re.IGNORECASE | re.MULTILINE)[1:]
-    for number, card in enumerate(cards, start=1):
-        # A vCard's lines are folded as those of an email's header are.
-        properties = [(name.upper(), value) for name, value in message_from_string(card.strip()).items()]
-        name = next(_values(properties, "FN"), "") or " ".join(
-            part.strip() for part in reversed(next(_values(properties, "N"), "").split(";")[:2])
-        )
-        handles = [*_values(properties, "TEL"), *_values(properties, "EMAIL")]
-        for handle in handles or [""]:
-            yield f"Card {number}", re.sub(r"^(tel|mailto):", "", handle, flags=re.IGNORECASE), name
-
-
-def _values(properties: Iterable[tuple[str, str]], wanted: str) -> Iterator[str]:
-    for name, value in properties:
-        kind, *parameters = name.split(";")
-        if kind.rpartition(".")[2] != wanted:
-            continue
-        quoted = "ENCODING=QUOTED-PRINTABLE" in parameters
-        text = quopri.decodestring(value.encode()).decode("utf-8", "replace") if quoted else value
-        yield re.sub(r"\\([,;\\])", r"\1", text).strip()
-
-
-def _is_handle(handle: str) -> bool:
-    return re.fullmatch(r"\+?[0-9]{3,15}|[^\s@]+@[^\s@]+", handle) is not None
+        directory = read_contacts(content)
+        logger.info("%d names read from the contacts file, %d problems", len(directory.names), len(directory.problems))
+        return _State(version, directory)

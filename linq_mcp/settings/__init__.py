@@ -10,6 +10,7 @@ import ipaddress
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from urllib.parse import urlsplit
 
 from pydantic import SecretStr
@@ -32,6 +33,7 @@ KEY_VARIABLE = "LINQ_API_V3_API_KEY"
 BASE_URL_VARIABLE = "LINQ_API_V3_BASE_URL"
 PROFILE_VARIABLE = "LINQ_PROFILE"
 LOG_LEVEL_VARIABLE = "LINQ_MCP_LOG_LEVEL"
+CONTACTS_VARIABLE = "LINQ_MCP_CONTACTS"
 HTTP_TOKEN_VARIABLE = "LINQ_MCP_HTTP_TOKEN"  # noqa: S105 - a name, no token
 # Set to `bundle` by the manifest of the desktop bundle; nobody else needs it.
 LAUNCHED_BY_VARIABLE = "LINQ_MCP_LAUNCHED_BY"
@@ -56,9 +58,10 @@ class Settings:
 
     `base_url` ends without `/v3` and without a slash. `profile` is the one that the key came from, if `key_source` is
     `PROFILE`, and `profile_is_set` whether `LINQ_PROFILE` chose it. `problem` is what keeps every call from being
-    made, and `base_url_problem` its part that has nothing to do with a key. `http_token` is the bearer token that
-    callers of `linq-mcp http` must send when they use the server's own key; `http_token_flaw` says why the one that
-    was set can't be used.
+    made, and `base_url_problem` its part that has nothing to do with a key. `contacts` is the file with the
+    names of people; whether it can be read turns out at the first call. `http_token` is the bearer token that callers
+    of `linq-mcp http` must send when they use the server's own key; `http_token_flaw` says why the one that was set
+    can't be used.
     """
 
     api_key: SecretStr | None = None
@@ -69,6 +72,7 @@ class Settings:
     base_url_is_set: bool = False
     log_level: str = "WARNING"
     log_level_is_set: bool = False
+    contacts: Path | None = None
     http_token: SecretStr | None = None
     http_token_flaw: KeyFlaw | None = None
     launched_by: LaunchedBy = LaunchedBy.CLIENT
@@ -88,6 +92,7 @@ def load_settings(environ: Mapping[str, str], *, launched_by: LaunchedBy | None 
     base_url_problem = UnusableBaseUrl(base_url_flaw) if base_url_flaw else None
     key, key_source, profile, key_problem = _find_key(environ, warnings)
     log_level = _value(environ, LOG_LEVEL_VARIABLE, warnings)
+    contacts = _value(environ, CONTACTS_VARIABLE, warnings)
     http_token = environ.get(HTTP_TOKEN_VARIABLE, "").strip()
     http_token_flaw = key_flaw(http_token) if http_token else None
     if launched_by is None:
@@ -101,6 +106,7 @@ def load_settings(environ: Mapping[str, str], *, launched_by: LaunchedBy | None 
         base_url_is_set=base_url is not None,
         log_level=_log_level(log_level, warnings),
         log_level_is_set=log_level is not None,
+        contacts=_path(contacts, _home(environ)) if contacts else None,
         http_token=SecretStr(http_token) if http_token and not http_token_flaw else None,
         http_token_flaw=http_token_flaw,
         launched_by=launched_by,
@@ -147,6 +153,16 @@ def _value(environ: Mapping[str, str], name: str, warnings: list[SettingsWarning
     return value
 
 
+def _home(environ: Mapping[str, str]) -> str | None:
+    return environ.get("HOME") or environ.get("USERPROFILE")
+
+
+def _path(value: str, home: str | None) -> Path:
+    """A path, in which `~` at the beginning is the home folder."""
+    in_home = re.fullmatch(r"~(?:[/\\](.*))?", value, re.DOTALL)
+    return Path(home, in_home[1] or "") if in_home and home else Path(value)
+
+
 def _url_flaw(value: str) -> UrlFlaw | None:
     try:
         url = urlsplit(value)
@@ -181,7 +197,7 @@ def _find_key(
         return key, KeySource.ENVIRONMENT, None, None
     if flaw in (KeyFlaw.QUOTES, KeyFlaw.CHARACTER):
         return None, None, None, UnusableKey(KeySource.ENVIRONMENT, flaw)
-    found = read_token(environ.get("HOME") or environ.get("USERPROFILE"), _value(environ, PROFILE_VARIABLE, warnings))
+    found = read_token(_home(environ), _value(environ, PROFILE_VARIABLE, warnings))
     warnings += found.warnings
     if found.token is None:
         placeholder = UnusableKey(KeySource.ENVIRONMENT, flaw) if flaw else None

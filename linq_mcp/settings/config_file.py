@@ -5,7 +5,6 @@ Never raises, and never waits for a FIFO or a device in its place.
 
 from __future__ import annotations
 
-import errno
 import json
 import os
 import stat
@@ -14,6 +13,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from linq_mcp.regular_file import open_regular
 from linq_mcp.sanitize import clean
 from linq_mcp.settings.problems import (
     MissingProfile,
@@ -67,10 +67,8 @@ def read_token(home: str | None, wanted: str | None) -> ProfileToken:
 def _read(path: Path) -> _File | None:
     """The file and who may change and read it; None if there is none. Raises OSError if it isn't a regular file."""
     try:
-        with open(path, "rb", opener=_open_without_waiting) as file:
+        with open_regular(path) as file:
             mode = os.fstat(file.fileno()).st_mode
-            if not stat.S_ISREG(mode):
-                raise OSError(errno.EINVAL, "not a regular file")
             content = file.read(_SIZE_LIMIT)
     except (FileNotFoundError, NotADirectoryError):
         return None
@@ -82,11 +80,6 @@ def _read(path: Path) -> _File | None:
         writable=bool((file_mode | folder_mode) & (stat.S_IWGRP | stat.S_IWOTH)),
         readable=bool(file_mode & (stat.S_IRGRP | stat.S_IROTH)),
     )
-
-
-def _open_without_waiting(path: str, flags: int) -> int:
-    # Opening a FIFO would otherwise wait until somebody writes into it.
-    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 
 def _choose(config: dict[str, Any], wanted: str | None) -> tuple[str, str | None, SettingsProblem | None]:
