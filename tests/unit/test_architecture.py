@@ -16,7 +16,10 @@ from pathlib import Path
 PACKAGE = "linq_mcp"
 ROOT = Path(__file__).parents[2]
 # From the bottom up. Packages on the same line are strangers to each other; the leaves may import one another.
-LEAVES = {"linq_mcp", *(f"linq_mcp.{name}" for name in ("characters", "errors", "logs", "regular_file", "sanitize", "settings"))}
+LEAVES = {
+    "linq_mcp",
+    *(f"linq_mcp.{name}" for name in ("characters", "errors", "logs", "regular_file", "sanitize", "settings")),
+}
 LAYERS = [
     LEAVES,
     {"linq_mcp.api", "linq_mcp.demo"},

@@ -13,13 +13,20 @@ import jsonschema
 import pytest
 
 import linq_mcp
-from linq_mcp.settings import BASE_URL_VARIABLE, DEFAULT_BASE_URL, KEY_VARIABLE, LAUNCHED_BY_VARIABLE, PROFILE_VARIABLE
+from linq_mcp.settings import (
+    BASE_URL_VARIABLE,
+    CONTACTS_VARIABLE,
+    DEFAULT_BASE_URL,
+    KEY_VARIABLE,
+    LAUNCHED_BY_VARIABLE,
+    PROFILE_VARIABLE,
+)
 from linq_mcp.tools import TOOLS
 
 Json = dict[str, Any]
 ROOT = Path(__file__).parents[2]
 WORKFLOWS = ROOT / ".github" / "workflows"
-VARIABLES = {KEY_VARIABLE, BASE_URL_VARIABLE, PROFILE_VARIABLE}
+VARIABLES = {KEY_VARIABLE, BASE_URL_VARIABLE, PROFILE_VARIABLE, CONTACTS_VARIABLE}
 
 
 def read(name: str) -> Json:
@@ -102,6 +109,7 @@ def test_manifest_hands_over_every_setting(manifest: Json) -> None:
         KEY_VARIABLE: "${user_config.api_key}",
         BASE_URL_VARIABLE: "${user_config.base_url}",
         PROFILE_VARIABLE: "${user_config.profile}",
+        CONTACTS_VARIABLE: "${user_config.contacts}",
         LAUNCHED_BY_VARIABLE: "bundle",
     }
     assert set(manifest["user_config"]) == {

@@ -24,6 +24,7 @@ _CURSOR_LIMIT = 2000
 _TEXT_LIMIT = 200
 _LINE = "takes one of your own numbers in E.164 form such as +12052535597"
 _HANDLE = "takes one number in E.164 form such as +12052532136 or one email address"
+_BY_NAME = " (find_chats with `text` finds people by name)"
 
 _STRING = WithJsonSchema({"type": "string"})
 
@@ -66,7 +67,8 @@ def _handle(value: Any) -> str:
     text = str(value).strip() if isinstance(value, str | int) and not isinstance(value, bool) else ""
     if text.isprintable() and (_EMAIL.fullmatch(text) or _SHORT_CODE.fullmatch(text)):
         return text
-    return _e164(value) or _refuse_number(value, _HANDLE)
+    is_name = "@" not in text and any(map(str.isalpha, text))
+    return _e164(value) or _refuse_number(value, _HANDLE + _BY_NAME if is_name else _HANDLE)
 
 
 def _sender(value: Any) -> str:
