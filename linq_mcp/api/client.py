@@ -171,9 +171,9 @@ class LinqApi:
         query = {name: value for name, value in (params or {}).items() if value is not None}
 
         async def attempt() -> Answer:
-            wait = self._resume_at - anyio.current_time()
-            if 0 < wait <= deadline - anyio.current_time() - self._retry.shortest_attempt:
-                await anyio.sleep(wait)
+            # A pause that would outlast the deadline is not begun: Linq's own answer says best how long to wait.
+            while anyio.current_time() < self._resume_at <= deadline - self._retry.shortest_attempt:  # noqa: ASYNC110 - the clock alone ends it
+                await anyio.sleep_until(self._resume_at)
             try:
                 return await self._get_once(http, path, query)
             except ApiStatusError as error:

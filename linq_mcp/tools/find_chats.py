@@ -88,7 +88,11 @@ async def find_chats(arguments: Arguments, call: Call) -> FoundChats:
         nothing = not result.get("count")
     else:
         found = await find(scan, matches, arguments.limit)
-        result = Matches(chats=[chat_row(chat, arguments.from_, call.directory) for chat in found])
+        rows = []
+        for chat in found:
+            await call.give_way()
+            rows.append(chat_row(chat, arguments.from_, call.directory))
+        result = Matches(chats=rows)
         if guide := health_guide(found):
             result["health_guide"] = guide
         nothing = not found

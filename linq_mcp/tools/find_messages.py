@@ -18,7 +18,6 @@ from linq_mcp.rows.message import (
     MessageRow,
     has_attachment,
     listed_at,
-    message_row,
     sender_of,
     text_of,
     timestamp,
@@ -27,7 +26,7 @@ from linq_mcp.rows.message import (
 from linq_mcp.rows.schema import without_empty
 from linq_mcp.rows.status import unknown_words
 from linq_mcp.sanitize import ID_LIMIT, clean, folded, utc_time
-from linq_mcp.tools.support.chat_reading import ChatReading, Placed, chronological, rank
+from linq_mcp.tools.support.chat_reading import ChatReading, Placed, chronological, message_rows, rank
 from linq_mcp.tools.support.chats import NO_LINE
 from linq_mcp.tools.support.param_types import (
     ChatId,
@@ -138,10 +137,9 @@ class _Seen:
 class _Filter:
     """The filters of a call."""
 
-    def __init__(self, arguments: Arguments, since: float, until: float = inf) -> None:
+    def __init__(self, arguments: Arguments, since: float) -> None:
         self._arguments = arguments
         self._since = since
-        self._until = until
         self._before = arguments.before.timestamp() if arguments.before else inf
         self._needle = folded(clean(arguments.text, None)) if arguments.text else None
         self.seen = _Seen()
@@ -154,7 +152,7 @@ class _Filter:
                 return False
             self.seen.sender = True
         at = timestamp(message)
-        if at < self._since or at > self._until or (arguments.before and not 0 < at < self._before):
+        if at < self._since or (arguments.before and not 0 < at < self._before):
             return False
         if arguments.delivery_status and not _has_status(message, arguments.delivery_status):
             return False
@@ -167,18 +165,18 @@ class _Reader:
     """Keeps of a chat's messages that match as many as an answer can show, and counts them."""
 
     def __init__(self, arguments: Arguments, reading: Reading[Chat]) -> None:
-        self.filter = _Filter(arguments, reading.since, reading.until)
+        self.filter = _Filter(arguments, reading.since)
+        self._reading = reading
         self._order = arguments.order
-        self._since = reading.since
         self._place = 0
         self.rows: BestRows[Placed] = BestRows(0 if arguments.count_only else arguments.limit, reading.part.after)
 
     def visit(self, message: Message) -> bool:
         self._place += 1
-        if self.filter.matches(message):
+        if self._reading.counts(message) and self.filter.matches(message):
             placed = Placed(message, self._place)
             self.rows.offer(rank(message, self._order), lambda: placed)
-        return listed_at(message) < self._since
+        return listed_at(message) < self._reading.since
 
 
 async def find_messages(arguments: Arguments, call: Call) -> FoundMessages:
@@ -204,7 +202,7 @@ async def _find_in_chat(arguments: Arguments, chat_id: str, call: Call) -> Found
     if not arguments.count_only:
         found = chronological(rows.rows, oldest_first=reading.oldest_first)
         usual = usual_service(found)
-        result = {"messages": [{**message_row(message, usual, call.directory)} for message in found]}
+        result = {"messages": [{**row} for row in await message_rows(found, usual, call)]}
     next_cursor = reading.next_cursor(None if arguments.count_only else rows)
     nothing = None if rows.matched or next_cursor else f"the {reading.scan.scanned} messages"
     notes = _notes(arguments, filter_.seen, nothing)
@@ -226,12 +224,11 @@ async def _find_in_account(arguments: Arguments, call: Call) -> FoundMessages:
     seen = _Seen()
     while (page := await reading.next_page()) is not None:
         for one in page:
+            await call.give_way()
             seen.add(one.reader.filter.seen)
             tally.add(one.chat, one.reader.rows.matched)
             rows.merge(one.reader.rows, partial(_Found, chat=one.chat, oldest_first=one.oldest_first))
-        for row in rows.rows:
-            reading.saw(timestamp(row.placed.message))
-    result = tally.counted() if arguments.count_only else tally.shown(rows)
+    result = tally.counted() if arguments.count_only else await tally.shown(rows, call)
     since = f" since {utc_time(reading.since)[:10]}"
     nothing = None if rows.matched or not reading.scan.scanned else f"the {reading.scan.scanned} chats{since}"
     notes = [*_notes(arguments, seen, nothing), None if arguments.after else _LOOK_FURTHER if nothing else None]
@@ -263,13 +260,17 @@ class _Tally:
     def counted(self) -> Matches:
         return {"count": self.by_line.total(), "by_line": dict(self.by_line.most_common()), "chats": self.most}
 
-    def shown(self, rows: BestRows[_Found]) -> Matches:
+    async def shown(self, rows: BestRows[_Found], call: Call) -> Matches:
         """The messages, oldest first, and the chats that they are from."""
         ordered = sorted(rows.rows, key=_written)
-        usual = usual_service(found.placed.message for found in ordered)
+        messages = [found.placed.message for found in ordered]
+        found_rows = await message_rows(messages, usual_service(messages), call)
         chats = {found.chat.id or "": found.chat for found in ordered}
         return {
-            "messages": [_message(found, usual, self.directory) for found in ordered],
+            "messages": [
+                {**row, "chat_id": clean(found.chat.id or "", ID_LIMIT)}
+                for found, row in zip(ordered, found_rows, strict=True)
+            ],
             "chats": [self._named(chat) for chat in chats.values()],
             "matched": rows.matched,
         }
@@ -287,11 +288,6 @@ def _written(found: _Found) -> tuple[float, str, int]:
     """Messages by time; those of one chat and one second in the order in which they were written."""
     place = found.placed.place if found.oldest_first else -found.placed.place
     return timestamp(found.placed.message), found.chat.id or "", place
-
-
-def _message(found: _Found, usual: str | None, directory: Directory) -> FoundMessage:
-    row = message_row(found.placed.message, usual, directory)
-    return {**row, "chat_id": clean(found.chat.id or "", ID_LIMIT)}
 
 
 def _notes(arguments: Arguments, seen: _Seen, nothing_in: str | None) -> list[str | None]:

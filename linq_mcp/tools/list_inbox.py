@@ -17,7 +17,7 @@ from linq_mcp.sanitize import utc_time
 from linq_mcp.tools.support.param_types import Flag, Handle, InboxOrder, Limit, Line, PastTimestamp, Timestamp, Words
 from linq_mcp.tools.support.parameters import ToolArguments
 from linq_mcp.tools.support.reading_cursor import ReadingPosition
-from linq_mcp.tools.support.readings import AccountReading, BestRows, ChatFilter
+from linq_mcp.tools.support.readings import AccountReading, BestRows, ChatFilter, Reading
 from linq_mcp.tools.support.scan_info import ScanInfo
 from linq_mcp.tools.support.tool import READS, SCAN_SECONDS, Call, Tool
 from linq_mcp.tools.support.turns import Turn, Wait, can_wait, in_order, turn_of, waiting
@@ -68,15 +68,15 @@ class Inbox(ScanInfo):
 class _Reader:
     """Keeps the turns of a chat, and of its messages the latest: the first and the last one listed of that second."""
 
-    def __init__(self, until: float) -> None:
-        self._until = until
+    def __init__(self, reading: Reading[Chat]) -> None:
+        self._reading = reading
         self.turns: list[Turn] = []
         self.latest: tuple[Message, Message] | None = None
 
     def visit(self, message: Message) -> bool:
-        turn = turn_of(message)
-        if turn.at > self._until:
+        if not self._reading.counts(message):
             return False
+        turn = turn_of(message)
         self.turns.append(turn)
         newest = timestamp(self.latest[0]) if self.latest else -inf
         if turn.at > newest:
@@ -92,7 +92,7 @@ async def list_inbox(arguments: Arguments, call: Call) -> Inbox:
         call,
         arguments,
         arguments.cursor,
-        lambda reading: _Reader(reading.until),
+        _Reader,
         chats=ChatFilter(arguments.from_, arguments.to, _chat_filter(arguments)),
     )
     rows: BestRows[InboxRow] = BestRows(arguments.limit, reading.part.after)
@@ -100,10 +100,10 @@ async def list_inbox(arguments: Arguments, call: Call) -> Inbox:
     by_wait = arguments.order == "longest_waiting"
     while (page := await reading.next_page()) is not None:
         for one in page:
+            await call.give_way()
             last = one.reader.latest and one.reader.latest[1 if one.oldest_first else 0]
             at = timestamp(last) if last else None
             wait = waiting(in_order(one.reader.turns, oldest_first=one.oldest_first)) if can_wait(one.chat) else None
-            reading.saw(at or 0.0)
             if matches(at, wait):
                 key = wait.since if by_wait and wait else inf if at is None else -at
                 row = partial(_row, one.chat, last, wait, arguments.from_, call.directory)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from linq_mcp.rows.message import MessageRow, message_row, usual_service
-from linq_mcp.tools.support.chat_reading import ChatReading, chronological
+from linq_mcp.rows.message import MessageRow, usual_service
+from linq_mcp.tools.support.chat_reading import ChatReading, chronological, message_rows
 from linq_mcp.tools.support.paging import PageInfo, join_notes
 from linq_mcp.tools.support.param_types import ChatId, Limit, Order
 from linq_mcp.tools.support.parameters import ToolArguments
@@ -34,9 +34,8 @@ async def list_messages(arguments: Arguments, call: Call) -> MessagePage:
     rows = await reading.read(lambda _: True, arguments.limit)
     found = [] if reading.is_held_back else chronological(rows.rows, oldest_first=reading.oldest_first)
     next_cursor = reading.next_cursor(rows, read_on_first=reading.is_held_back)
-    usual = usual_service(found)
     result: MessagePage = {
-        "messages": [message_row(message, usual, call.directory) for message in found],
+        "messages": await message_rows(found, usual_service(found), call),
         "has_more": next_cursor is not None,
     }
     if next_cursor:

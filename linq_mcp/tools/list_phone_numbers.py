@@ -6,8 +6,12 @@ from typing import NotRequired, TypedDict
 
 from linq_mcp.rows.line import LineRow, line_row
 from linq_mcp.rows.status import guide_to
+from linq_mcp.tools.support.paging import join_notes
 from linq_mcp.tools.support.parameters import ToolArguments
 from linq_mcp.tools.support.tool import READS, Call, Tool
+
+# Linq documents no paging here, and no account is known to have as many.
+_LIMIT = 100
 
 
 class Arguments(ToolArguments):
@@ -15,7 +19,7 @@ class Arguments(ToolArguments):
 
 
 class Lines(TypedDict):
-    """All lines. `reputation_guide` maps each unhealthy reputation to where Linq explains it."""
+    """The lines, at most 100. `reputation_guide` maps each unhealthy reputation to where Linq explains it."""
 
     phone_numbers: list[LineRow]
     reputation_guide: NotRequired[dict[str, str]]
@@ -25,13 +29,19 @@ class Lines(TypedDict):
 async def list_phone_numbers(_: Arguments, call: Call) -> Lines:
     """Read `GET /v3/phone_numbers`. Linq docs: List phone numbers."""
     page = await call.api.list_phone_numbers(deadline=call.deadline)
-    result: Lines = {"phone_numbers": [line_row(number) for number in page.items]}
-    if guide := guide_to(number.reputation for number in page.items):
+    shown = page.items[:_LIMIT]
+    result: Lines = {"phone_numbers": [line_row(number) for number in shown]}
+    if guide := guide_to(number.reputation for number in shown):
         result["reputation_guide"] = guide
-    if page.unreadable:
-        result["note"] = f"{page.unreadable} of the entries could not be read and are left out."
-    elif not page.items:
-        result["note"] = "This account has no lines."
+    notes = [
+        f"{page.unreadable} of the entries could not be read and are left out." if page.unreadable else None,
+        f"The first {_LIMIT} lines; {len(page.items) - _LIMIT} more are left out."
+        if len(page.items) > _LIMIT
+        else None,
+        "This account has no lines." if not page.items and not page.unreadable else None,
+    ]
+    if note := join_notes(*notes):
+        result["note"] = note
     return result
 
 

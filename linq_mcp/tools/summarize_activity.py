@@ -19,13 +19,13 @@ from linq_mcp.sanitize import utc_time
 from linq_mcp.tools.support.param_types import Handle, Line, PastTimestamp, Timestamp
 from linq_mcp.tools.support.parameters import ToolArguments
 from linq_mcp.tools.support.reading_cursor import ReadingPosition
-from linq_mcp.tools.support.readings import AccountReading, ChatFilter, Window
+from linq_mcp.tools.support.readings import AccountReading, ChatFilter, Reading, Window
 from linq_mcp.tools.support.scan_info import ScanInfo
 from linq_mcp.tools.support.tool import READS, SCAN_SECONDS, Call, Tool
 from linq_mcp.tools.support.turns import Turn, can_wait, in_order, reply_seconds, turn_of, waiting
 
 if TYPE_CHECKING:
-    from linq_mcp.api.models import Message
+    from linq_mcp.api.models import Chat, Message
     from linq_mcp.tools.support.conversations import Conversation
 
 _DAY = timedelta(hours=24)
@@ -89,16 +89,16 @@ class Activity(ScanInfo):
 class _Reader:
     """Keeps the turns of a chat back to the last one before the window that says who had the last word."""
 
-    def __init__(self, since: float, before: float) -> None:
-        self._since = since
+    def __init__(self, reading: Reading[Chat], before: float) -> None:
+        self._reading = reading
         self._before = before
         self.turns: list[Turn] = []
 
     def visit(self, message: Message) -> bool:
         turn = turn_of(message)
-        if turn.at < self._before:
+        if self._reading.counts(message) and turn.at < self._before:
             self.turns.append(turn)
-        return listed_at(message) < self._since and (not turn.own or turn.answers)
+        return listed_at(message) < self._reading.since and (not turn.own or turn.answers)
 
 
 @dataclass(slots=True)
@@ -116,7 +116,7 @@ async def summarize_activity(arguments: Arguments, call: Call) -> Activity:
         call,
         arguments,
         arguments.cursor,
-        lambda reading: _Reader(reading.since, min(before, reading.until)),
+        lambda reading: _Reader(reading, before),
         chats=ChatFilter(arguments.from_, arguments.to),
         window=Window(arguments.after, arguments.before, _DAY),
     )
@@ -124,6 +124,7 @@ async def summarize_activity(arguments: Arguments, call: Call) -> Activity:
     failing: list[FailingChat] = []
     while (page := await reading.next_page()) is not None:
         for one in page:
+            await call.give_way()
             line = line_number(one.chat, arguments.from_)
             counts = _count(one, reading.since, lines.setdefault(line, _Tally()))
             if counts["failed"]:

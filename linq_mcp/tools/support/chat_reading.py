@@ -6,16 +6,14 @@ the limit. Where it leads the other way the chat is read to its end, and the row
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-import anyio.lowlevel
-
-from linq_mcp.rows.message import direction, listed_at, timestamp
+from linq_mcp.rows.message import MessageRow, direction, listed_at, message_row, timestamp
 from linq_mcp.tools.support.reading_cursor import Rank
 from linq_mcp.tools.support.readings import BestRows, Reading, Window
-from linq_mcp.tools.support.scan import ITEMS_AT_A_STRETCH, PAGE_SIZE, Stop
+from linq_mcp.tools.support.scan import PAGE_SIZE, Stop
 
 if TYPE_CHECKING:
     from linq_mcp.api.models import Message
@@ -45,6 +43,15 @@ def chronological(rows: list[Placed], *, oldest_first: bool) -> list[Message]:
     """The messages of one chat, oldest first, whose list was in that order or in the other one."""
     ordered = sorted(rows, key=lambda row: (timestamp(row.message), row.place if oldest_first else -row.place))
     return [row.message for row in ordered]
+
+
+async def message_rows(messages: Sequence[Message], usual: str | None, call: Call) -> list[MessageRow]:
+    """The messages as rows, which omit the `usual` service."""
+    rows = []
+    for message in messages:
+        await call.give_way()
+        rows.append(message_row(message, usual, call.directory))
+    return rows
 
 
 class ChatReading(Reading["Message"]):
@@ -79,8 +86,7 @@ class ChatReading(Reading["Message"]):
             self._way = self._way or direction(page)
             for count, message in enumerate(page, start=1):
                 place += 1
-                if count % ITEMS_AT_A_STRETCH == 0:
-                    await anyio.lowlevel.checkpoint()
+                await self._call.give_way()
                 if matches(message):
                     placed = Placed(message, place)
                     rows.offer(rank(message, self._order), lambda placed=placed: placed)  # type: ignore[misc]

@@ -25,7 +25,7 @@ READERS = 8
 # Most conversations are shorter; of a long one the latest messages mostly tell enough.
 FIRST_PAGE_SIZE = 50
 # With these, Linq means this chat alone.
-_NOT_READABLE = frozenset({403, 404, 409, 410})
+_NOT_READABLE = frozenset({400, 403, 404, 409, 410, 422})
 
 
 class Reader(Protocol):
@@ -65,6 +65,10 @@ class Conversations(Generic[ReaderT]):
     make_reader: Callable[[], ReaderT]
     unreadable: list[str | None] = field(default_factory=list)
     _limiter: anyio.CapacityLimiter = field(default_factory=lambda: anyio.CapacityLimiter(READERS))
+    _throttled: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._throttled = self.call.api.throttled
 
     async def next_page(self) -> list[Conversation[ReaderT]] | None:
         """The conversations of the next page of chats; None when the scan has stopped.
@@ -110,7 +114,6 @@ class Conversations(Generic[ReaderT]):
 
     async def _read(self, chat: Chat) -> Conversation[ReaderT] | LinqError | Stop | None:
         """The conversation, or why the reading stops here; None for a chat that can't be read."""
-        throttled = self.call.api.throttled
         try:
             return await self._read_back(chat)
         except (ApiStatusError, ApiResponseError) as error:
@@ -120,8 +123,13 @@ class Conversations(Generic[ReaderT]):
         except LinqError as error:
             return error
         finally:
-            if self.call.api.throttled > throttled:
-                self._limiter.total_tokens = max(1, self._limiter.total_tokens // 2)
+            self._slow_down()
+
+    def _slow_down(self) -> None:
+        """Halve the number of readers if Linq has asked for a pause since it was halved last."""
+        if self.call.api.throttled > self._throttled:
+            self._throttled = self.call.api.throttled
+            self._limiter.total_tokens = max(1, self._limiter.total_tokens // 2)
 
     async def _read_back(self, chat: Chat) -> Conversation[ReaderT] | Stop:
         one = Conversation(chat, self.make_reader())
@@ -142,11 +150,14 @@ class Conversations(Generic[ReaderT]):
             )
             way = way or direction(page.items)
             fresh = [message for message in page.items if _is_new(message, seen)]
-            bound_met = [one.reader.visit(message) for message in fresh]
+            bound_met = False
+            for message in fresh:
+                await self.call.give_way()
+                bound_met = one.reader.visit(message) or bound_met
             empty_pages = 0 if fresh else empty_pages + 1
             one.oldest_first = way != "older"
             one.partial = one.partial or bool(page.unreadable)
-            if (any(bound_met) and not one.oldest_first) or (page.next_cursor is None and not page.unusable_cursor):
+            if (bound_met and not one.oldest_first) or (page.next_cursor is None and not page.unusable_cursor):
                 return one
             if page.unusable_cursor or page.next_cursor in cursors or empty_pages > MOST_EMPTY_PAGES:
                 one.partial = True

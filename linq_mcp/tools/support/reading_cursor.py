@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from math import isfinite
 from typing import Annotated, Any, TypeAlias
 from urllib.parse import quote, unquote
 
@@ -21,6 +22,9 @@ Rank: TypeAlias = tuple[float, str]
 
 _LIMIT = 20_000
 _PART_FIELDS = 8
+_OFFSET_DIGITS = 10
+# The end of the year 9999, in seconds since 1970.
+_LATEST = 253_402_300_800
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,19 +64,33 @@ def _read(value: Any) -> ReadingCursor:
         times, rest = fields[:2], fields[2:]
         if rest and len(rest) % _PART_FIELDS == 0:
             try:
-                since, until = map(float, times)
+                since, until = map(_seconds, times)
                 return ReadingCursor(fingerprint, since, until, tuple(_parts(rest)))
             except ValueError:
                 pass
     raise InvalidArgument(UNUSABLE_POSITION)
 
 
+def _seconds(text: str) -> float:
+    value = float(text)
+    # Anything else is no time that a message can have.
+    if not (isfinite(value) and abs(value) < _LATEST):
+        raise ValueError
+    return value
+
+
+def _place(cursor: str, offset: str, last_id: str) -> ScanCursor:
+    if not (offset.isascii() and offset.isdecimal() and len(offset) < _OFFSET_DIGITS):
+        raise ValueError
+    return ScanCursor(cursor or None, int(offset), last_id)
+
+
 def _parts(fields: list[str]) -> Iterator[Part]:
     for index in range(0, len(fields), _PART_FIELDS):
         cursor, offset, last_id, end_cursor, end_offset, end_id, rank, id_ = fields[index : index + _PART_FIELDS]
         yield Part(
-            ScanCursor(cursor or None, int(offset), last_id),
-            ScanCursor(end_cursor or None, int(end_offset), end_id) if end_offset else None,
+            _place(cursor, offset, last_id),
+            _place(end_cursor, end_offset, end_id) if end_offset else None,
             (float(rank), id_) if rank else None,
         )
 

@@ -14,6 +14,7 @@ from functools import partial
 from math import inf
 from typing import TYPE_CHECKING, Generic, TypeVar
 
+from linq_mcp.rows.message import listed_at
 from linq_mcp.sanitize import ID_LIMIT, clean
 from linq_mcp.tools.support.chats import chat_pages, no_chats
 from linq_mcp.tools.support.conversations import Conversation, Conversations, ReaderT
@@ -23,7 +24,7 @@ from linq_mcp.tools.support.scan import Fetch, ItemT, Scan, Stop, check_fingerpr
 from linq_mcp.tools.support.scan_info import ScanInfo, stop_notes
 
 if TYPE_CHECKING:
-    from linq_mcp.api.models import Chat
+    from linq_mcp.api.models import Chat, Message
     from linq_mcp.tools.support.parameters import ToolArguments
     from linq_mcp.tools.support.tool import Call
 
@@ -105,8 +106,8 @@ _ALWAYS = Window()
 class Reading(Generic[ItemT]):
     """One call's reading of a part of a list. Raises `ArgumentsError` for the cursor of other filters.
 
-    `since` and `until` bound the times of messages that count, in seconds since 1970. Later calls leave out what is
-    newer than the first call: so nothing is shown twice or skipped while messages arrive.
+    Messages count from the time `since` on, if Linq had listed them by the time `until`, both in seconds since 1970.
+    Later calls leave out what arrived after the first call, so that nothing is shown twice or skipped meanwhile.
     """
 
     def __init__(
@@ -126,14 +127,17 @@ class Reading(Generic[ItemT]):
         self.scan = Scan(fetch, call, self.part.start, self.part.end)
         self.since, self.until = (cursor.since, cursor.until) if cursor else (window.since(now), inf)
 
-    def saw(self, at: float) -> None:
-        """Note the time of a message: Linq's clock may be ahead of this one."""
+    def counts(self, message: Message) -> bool:
+        """Whether Linq had listed `message` by the time of the first call, in which every message counts."""
+        at = listed_at(message)
+        # Linq's clock may be ahead of this one.
         self._newest = max(self._newest, at)
+        return at <= self.until
 
     def next_cursor(self, rows: BestRows[RowT] | None = None, *, read_on_first: bool = False) -> ReadingCursor | None:
         """Where the next call goes on; None if there is nothing left to read or to show.
 
-        With `read_on_first` it is behind where this reading was stopped, and what was read is shown after that.
+        With `read_on_first` it goes on where this reading was stopped, and what was read is shown after that.
         """
         part, rest = self.part, list(self._rest)
         unread: list[Part] = []

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Annotated, Any, Generic, Protocol, TypeAlias, 
 from zlib import crc32
 
 import anyio
-import anyio.lowlevel
 from pydantic import PlainValidator, WithJsonSchema
 
 from linq_mcp.errors import ApiStatusError, ArgumentsError, LinqError
@@ -29,8 +28,6 @@ PAGE_SIZE = 100
 SHORTEST_PAGE = 2.0
 # Stop after this many pages in a row without a new item: cursors could go on for ever.
 MOST_EMPTY_PAGES = 50
-# Other calls get their turn after this many items of a page, whatever strangers put into them.
-ITEMS_AT_A_STRETCH = 16
 _CURSOR_LIMIT = 2300
 # What only says how much to answer, and from where.
 _NOT_FILTERS = frozenset({"cursor", "limit", "max_chats", "worst"})
@@ -67,7 +64,7 @@ Fetch: TypeAlias = Callable[[str | None], Awaitable["Page[ItemT]"]]
 
 @dataclass(frozen=True, slots=True)
 class ScanCursor:
-    """A place in a list: after the first `offset` items of the page at `cursor`, the last of which was `last_id`.
+    """A place in a list: after the first `offset` items of the page at `cursor`; the item before it was `last_id`.
 
     `fingerprint` stands for the filters: with others the place means nothing.
     """
@@ -157,7 +154,7 @@ class Scan(Generic[ItemT]):
         self, fetch: Fetch[ItemT], call: Call, start: ScanCursor | None = None, end: ScanCursor | None = None
     ) -> None:
         self._fetch = fetch
-        self._call = call
+        self.call = call
         self._end_cursor = end
         self._seen: set[str] = set()
         self._cursors: set[str | None] = set()
@@ -180,7 +177,7 @@ class Scan(Generic[ItemT]):
         while self.stop is None:
             if self._page is not None and not self._advance(self._page):
                 break
-            if not self._first and anyio.current_time() > self._call.deadline - SHORTEST_PAGE:
+            if not self._first and anyio.current_time() > self.call.deadline - SHORTEST_PAGE:
                 self._end(Stop.TIME, self._at)
                 break
             page = await self._read()
@@ -189,7 +186,7 @@ class Scan(Generic[ItemT]):
             self._page = page
             self.unreadable += page.unreadable
             fresh = self._fresh(page)
-            await self._call.progress(self.scanned)
+            await self.call.progress(self.scanned)
             if fresh:
                 return fresh
         return ()
@@ -200,10 +197,11 @@ class Scan(Generic[ItemT]):
             raise RuntimeError
         self.scanned -= len(self._indexes) - count
         self.error = error
-        if count < len(self._indexes):
-            next_index = self._indexes[count - 1] + 1 if count else self._at.first_index(self._page)
-            last_id = _kept(self._page.items[next_index - 1].id) if next_index else ""
-            self._end(stop, ScanCursor(self._at.cursor, next_index, last_id))
+        if not count:
+            self._end(stop, self._at)
+        elif count < len(self._indexes):
+            next_index = self._indexes[count - 1] + 1
+            self._end(stop, ScanCursor(self._at.cursor, next_index, _kept(self._page.items[next_index - 1].id)))
         elif self._advance(self._page):
             # The page has been read to its end: go on at the next one, if there is one.
             self._end(stop, self._at)
@@ -231,7 +229,9 @@ class Scan(Generic[ItemT]):
         fresh: list[ItemT] = []
         self._indexes = []
         last = self._end_cursor.first_index(page) if self._is_last_page() and self._end_cursor else len(page.items)
-        for index in range(self._at.first_index(page), last):
+        # Further pages are read from their beginning: what moved there from the page before has been seen.
+        first = self._at.first_index(page) if len(self._cursors) == 1 else 0
+        for index in range(first, last):
             item = page.items[index]
             if item.id is not None:
                 if item.id in self._seen:
@@ -254,7 +254,7 @@ class Scan(Generic[ItemT]):
         elif page.next_cursor in self._cursors:
             self._end(Stop.REPEATED_CURSOR, None)
         else:
-            self._at = ScanCursor(page.next_cursor)
+            self._at = ScanCursor(page.next_cursor, 0, _kept(page.items[-1].id) if page.items else "")
             if self._is_last_page() and self._end_cursor and not self._end_cursor.offset:
                 self._end(Stop.END, None)
             elif self._empty_pages >= MOST_EMPTY_PAGES:
@@ -273,8 +273,7 @@ async def find(scan: Scan[ItemT], matches: Callable[[ItemT], bool], limit: int |
     found: list[ItemT] = []
     while page := await scan.next_page():
         for count, item in enumerate(page, start=1):
-            if count % ITEMS_AT_A_STRETCH == 0:
-                await anyio.lowlevel.checkpoint()
+            await scan.call.give_way()
             if matches(item):
                 found.append(item)
                 if len(found) == limit:

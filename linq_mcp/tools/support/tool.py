@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Generic
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Generic
 from linq_mcp.errors import LinqError
 from linq_mcp.rows.directory import NOBODY, Directory
 from linq_mcp.rows.schema import json_schema
+from linq_mcp.tools.support.give_way import GiveWay
 from linq_mcp.tools.support.parameters import ArgumentsT, input_schema, parse_arguments
 
 if TYPE_CHECKING:
@@ -32,7 +33,8 @@ class Call:
     """What a call may use: the account, and the moment (of `anyio.current_time()`) by which it must be answered.
 
     `progress` tells a client that asked for it how many things have been read. `format_error` words an error for an
-    answer that is given in spite of it. `now` is the clock, `directory` knows the names of people.
+    answer that is given in spite of it. `now` is the clock, `directory` knows the names of people. `give_way` is
+    awaited between the items of long work.
     """
 
     api: LinqApi
@@ -41,6 +43,7 @@ class Call:
     format_error: Callable[[LinqError], str]
     directory: Directory = NOBODY
     now: Callable[[], datetime] = _utc_now
+    give_way: GiveWay = field(default_factory=GiveWay)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

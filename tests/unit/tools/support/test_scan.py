@@ -238,7 +238,7 @@ async def test_pages_with_nothing_new_do_not_go_on_for_ever() -> None:
         answer = await FIND_CHATS.run(FIND_CHATS.parse({"is_group": True}), call)
     assert asked == 51
     assert (answer["scanned"], answer["complete"]) == (1, False)
-    assert answer["next_cursor"].endswith("~0~~51")
+    assert answer["next_cursor"].endswith("~0~a~51")
     assert "nothing new" in answer["note"]
 
 

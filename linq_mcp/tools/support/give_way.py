@@ -1,0 +1,24 @@
+"""Letting other calls have their turn while one works through what strangers wrote, which can take long."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from time import perf_counter
+
+import anyio.lowlevel
+
+# In seconds. One item can take as long again, as nothing interrupts the work on it.
+LONGEST_STRETCH = 0.02
+
+
+class GiveWay:
+    """Await it between any two items. It gives way when the last time was longer ago than `LONGEST_STRETCH`."""
+
+    def __init__(self, clock: Callable[[], float] = perf_counter) -> None:
+        self._clock = clock
+        self._last = clock()
+
+    async def __call__(self) -> None:
+        if self._clock() - self._last > LONGEST_STRETCH:
+            await anyio.lowlevel.checkpoint()
+            self._last = self._clock()
