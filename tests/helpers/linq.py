@@ -46,7 +46,9 @@ class Silent(httpx.AsyncBaseTransport):
 Handler = Callable[[httpx.Request], httpx.Response]
 
 
-class _Stream(httpx.AsyncByteStream):
+class Body(httpx.AsyncByteStream):
+    """A body that comes as a stream, in one piece."""
+
     def __init__(self, body: bytes) -> None:
         self._body = body
 
@@ -62,7 +64,7 @@ class Canned(httpx.AsyncBaseTransport):
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         canned = self._handler(request)
-        return httpx.Response(canned.status_code, headers=canned.headers, stream=_Stream(canned.content))
+        return httpx.Response(canned.status_code, headers=canned.headers, stream=Body(canned.content))
 
 
 def account_over(handler: Handler, *, settings: Settings | None = None) -> SettingsClientProvider:

@@ -7,7 +7,7 @@ import math
 import os
 import statistics
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any
@@ -16,8 +16,8 @@ import httpx
 import pytest
 from helpers.linq import call_over
 from helpers.reading_accounts import at, lines_of, said, status
+from helpers.remembered import Remembered
 from helpers.talking_account import talking_account
-from starlette.types import ASGIApp, Receive, Scope, Send
 
 from linq_mcp.api.retry import RetryPolicy
 from linq_mcp.demo.account import DemoAccount
@@ -31,6 +31,7 @@ from linq_mcp.tools.summarize_activity import SUMMARIZE_ACTIVITY
 from linq_mcp.tools.support.tool import Tool
 
 Json = dict[str, Any]
+Apis = Mapping[bool, httpx.AsyncBaseTransport]
 # LINQ_MCP_TEST_CHATS=20000 reads a large account; each page of an answer reads all of it again.
 CHATS = int(os.environ.get("LINQ_MCP_TEST_CHATS", "1500"))
 orders = pytest.mark.parametrize("oldest_first", [True, False], ids=["listed oldest first", "listed newest first"])
@@ -41,33 +42,35 @@ def data() -> DemoAccount:
     return talking_account(150)
 
 
-class Faults:
+def api_of(data: DemoAccount, *, oldest_first: bool = True) -> httpx.AsyncBaseTransport:
+    return Remembered(httpx.ASGITransport(demo_api(data, oldest_first=oldest_first)))
+
+
+@pytest.fixture(scope="module")
+def apis(data: DemoAccount) -> Apis:
+    """The account by the order in which the messages are listed: whether the oldest ones come first."""
+    return {oldest_first: api_of(data, oldest_first=oldest_first) for oldest_first in (True, False)}
+
+
+class Faults(httpx.AsyncBaseTransport):
     """Fails every n-th request: the reading stops there and is resumed."""
 
-    def __init__(self, app: ASGIApp, every: int) -> None:
-        self._app = app
+    def __init__(self, transport: httpx.AsyncBaseTransport, every: int) -> None:
+        self._transport = transport
         self._every = every
         self._count = 0
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         self._count += 1
-        if self._count % self._every:
-            await self._app(scope, receive, send)
-            return
-        await send({"type": "http.response.start", "status": 503, "headers": []})
-        await send({"type": "http.response.body", "body": b""})
+        return await self._transport.handle_async_request(request) if self._count % self._every else httpx.Response(503)
 
 
-async def answers(
-    tool: Tool[Any], arguments: Json, data: DemoAccount, *, oldest_first: bool = True, fault_every: int = 0
-) -> list[Json]:
+async def answers(tool: Tool[Any], arguments: Json, api: httpx.AsyncBaseTransport) -> list[Json]:
     """The answers to `arguments`, resumed until there is nothing more."""
-    api: ASGIApp = demo_api(data, oldest_first=oldest_first)
-    api = Faults(api, fault_every) if fault_every else api
     found: list[Json] = []
-    async with call_over(httpx.ASGITransport(api), seconds=600, retry=RetryPolicy(attempts=1)) as call:
+    async with call_over(api, seconds=600, retry=RetryPolicy(attempts=1)) as call:
         while not found or "next_cursor" in found[-1]:
-            assert len(found) < 4 * len(data.chats)
+            assert len(found) < 4 * CHATS
             cursor = found[-1]["next_cursor"] if found else None
             # When nothing at all could be read, the call fails, and is made again.
             with suppress(LinqError):
@@ -184,11 +187,13 @@ def check_inbox_row(data: DemoAccount, chat: Wire, row: Json) -> None:
 
 @orders
 @pytest.mark.parametrize("names", [(), *((name,) for name in INBOX)], ids=lambda names: "+".join(names) or "none")
-async def test_the_inbox_equals_the_data(names: tuple[str, ...], oldest_first: bool, data: DemoAccount) -> None:
+async def test_the_inbox_equals_the_data(
+    names: tuple[str, ...], oldest_first: bool, data: DemoAccount, apis: Apis
+) -> None:
     """Each filter alone, seven at a time: every chat that matches once, in order, with its last message."""
     arguments = {name: value for filter_ in names for name, value in INBOX[filter_][0].items()}
     expected = inbox(data, names)
-    found = await answers(LIST_INBOX, {**arguments, "limit": 7}, data, oldest_first=oldest_first)
+    found = await answers(LIST_INBOX, {**arguments, "limit": 7}, apis[oldest_first])
     rows = [row for answer in found for row in answer["chats"]]
     assert [row["id"] for row in rows] == [chat["id"] for chat in expected]
     assert {answer["matched"] for answer in found} == {len(expected)}
@@ -199,17 +204,19 @@ async def test_the_inbox_equals_the_data(names: tuple[str, ...], oldest_first: b
 
 @orders
 @pytest.mark.parametrize("names", pairs(INBOX), ids="+".join)
-async def test_pairs_of_filters_of_the_inbox(names: tuple[str, str], oldest_first: bool, data: DemoAccount) -> None:
+async def test_pairs_of_filters_of_the_inbox(
+    names: tuple[str, str], oldest_first: bool, data: DemoAccount, apis: Apis
+) -> None:
     """A hundred at a time."""
     arguments = {name: value for filter_ in names for name, value in INBOX[filter_][0].items()}
-    found = await answers(LIST_INBOX, {**arguments, "limit": 100}, data, oldest_first=oldest_first)
+    found = await answers(LIST_INBOX, {**arguments, "limit": 100}, apis[oldest_first])
     assert [row["id"] for answer in found for row in answer["chats"]] == [c["id"] for c in inbox(data, names)]
 
 
 @orders
-async def test_who_waits_longest_comes_first(oldest_first: bool, data: DemoAccount) -> None:
+async def test_who_waits_longest_comes_first(oldest_first: bool, data: DemoAccount, apis: Apis) -> None:
     """Only those who wait, by the first of their messages since our last word."""
-    found = await answers(LIST_INBOX, {"order": "longest_waiting", "limit": 7}, data, oldest_first=oldest_first)
+    found = await answers(LIST_INBOX, {"order": "longest_waiting", "limit": 7}, apis[oldest_first])
     waiting = [(waits(chat, of(data, chat)), chat["id"]) for chat in data.chats]
     expected = sorted((wait[0], id_) for wait, id_ in waiting if wait)
     assert [row["id"] for answer in found for row in answer["chats"]] == [id_ for _, id_ in expected]
@@ -217,9 +224,11 @@ async def test_who_waits_longest_comes_first(oldest_first: bool, data: DemoAccou
 
 @pytest.mark.parametrize("limit", [7, 100])
 @pytest.mark.parametrize("every", [11, 40])
-async def test_nothing_is_lost_when_linq_fails_in_between(limit: int, every: int, data: DemoAccount) -> None:
+async def test_nothing_is_lost_when_linq_fails_in_between(
+    limit: int, every: int, data: DemoAccount, apis: Apis
+) -> None:
     """Resumed over and over: each chat once; within a part that could be read, in order."""
-    found = await answers(LIST_INBOX, {"limit": limit}, data, fault_every=every)
+    found = await answers(LIST_INBOX, {"limit": limit}, Faults(apis[True], every))
     ids = [row["id"] for answer in found for row in answer["chats"]]
     assert sorted(ids) == sorted(chat["id"] for chat in data.chats)
     stopped = [answer for answer in found if not answer["complete"]]
@@ -232,7 +241,7 @@ async def test_nothing_is_lost_when_linq_fails_in_between(limit: int, every: int
 async def test_a_large_inbox_equals_the_data() -> None:
     """Every chat once, in order, a hundred at a time."""
     large = talking_account(CHATS, seed=1)
-    found = await answers(LIST_INBOX, {"limit": 100}, large)
+    found = await answers(LIST_INBOX, {"limit": 100}, api_of(large))
     assert [row["id"] for answer in found for row in answer["chats"]] == [chat["id"] for chat in inbox(large, ())]
 
 
@@ -291,11 +300,13 @@ def check_found(found: list[Json], expected: list[Wire], *, order: str) -> None:
 
 @pytest.mark.parametrize(("order", "oldest_first"), [("newest", True), ("newest", False), ("oldest", False)])
 @pytest.mark.parametrize("name", FOUND)
-async def test_found_messages_equal_the_data(name: str, order: str, oldest_first: bool, data: DemoAccount) -> None:
+async def test_found_messages_equal_the_data(
+    name: str, order: str, oldest_first: bool, data: DemoAccount, apis: Apis
+) -> None:
     """Each filter alone, over all chats, from either end; seven at a time where that is not too many."""
     limit = 7 if len(matching(data, (name,))) < 60 else 100
     arguments = {**asked((name,)), "order": order, "limit": limit}
-    found = await answers(FIND_MESSAGES, arguments, data, oldest_first=oldest_first)
+    found = await answers(FIND_MESSAGES, arguments, apis[oldest_first])
     expected = matching(data, (name,))
     check_found(found, expected, order=order)
     assert {answer["matched"] for answer in found} == {len(expected)}
@@ -305,14 +316,16 @@ async def test_found_messages_equal_the_data(name: str, order: str, oldest_first
 
 @orders
 @pytest.mark.parametrize("names", pairs(FOUND), ids="+".join)
-async def test_pairs_of_filters_of_messages(names: tuple[str, str], oldest_first: bool, data: DemoAccount) -> None:
+async def test_pairs_of_filters_of_messages(
+    names: tuple[str, str], oldest_first: bool, data: DemoAccount, apis: Apis
+) -> None:
     """A hundred at a time, and how many by counting alone."""
     if set(names) == {"after", "before"}:
         return
-    found = await answers(FIND_MESSAGES, {**asked(names), "limit": 100}, data, oldest_first=oldest_first)
+    found = await answers(FIND_MESSAGES, {**asked(names), "limit": 100}, apis[oldest_first])
     expected = matching(data, names)
     check_found(found, expected, order="newest")
-    (counted,) = await answers(FIND_MESSAGES, {**asked(names), "count_only": True}, data, oldest_first=oldest_first)
+    (counted,) = await answers(FIND_MESSAGES, {**asked(names), "count_only": True}, apis[oldest_first])
     lines = {chat["id"]: lines_of(chat)[0] for chat in data.chats}
     assert counted["count"] == len(expected)
     assert counted["by_line"] == Counter(lines[message["chat_id"]] for message in expected)
@@ -320,9 +333,9 @@ async def test_pairs_of_filters_of_messages(names: tuple[str, str], oldest_first
     assert [chat["matches"] for chat in counted["chats"]] == [count for _, count in most]
 
 
-async def test_no_message_is_lost_when_linq_fails_in_between(data: DemoAccount) -> None:
+async def test_no_message_is_lost_when_linq_fails_in_between(data: DemoAccount, apis: Apis) -> None:
     """Resumed over and over: each match once."""
-    found = await answers(FIND_MESSAGES, {**asked(("text",)), "limit": 20}, data, fault_every=23)
+    found = await answers(FIND_MESSAGES, {**asked(("text",)), "limit": 20}, Faults(apis[True], 23))
     ids = [message["id"] for answer in found for message in answer["messages"]]
     assert sorted(ids) == sorted(message["id"] for message in matching(data, ("text",)))
 
@@ -378,13 +391,13 @@ NUMBERS = ("chats", "received", "sent", "delivered", "read", "failed", "pending"
 @pytest.mark.parametrize("before", [None, NOW - timedelta(days=2)], ids=["until now", "until two days ago"])
 @pytest.mark.parametrize("days", [1, 5, 15])
 async def test_every_number_of_the_activity_equals_the_data(
-    days: int, before: datetime | None, oldest_first: bool, data: DemoAccount
+    days: int, before: datetime | None, oldest_first: bool, data: DemoAccount, apis: Apis
 ) -> None:
     """Line by line, and the chats with failed messages."""
     since = NOW - timedelta(days=days + 2)
     end = before or NOW + timedelta(days=1)
     arguments: Json = {"after": since.isoformat()} | ({"before": before.isoformat()} if before else {})
-    (answer,) = await answers(SUMMARIZE_ACTIVITY, arguments, data, oldest_first=oldest_first)
+    (answer,) = await answers(SUMMARIZE_ACTIVITY, arguments, apis[oldest_first])
     expected = plain_activity(data, since, end)
     assert {row["line"]: {name: row[name] for name in NUMBERS if name in row} for row in answer["lines"]} == {
         line: {name: counts[name] for name in NUMBERS if name != "reply_minutes" or counts["reply_minutes"]}
@@ -400,10 +413,10 @@ async def test_every_number_of_the_activity_equals_the_data(
     assert all(failed[row["id"]] == row["failed"] for row in answer.get("failing", []))
 
 
-async def test_counts_of_parts_add_up(data: DemoAccount) -> None:
+async def test_counts_of_parts_add_up(data: DemoAccount, apis: Apis) -> None:
     """With failures in between the parts are resumed; medians, which do not add up, are left out."""
     since = NOW - timedelta(days=5)
-    found = await answers(SUMMARIZE_ACTIVITY, {"after": since.isoformat()}, data, fault_every=40)
+    found = await answers(SUMMARIZE_ACTIVITY, {"after": since.isoformat()}, Faults(apis[True], 40))
     assert len(found) > 2
     sums: dict[str, Counter[str]] = {}
     for answer in found:
