@@ -45,7 +45,9 @@ def _messages(chat: Wire, random: Random, number: int) -> list[Wire]:
     seconds = [seconds[index - 1] if index and random.random() < 0.2 else at for index, at in enumerate(seconds)]
     times = sorted(NOW - SPAN + timedelta(seconds=at) for at in seconds)
     others = [handle for handle in chat["handles"] if not handle["is_me"]]
-    return [_message(chat, random, f"{number}-{index}", at, others) for index, at in enumerate(times)]
+    messages = [_message(chat, random, f"{number}-{index}", at, others) for index, at in enumerate(times)]
+    # Linq lists a message that it recovered late among those of that later time.
+    return sorted(messages, key=lambda message: datetime.fromisoformat(message["created_at"]))
 
 
 def _message(chat: Wire, random: Random, name: str, at: datetime, others: list[Wire]) -> Wire:
@@ -57,6 +59,8 @@ def _message(chat: Wire, random: Random, name: str, at: datetime, others: list[W
         parts.append({"type": "media", "id": f"file-{name}", "filename": "a.jpg", "reactions": []})
     if random.random() < 0.04 and not reactions:
         parts = []
+    recovered = min(NOW, at + timedelta(hours=random.randrange(1, 90)))
+    listed = recovered if not own and random.random() < 0.06 else at
     return {
         "id": f"{random.getrandbits(32):08x}-{name}",
         "chat_id": chat["id"],
@@ -66,7 +70,7 @@ def _message(chat: Wire, random: Random, name: str, at: datetime, others: list[W
         "parts": parts,
         "is_from_me": own,
         "delivery_status": random.choice(_STATUSES) if own else "received",
-        "created_at": rfc3339(at),
-        "updated_at": rfc3339(at),
+        "created_at": rfc3339(listed),
+        "updated_at": rfc3339(listed),
         "sent_at": rfc3339(at),
     }

@@ -96,7 +96,7 @@ def waits(chat: Wire, messages: list[Wire]) -> tuple[datetime, int] | None:
     if status(chat) == "OPTED_OUT" or own["status"] == "left":
         return None
     unanswered: list[Wire] = []
-    for message in messages:
+    for message in sorted(messages, key=sent):
         if not message["is_from_me"]:
             unanswered.append(message)
         elif message["delivery_status"] != "failed":
@@ -359,7 +359,7 @@ def plain_activity(data: DemoAccount, since: datetime, before: datetime) -> dict
     for chat in data.chats:
         line = lines_of(chat)[0]
         counts = lines.setdefault(line, Counter())
-        messages = [message for message in of(data, chat) if sent(message) < before]
+        messages = [message for message in sorted(of(data, chat), key=sent) if sent(message) < before]
         window = [message for message in messages if sent(message) >= since]
         own = [message for message in window if message["is_from_me"]]
         counts["chats"] += bool(window)
