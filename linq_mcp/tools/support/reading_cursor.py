@@ -51,7 +51,8 @@ class ReadingCursor:
             fields += [part.start.cursor or "", str(part.start.offset), part.start.last_id]
             fields += [part.end.cursor or "", str(part.end.offset), part.end.last_id] if part.end else ["", "", ""]
             fields += [_number(part.after[0]), part.after[1]] if part.after else ["", ""]
-        return "~".join(quote(text, safe="+/=:,") for text in fields)
+        # `quote` leaves a tilde as it is.
+        return "~".join(quote(text, safe="+/=:,").replace("~", "%7E") for text in fields)
 
 
 def _number(value: float) -> str:

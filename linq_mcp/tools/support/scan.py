@@ -228,7 +228,10 @@ class Scan(Generic[ItemT]):
     def _fresh(self, page: Page[ItemT]) -> list[ItemT]:
         fresh: list[ItemT] = []
         self._indexes = []
-        last = self._end_cursor.first_index(page) if self._is_last_page() and self._end_cursor else len(page.items)
+        last = len(page.items)
+        if self._end_cursor and self._is_last_page():
+            # The page may have become shorter.
+            last = min(last, self._end_cursor.first_index(page))
         # Further pages are read from their beginning: what moved there from the page before has been seen.
         first = self._at.first_index(page) if len(self._cursors) == 1 else 0
         for index in range(first, last):

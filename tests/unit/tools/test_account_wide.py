@@ -14,7 +14,7 @@ from typing import Any
 
 import httpx
 import pytest
-from helpers.linq import call_over
+from helpers.linq import Body, call_over
 from helpers.reading_accounts import at, lines_of, said, status
 from helpers.remembered import Remembered
 from helpers.talking_account import talking_account
@@ -62,7 +62,9 @@ class Faults(httpx.AsyncBaseTransport):
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         self._count += 1
-        return await self._transport.handle_async_request(request) if self._count % self._every else httpx.Response(503)
+        if self._count % self._every:
+            return await self._transport.handle_async_request(request)
+        return httpx.Response(503, stream=Body(b""))
 
 
 async def answers(tool: Tool[Any], arguments: Json, api: httpx.AsyncBaseTransport) -> list[Json]:
