@@ -66,16 +66,22 @@ class Inbox(ScanInfo):
 
 
 class _Reader:
-    """Keeps the turns of a chat, and of its messages the latest: the first and the last one listed of that second."""
+    """Keeps the turns of a chat, and of its messages the latest: the first and the last one listed of that second.
+
+    `is_new` says that all of its messages arrived after the first call.
+    """
 
     def __init__(self, reading: Reading[Chat]) -> None:
         self._reading = reading
         self.turns: list[Turn] = []
+        self.is_new = False
         self.latest: tuple[Message, Message] | None = None
 
     def visit(self, message: Message) -> bool:
         if not self._reading.counts(message):
+            self.is_new = not self.turns
             return False
+        self.is_new = False
         turn = turn_of(message)
         self.turns.append(turn)
         newest = timestamp(self.latest[0]) if self.latest else -inf
@@ -104,7 +110,7 @@ async def list_inbox(arguments: Arguments, call: Call) -> Inbox:
             last = one.reader.latest and one.reader.latest[1 if one.oldest_first else 0]
             at = timestamp(last) if last else None
             wait = waiting(in_order(one.reader.turns, oldest_first=one.oldest_first)) if can_wait(one.chat) else None
-            if matches(at, wait):
+            if matches(at, wait) and not one.reader.is_new:
                 key = wait.since if by_wait and wait else inf if at is None else -at
                 row = partial(_row, one.chat, last, wait, arguments.from_, call.directory)
                 rows.offer((key, one.chat.id or ""), row)

@@ -121,7 +121,8 @@ class Reading(Generic[ItemT]):
         now = call.now()
         self._call = call
         self._mark = check_fingerprint(cursor, arguments)
-        self._newest = now.timestamp()
+        self._now = now.timestamp()
+        self._newest = 0.0
         self.is_first = cursor is None
         self.part, *self._rest = cursor.parts if cursor else (Part(),)
         self.scan = Scan(fetch, call, self.part.start, self.part.end)
@@ -130,7 +131,6 @@ class Reading(Generic[ItemT]):
     def counts(self, message: Message) -> bool:
         """Whether Linq had listed `message` by the time of the first call, in which every message counts."""
         at = listed_at(message)
-        # Linq's clock may be ahead of this one.
         self._newest = max(self._newest, at)
         return at <= self.until
 
@@ -148,7 +148,12 @@ class Reading(Generic[ItemT]):
         parts = [*unread, part, *rest] if read_on_first else [*shown, *unread, *rest]
         if not parts:
             return None
-        return ReadingCursor(self._mark, self.since, self._newest if self.is_first else self.until, tuple(parts))
+        return ReadingCursor(self._mark, self.since, self._snapshot() if self.is_first else self.until, tuple(parts))
+
+    def _snapshot(self) -> float:
+        """Up to when what Linq had listed was there to be read in this first call."""
+        # The clocks need not agree: the newest message tells better, where everything has been read.
+        return self._newest if self.scan.stop is Stop.END else max(self._now, self._newest)
 
     def info(self, next_cursor: ReadingCursor | None, notes: Sequence[str | None], *, limit_note: str = "") -> ScanInfo:
         """What the answer says about the reading, once it has stopped."""
