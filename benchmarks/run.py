@@ -13,7 +13,6 @@ import os
 import platform
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from statistics import median
@@ -26,24 +25,12 @@ HERE = Path(__file__).parent
 API = "linq_api.py"
 sys.path.insert(0, str(HERE.parent))
 
-from results import write_results  # noqa: E402 - beside this file
+from results import Row, table, write_results  # noqa: E402 - beside this file
 from servers import BARE, INDENTING, KEY, NAIVE, OURS, Server, api  # noqa: E402 - beside this file
 
 from linq_mcp.api.client import LinqApi  # noqa: E402 - of this checkout
 from linq_mcp.rows.chat import chat_row  # noqa: E402
 from linq_mcp.settings import Settings  # noqa: E402
-
-
-@dataclass(frozen=True)
-class Row:
-    """A row of the table: what was measured, our figure, the other side's, and the goal if there is one."""
-
-    what: str
-    ours: str
-    other: str
-    ratio: str = ""
-    goal: str = ""
-    reached: bool | None = None
 
 
 def compared(what: str, ours: list[float], other: list[float], unit: str, *, most: float) -> Row:
@@ -196,15 +183,6 @@ def summary(chats: int) -> Iterator[Row]:
         f"summary of {chats:,} chats, resumed to {calls} calls", f"{seconds:.1f} s", "", "", "each chat once", whole
     )
     yield Row("memory grown by that summary", f"{most:+.1f} MiB", "", "", "under 20 MiB", most < 20)
-
-
-def table(rows: list[Row]) -> str:
-    marks = {True: "yes", False: "**no**", None: ""}
-    lines = ["| measure | linq-mcp | other | ratio | goal | reached |", "|---|---|---|---|---|---|"]
-    lines += [
-        f"| {row.what} | {row.ours} | {row.other} | {row.ratio} | {row.goal} | {marks[row.reached]} |" for row in rows
-    ]
-    return "\n".join(lines)
 
 
 def main() -> int:

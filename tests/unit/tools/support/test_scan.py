@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import anyio
@@ -12,7 +12,6 @@ import pytest
 from helpers.linq import Canned, call_over
 from mcp import Client
 
-from linq_mcp.api.models import Chat
 from linq_mcp.demo import in_process
 from linq_mcp.errors import ApiStatusError, ArgumentsError
 from linq_mcp.server.app import build_server
@@ -331,29 +330,3 @@ async def test_one_page_is_in_memory_at_a_time() -> None:
         while page := await scan.next_page():
             events += [chat.id or "?" for chat in page]
     assert events == ["request", "a", "b", "c", "request", "d", "e"]
-
-
-async def test_others_get_their_turn_in_the_middle_of_a_page() -> None:
-    """A page of texts that take long to look through must not hold up everybody."""
-    turns = 0
-
-    async def count_turns() -> None:
-        nonlocal turns
-        while True:
-            turns += 1
-            await anyio.lowlevel.checkpoint()
-
-    async with call_over(transport({None: ([str(number) for number in range(100)], None)})) as call:
-        scan = Scan(chat_pages(call, None, None), call)
-        page = await scan.next_page()
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(count_turns)
-            before = turns
-
-            async def same_page() -> Sequence[Chat]:
-                return () if scan.stop or turns - before > 3 else page
-
-            scan.next_page = same_page  # type: ignore[method-assign]  # the page without a request, which gives turns, too
-            await find(scan, lambda _: False, None)
-            tasks.cancel_scope.cancel()
-    assert turns - before >= 3

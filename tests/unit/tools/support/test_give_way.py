@@ -1,0 +1,97 @@
+"""Others get their turn while a call works through what strangers wrote."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import anyio.lowlevel
+import pytest
+from helpers.linq import call_over
+from helpers.scripted_chats import ScriptedChats, message
+
+from linq_mcp.tools.find_chats import FIND_CHATS
+from linq_mcp.tools.find_messages import FIND_MESSAGES
+from linq_mcp.tools.list_inbox import LIST_INBOX
+from linq_mcp.tools.list_messages import LIST_MESSAGES
+from linq_mcp.tools.summarize_activity import SUMMARIZE_ACTIVITY
+from linq_mcp.tools.support.give_way import LONGEST_STRETCH, GiveWay
+from linq_mcp.tools.support.tool import Tool
+
+CHAT = "550e8400-e29b-41d4-a716-446655440000"
+
+
+class Clock:
+    """Goes on by `step` seconds with each look at it."""
+
+    def __init__(self, step: float) -> None:
+        self._step = step
+        self._now = 0.0
+
+    def __call__(self) -> float:
+        self._now += self._step
+        return self._now
+
+
+@pytest.mark.parametrize(("share", "turns"), [(1.1, 12), (0.6, 6), (0.01, 0)])
+async def test_it_gives_way_by_time(share: float, turns: int) -> None:
+    """Not by how many items there were: one can cost as much as a thousand others."""
+    had = 0
+
+    async def others() -> None:
+        nonlocal had
+        while True:
+            await anyio.lowlevel.checkpoint()
+            had += 1
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(others)
+        await anyio.lowlevel.checkpoint()
+        give_way = GiveWay(Clock(share * LONGEST_STRETCH))
+        before = had
+        for _ in range(12):
+            await give_way()
+        tasks.cancel_scope.cancel()
+    assert had - before == turns
+
+
+async def test_a_cancelled_call_ends_there() -> None:
+    """A client that gave up does not keep the server busy."""
+    give_way = GiveWay(Clock(1))
+    with anyio.CancelScope() as scope:
+        scope.cancel()
+        await give_way()
+        raise AssertionError
+    assert scope.cancelled_caught
+
+
+class Counted(GiveWay):
+    """Counts how often it is awaited."""
+
+    times = 0
+
+    async def __call__(self) -> None:
+        self.times += 1
+        await super().__call__()
+
+
+@pytest.mark.parametrize(
+    ("tool", "arguments", "items"),
+    [
+        (FIND_CHATS, {"is_group": False}, 20 + 20),
+        (LIST_INBOX, {}, 20 * 5 + 20),
+        (SUMMARIZE_ACTIVITY, {"after": "2026-11-01"}, 20 * 5 + 20),
+        (FIND_MESSAGES, {"text": "text", "after": "2026-11-01", "limit": 50}, 20 * 5 + 20 + 50),
+        (FIND_MESSAGES, {"text": "text", "chat_id": CHAT}, 5 + 5),
+        (LIST_MESSAGES, {"chat_id": CHAT}, 5 + 5),
+    ],
+    ids=["find_chats", "list_inbox", "summarize_activity", "find_messages", "find_messages in a chat", "list_messages"],
+)
+async def test_it_is_awaited_between_any_two_items(tool: Tool[Any], arguments: dict[str, Any], items: int) -> None:
+    """Where they are looked through, and where rows are made of them."""
+    messages = [message(number) for number in range(5)]
+    api = ScriptedChats({CHAT: [messages], **{f"c{number}": [messages] for number in range(19)}})
+    give_way = Counted()
+    async with call_over(api) as call:
+        await tool.run(tool.parse(arguments), replace(call, give_way=give_way))
+    assert give_way.times == items
