@@ -53,7 +53,7 @@ class ChatReference(TypedDict):
 
 
 def chat_reference(chat: Chat, directory: Directory = NOBODY) -> ChatReference:
-    """`chat` as far as it takes to recognise it."""
+    """`chat`, enough to recognise it."""
     summary = chat_summary(chat, directory=directory)
     name = summary.get("display_name", "")
     reference: ChatReference = {

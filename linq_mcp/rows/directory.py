@@ -1,4 +1,4 @@
-"""Who is who: the names of people by their handles. Where the names come from is not decided here."""
+"""The names of people by their handles. Where the names come from is not decided here."""
 
 from __future__ import annotations
 

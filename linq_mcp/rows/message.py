@@ -1,4 +1,4 @@
-"""A message as a row of a transcript: who, when and what, in as few bytes as keep every fact."""
+"""A message as a row of a transcript: who, when and what, compact, without losing a fact."""
 
 from __future__ import annotations
 
@@ -132,7 +132,7 @@ def message_content(
     whole = text_of(message)
     text = whole if text_limit is None else clean(whole, text_limit, lines=True)
     sender = sender_of(message) or ""
-    # A file of which nothing is known is still a file.
+    # A file is kept even if nothing is known about it.
     files = [_attachment(part, url=urls) or {"filename": _UNKNOWN} for part in parts if part.type == "media"]
     reactions = [_reaction(reaction) for part in parts for reaction in part.reactions or []]
     return {
@@ -166,7 +166,7 @@ def direction(messages: Sequence[Message]) -> str | None:
     """Whether a list of messages, as Linq gave it, leads to `older` or to `newer` ones; None if that can't be seen."""
     times = [at for at in map(timestamp, messages) if at]
     steps = [later - earlier for earlier, later in pairwise(times) if later != earlier]
-    # Not the ends alone: a message that Linq recovered late stands among others of another time.
+    # All neighbours are compared, as a message that Linq recovered late may be out of order.
     newer = sum(step > 0 for step in steps)
     if 2 * newer == len(steps):
         return None
@@ -185,7 +185,7 @@ def timestamp(message: Message) -> float:
 
 
 def listed_at(message: Message) -> float:
-    """When Linq listed it, in seconds since 1970: one that was recovered late, long after it was sent."""
+    """When Linq listed it, in seconds since 1970; for a message recovered late, long after it was sent."""
     at = moment(message.created_at or message.sent_at or "")
     return at.timestamp() if at else 0.0
 

@@ -18,7 +18,7 @@ def without_empty(row: RowT) -> RowT:
 
 
 def json_schema(declared: Any) -> dict[str, Any]:
-    """The JSON schema of a TypedDict, with no keyword that a client could stumble over.
+    """The JSON schema of a TypedDict, with no keyword that a client might not support.
 
     A member is required unless it is declared `NotRequired`. Members of a `dict` are not described.
     """

@@ -23,11 +23,11 @@ def status_of(reported: HealthStatus | Reputation | None) -> str | None:
 
 
 def unknown_words(asked: Iterable[str], known: Iterable[str]) -> str | None:
-    """A note on the `asked` that are none of Linq's `known` values: Linq may have new ones, or they are slips."""
+    """A note on the `asked` that are none of Linq's `known` values: Linq may have new ones, or these are typos."""
     known = list(known)
     folded = {value.casefold() for value in known}
     if unknown := sorted(value for value in asked if value.casefold() not in folded):
-        return f"{', '.join(unknown)} is not among the values known here: {', '.join(known)}."
+        return f"Unknown values: {', '.join(unknown)}. Known: {', '.join(known)}."
     return None
 
 

@@ -1,6 +1,6 @@
 """MCP, and nothing about Linq's wire: lists the tools, dispatches calls, and turns every outcome into an answer.
 
-This is the one place where exceptions become answers. Serving over stdio is `stdio`.
+This is the one place where exceptions become answers. The transports are in `linq_mcp.transports`.
 """
 
 from __future__ import annotations
@@ -87,7 +87,7 @@ class _Handlers:
         except Exception:
             logger.exception("%s failed", tool.name)
             return _failure(
-                f"{HEADLINES['internal']} This is a defect of linq-mcp, not of the arguments; its log (stderr) has the "
+                f"{HEADLINES['internal']} This is a bug in linq-mcp; the arguments are fine. Its log (stderr) has the "
                 "details. Calling again will probably not help."
             )
 
@@ -95,13 +95,13 @@ class _Handlers:
 async def _run(
     tool: Tool[Any], given: Mapping[str, Any], context: ServerRequestContext[ClientProvider]
 ) -> types.CallToolResult:
-    """Call `tool`; an error that a call can meet becomes the text of its answer."""
+    """Call `tool`; a `LinqMcpError` becomes the text of an error answer."""
     deadline = anyio.current_time() + tool.seconds
     provider, headers = context.lifespan_context, context.request and context.request.headers
     key = provider.key(headers)
     given = without_key(given, key)
 
-    def word(error: LinqMcpError) -> str:
+    def describe(error: LinqMcpError) -> str:
         return format_error(error, settings=provider.settings(), tool=tool, arguments=without_absent(given))
 
     async def progress(count: int) -> None:
@@ -113,13 +113,13 @@ async def _run(
             api=await provider.client(headers),
             deadline=deadline,
             progress=progress,
-            format_error=word,
+            format_error=describe,
             directory=await provider.directory(),
         )
         return _success(await tool.run(arguments, call), key)
     except LinqMcpError as error:
         logger.info("%s: %s", tool.name, type(error).__name__)
-        return _failure(word(error))
+        return _failure(describe(error))
 
 
 def _described(tool: Tool[Any]) -> types.Tool:
@@ -140,14 +140,14 @@ def _described(tool: Tool[Any]) -> types.Tool:
 
 
 def _success(result: Mapping[str, Any], key: str) -> types.CallToolResult:
-    """The same object twice: clients show their model one or the other."""
+    """The result as text and as structured content: clients show their model one or the other."""
     try:
         text = to_json(result).decode()
     except PydanticSerializationError:
         # One lone surrogate in any string would end the whole process in the SDK's writer.
         text = without_surrogates(json.dumps(result, ensure_ascii=False, separators=(",", ":")))
         result = json.loads(text)
-    # Somebody may have sent it to somebody; it leaves here all the same only as `[key]`.
+    # A message may contain the key; it leaves here only as `[key]`.
     if may_repeat(text, key):
         result = without_key(result, key)
         text = to_json(result).decode()

@@ -1,4 +1,4 @@
-"""find_chats: the chats that match, found by reading the account here instead of page by page through a model."""
+"""find_chats: the chats that match, found by the server, so that no model has to page."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from linq_mcp.rows.chat import ChatRow, chat_row, given_name, health_guide, heal
 from linq_mcp.rows.status import KNOWN, UNREPORTED, unknown_words
 from linq_mcp.sanitize import clean, folded, moment
 from linq_mcp.tools.support.chats import NO_LINE, chat_pages, no_chats
+from linq_mcp.tools.support.paging import counted
 from linq_mcp.tools.support.param_types import (
     Flag,
     Handle,
@@ -48,19 +49,19 @@ class Arguments(ToolArguments):
         None, description="Part of the chat's name, or of a participant's number or email address."
     )
     health_status: Words | None = Field(None, description="One or several of HEALTHY, AT_RISK, CRITICAL, OPTED_OUT.")
-    is_group: Flag | None = Field(None, description="Groups only, or none.")
+    is_group: Flag | None = Field(None, description="true for groups only, false for no groups.")
     service: Word | None = Field(None, description="iMessage, SMS or RCS.")
     updated_after: PastTimestamp | None = Field(
         None, description="Updated by Linq at or after this date or time (UTC)."
     )
     updated_before: Timestamp | None = Field(None, description="Updated by Linq before this.")
     health_changed_after: PastTimestamp | None = Field(
-        None, description="Got its health status at or after this, e.g. opted out since."
+        None, description="Health status changed at or after this, e.g. recent opt-outs."
     )
     from_: Line | None = Field(None, alias="from", description="One of your own numbers, E.164.")
     to: Handle | None = Field(None, description="With this person: number in E.164 or email address.")
     limit: Limit = Field(20, description="Chats to return; 20 if omitted.")
-    count_only: Flag | None = Field(None, description="Only how many there are, in all and by line.")
+    count_only: Flag | None = Field(None, description="Return only counts, in total and by line.")
     cursor: Position | None = Field(None, description="next_cursor of the previous answer, with the same filters.")
 
 
@@ -99,7 +100,9 @@ async def find_chats(arguments: Arguments, call: Call) -> FoundChats:
         met = {(health_status(chat) or UNREPORTED).upper() for chat in found}
     statuses = arguments.health_status or frozenset()
     notes = [
-        f"None of the {scan.scanned} chats read match." if nothing and scan.scanned and is_complete(scan) else None,
+        f"None of the {counted(scan.scanned, 'chat', 'chats')} read match."
+        if nothing and scan.scanned and is_complete(scan)
+        else None,
         _NAMES_KNOWN if nothing and arguments.text else None,
         unknown_words(statuses - met, [*KNOWN, UNREPORTED]),
         unknown_words([arguments.service] if arguments.service else (), SERVICES) if nothing else None,

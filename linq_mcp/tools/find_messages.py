@@ -28,6 +28,7 @@ from linq_mcp.rows.status import unknown_words
 from linq_mcp.sanitize import ID_LIMIT, clean, folded, utc_time
 from linq_mcp.tools.support.chat_reading import ChatReading, Placed, chronological, message_rows, rank
 from linq_mcp.tools.support.chats import NO_LINE
+from linq_mcp.tools.support.paging import counted
 from linq_mcp.tools.support.param_types import (
     ChatId,
     Flag,
@@ -67,7 +68,7 @@ class Arguments(ToolArguments):
     delivery_status: Word | None = Field(
         None, description="Of your own messages: pending, queued, sent, delivered, read or failed."
     )
-    has_attachment: Flag | None = Field(None, description="With files only, or without.")
+    has_attachment: Flag | None = Field(None, description="true for messages with files, false for those without.")
     after: PastTimestamp | None = Field(
         None, description="At or after this date or time (UTC); if omitted without chat_id, the last 7 days."
     )
@@ -77,16 +78,18 @@ class Arguments(ToolArguments):
     participant: Handle | None = Field(
         None, description="Only chats with this person: number in E.164 or email address."
     )
-    order: Order = Field("newest", description="Which end limit counts from; newest if omitted.")
+    order: Order = Field("newest", description="Whether limit keeps the newest matches (if omitted) or the oldest.")
     limit: Limit = Field(20, description="Messages to return; 20 if omitted.")
-    count_only: Flag | None = Field(None, description="Only how many, on which line and in which chats.")
+    count_only: Flag | None = Field(
+        None, description="Return only counts: in total, by line, and the ten chats with the most."
+    )
     cursor: ReadingPosition | None = Field(
         None, description="next_cursor of the previous answer, with the same filters."
     )
 
 
 class FoundMessage(MessageRow):
-    """A message that matches. Without `chat_id` in the question, each says which chat it is from."""
+    """A message that matches. Without `chat_id` in the arguments, each says which chat it is from."""
 
     chat_id: NotRequired[str]
 
@@ -124,7 +127,7 @@ class _Found:
 
 @dataclass(slots=True)
 class _Seen:
-    """What the notes on an answer are about: how many messages had no content, and whether the sender had any."""
+    """What the notes need: how many messages had no content, and whether any was from the sender."""
 
     empty: int = 0
     sender: bool = False
@@ -162,7 +165,7 @@ class _Filter:
 
 
 class _Reader:
-    """Keeps of a chat's messages that match as many as an answer can show, and counts them."""
+    """Counts the messages of a chat that match, and keeps as many as an answer can show."""
 
     def __init__(self, arguments: Arguments, reading: Reading[Chat]) -> None:
         self.filter = _Filter(arguments, reading.since)
@@ -187,7 +190,7 @@ async def find_messages(arguments: Arguments, call: Call) -> FoundMessages:
     if arguments.chat_id is None:
         return await _find_in_account(arguments, call)
     if arguments.line or arguments.participant:
-        raise ArgumentsError(["`line` and `participant` choose among chats; leave them out beside `chat_id`."])
+        raise ArgumentsError(["`line` and `participant` select chats; omit them when you give `chat_id`."])
     if not (_has_filter(arguments) or arguments.count_only):
         raise ArgumentsError(["Give at least one filter besides chat_id; to read the whole chat, use list_messages."])
     return await _find_in_chat(arguments, arguments.chat_id, call)
@@ -204,7 +207,7 @@ async def _find_in_chat(arguments: Arguments, chat_id: str, call: Call) -> Found
         usual = usual_service(found)
         result = {"messages": [{**row} for row in await message_rows(found, usual, call)]}
     next_cursor = reading.next_cursor(None if arguments.count_only else rows)
-    nothing = None if rows.matched or next_cursor else f"the {reading.scan.scanned} messages"
+    nothing = None if rows.matched or next_cursor else f"the {counted(reading.scan.scanned, 'message', 'messages')}"
     notes = _notes(arguments, filter_.seen, nothing)
     limit_note = f"Stopped at the limit of {arguments.limit}; call again with next_cursor for more."
     return {**result, **reading.info(next_cursor, notes, limit_note=limit_note)}
@@ -230,7 +233,11 @@ async def _find_in_account(arguments: Arguments, call: Call) -> FoundMessages:
             rows.merge(one.reader.rows, partial(_Found, chat=one.chat, oldest_first=one.oldest_first))
     result = tally.counted() if arguments.count_only else await tally.shown(rows, call)
     since = f" since {utc_time(reading.since)[:10]}"
-    nothing = None if rows.matched or not reading.scan.scanned else f"the {reading.scan.scanned} chats{since}"
+    nothing = (
+        None
+        if rows.matched or not reading.scan.scanned
+        else f"the {counted(reading.scan.scanned, 'chat', 'chats')}{since}"
+    )
     notes = [*_notes(arguments, seen, nothing), None if arguments.after else _LOOK_FURTHER if nothing else None]
     if arguments.order == "oldest" and not arguments.after and rows.matched:
         notes.append(f"Only{since}; for the first message of a chat use list_messages with order oldest.")
@@ -240,7 +247,7 @@ async def _find_in_account(arguments: Arguments, call: Call) -> FoundMessages:
 
 @dataclass(slots=True)
 class _Tally:
-    """What is kept of the chats with messages that match."""
+    """Running totals of the chats with messages that match."""
 
     line: str | None
     directory: Directory
@@ -314,7 +321,7 @@ def _is_from(message: Message, who: str) -> bool:
 
 
 def _has_status(message: Message, status: str) -> bool:
-    # Others' messages are `received`, whatever else Linq says of them.
+    # `received` matches only others' messages; every other status only your own.
     own = status.casefold() != _RECEIVED
     return (message.delivery_status or "").casefold() == status.casefold() and bool(message.is_from_me) is own
 
@@ -332,7 +339,7 @@ FIND_MESSAGES = Tool(
     result=FoundMessages,
     example='{"text":"refund","sender":"them","after":"2026-11-16"}',
     annotations=READS,
-    not_found="Ids of chats come from list_chats and find_chats; a message's id is another one.",
+    not_found="Ids of chats come from list_chats and find_chats; a message's id does not work here.",
     run=find_messages,
     seconds=SCAN_SECONDS,
 )

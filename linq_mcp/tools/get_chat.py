@@ -95,6 +95,6 @@ GET_CHAT = Tool(
     result=ChatDetailResult,
     example='{"chat_id":"550e8400-e29b-41d4-a716-446655440000"}',
     annotations=READS,
-    not_found="Ids of chats come from list_chats and find_chats; a message's id is another one.",
+    not_found="Ids of chats come from list_chats and find_chats; a message's id does not work here.",
     run=get_chat,
 )

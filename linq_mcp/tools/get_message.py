@@ -55,6 +55,6 @@ GET_MESSAGE = Tool(
     result=MessageDetailResult,
     example='{"message_id":"69a37c7d-af4f-4b5e-af42-e28e98ce873a"}',
     annotations=READS,
-    not_found="Ids of messages come from list_messages and find_messages; a chat's id is another one.",
+    not_found="Ids of messages come from list_messages and find_messages; a chat's id does not work here.",
     run=get_message,
 )

@@ -30,12 +30,14 @@ if TYPE_CHECKING:
 class Arguments(ToolArguments):
     ranges = (("active_after", "active_before"),)
 
-    waiting: Flag | None = Field(None, description="Only chats in which somebody waits for your answer, or none.")
+    waiting: Flag | None = Field(
+        None, description="true for chats in which somebody waits for your answer, false for the others."
+    )
     active_after: PastTimestamp | None = Field(None, description="Last message at or after this date or time (UTC).")
     active_before: Timestamp | None = Field(None, description="Last message before this.")
     health_status: Words | None = Field(None, description="One or several of HEALTHY, AT_RISK, CRITICAL, OPTED_OUT.")
-    is_group: Flag | None = Field(None, description="Groups only, or none.")
-    from_: Line | None = Field(None, alias="from", description="Only this one of your numbers, E.164.")
+    is_group: Flag | None = Field(None, description="true for groups only, false for no groups.")
+    from_: Line | None = Field(None, alias="from", description="Only this line, one of your numbers, E.164.")
     to: Handle | None = Field(None, description="Only chats with this person: number in E.164 or email address.")
     order: InboxOrder = Field("newest", description="newest if omitted; longest_waiting gives only those who wait.")
     limit: Limit = Field(20, description="Chats to return; 20 if omitted.")
@@ -93,7 +95,7 @@ class _Reader:
 
 
 async def list_inbox(arguments: Arguments, call: Call) -> Inbox:
-    """Read `GET /v3/chats`, and each chat's messages back to your last word."""
+    """Read `GET /v3/chats`, and each chat's messages back to the last one that you sent."""
     reading = AccountReading(
         call,
         arguments,

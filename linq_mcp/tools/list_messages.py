@@ -6,7 +6,7 @@ from pydantic import Field
 
 from linq_mcp.rows.message import MessageRow, usual_service
 from linq_mcp.tools.support.chat_reading import ChatReading, chronological, message_rows
-from linq_mcp.tools.support.paging import PageInfo, join_notes
+from linq_mcp.tools.support.paging import PageInfo, counted, join_notes
 from linq_mcp.tools.support.param_types import ChatId, Limit, Order
 from linq_mcp.tools.support.parameters import ToolArguments
 from linq_mcp.tools.support.reading_cursor import ReadingPosition
@@ -40,7 +40,8 @@ async def list_messages(arguments: Arguments, call: Call) -> MessagePage:
     }
     if next_cursor:
         result["next_cursor"] = str(next_cursor)
-    held_back = f"Read {reading.scan.scanned} messages, but the {arguments.order} ones lie further on."
+    read = counted(reading.scan.scanned, "message", "messages")
+    held_back = f"Read {read} without reaching the {arguments.order}."
     nothing = "There is nothing more." if arguments.cursor else "There are no messages in this chat."
     notes = [
         held_back if reading.is_held_back else None,
@@ -65,7 +66,7 @@ LIST_MESSAGES = Tool(
     result=MessagePage,
     example='{"chat_id":"550e8400-e29b-41d4-a716-446655440000","limit":20}',
     annotations=READS,
-    not_found="Ids of chats come from list_chats and find_chats; a message's id is another one.",
+    not_found="Ids of chats come from list_chats and find_chats; a message's id does not work here.",
     run=list_messages,
     seconds=SCAN_SECONDS,
 )

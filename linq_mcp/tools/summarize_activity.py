@@ -40,7 +40,7 @@ class Arguments(ToolArguments):
         None, description="Since this date or time (UTC); 24 hours before the end if omitted."
     )
     before: Timestamp | None = Field(None, description="Until this; now if omitted.")
-    from_: Line | None = Field(None, alias="from", description="Only this one of your numbers, E.164.")
+    from_: Line | None = Field(None, alias="from", description="Only this line, one of your numbers, E.164.")
     to: Handle | None = Field(None, description="Only chats with this person: number in E.164 or email address.")
     cursor: ReadingPosition | None = Field(
         None, description="next_cursor of the previous answer, same filters; add the counts up."
@@ -78,7 +78,7 @@ class FailingChat(ChatReference):
 
 
 class Activity(ScanInfo):
-    """What happened since `after`. `failing` has the chats with most failed messages, at most ten."""
+    """What happened since `after`. `failing` has the chats with the most failed messages, at most ten."""
 
     after: str
     before: NotRequired[str]
@@ -87,7 +87,7 @@ class Activity(ScanInfo):
 
 
 class _Reader:
-    """Keeps the turns of a chat back to the last one before the window that says who had the last word."""
+    """Keeps the turns since the window began, and the latest earlier one that settles who spoke last."""
 
     def __init__(self, reading: Reading[Chat], before: float) -> None:
         self._reading = reading
@@ -103,7 +103,7 @@ class _Reader:
 
 @dataclass(slots=True)
 class _Tally:
-    """What is kept of a line."""
+    """Running totals of a line."""
 
     counts: Counter[str] = field(default_factory=Counter)
     replies: list[float] = field(default_factory=list)
@@ -183,7 +183,7 @@ def _line(number: str, tally: _Tally, *, whole: bool) -> LineActivity:
         "pending": counts["pending"],
         "waiting": counts["waiting"],
     }
-    # Medians of parts can't be put together.
+    # Medians of partial answers can't be combined.
     if tally.replies and whole:
         minutes = sorted(int(seconds // 60) for seconds in tally.replies)
         row["reply_minutes"] = {"median": round(median(minutes)), "p90": minutes[ceil(0.9 * len(minutes)) - 1]}

@@ -1,4 +1,4 @@
-"""summarize_chat_health: how the chats stand, line by line, beside the lines' own reputation."""
+"""summarize_chat_health: how healthy the chats are, line by line, together with the lines' own reputation."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ if TYPE_CHECKING:
     from linq_mcp.rows.directory import Directory
 
 _RANKS = {"CRITICAL": 0, "AT_RISK": 1, "OPTED_OUT": 2}
-# The lines' reputations are requested beside the chats, and waited for no longer than this.
+# The lines' reputations are requested at the same time, and waited for no longer than this.
 _REPUTATION_SECONDS = 10.0
 
 
 class Arguments(ToolArguments):
-    from_: Line | None = Field(None, alias="from", description="Only this one of your numbers, E.164.")
+    from_: Line | None = Field(None, alias="from", description="Only this line, one of your numbers, E.164.")
     to: Handle | None = Field(None, description="Only chats with this person: number in E.164 or email address.")
     worst: RowCount = Field(5, description="How many chats that need attention most to list; 5 if omitted.")
     max_chats: ChatCount = Field(2000, description="Chats to read; 2000 if omitted.")
@@ -68,7 +68,7 @@ class HealthSummary(ScanInfo):
 
 @dataclass(slots=True)
 class _Tally:
-    """What is kept of the chats that were read: counts by line and status, and the rows that matter most."""
+    """Running totals: counts by line and status, and the rows that matter most."""
 
     line: str | None
     directory: Directory
@@ -113,7 +113,7 @@ class _Reputations:
 
 
 async def summarize_chat_health(arguments: Arguments, call: Call) -> HealthSummary:
-    """Read up to `max_chats` chats of `GET /v3/chats`, and `GET /v3/phone_numbers` beside them."""
+    """Read up to `max_chats` chats of `GET /v3/chats`, and `GET /v3/phone_numbers` at the same time."""
     mark = check_fingerprint(arguments.cursor, arguments)
     tally = _Tally(arguments.from_, call.directory, arguments.worst)
     reputations = _Reputations()
@@ -183,9 +183,9 @@ SUMMARIZE_CHAT_HEALTH = Tool(
     title="Summarize chat health",
     description=(
         "How healthy the account is: chats per health status in total and on each of your lines, the line's "
-        "reputation, the worst lines first, and the chats that need attention most. A row without line counts chats in "
-        "which no number of yours is marked. If complete is false, call again with next_cursor and add the counts up. "
-        "For more of the chats use find_chats with health_status."
+        "reputation, the worst lines first, and the chats that need attention most. A row without line counts chats "
+        "where Linq does not say which number is yours. If complete is false, call again with next_cursor and add the "
+        "counts up. For more of the chats use find_chats with health_status."
     ),
     arguments=Arguments,
     result=HealthSummary,

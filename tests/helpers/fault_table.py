@@ -598,7 +598,7 @@ def _scans() -> list[Fault]:
 
     def cut(name: str, act: Act, headline: str, asked: int, **call: Any) -> Fault:
         """What was found before the fault is kept, and `next_cursor` goes on behind it."""
-        note = has("Stopped in the middle", HEADLINES[headline])
+        note = has("Stopped partway", HEADLINES[headline])
         kept = answered(chats=_ids(1, 2), complete=False, scanned=2, next_cursor=bool, note=note)
         on = answered(chats=_ids(2, 3), complete=True, scanned=2, next_cursor=None)
         resumed = (lambda requests: rest if requests[-1].query.get("cursor") == "c2" else close()), on

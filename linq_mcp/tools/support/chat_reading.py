@@ -1,7 +1,7 @@
 """Reading one chat's messages from its newest or its oldest end, whichever way Linq lists them.
 
-Linq documents no order, so it is recognised from a page. Where it leads the way that was asked for, reading stops at
-the limit. Where it leads the other way the chat is read to its end, and the rows nearest to that end are kept.
+Linq documents no order, so it is recognised from a page. If it is the requested one, reading stops at the limit. If it
+is the other one, the chat is read to its end, and the last rows are kept.
 """
 
 from __future__ import annotations
@@ -27,20 +27,20 @@ Order = Literal["newest", "oldest"]
 
 @dataclass(frozen=True, slots=True)
 class Placed:
-    """A message, and its place in Linq's list: of those of one second it tells which came first."""
+    """A message and its place in Linq's list, which orders messages of the same second."""
 
     message: Message
     place: int
 
 
 def rank(message: Message, order: Order) -> Rank:
-    """What messages are shown by: their time, from the end that `order` names."""
+    """The sort key of messages: their time, from the end that `order` names."""
     at = timestamp(message)
     return (-at if order == "newest" else at, message.id or "")
 
 
 def chronological(rows: list[Placed], *, oldest_first: bool) -> list[Message]:
-    """The messages of one chat, oldest first, whose list was in that order or in the other one."""
+    """The messages of one chat, oldest first; `oldest_first` says how Linq listed them."""
     ordered = sorted(rows, key=lambda row: (timestamp(row.message), row.place if oldest_first else -row.place))
     return [row.message for row in ordered]
 

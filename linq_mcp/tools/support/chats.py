@@ -1,4 +1,4 @@
-"""What the tools that go through the account's chats share: asking for a page, and saying that there is none."""
+"""What the tools that go through the account's chats share: fetching a page, and the note on an empty list."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def no_chats(from_: str | None, to: str | None) -> str:
     if not filters:
         return "This account has no chats."
     hint = (
-        f" If {from_} is not one of your lines (see list_phone_numbers), give it as the person instead."
+        f" If {from_} is not one of your lines (see list_phone_numbers), filter by that person instead."
         if from_
         else ""
     )

@@ -1,8 +1,9 @@
 """Reading the messages of many chats at once, in the order of the chats, whichever way Linq lists messages.
 
 Eight chats are read at a time. A reader gets every message of a chat from the newest back to a bound, a page at a
-time, and makes of them what it keeps: no message outlives its page here. A chat that can't be read is left out and
-counted; when time runs out or Linq fails, the scan of the chats stops exactly before the first chat without a result.
+time, and keeps only what it needs, so that one page for each chat is in memory. A chat that can't be read is left
+out and counted; when time runs out or Linq fails, the scan of the chats stops exactly before the first chat without a
+result.
 """
 
 from __future__ import annotations
@@ -22,9 +23,9 @@ if TYPE_CHECKING:
     from linq_mcp.tools.support.tool import Call
 
 READERS = 8
-# Most conversations are shorter; of a long one the latest messages mostly tell enough.
+# Most conversations are shorter; for a long one the latest messages are usually enough.
 FIRST_PAGE_SIZE = 50
-# With these, Linq means this chat alone.
+# These concern one chat, which is then left out.
 _NOT_READABLE = frozenset({400, 403, 404, 409, 410, 422})
 
 
@@ -32,7 +33,7 @@ class Reader(Protocol):
     """Takes the messages of one chat."""
 
     def visit(self, message: Message) -> bool:
-        """Take a message, in Linq's order; True if no message before it matters."""
+        """Take a message, in Linq's order; True if no older message matters any more."""
         ...
 
 
@@ -43,7 +44,7 @@ ReaderT = TypeVar("ReaderT", bound=Reader)
 class Conversation(Generic[ReaderT]):
     """A chat and what its reader made of its messages.
 
-    `oldest_first` is the order in which they came; `partial` says that Linq's cursors led nowhere before the bound.
+    `oldest_first` is the order in which they came; `partial` says that paging stopped before the bound was reached.
     """
 
     chat: Chat

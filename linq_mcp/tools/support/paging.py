@@ -30,7 +30,7 @@ def page_info(page: Page[Any], cursor: str | None, *, if_empty: str) -> PageInfo
     next_cursor = None if repeated_cursor or unusable_cursor else page.next_cursor
     notes = []
     if page.unreadable:
-        notes.append(f"{page.unreadable} of this page's entries could not be read and are left out.")
+        notes.append(unreadable_note(page.unreadable))
     if repeated_cursor:
         notes.append("Linq gave the same cursor again, so paging ends here; there may be more.")
     elif unusable_cursor:
@@ -45,6 +45,16 @@ def page_info(page: Page[Any], cursor: str | None, *, if_empty: str) -> PageInfo
     if notes:
         info["note"] = join_notes(*notes)
     return info
+
+
+def unreadable_note(count: int) -> str:
+    """The note on entries of a list that were not objects."""
+    return f"{counted(count, 'entry', 'entries')} could not be read and {'was' if count == 1 else 'were'} left out."
+
+
+def counted(count: int, one: str, several: str) -> str:
+    """`count` with its noun: "1 chat", "2 chats"."""
+    return f"{count} {one if count == 1 else several}"
 
 
 def join_notes(*notes: str | None) -> str:

@@ -93,7 +93,7 @@ def _refuse_number(value: Any, valid: str) -> str:
     digits = re.sub(r"[\s().\-/+]", "", str(value)) if isinstance(value, str | int) else ""
     if not digits.isascii() or not digits.isdecimal():
         raise InvalidArgument(valid)
-    # The one number that says its country without a +.
+    # Eleven digits that begin with 1 are a North American number.
     if len(digits) == len("12055550101") and digits[0] == "1":
         raise InvalidArgument(f"{valid} (perhaps +{digits}?)")
     raise InvalidArgument(f"{valid}, with + and the country code")

@@ -24,7 +24,7 @@ _PLACEHOLDER = re.compile(r"\$\{[^}]*\}")
 _FREE_TEXT = frozenset({"text"})
 _ECHO_LIMIT = 40
 _UNKNOWN_SHOWN = 5
-# What models call the arguments from habit.
+# Names that models commonly use instead.
 _SYNONYMS = {
     "line": ("from",),
     "phone_number": ("from", "to", "line"),
@@ -60,7 +60,7 @@ _SYNONYMS = {
 
 
 class InvalidArgument(ValueError):
-    """An argument's value can't be used; the text goes on from the argument's name: "takes a whole number"."""
+    """An argument's value can't be used; its text continues a sentence that begins with the argument's name."""
 
 
 class ToolArguments(BaseModel):
@@ -104,7 +104,7 @@ def parse_arguments(arguments: type[ArgumentsT], given: Mapping[str, Any]) -> Ar
 
 
 def without_absent(given: Mapping[str, Any]) -> dict[str, Any]:
-    """`given` without what stands for an argument left out: models write null, "" and "null" for that."""
+    """`given` without the values that mean "omitted": models write null, "" and "null"."""
     return {name: value for name, value in given.items() if not _is_absent(value, free_text=name in _FREE_TEXT)}
 
 
@@ -139,7 +139,12 @@ def _unknown_argument(name: str, known: list[str]) -> str:
     from difflib import get_close_matches  # noqa: PLC0415 - only a wrong call needs it
 
     word = name.strip("_- ").lower()
-    nearest = [meant for meant in _SYNONYMS.get(word, ()) if meant in known] or get_close_matches(word, known, n=1)
+    if word in known:
+        nearest = [word]
+    elif word in _SYNONYMS:
+        nearest = [meant for meant in _SYNONYMS[word] if meant in known]
+    else:
+        nearest = get_close_matches(word, known, n=1)
     meant = f"; did you mean {' or '.join(f'`{name}`' for name in nearest[:2])}?" if nearest else "."
     return f"`{clean(name, _ECHO_LIMIT)}` is not an argument{meant} Valid: {', '.join(known) or 'none'}."
 

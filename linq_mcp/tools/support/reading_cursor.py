@@ -1,4 +1,4 @@
-"""The cursor of the tools that read every conversation of the account and answer a part of what they found.
+"""The cursor of the tools that read much, of the whole account or of one chat, and answer a part of what they found.
 
 Such an answer ends for one of two reasons: its `limit`, or the time of a call. So the cursor says which parts of the
 list of chats still have something to show, and, for a part that was read before, after which row to go on.

@@ -1,4 +1,4 @@
-"""Readings that one answer can't always show whole: of every conversation of the account, or of one long chat.
+"""Readings whose rows may need several answers: of every conversation of the account, or of one long chat.
 
 An answer ends at its `limit`, or when the time of a call does. A reading keeps what there is to show of the part of
 the list that it reads, and says in a cursor which parts, and which rows of them, are left.
@@ -79,7 +79,7 @@ class BestRows(Generic[RowT]):
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """From when on messages count: `after`, or else `span` before the end of what is asked for, or else always."""
+    """The earliest time of messages that count: `after`, or `span` before the end that was asked for, or no limit."""
 
     after: datetime | None = None
     before: datetime | None = None
@@ -157,7 +157,7 @@ class Reading(Generic[ItemT]):
 
     def info(self, next_cursor: ReadingCursor | None, notes: Sequence[str | None], *, limit_note: str = "") -> ScanInfo:
         """What the answer says about the reading, once it has stopped."""
-        # A part after which rows go on has been read before.
+        # A part with `after` was read already; only rows remain.
         left = [part for part in next_cursor.parts if part.after is None] if next_cursor else []
         info: ScanInfo = {
             "scanned": self.scan.scanned,
@@ -172,7 +172,7 @@ class Reading(Generic[ItemT]):
 
 
 class AccountReading(Reading["Chat"], Generic[ReaderT]):
-    """A reading of the `chats` and of their messages, for which `make_reader` makes a reader each."""
+    """A reading of the `chats` and of their messages, ; `make_reader` makes a reader for each."""
 
     def __init__(
         self,
@@ -194,12 +194,12 @@ class AccountReading(Reading["Chat"], Generic[ReaderT]):
 
     @property
     def is_whole(self) -> bool:
-        """Whether this one call has read every chat and all that counts of it."""
+        """Whether this one call has read everything."""
         whole_list = self.is_first and self.scan.stop is Stop.END and not self.scan.unreadable
         return whole_list and not self._conversations.unreadable
 
     def info(self, next_cursor: ReadingCursor | None, notes: Sequence[str | None], *, limit_note: str = "") -> ScanInfo:
-        """As every reading has it, with a note on the chats that could not be read and on an empty account."""
+        """What the answer says, with notes on chats that could not be read and on an empty account."""
         unreadable = self._conversations.unreadable
         nothing = no_chats(self._chats.line, self._chats.person) if self.is_whole and not self.scan.scanned else None
         info = super().info(next_cursor, [_left_out(unreadable), nothing, *notes], limit_note=limit_note)

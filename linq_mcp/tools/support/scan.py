@@ -24,12 +24,12 @@ if TYPE_CHECKING:
     from linq_mcp.tools.support.tool import Call
 
 PAGE_SIZE = 100
-# With less than this left no further page is requested.
+# Seconds that must remain for another page to be requested.
 SHORTEST_PAGE = 2.0
 # Stop after this many pages in a row without a new item: cursors could go on for ever.
 MOST_EMPTY_PAGES = 50
 _CURSOR_LIMIT = 2300
-# What only says how much to answer, and from where.
+# Arguments that do not change which items match.
 _NOT_FILTERS = frozenset({"cursor", "limit", "max_chats", "worst"})
 
 
@@ -66,7 +66,7 @@ Fetch: TypeAlias = Callable[[str | None], Awaitable["Page[ItemT]"]]
 class ScanCursor:
     """A place in a list: after the first `offset` items of the page at `cursor`; the item before it was `last_id`.
 
-    `fingerprint` stands for the filters: with others the place means nothing.
+    `fingerprint` stands for the filters: the place is valid for the same ones only.
     """
 
     cursor: str | None = None
@@ -78,7 +78,7 @@ class ScanCursor:
         return f"{self.fingerprint}~{self.offset}~{self.last_id}~{self.cursor or ''}"
 
     def first_index(self, page: Page[Any]) -> int:
-        """Where in `page` to go on: after the last item, as rows move when chats are updated; else by the number."""
+        """Where in `page` to go on: after the last item, as rows move when chats are updated; else at `offset`."""
         if self.last_id and not self._is_unmoved(page):
             for index, item in enumerate(page.items):
                 if item.id == self.last_id:
@@ -124,7 +124,7 @@ class Marked(Protocol):
 
 
 def check_fingerprint(cursor: Marked | None, arguments: ToolArguments) -> str:
-    """The fingerprint of `arguments`. Raises `ArgumentsError` if `cursor` was given out for others."""
+    """The fingerprint of `arguments`. Raises `ArgumentsError` if `cursor` was issued for others."""
     expected = fingerprint(arguments)
     if cursor and cursor.fingerprint != expected:
         raise ArgumentsError(
@@ -138,7 +138,7 @@ def _plain(value: object) -> str:
 
 
 def _kept(id_: str | None) -> str:
-    """An id as a part of a cursor; any but a plain one is left out, and the number alone says where to go on."""
+    """`id_` if it is safe inside a cursor, else ""; the offset then says where to go on."""
     return id_ if id_ and re.fullmatch(r"[A-Za-z0-9_-]{1,64}", id_) else ""
 
 
@@ -192,7 +192,7 @@ class Scan(Generic[ItemT]):
         return ()
 
     def stop_after(self, count: int, stop: Stop = Stop.ENOUGH, error: LinqError | None = None) -> None:
-        """Stop after the first `count` items of the page that `next_page` gave last; the others count as not read."""
+        """Stop after the first `count` items of the page that `next_page` gave last; the rest counts as unread."""
         if self._page is None:
             raise RuntimeError
         self.scanned -= len(self._indexes) - count
@@ -216,7 +216,7 @@ class Scan(Generic[ItemT]):
         except LinqError as error:
             if self._first:
                 raise
-            # The one argument that is new on this page is Linq's own cursor.
+            # Only Linq's own cursor differs from the request before.
             refused = isinstance(error, ApiStatusError) and error.status in (400, 422)
             self.error = error
             self._end(Stop.CURSOR_REFUSED if refused else Stop.ERROR, None if refused else self._at)
@@ -272,7 +272,7 @@ class Scan(Generic[ItemT]):
 
 
 async def find(scan: Scan[ItemT], matches: Callable[[ItemT], bool], limit: int | None) -> list[ItemT]:
-    """Read on until `limit` items match (None: to the end), and give those that do."""
+    """The first `limit` items that match (None: all of them)."""
     found: list[ItemT] = []
     while page := await scan.next_page():
         for count, item in enumerate(page, start=1):

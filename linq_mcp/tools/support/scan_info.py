@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NotRequired, TypedDict
 
-from linq_mcp.tools.support.paging import join_notes
+from linq_mcp.tools.support.paging import join_notes, unreadable_note
 from linq_mcp.tools.support.scan import MOST_EMPTY_PAGES, Scan, Stop
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def stop_notes(scan: Scan[Any], call: Call, *, limit_note: str = "") -> list[str
     """Why the scan stopped, and what it had to leave out."""
     notes = [_stop_note(scan, call, limit_note)]
     if scan.unreadable:
-        notes.append(f"{scan.unreadable} entries could not be read and are left out.")
+        notes.append(unreadable_note(scan.unreadable))
     return notes
 
 
@@ -49,12 +49,12 @@ def _stop_note(scan: Scan[Any], call: Call, limit_note: str) -> str:
         case Stop.ENOUGH:
             return limit_note if scan.resume is not None else ""
         case Stop.TIME:
-            return "The time for one call is over; call again with next_cursor for the rest."
+            return "This call ran out of time; call again with next_cursor for the rest."
         case Stop.ERROR if scan.error:
-            then = "next_cursor goes on from there" + ("." if scan.error.retryable else ", once that is mended.")
-            return f"Stopped in the middle; {then} {call.format_error(scan.error)}"
+            then = "" if scan.error.retryable else ", once this is fixed"
+            return f"Stopped partway. Call again with next_cursor to continue{then}. {call.format_error(scan.error)}"
         case Stop.CURSOR_REFUSED:
-            return "Stopped in the middle, as Linq did not accept its own cursor; start again without cursor."
+            return "Stopped partway: Linq rejected its own cursor. Start again without cursor."
         case Stop.UNUSABLE_CURSOR:
             return "Linq gave a cursor that can't be sent again, so reading ends here; there is more."
         case Stop.REPEATED_CURSOR:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     # It imports httpx, which is not needed before the first call.
     from linq_mcp.api.client import LinqApi
 
-# The whole of a call is answered before clients give up on it.
+# The time limit of a call; clients give up later.
 CALL_SECONDS = 30.0
 # Clients wait longer for a tool that reports progress.
 SCAN_SECONDS = 45.0
@@ -32,8 +32,8 @@ def _utc_now() -> datetime:
 class Call:
     """What a call may use: the account, and the moment (of `anyio.current_time()`) by which it must be answered.
 
-    `progress` tells a client that asked for it how many things have been read. `format_error` words an error for an
-    answer that is given in spite of it. `now` is the clock, `directory` knows the names of people. `give_way` is
+    `progress` tells a client that asked for it how many things have been read. `format_error` describes an error
+    that a successful answer mentions. `now` is the clock, `directory` knows the names of people. `give_way` is
     awaited between the items of long work.
     """
 
@@ -63,7 +63,7 @@ READS = Annotations(read_only=True, destructive=False, idempotent=True, open_wor
 class Tool(Generic[ArgumentsT]):
     """One tool. `run` returns the answer, an object of the TypedDict `result`; it raises only `LinqMcpError`.
 
-    `example` is the JSON of arguments that are right. `not_found` says where valid ids come from, for when Linq does
+    `example` is the JSON of valid arguments. `not_found` says where valid ids come from, for when Linq does
     not know the one that was given. `seconds` is the time that a call may take.
     """
 

@@ -19,7 +19,7 @@ _OPTED_OUT = "OPTED_OUT"
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """What counts of one message. `at` is in seconds since 1970; `tapped_back` says that you reacted to it."""
+    """The facts about a message that matter here. `at` is in seconds since 1970; `tapped_back`: you reacted to it."""
 
     at: float
     own: bool
@@ -28,12 +28,12 @@ class Turn:
 
     @property
     def answers(self) -> bool:
-        """Whether it is a word of yours that went out."""
+        """Whether you sent it and it did not fail."""
         return self.own and self.delivery_status != _FAILED
 
 
 def turn_of(message: Message) -> Turn:
-    """The turn that `message` is."""
+    """`message` as a turn."""
     return Turn(
         at=timestamp(message),
         own=bool(message.is_from_me),

@@ -483,7 +483,7 @@ async def test_an_empty_page_that_goes_on() -> None:
     assert note.endswith("call again with next_cursor.")
 
 
-IF_NOT_YOURS = f"If {OWN} is not one of your lines (see list_phone_numbers), give it as the person instead."
+IF_NOT_YOURS = f"If {OWN} is not one of your lines (see list_phone_numbers), filter by that person instead."
 
 
 @pytest.mark.parametrize(
@@ -507,7 +507,7 @@ async def test_entries_that_cannot_be_read_are_counted() -> None:
     """The rest of the page is not lost."""
     answer = await page({"chats": [5, wire(), None]})
     assert answer["chats"] == [PLAIN]
-    assert answer["note"] == "2 of this page's entries could not be read and are left out."
+    assert answer["note"] == "2 entries could not be read and were left out."
 
 
 async def test_a_page_of_nothing_but_unreadable_entries() -> None:
@@ -516,14 +516,14 @@ async def test_a_page_of_nothing_but_unreadable_entries() -> None:
     assert answer == {
         "chats": [],
         "has_more": False,
-        "note": "1 of this page's entries could not be read and are left out.",
+        "note": "1 entry could not be read and was left out.",
     }
 
 
 async def test_two_unusual_things_are_both_told() -> None:
     """One note, two sentences."""
     answer = await page({"chats": [5, wire()], "next_cursor": "20"}, cursor="20")
-    assert answer["note"].startswith("1 of this page's entries")
+    assert answer["note"].startswith("1 entry could not be read")
     assert answer["note"].endswith("there may be more.")
 
 

@@ -235,7 +235,7 @@ async def test_nothing_is_lost_when_linq_fails_in_between(
     assert sorted(ids) == sorted(chat["id"] for chat in data.chats)
     stopped = [answer for answer in found if not answer["complete"]]
     assert stopped
-    assert all("Stopped in the middle" in a["note"] for a in stopped if a is not found[-1] and "note" in a)
+    assert all("Stopped partway" in a["note"] for a in stopped if a is not found[-1] and "note" in a)
 
 
 @pytest.mark.slow

@@ -182,14 +182,14 @@ async def test_an_unknown_status_is_looked_for_and_told() -> None:
     assert "note" not in paused
     answer = await demo(FIND_CHATS, {"health_status": ["CRITICAL", "UNWELL"]})
     assert answer["chats"]
-    assert "UNWELL is not among the values known here: HEALTHY, AT_RISK" in answer["note"]
+    assert "Unknown values: UNWELL. Known: HEALTHY, AT_RISK" in answer["note"]
 
 
 async def test_slips_in_other_words_are_told_as_well() -> None:
     """Else an empty answer would be taken for a fact."""
-    assert "MMS is not among" in (await demo(FIND_CHATS, {"service": "MMS"}))["note"]
+    assert "Unknown values: MMS." in (await demo(FIND_CHATS, {"service": "MMS"}))["note"]
     failing = await demo(FIND_MESSAGES, {"chat_id": TEAM_CHAT_ID, "delivery_status": "fail"})
-    assert "fail is not among" in failing["note"]
+    assert "Unknown values: fail." in failing["note"]
 
 
 async def test_chats_without_a_status_can_be_found() -> None:

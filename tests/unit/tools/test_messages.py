@@ -250,7 +250,7 @@ async def test_what_could_not_be_read_to_its_end_is_not_called_the_newest() -> N
         cursor = answer.get("next_cursor")
         if cursor is None:
             break
-    assert "Read 100 messages, but the newest ones lie further on." in notes[0]
+    assert "Read 100 messages without reaching the newest." in notes[0]
     assert ids[-1] == []
     assert [id_ for page in ids for id_ in page] == [message["id"] for message in data.messages[chat_id]]
 

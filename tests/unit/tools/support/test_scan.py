@@ -149,13 +149,13 @@ async def test_a_cursor_of_linqs_that_linq_refuses_is_not_offered_again() -> Non
     assert shown == ["a", "b"]
     assert outcome["complete"] is False
     assert "next_cursor" not in outcome
-    assert "start again without cursor" in outcome["note"]
+    assert "Start again without cursor" in outcome["note"]
 
 
 async def test_a_failure_that_waiting_does_not_mend_says_so() -> None:
     """The cursor is good once the key is."""
     _, outcome = await read({None: (["a", "b"], "2"), "2": 401})
-    assert "once that is mended" in outcome["note"]
+    assert "once this is fixed" in outcome["note"]
     assert resumed(outcome).cursor == "2"
 
 
