@@ -1,4 +1,4 @@
-"""What is published agrees with the code: manifest.json, .mcpbignore, server.json, links, and workflows."""
+"""What is published agrees with the code: manifest.json, the bundle's pins, server.json, links, and workflows."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import Any
 
 import jsonschema
 import pytest
+from packaging.requirements import Requirement
 
 import linq_mcp
 from linq_mcp.settings import (
@@ -44,9 +45,13 @@ def server_json() -> Json:
     return read("server.json")
 
 
+def read_toml(name: str) -> Json:
+    return tomllib.loads((ROOT / name).read_text(encoding="utf-8"))
+
+
 @pytest.fixture
 def project() -> Json:
-    content: Json = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    content: Json = read_toml("pyproject.toml")["project"]
     return content
 
 
@@ -56,9 +61,13 @@ def rules_broken(server_json: Json) -> list[str]:
     return [error.json_path for error in jsonschema.Draft7Validator(rules).iter_errors(server_json)]
 
 
-def kept_by_mcpbignore() -> set[str]:
-    lines = (ROOT / ".mcpbignore").read_text(encoding="utf-8").splitlines()
-    return {line.removeprefix("!/") for line in lines if line.startswith("!")}
+def requirements(pyproject: str) -> tuple[list[Requirement], list[Requirement]]:
+    """What is needed to build the package, and to run it."""
+    content = read_toml(pyproject)
+    return (
+        [Requirement(line) for line in content["build-system"]["requires"]],
+        [Requirement(line) for line in content["project"]["dependencies"]],
+    )
 
 
 def test_manifest_has_the_package_version(manifest: Json) -> None:
@@ -170,19 +179,35 @@ def test_icon_is_a_png_of_the_declared_size(manifest: Json) -> None:
     assert manifest["icons"] == [{"src": manifest["icon"], "size": "512x512"}]
 
 
-def test_bundle_leaves_out_everything_that_is_not_named() -> None:
-    """The first rule drops everything at the top, so that no environment, cache, or stray file gets in."""
-    lines = (ROOT / ".mcpbignore").read_text(encoding="utf-8").splitlines()
-    rules = [line for line in lines if line and not line.startswith("#")]
-    assert rules[0] == "/*"
-    assert {"__pycache__", "*.py[cod]"} <= set(rules)
+def test_bundle_pins_exact_versions() -> None:
+    """Each pin is one version from whichever index the host uses, so that a bundle installs what it was tested with."""
+    for pin in [pin for pins in requirements("bundle/pyproject.toml") for pin in pins]:
+        assert [specifier.operator for specifier in pin.specifier] == ["=="], pin
+        assert "*" not in str(pin.specifier), pin
+        assert pin.url is None, pin
 
 
-def test_bundle_holds_what_a_build_needs(manifest: Json, project: Json) -> None:
-    """The manifest, the package, and each file that the build backend reads are kept, and nothing else."""
-    needed = {"manifest.json", manifest["icon"], "pyproject.toml", "linq_mcp"}
-    assert kept_by_mcpbignore() == needed | {project["readme"], *project["license-files"]}
-    assert all((ROOT / name).exists() for name in kept_by_mcpbignore())
+def test_bundle_pins_what_the_package_allows() -> None:
+    """Every direct dependency is pinned on every platform, to a version within the package's own range."""
+    for allowed, pins in zip(requirements("pyproject.toml"), requirements("bundle/pyproject.toml"), strict=True):
+        for requirement in allowed:
+            versions = [pin for pin in pins if pin.name == requirement.name]
+            assert versions, requirement
+            assert len(versions) > 1 or versions[0].marker == requirement.marker, requirement
+            for pin in versions:
+                (specifier,) = pin.specifier
+                assert specifier.version in requirement.specifier, pin
+
+
+def test_bundle_is_built_like_the_package(project: Json) -> None:
+    """Apart from its pins, the bundle's project has the package's name, version, Pythons, scripts, and files."""
+    own, bundle = read_toml("pyproject.toml"), read_toml("bundle/pyproject.toml")
+    assert bundle["project"].keys() == {"name", "dynamic", "requires-python", "dependencies", "scripts"}
+    assert {name: project[name] for name in bundle["project"] if name != "dependencies"} == {
+        name: value for name, value in bundle["project"].items() if name != "dependencies"
+    }
+    assert bundle["build-system"]["build-backend"] == own["build-system"]["build-backend"]
+    assert bundle["tool"] == {"hatch": own["tool"]["hatch"]}
 
 
 def test_server_json_keeps_the_registry_rules(server_json: Json) -> None:
