@@ -6,7 +6,7 @@ from typing import NotRequired, TypedDict
 
 from linq_mcp.rows.line import LineRow, line_row
 from linq_mcp.rows.status import guide_to
-from linq_mcp.tools.support.paging import join_notes
+from linq_mcp.tools.support.paging import join_notes, unreadable_note
 from linq_mcp.tools.support.parameters import ToolArguments
 from linq_mcp.tools.support.tool import READS, Call, Tool
 
@@ -34,7 +34,7 @@ async def list_phone_numbers(_: Arguments, call: Call) -> Lines:
     if guide := guide_to(number.reputation for number in shown):
         result["reputation_guide"] = guide
     notes = [
-        f"{page.unreadable} of the entries could not be read and are left out." if page.unreadable else None,
+        unreadable_note(page.unreadable) if page.unreadable else None,
         f"The first {_LIMIT} lines; {len(page.items) - _LIMIT} more are left out."
         if len(page.items) > _LIMIT
         else None,

@@ -37,8 +37,8 @@ async def test_the_guide_is_for_the_lines_shown() -> None:
     ("entries", "note"),
     [
         ([], "This account has no lines."),
-        ([5], "1 of the entries could not be read and are left out."),
-        ([None, {"phone_number": "+12052530000"}], "1 of the entries could not be read and are left out."),
+        ([5], "1 entry could not be read and was left out."),
+        ([None, {"phone_number": "+12052530000"}], "1 entry could not be read and was left out."),
     ],
 )
 async def test_what_is_out_of_the_ordinary_is_said(entries: list[Any], note: str) -> None:
