@@ -172,7 +172,8 @@ class LinqApi:
 
         async def attempt() -> Answer:
             # A pause that would outlast the deadline is not begun: Linq's own answer says best how long to wait.
-            while anyio.current_time() < self._resume_at <= deadline - self._retry.shortest_attempt:  # noqa: ASYNC110 - the clock alone ends it
+            latest = deadline - self._retry.shortest_attempt
+            while anyio.current_time() < self._resume_at <= latest:  # noqa: ASYNC110 - only the clock ends a pause
                 await anyio.sleep_until(self._resume_at)
             try:
                 return await self._get_once(http, path, query)

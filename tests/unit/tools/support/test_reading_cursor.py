@@ -82,7 +82,7 @@ edits = st.lists(
 
 
 @pytest.mark.parametrize(("tool", "arguments"), CALLS, ids=["inbox", "found", "found in chat", "activity", "messages"])
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(edits=edits, cursor=cursors)
 async def test_a_cursor_that_was_changed_is_refused_or_harmless(
     tool: Tool[Any], arguments: dict[str, Any], edits: list[tuple[int, int, str]], cursor: ReadingCursor
