@@ -72,10 +72,11 @@ def test_rows_that_are_not_shown_are_not_made() -> None:
         (Window(span=timedelta(days=1)), (START - timedelta(hours=23)).timestamp()),
         (Window(START, span=timedelta(days=1)), START.timestamp()),
         (Window(before=START, span=timedelta(days=1)), (START - timedelta(days=1)).timestamp()),
+        (Window(before=START + timedelta(days=2), span=timedelta(days=1)), (START - timedelta(hours=23)).timestamp()),
     ],
 )
 def test_from_when_on_messages_count(window: Window, since: float) -> None:
-    """From the time given, or else for a span before now, or else always."""
+    """From the time given, or else for a span before the end of what is asked for, or else always."""
     assert window.since(START + timedelta(hours=1)) == since
 
 
@@ -177,7 +178,7 @@ def test_parts_are_finished_before_the_next_one_is_read() -> None:
     assert 100 < part < 300
     assert ids == [f"c{number}" for number in [*range(part - 1, -1, -1), *range(299, part - 1, -1)]]
     assert [answer["complete"] for answer in found] == [False] * (len(found) - 2) + [True] * 2
-    assert "call ran out of time" in found[0]["note"]
+    assert "time for one call is over" in found[0]["note"]
 
 
 def test_the_activity_of_parts_leaves_replies_out() -> None:
