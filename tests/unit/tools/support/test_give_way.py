@@ -9,13 +9,14 @@ import anyio.lowlevel
 import pytest
 from helpers.linq import call_over
 from helpers.scripted_chats import ScriptedChats, message
+from helpers.virtual_time import in_virtual_time
 
 from linq_mcp.tools.find_chats import FIND_CHATS
 from linq_mcp.tools.find_messages import FIND_MESSAGES
 from linq_mcp.tools.list_inbox import LIST_INBOX
 from linq_mcp.tools.list_messages import LIST_MESSAGES
 from linq_mcp.tools.summarize_activity import SUMMARIZE_ACTIVITY
-from linq_mcp.tools.support.give_way import LONGEST_STRETCH, GiveWay
+from linq_mcp.tools.support.give_way import LONGEST_STRETCH, PAUSE, GiveWay
 from linq_mcp.tools.support.tool import Tool
 
 CHAT = "550e8400-e29b-41d4-a716-446655440000"
@@ -33,26 +34,38 @@ class Clock:
         return self._now
 
 
-@pytest.mark.parametrize(("share", "turns"), [(1.1, 12), (0.6, 6), (0.01, 0)])
-async def test_it_gives_way_by_time(share: float, turns: int) -> None:
+@pytest.mark.parametrize(("share", "pauses"), [(1.1, 12), (0.6, 6), (0.01, 0)])
+def test_it_gives_way_by_time(share: float, pauses: int) -> None:
     """Not by how many items there were: one can cost as much as a thousand others."""
-    had = 0
 
-    async def others() -> None:
-        nonlocal had
-        while True:
-            await anyio.lowlevel.checkpoint()
-            had += 1
-
-    async with anyio.create_task_group() as tasks:
-        tasks.start_soon(others)
-        await anyio.lowlevel.checkpoint()
+    async def seconds() -> float:
         give_way = GiveWay(Clock(share * LONGEST_STRETCH))
-        before = had
+        before = anyio.current_time()
         for _ in range(12):
             await give_way()
-        tasks.cancel_scope.cancel()
-    assert had - before == turns
+        return anyio.current_time() - before
+
+    assert in_virtual_time(seconds) == pytest.approx(pauses * PAUSE)
+
+
+def test_a_request_of_many_steps_is_answered_meanwhile() -> None:
+    """It passes through tasks and streams, which one turn of the loop would take only one step further."""
+
+    async def steps_done() -> int:
+        done = 0
+
+        async def others() -> None:
+            nonlocal done
+            for done in range(1, 51):  # noqa: B007 - read after the loop, too
+                await anyio.lowlevel.checkpoint()
+
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(others)
+            await GiveWay(Clock(1))()
+            tasks.cancel_scope.cancel()
+        return done
+
+    assert in_virtual_time(steps_done) == 50
 
 
 async def test_a_cancelled_call_ends_there() -> None:
