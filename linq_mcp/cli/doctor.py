@@ -82,7 +82,7 @@ async def _check(account: SettingsClientProvider, say: Callable[[str], None]) ->
 
 async def _check_directory(account: SettingsClientProvider, settings: Settings, say: Callable[[str], None]) -> None:
     directory = await account.directory()
-    if settings.contacts or directory.names:
+    if directory.names:
         where = clean(str(settings.contacts), _PATH_LIMIT) if settings.contacts else "the demo account"
         say(f"ok    Names by number or email address from {where}: {len(directory.names)}.")
     for problem in directory.problems:

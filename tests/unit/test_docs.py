@@ -14,6 +14,7 @@ from mcp import Client
 from linq_mcp import settings
 from linq_mcp.demo import in_process
 from linq_mcp.demo.account import demo_account
+from linq_mcp.demo.contacts import demo_contacts
 from linq_mcp.server.app import build_server
 from linq_mcp.server.client_provider import SettingsClientProvider
 from linq_mcp.server.error_messages import HEADLINES
@@ -81,7 +82,9 @@ def test_no_section_of_answers_is_left_over() -> None:
 async def test_the_example_is_what_the_demo_account_answers() -> None:
     """The JSON blocks of answers.md are a call and its answer, to the letter but for the date."""
     arguments, answer = (json.loads(block) for block in re.findall(r"```json\n(.*?)```", ANSWERS, re.DOTALL))
-    provider = SettingsClientProvider(in_process.settings, transport=lambda: in_process.transport(demo_account()))
+    provider = SettingsClientProvider(
+        in_process.settings, transport=lambda: in_process.transport(demo_account()), names=demo_contacts
+    )
     async with Client(build_server(provider)) as client:
         assert (await client.call_tool("list_chats", arguments)).structured_content == answer
 

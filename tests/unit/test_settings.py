@@ -114,17 +114,40 @@ def test_the_home_folder_of_windows(tmp_path: Path) -> None:
 def test_blank_and_unfilled_mean_unset(tmp_path: Path, unset: str) -> None:
     """What a desktop bundle sends for an optional setting that was left out is no setting."""
     variables = dict.fromkeys(
-        ("LINQ_API_V3_API_KEY", "LINQ_API_V3_BASE_URL", "LINQ_PROFILE", "LINQ_MCP_LOG_LEVEL"), unset
+        ("LINQ_API_V3_API_KEY", "LINQ_API_V3_BASE_URL", "LINQ_PROFILE", "LINQ_MCP_LOG_LEVEL", "LINQ_MCP_CONTACTS"),
+        unset,
     )
     settings = load_settings(environment(tmp_path, PROFILES, **variables))
     assert key_of(settings) == "lq-work"
     assert (settings.base_url, settings.base_url_is_set) == (DEFAULT_BASE_URL, False)
     assert (settings.log_level, settings.problem, settings.warnings) == ("WARNING", None, ())
+    assert settings.contacts is None
 
 
 def test_a_key_may_hold_dollars_and_braces() -> None:
     """Only a value that is a placeholder as a whole is unset."""
     assert key_of(load_settings({"LINQ_API_V3_API_KEY": "lq-${x}-1"})) == "lq-${x}-1"
+
+
+@pytest.mark.parametrize(
+    ("value", "path"),
+    [
+        ("/data/contacts.csv", "/data/contacts.csv"),
+        (" contacts.vcf ", "contacts.vcf"),
+        ("~/my contacts.csv", "/home/ann/my contacts.csv"),
+        ("~", "/home/ann"),
+        ("~bo/contacts.csv", "~bo/contacts.csv"),
+        ("a~/contacts.csv", "a~/contacts.csv"),
+    ],
+)
+def test_the_path_of_the_contacts_file(value: str, path: str) -> None:
+    """A tilde at the beginning is the home folder of the environment; nothing is read yet."""
+    assert load_settings({"HOME": "/home/ann", "LINQ_MCP_CONTACTS": value}).contacts == Path(path)
+
+
+def test_without_a_home_folder_a_tilde_is_just_a_tilde() -> None:
+    """There is nothing else that it could be."""
+    assert load_settings({"LINQ_MCP_CONTACTS": "~/contacts.csv"}).contacts == Path("~/contacts.csv")
 
 
 @pytest.mark.parametrize("environ", [{}, {"HOME": ""}, {"HOME": "/nowhere/at/all"}], ids=["none", "blank", "missing"])
@@ -364,7 +387,7 @@ def test_a_placeholder_gives_way_to_a_profile(tmp_path: Path, text: str, flaw: K
     assert isinstance(gone.problem, MissingProfile)
 
 
-@pytest.mark.parametrize("name", ["LINQ_API_V3_BASE_URL", "LINQ_PROFILE", "LINQ_MCP_LOG_LEVEL"])
+@pytest.mark.parametrize("name", ["LINQ_API_V3_BASE_URL", "LINQ_PROFILE", "LINQ_MCP_LOG_LEVEL", "LINQ_MCP_CONTACTS"])
 @pytest.mark.parametrize("value", ["$NAME", "${NAME}", "%NAME%"])
 def test_an_unexpanded_variable_is_ignored_with_a_warning(tmp_path: Path, name: str, value: str) -> None:
     """The default holds, as if the setting had been left out."""

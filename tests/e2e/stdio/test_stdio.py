@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import socket
 import subprocess
@@ -88,6 +89,40 @@ def test_an_answer_larger_than_a_pipe_goes_out_whole_to_a_slow_reader(over_a_soc
     answers = [over_a_socket.receive() for _ in range(10)]
     assert sorted(answer["id"] for answer in answers) == list(range(2, 12))
     assert all(len(answer["result"]["structuredContent"]["chats"]) == 100 for answer in answers)
+
+
+def test_the_contacts_file_names_people_and_is_read_again(tmp_path: Path, live: dict[str, str]) -> None:
+    """Between two calls it changes, goes away, and is broken; each call has the names that could be read last."""
+    file = tmp_path / "contacts.csv"
+    with Piped(env={**live, "HOME": str(tmp_path), "LINQ_MCP_CONTACTS": "~/contacts.csv"}) as server:
+        server.initialize()
+
+        def name_of_the_other(id_: int) -> object:
+            (chat,) = server.call("find_chats", {"text": text, "limit": 1}, id_=id_)["structuredContent"]["chats"]
+            return chat.get("display_name")
+
+        text = "+12065550186"
+        assert name_of_the_other(1) is None
+        file.write_text("handle,name\n+1 (206) 555-0186,Ann Adler\n", "utf-8")
+        text = "ann ADLER"
+        assert name_of_the_other(2) == "Ann Adler"
+        file.write_bytes(b"BEGIN:VCARD\r\nFN:Bo Barros\r\nTEL:tel:+1-206-555-0186\r\nEND:VCARD\r\n")
+        text = "bo barros"
+        assert name_of_the_other(3) == "Bo Barros"
+        file.unlink()
+        assert name_of_the_other(4) == name_of_the_other(5) == "Bo Barros"
+        assert server.end_of_input() == 0
+    # Before the first call there was no file, and after the third.
+    assert server.stderr.count(b"the contacts file can't be read: No such file or directory") == 2
+    assert b"0186" not in server.stderr
+
+
+def test_a_fifo_in_place_of_the_contacts_file_holds_nothing_up(tmp_path: Path, live: dict[str, str]) -> None:
+    """Nor does what is wrong with it reach an answer: there are just no names."""
+    os.mkfifo(tmp_path / "contacts.csv")
+    with Piped(env={**live, "LINQ_MCP_CONTACTS": str(tmp_path / "contacts.csv")}) as server:
+        server.initialize()
+        assert len(server.call("list_chats")["structuredContent"]["chats"]) == 20
 
 
 def test_demo_needs_neither_key_nor_network() -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from helpers.piped import Piped
+from helpers.piped import Piped, text_of
 
 from linq_mcp.tools import TOOLS
 
@@ -109,6 +109,17 @@ def test_what_models_are_shown_keeps_its_budget(listed: dict[str, Any]) -> None:
     """What every conversation costs before the first call: under 2,000 tokens for all tools."""
     shown = [{name: tool[name] for name in ("name", "description", "inputSchema")} for tool in listed.values()]
     assert size(shown) <= 10_500
+
+
+@pytest.mark.parametrize(("name", "budget"), [("list_inbox", 8_000), ("summarize_activity", 1_800)])
+def test_answers_on_the_demo_account_keep_their_budget(name: str, budget: int) -> None:
+    """Names included: about 3,000 tokens for a page of 20 conversations, 600 for what happened since yesterday."""
+    with Piped("--demo") as server:
+        server.initialize()
+        answer = server.call(name)
+    assert len(text_of(answer).encode()) <= budget
+    assert '_name":' in text_of(answer)
+    assert len(answer["structuredContent"].get("chats", range(20))) == 20
 
 
 def test_output_schemas_keep_their_budget(listed: dict[str, Any]) -> None:

@@ -130,6 +130,7 @@ def test_doctor_on_the_demo_account(argv: tuple[str, ...], cli: Cli) -> None:
     """Without a key there is still something to examine, wherever the option stands; the entry serves it, too."""
     done = cli(*argv)
     assert done.code == 0
+    assert "Names by number or email address from the demo account: 335." in done.out
     assert '"--demo"' in done.out
     assert '"env"' not in done.out
 
@@ -177,6 +178,25 @@ def test_doctor_warns_of_a_key_that_others_can_read(tmp_path: Path, live: dict[s
     assert "the profile 'default' of ~/.linq/config.json" in done.out
     assert "`chmod go-r ~/.linq/config.json`" in done.out
     assert "LINQ_API_V3_API_KEY" not in done.out
+
+
+def test_doctor_says_what_the_contacts_file_holds(tmp_path: Path, live: dict[str, str], cli: Cli) -> None:
+    """How many names, and which entries are broken; the exit code is not about them, and nor is the key needed."""
+    file = tmp_path / "contacts.csv"
+    file.write_text("handle,name\n+12052532136,Ann Adler\n205 253 2137,Bo\n", "utf-8")
+    for env, code in ((live, 0), ({}, 1)):
+        done = cli("doctor", **env, LINQ_MCP_CONTACTS=str(file))
+        assert done.code == code
+        assert f"\nok    Names by number or email address from {file}: 1.\n" in done.out
+        assert "\nnote  LINQ_MCP_CONTACTS: Line 3 has a number without + and the country code.\n" in done.out
+
+
+def test_doctor_says_why_the_contacts_file_is_not_read(tmp_path: Path, live: dict[str, str], cli: Cli) -> None:
+    """Calls work all the same, without names."""
+    done = cli("doctor", **live, LINQ_MCP_CONTACTS=str(tmp_path / "none.csv"))
+    assert done.code == 0
+    assert "note  LINQ_MCP_CONTACTS: The contacts file can't be read: No such file or directory.\n" in done.out
+    assert "ok    Names" not in done.out
 
 
 def test_doctor_on_an_account_without_chats() -> None:
@@ -231,6 +251,17 @@ def test_http_on_a_taken_port_ends_in_one_line(cli: Cli, caplog: pytest.LogCaptu
     assert done.err.startswith("linq-mcp http: can't listen on 127.0.0.1 port")
     assert len(done.err.splitlines()) == 1
     assert "every call will be refused: No Linq API key is set. Whoever runs this server has to set" in caplog.text
+
+
+def test_http_says_that_callers_do_not_get_the_operators_contacts(cli: Cli, caplog: pytest.LogCaptureFixture) -> None:
+    """They read accounts of their own."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        cli("http", "--port", port, LINQ_MCP_CONTACTS="/contacts.csv")
+        assert "LINQ_MCP_CONTACTS is not used: with --key-from header" in caplog.text
+        caplog.clear()
+        cli("http", "--key-from", "settings", "--port", port, LINQ_MCP_CONTACTS="/contacts.csv")
+        assert "LINQ_MCP_CONTACTS" not in caplog.text
 
 
 def test_demo_api_refuses_a_taken_port_in_one_line(cli: Cli) -> None:

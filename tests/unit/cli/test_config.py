@@ -9,7 +9,8 @@ import shlex
 import sys
 import sysconfig
 import tomllib
-from typing import TYPE_CHECKING, Any, NoReturn
+from pathlib import Path
+from typing import Any, NoReturn
 
 import pytest
 
@@ -28,9 +29,6 @@ from linq_mcp.cli.config import (
 from linq_mcp.cli.parser import CLIENT_NAMES
 from linq_mcp.settings import KEY_STAND_IN, KEY_VARIABLE, Settings, load_settings
 from linq_mcp.settings.problems import KeySource
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 ENV = {KEY_VARIABLE: KEY_STAND_IN}
 PLATFORMS = ["darwin", "linux", "win32"]
@@ -242,9 +240,10 @@ BASE = {"LINQ_API_V3_BASE_URL": "https://linq.example.com/v3"}
         (load_settings(BASE), {**ENV, "LINQ_API_V3_BASE_URL": "https://linq.example.com"}),
         (load_settings({"LINQ_API_V3_BASE_URL": "http://ann:pw@example.com"}), ENV),
         (Settings(key_source=KeySource.PROFILE, profile="work"), {}),
+        (Settings(contacts=Path("c.csv")), {**ENV, "LINQ_MCP_CONTACTS": str(Path.cwd() / "c.csv")}),
         (Settings(key_source=KeySource.PROFILE, profile="work", profile_is_set=True), {"LINQ_PROFILE": "work"}),
     ],
-    ids=["nothing", "a key", "base URL", "bad base URL", "the file's profile", "LINQ_PROFILE"],
+    ids=["nothing", "a key", "base URL", "bad base URL", "the file's profile", "contacts", "LINQ_PROFILE"],
 )
 def test_the_settings_in_force_are_part_of_the_entry(settings: Settings, env: dict[str, str]) -> None:
     """A client does not see this terminal's variables; the key itself is never repeated, nor a URL that is refused."""

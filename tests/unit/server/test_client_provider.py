@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import anyio
@@ -13,6 +15,7 @@ from pydantic import SecretStr
 
 from linq_mcp.api.client import LinqApi
 from linq_mcp.errors import SettingsError
+from linq_mcp.rows.directory import NOBODY
 from linq_mcp.server.client_provider import KEY_HEADER, HeaderClientProvider, SettingsClientProvider
 from linq_mcp.settings import Settings
 from linq_mcp.settings.problems import KeyFlaw, KeySource, NoKey, UnusableBaseUrl, UnusableKey, UrlFlaw
@@ -59,6 +62,19 @@ def test_without_a_key_there_is_none_to_keep_secret() -> None:
     """And nothing is raised."""
     assert SettingsClientProvider(lambda: Settings(problem=NoKey())).key() == ""
     assert HeaderClientProvider(Settings()).key(None) == HeaderClientProvider(Settings()).key({}) == ""
+
+
+async def test_the_contacts_file_of_the_settings_names_people(tmp_path: Path) -> None:
+    """Without one, nobody has a name; names that are given stand in for it."""
+    file = anyio.Path(tmp_path / "contacts.csv")
+    await file.write_text("+12052532136,Ann Adler", "utf-8")
+    settings = replace(SETTINGS, contacts=tmp_path / "contacts.csv")
+    assert (await SettingsClientProvider(lambda: settings).directory()).name_of("+12052532136") == "Ann Adler"
+    assert await SettingsClientProvider(lambda: SETTINGS).directory() == NOBODY
+    given = SettingsClientProvider(lambda: settings, names=lambda: {"+12052532136": "Bo"})
+    assert (await given.directory()).name_of("+12052532136") == "Bo"
+    # A caller with a key of their own is not the one whose contacts these are.
+    assert await HeaderClientProvider(settings).directory() == NOBODY
 
 
 # A key for each request

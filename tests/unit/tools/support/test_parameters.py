@@ -255,6 +255,23 @@ def test_handles_that_are_refused(name: str, given: Any) -> None:
     assert len(problem) < 190
 
 
+@pytest.mark.parametrize("name", ["to", "sender"])
+@pytest.mark.parametrize(
+    ("given", "by_name"), [("Ann Adler", True), ("Zoë", True), ("2055550101", False), ("a@b", False)]
+)
+def test_a_name_in_place_of_a_handle_leads_to_find_chats(name: str, given: str, by_name: bool) -> None:
+    """That tool finds people by name; a number or an address that is wrong needs another remedy."""
+    with pytest.raises(ArgumentsError) as refused:
+        parse_arguments(Everything, {"chat_id": CHAT, name: given})
+    (problem,) = refused.value.problems
+    assert ("(find_chats with `text` finds people by name)" in problem) is by_name
+
+
+def test_a_name_in_place_of_a_line_does_not() -> None:
+    """A line is one of the account's own numbers and has no name."""
+    assert "find_chats" not in problems({"from": "Ann Adler"})[0]
+
+
 @pytest.mark.parametrize("given", ["+1 (205) 555-0101", "+1.205.555.0101", "001-205-555-0101", "0012055550101"])
 @pytest.mark.parametrize(("name", "field"), [("from", "from_"), ("to", "to")])
 def test_a_number_that_says_its_country_may_be_punctuated(name: str, field: str, given: str) -> None:
