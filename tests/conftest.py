@@ -14,7 +14,7 @@ from linq_mcp.demo.serve import running
 
 @pytest.fixture(scope="session")
 def api_url() -> Iterator[str]:
-    """The API of the demo account and its odd chats on a loopback port: its base URL. The key is `KEY`."""
+    """The base URL of an API on a loopback port that serves the demo account and its odd chats; the key is `KEY`."""
     with running(demo_api(odd_account(), key=KEY)) as url:
         yield url
 

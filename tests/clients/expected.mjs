@@ -1,5 +1,5 @@
-// What a client of the TypeScript SDK must show, of either major version: checked against what `.ci/clients` read
-// from the server through a raw pipe.
+// What a client of either major version of the TypeScript SDK must show, compared with what `.ci/clients` read from
+// the server through a raw pipe.
 
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
@@ -11,7 +11,7 @@ process.on("uncaughtException", (error) => {
 
 export const expected = JSON.parse(readFileSync(process.argv[2], "utf-8"));
 
-// Everything over one connected client. `call(params, options)` is its callTool, whose arguments differ.
+// Check everything over one connected client. `call(params, options)` wraps its callTool, whose signature differs.
 export async function check(client, call, era) {
   const { tools } = await client.listTools();
   assert.deepEqual(tools, expected.tools, `${era}: tools`);
@@ -33,7 +33,7 @@ export async function check(client, call, era) {
 
   const scan = { name: expected.progress.tool, arguments: expected.progress.arguments };
   let counts = [];
-  // The SDK drops a notification that it reads together with the answer, so the last one may take several calls.
+  // The SDK drops a notification that arrives together with the answer, so several calls may be needed to see the last.
   for (let calls = 0; calls < 20 && counts.at(-1) !== expected.progress.data.scanned; calls += 1) {
     counts = [];
     await call(scan, { onprogress: ({ progress }) => counts.push(progress) });
@@ -49,7 +49,7 @@ export async function check(client, call, era) {
   assert.deepEqual(after.structuredContent, first.data, `${era}: the call after one that was given up`);
 }
 
-export function told(client) {
+export function report(client) {
   const { tools, answers, refusals } = expected;
   const counts = `${tools.length} tools, ${answers.length} answers, ${refusals.length} errors`;
   console.log(`${client}: ${counts}, progress, cancellation`);

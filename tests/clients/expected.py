@@ -1,6 +1,6 @@
 """What each client must show: the tools and answers that `.ci/clients` read from the server through a raw pipe.
 
-Imported by the clients' scripts, each of which runs in an environment of its own: the standard library only.
+Uses the standard library only, because each client's script imports it in an environment of its own.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from typing import Any, NoReturn
 
 @dataclass(frozen=True)
 class Call:
-    """A call and what the pipe answered: the one text block, and the object in it.
+    """A call and the answer that came through the pipe: the text block, and the object it contains.
 
-    Of a call that was refused `data` is None, and `text` is what the text begins with.
+    For a call that must fail, `data` is None and `text` is how the error begins.
     """
 
     tool: str
@@ -36,7 +36,7 @@ class Call:
 
 @dataclass(frozen=True)
 class Expected:
-    """`command` starts the server; `tools` are as listed, by name, in order."""
+    """`command` starts the server; `tools` maps names to tools in the order of the list."""
 
     command: list[str]
     instructions: str
@@ -46,53 +46,53 @@ class Expected:
     progress: Call
     strict: Call
 
-    def told(self, client: str, details: str = "", *, answers: int | None = None) -> None:
-        """The line a script ends with once everything was as expected; `answers` if not all were asked for."""
+    def report(self, client: str, details: str = "", *, answers: int | None = None) -> None:
+        """Write the line that ends a successful script; `answers` is how many were compared, if not all of them."""
         answered = len(self.answers) if answers is None else answers
         counts = f"{len(self.tools)} tools, {answered} answers, {len(self.refusals)} errors"
         sys.stdout.write(f"{client}: {counts}{details}\n")
 
 
 def read() -> Expected:
-    """The file named on the command line."""
-    told = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))
+    """Read the file that is named on the command line."""
+    expected = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))
     return Expected(
-        command=told["command"],
-        instructions=told["instructions"],
-        tools={tool["name"]: tool for tool in told["tools"]},
-        answers=[Call(**call) for call in told["answers"]],
-        refusals=[Call(**call) for call in told["refusals"]],
-        progress=Call(**told["progress"]),
-        strict=Call(**told["strict"]),
+        command=expected["command"],
+        instructions=expected["instructions"],
+        tools={tool["name"]: tool for tool in expected["tools"]},
+        answers=[Call(**call) for call in expected["answers"]],
+        refusals=[Call(**call) for call in expected["refusals"]],
+        progress=Call(**expected["progress"]),
+        strict=Call(**expected["strict"]),
     )
 
 
 def same(what: object, got: object, wanted: object) -> None:
-    """Fail, saying what differs, unless `got` is `wanted`. Members' order in an object does not matter."""
+    """Fail and show the difference unless `got` equals `wanted`."""
     if got != wanted:
         _end(f"{what}:\n  got    {_shown(got)}\n  wanted {_shown(wanted)}")
 
 
 def refused(call: Call, *, flagged: bool, text: str) -> None:
-    """Fail unless the client shows an error and our words in it."""
+    """Fail unless the client shows an error that contains the server's text."""
     same(f"{call}: shown as an error", flagged, wanted=True)
     if call.text not in text:
-        _end(f"{call}: our words are lost:\n  got    {_shown(text)}\n  wanted {_shown(call.text)}")
+        _end(f"{call}: the text of the error is missing:\n  got    {_shown(text)}\n  wanted {_shown(call.text)}")
 
 
 def strict(schema: dict[str, Any]) -> dict[str, Any]:
-    """What OpenAI's strict mode makes of an object of plain members: all of them required, no others."""
+    """Return the schema as OpenAI's strict mode has it: every member is required, and no other is allowed."""
     return {**schema, "required": list(schema["properties"]), "additionalProperties": False}
 
 
 def plain(schema: dict[str, Any]) -> dict[str, Any]:
-    """`schema` without an empty `required`, which is the same as none."""
+    """Return `schema` without an empty `required`, which means the same as none."""
     return {name: value for name, value in schema.items() if (name, value) != ("required", [])}
 
 
 @contextmanager
 def no_warnings() -> Iterator[None]:
-    """Fail on what a client logs or warns of inside; deprecations are between it and its own dependencies."""
+    """Fail if the client logs a warning or issues one, except for deprecations in its own dependencies."""
     logged: list[str] = []
 
     class Keep(logging.Handler):
@@ -117,14 +117,14 @@ def no_warnings() -> Iterator[None]:
 
 
 def _end(problem: str) -> NoReturn:
-    """Leave at once: task groups would wrap an exception in pages of traces. The server ends with its input."""
+    """Exit at once, since task groups would wrap an exception in pages of traces. The server exits with its input."""
     sys.stderr.write(f"{problem}\n")
     sys.stderr.flush()
     os._exit(1)
 
 
 def _leaves(error: BaseException) -> Iterator[BaseException]:
-    """The exceptions inside of groups."""
+    """Yield the exceptions inside groups of exceptions."""
     if isinstance(error, BaseExceptionGroup):
         for inner in error.exceptions:
             yield from _leaves(inner)
@@ -137,7 +137,7 @@ def _shortly(_kind: type[BaseException], error: BaseException, _trace: Traceback
         sys.stderr.write(f"{type(leaf).__name__}: {leaf}\n")
 
 
-# What a client says is of interest here, not the way through its code.
+# The message matters here; the client's own stack does not.
 sys.excepthook = _shortly
 
 

@@ -1,4 +1,4 @@
-"""FastMCP's client, in both eras: tools, answers (typed from the output schema, too) whole, errors, progress."""
+"""FastMCP's client in both eras: tools, complete answers (also as typed by the output schema), errors and progress."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ ERAS = ("auto", "legacy")
 
 
 def untyped(data: object) -> object:
-    """The JSON that FastMCP read into classes of its own."""
+    """Turn FastMCP's own classes back into the JSON they were read from."""
     return TypeAdapter(type(data)).dump_python(data, mode="json", by_alias=True, exclude_none=True)
 
 
 async def check(wanted: Expected, era: str) -> str:
-    """Everything in one era; the protocol version that was agreed on."""
+    """Check everything in one era and return the protocol version that was negotiated."""
     progress: list[float] = []
 
     async def on_progress(count: float, _total: float | None, _message: str | None) -> None:
@@ -57,7 +57,7 @@ async def check(wanted: Expected, era: str) -> str:
 async def main() -> None:
     wanted = expected.read()
     eras = [await check(wanted, era) for era in ERAS]
-    wanted.told(f"fastmcp {version('fastmcp')}, mcp {version('mcp')}, {' and '.join(eras)}", ", progress")
+    wanted.report(f"fastmcp {version('fastmcp')}, mcp {version('mcp')}, {' and '.join(eras)}", ", progress")
 
 
 asyncio.run(main())

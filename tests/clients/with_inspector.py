@@ -1,4 +1,4 @@
-"""The Inspector's command line, in both eras. Argument 2 is its binary."""
+"""The Inspector's command line in both eras. The second argument is its executable."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from expected import Expected, same
 ERAS = ("legacy", "modern")
 TOOL_ERROR = 5
 SECONDS = 30
-# Of the answers; each call starts the Inspector and the server anew.
+# How many of the answers to compare: each call starts the Inspector and the server again.
 FEW = 3
 
 
 def inspect(command: list[str], era: str, method: str, *arguments: str) -> tuple[int, dict[str, Any], str]:
-    """Exit code, the `result` on stdout, and stderr."""
+    """Return the exit code, the `result` on stdout, and stderr."""
     done = subprocess.run(
         [sys.argv[2], "--cli", *command, "--method", method, *arguments, "--format", "json", "--protocol-era", era],
         capture_output=True,
@@ -31,7 +31,7 @@ def inspect(command: list[str], era: str, method: str, *arguments: str) -> tuple
 
 
 def check(wanted: Expected, era: str) -> None:
-    """The list and every call in one era, each of which starts the server anew."""
+    """Check the list of tools and each call in one era."""
     code, result, said = inspect(wanted.command, era, "tools/list", "--strict")
     same(f"{era} tools/list --strict: findings", (code, said.strip()), (0, ""))
     same(f"{era} tools/list", result["tools"], list(wanted.tools.values()))
@@ -42,7 +42,7 @@ def check(wanted: Expected, era: str) -> None:
             same(f"{era} {call}: exit code", code, TOOL_ERROR)
             expected.refused(call, flagged=result["isError"], text=result["content"][0]["text"])
             continue
-        same(f"{era} {call}: exit code and complaints", (code, said.strip()), (0, ""))
+        same(f"{era} {call}: exit code and stderr", (code, said.strip()), (0, ""))
         same(f"{era} {call}: structuredContent", result.get("structuredContent"), call.data)
         same(f"{era} {call}: content", [block["text"] for block in result["content"]], [call.text])
 
@@ -51,7 +51,7 @@ def main() -> None:
     wanted = expected.read()
     with ThreadPoolExecutor() as eras:
         list(eras.map(lambda era: check(wanted, era), ERAS))
-    wanted.told("mcp-inspector --cli, both eras", ", no strict finding", answers=FEW)
+    wanted.report("mcp-inspector --cli, both eras", ", no strict finding", answers=FEW)
 
 
 main()

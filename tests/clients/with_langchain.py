@@ -1,4 +1,4 @@
-"""LangChain's MCP adapters, which speak the older era: its tools, OpenAI's form of them, tool messages, progress."""
+"""LangChain's MCP adapters, which speak the older era: tools, their form for OpenAI, tool messages and progress."""
 
 from __future__ import annotations
 
@@ -44,18 +44,18 @@ async def main() -> None:
         await invoke(tools[wanted.progress.tool], wanted.progress)
         read = (wanted.progress.data or {})["scanned"]
         same(f"{wanted.progress}: progress ends with all that was read", progress[-1:], [read])
-    # Without a session, which is how most use it, each call starts a server of its own.
+    # Most people use it without a session, and each call then starts a server of its own.
     call = wanted.answers[0]
     message = await invoke({tool.name: tool for tool in await client.get_tools()}[call.tool], call)
     same(f"{call} without a session: content", texts(message), [call.text])
-    wanted.told(
+    wanted.report(
         f"langchain-mcp-adapters {version('langchain-mcp-adapters')}, mcp {version('mcp')}",
         ", strict and not, progress",
     )
 
 
 def check_definitions(wanted: Expected, tools: list[BaseTool]) -> None:
-    """LangChain's tools, and what `bind_tools` makes of them for OpenAI, are ours with nothing lost."""
+    """Check that LangChain's tools, and what `bind_tools` makes of them for OpenAI, lose nothing."""
     same("tools", [tool.name for tool in tools], list(wanted.tools))
     for tool in tools:
         listed = wanted.tools[tool.name]
@@ -72,13 +72,13 @@ def check_definitions(wanted: Expected, tools: list[BaseTool]) -> None:
             same(f"{tool.name}, strict {strictly}: description", converted["description"], listed["description"])
             converted = expected.plain(converted["parameters"])
             if not strictly:
-                # LangChain closes every object when it is told that a tool is not strict.
+                # For a tool that is not strict, LangChain forbids other members in every object.
                 converted.pop("additionalProperties", None)
             same(f"{tool.name}, strict {strictly}: parameters", converted, parameters)
 
 
 async def invoke(tool: BaseTool, call: Call) -> ToolMessage:
-    """What an agent adds to the conversation for a model's call."""
+    """Return what an agent adds to the conversation after a model's call."""
     message = await tool.ainvoke({"type": "tool_call", "id": "call", "name": tool.name, "args": call.arguments})
     if not isinstance(message, ToolMessage):
         raise TypeError(type(message))

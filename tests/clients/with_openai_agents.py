@@ -1,4 +1,4 @@
-"""The OpenAI Agents SDK: MCPServerStdio with its own timeouts, and its function tools, strict and not."""
+"""The OpenAI Agents SDK: MCPServerStdio with its default timeouts, and function tools, strict and not."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ async def main() -> None:
     begun = time.monotonic()
     async with MCPServerStdio({"command": wanted.command[0], "args": wanted.command[1:]}) as server:
         started = time.monotonic() - begun
-        # Over an `mcp` before 2 this ends the attempt; later ones try once more, in the older era.
+        # With `mcp` 1 a later answer ends the attempt; with newer versions the client tries again in the older era.
         same(f"started within {START} s", started < START, wanted=True)
         with no_warnings():
             tools = await server.list_tools()
@@ -43,15 +43,15 @@ async def main() -> None:
             check_definitions(wanted, converted, strictly=strictly)
             await check_invocations(wanted, server, {tool.name: tool for tool in converted})
             strict_tools = {tool.name: tool for tool in converted}
-        # In strict mode a model has to give every argument, and says "" or [] for those it does not mean.
+        # In strict mode a model must give every argument, and writes "" or [] for those it does not need.
         said = await invoke(strict_tools[wanted.strict.tool], wanted.strict)
         same(f"strict mode, {wanted.strict}", said, wanted.strict.text)
     details = f", strict and not, started in {started:.1f} s of {START}"
-    wanted.told(f"openai-agents {version('openai-agents')}, mcp {version('mcp')}", details)
+    wanted.report(f"openai-agents {version('openai-agents')}, mcp {version('mcp')}", details)
 
 
 def check_definitions(wanted: Expected, converted: list[FunctionTool], *, strictly: bool) -> None:
-    """The function tools' names, descriptions and parameters are ours, with nothing lost."""
+    """Check that the function tools keep the names, descriptions and parameters."""
     for tool, (name, listed) in zip(converted, wanted.tools.items(), strict=True):
         schema = listed["inputSchema"]
         # The SDK has no strict form of a tool without parameters and leaves it as it is.
@@ -64,19 +64,19 @@ def check_definitions(wanted: Expected, converted: list[FunctionTool], *, strict
 
 
 async def check_invocations(wanted: Expected, server: MCPServerStdio, tools: dict[str, FunctionTool]) -> None:
-    """What a model is given: the text, or the structured content where the user asked for that."""
+    """Check what a model receives: the text, or the structured content if the user chose that."""
     for call in wanted.answers:
         same(f"{call}: output", await invoke(tools[call.tool], call), call.text)
         server.use_structured_content = True
         same(f"{call}: structured output", json.loads(await invoke(tools[call.tool], call)), call.data)
         server.use_structured_content = False
     for call in wanted.refusals:
-        # An error is text alone here: a function tool's output has no flag for it.
+        # A function tool's output has no flag for errors, so the text is all there is.
         expected.refused(call, flagged=True, text=await invoke(tools[call.tool], call))
 
 
 async def invoke(tool: FunctionTool, call: Call) -> str:
-    """The function tool's output for a model's call."""
+    """Return the function tool's output for a model's call."""
     given = json.dumps(call.arguments)
     context: ToolContext[None] = ToolContext(
         context=None, tool_name=tool.name, tool_call_id="call", tool_arguments=given

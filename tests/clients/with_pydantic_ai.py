@@ -1,4 +1,4 @@
-"""pydantic-ai's MCPToolset over stdio: its tool definitions, what it makes of them for models, answers, retries."""
+"""pydantic-ai's MCPToolset over stdio: tool definitions, their forms for models, answers and retries."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ async def main() -> None:
     async def on_progress(count: float, _total: float | None, _message: str | None) -> None:
         progress.append(count)
 
-    # A model's name is part of every run; this one answers from within and is not asked anything.
+    # A run needs a model; this one is built in, and nothing is asked of it.
     context = RunContext(deps=None, model=TestModel(), usage=RunUsage())
     transport = StdioTransport(wanted.command[0], wanted.command[1:])
     toolset: MCPToolset[None] = MCPToolset(transport, include_instructions=True, progress_handler=on_progress)
@@ -48,11 +48,11 @@ async def main() -> None:
         await toolset.call_tool(call.tool, call.arguments, context, tools[call.tool])
         same(f"{call}: progress ends with all that was read", progress[-1:], [(call.data or {})["scanned"]])
     versions = f"pydantic-ai-slim {version('pydantic-ai-slim')}, mcp {version('mcp')}"
-    wanted.told(versions, ", strict and not, for Gemini too, progress")
+    wanted.report(versions, ", strict and not, for Gemini too, progress")
 
 
 def check_definitions(wanted: Expected, definitions: list[ToolDefinition]) -> None:
-    """Names, descriptions and schemas are ours, and stay so in the forms for OpenAI and Gemini."""
+    """Check that names, descriptions and schemas are unchanged, also in the forms for OpenAI and Gemini."""
     same("tools", [definition.name for definition in definitions], list(wanted.tools))
     for definition in definitions:
         name, listed = definition.name, wanted.tools[definition.name]

@@ -1,9 +1,9 @@
-// The TypeScript SDK, version 1, as most editors and desktop hosts have it: the older era, output schemas enforced.
+// The TypeScript SDK, version 1, which most editors and desktop hosts use: the older era, with output schemas enforced.
 
 import { readFileSync } from "node:fs";
 import { Client } from "@modelcontextprotocol/sdk/client/index.js";
 import { StdioClientTransport } from "@modelcontextprotocol/sdk/client/stdio.js";
-import { check, expected, told } from "./expected.mjs";
+import { check, expected, report } from "./expected.mjs";
 
 const [command, ...args] = expected.command;
 const client = new Client({ name: "clients", version: "1" });
@@ -12,4 +12,4 @@ await check(client, (params, options) => client.callTool(params, undefined, opti
 await client.close();
 
 const { version } = JSON.parse(readFileSync("node_modules/@modelcontextprotocol/sdk/package.json", "utf-8"));
-told(`@modelcontextprotocol/sdk ${version}, older era`);
+report(`@modelcontextprotocol/sdk ${version}, older era`);

@@ -1,10 +1,10 @@
-// The TypeScript SDK, version 2, in both eras; `auto` probes as new hosts do.
+// The TypeScript SDK, version 2, in both eras; like new hosts, `auto` probes for the era.
 
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { Client } from "@modelcontextprotocol/client";
 import { StdioClientTransport } from "@modelcontextprotocol/client/stdio";
-import { check, expected, told } from "./expected.mjs";
+import { check, expected, report } from "./expected.mjs";
 
 const [command, ...args] = expected.command;
 for (const [mode, era] of [["legacy", "legacy"], ["auto", "modern"], [{ pin: "2026-07-28" }, "modern"]]) {
@@ -16,4 +16,4 @@ for (const [mode, era] of [["legacy", "legacy"], ["auto", "modern"], [{ pin: "20
 }
 
 const { version } = JSON.parse(readFileSync("node_modules/@modelcontextprotocol/client/package.json", "utf-8"));
-told(`@modelcontextprotocol/client ${version}, both eras`);
+report(`@modelcontextprotocol/client ${version}, both eras`);

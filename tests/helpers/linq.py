@@ -1,4 +1,4 @@
-"""Stand-ins for Linq: an API that is a function, one that never answers, and a key to look out for in outputs."""
+"""Stand-ins for Linq: an API made from a function, one that never answers, and a key that must appear in no output."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ from linq_mcp.settings import Settings
 from linq_mcp.settings.problems import KeySource
 from linq_mcp.tools.support.tool import Call
 
-# Found in any output, this is the key having leaked.
+# If any output contains this, the key has leaked.
 KEY = "lq-test-7f3a9c"
-# Retries at once.
+# Retries without waiting.
 AT_ONCE = RetryPolicy(backoff=0)
 DATA = Path(__file__).parent.parent / "data"
 
 
 class Silent(httpx.AsyncBaseTransport):
-    """Linq, not answering: says when it was asked, and when the request was given up."""
+    """A Linq that does not answer; the events tell when a request came and when the client gave it up."""
 
     def __init__(self) -> None:
         self.begun, self.stopped = anyio.Event(), anyio.Event()
@@ -57,7 +57,7 @@ class Body(httpx.AsyncByteStream):
 
 
 class Canned(httpx.AsyncBaseTransport):
-    """Answers with what `handler` returns, as a stream: what comes over a socket is not read in advance."""
+    """Answers with what `handler` returns, as a stream: a response from a socket is not read in advance either."""
 
     def __init__(self, handler: Handler) -> None:
         self._handler = handler
@@ -68,7 +68,7 @@ class Canned(httpx.AsyncBaseTransport):
 
 
 def account_over(handler: Handler, *, settings: Settings | None = None) -> SettingsClientProvider:
-    """An account whose API is `handler`."""
+    """A client provider whose API is `handler`."""
     given = settings or Settings(api_key=SecretStr(KEY), key_source=KeySource.ENVIRONMENT)
     return SettingsClientProvider(lambda: given, transport=lambda: Canned(handler), retry=AT_ONCE)
 
@@ -83,7 +83,7 @@ async def call_over(
     now: datetime | None = None,
     directory: Directory = NOBODY,
 ) -> AsyncIterator[Call]:
-    """What a tool's call gets, over `transport`; counts of progress are added to `progress`."""
+    """What a tool is called with, over `transport`; the counts it reports are appended to `progress`."""
 
     async def note_progress(count: int) -> None:
         if progress is not None:

@@ -1,4 +1,4 @@
-"""The server as a subprocess behind raw pipes: no SDK in between, every wait bounded, the process always ended."""
+"""The server as a subprocess behind raw pipes, without an SDK. Every wait is bounded, and the process always ends."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import Any, Self
 
 SECONDS = 20.0
-# Of the tester's environment only what makes coverage measure the subprocess is passed on.
+# All that is passed on of the environment: what makes coverage measure the subprocess.
 MEASURED = {name: value for name, value in os.environ.items() if name.startswith("COVERAGE_")}
 HELLO = {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "pipe", "version": "1"}}
 COMMAND = (sys.executable, "-m", "linq_mcp")
@@ -22,7 +22,7 @@ COMMAND = (sys.executable, "-m", "linq_mcp")
 class Piped:
     """A running `linq-mcp`.
 
-    `lines` holds every line of stdout in order, `stderr` all that was written there unless it was sent elsewhere.
+    `lines` holds every line of stdout in order, and `stderr` everything written there unless it was redirected.
     """
 
     def __init__(
@@ -73,7 +73,7 @@ class Piped:
             self.stderr = self.process.stderr.read()
 
     def send(self, message: dict[str, Any] | str | bytes) -> None:
-        """Write one line: a message, or raw text."""
+        """Write a message, or raw text, as one line."""
         assert self.process.stdin is not None
         if isinstance(message, dict):
             message = json.dumps(message)
@@ -81,26 +81,26 @@ class Piped:
         self.process.stdin.flush()
 
     def receive(self) -> dict[str, Any]:
-        """The next line of stdout, parsed. Raises queue.Empty after `SECONDS` of silence."""
+        """Return the next line of stdout, parsed. Raises queue.Empty if none comes within `SECONDS`."""
         message = json.loads(self._incoming.get(timeout=SECONDS))
         assert isinstance(message, dict)
         return message
 
     def ask(self, method: str, params: dict[str, Any] | None = None, *, id_: int = 1) -> dict[str, Any]:
-        """Send one request and return its response, passing over notifications."""
+        """Send one request and return its response, skipping notifications."""
         self.send(request(method, params, id_=id_))
         while (answer := self.receive()).get("id") != id_:
             pass
         return answer
 
     def initialize(self) -> dict[str, Any]:
-        """The handshake of the older era."""
+        """Shake hands as clients of the older era do."""
         answer = self.ask("initialize", HELLO, id_=0)
         self.send({"jsonrpc": "2.0", "method": "notifications/initialized"})
         return answer
 
     def call(self, tool: str, arguments: dict[str, Any] | None = None, *, id_: int = 1) -> dict[str, Any]:
-        """The result of a tool call."""
+        """Call a tool and return the result."""
         result = self.ask("tools/call", {"name": tool, "arguments": arguments or {}}, id_=id_)["result"]
         assert isinstance(result, dict)
         return result
@@ -113,7 +113,7 @@ class Piped:
 
 
 def run(*arguments: str, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
-    """A command of `linq-mcp` from start to end, with nothing on stdin."""
+    """Run a command of `linq-mcp` to its end, with nothing on stdin."""
     return subprocess.run(
         [*COMMAND, *arguments],
         env={**MEASURED, **(env or {})},
@@ -131,7 +131,7 @@ def request(method: str, params: dict[str, Any] | None = None, *, id_: int = 1) 
 
 
 def modern(params: dict[str, Any] | None = None) -> dict[str, Any]:
-    """Params with the envelope of the 2026-07-28 era."""
+    """Return params with the envelope of the 2026-07-28 era."""
     prefix = "io.modelcontextprotocol/"
     envelope = {
         f"{prefix}protocolVersion": "2026-07-28",
@@ -142,7 +142,7 @@ def modern(params: dict[str, Any] | None = None) -> dict[str, Any]:
 
 
 def text_of(result: dict[str, Any]) -> str:
-    """The one text block of a tool's result."""
+    """Return the text of a result, which must have exactly one text block."""
     (block,) = result["content"]
     assert block["type"] == "text"
     return str(block["text"])

@@ -1,4 +1,4 @@
-"""The two clients that are compared: this project's tools, and the official SDK."""
+"""The two clients to compare: this project's tools and the official SDK."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from linq_mcp.settings import Settings
 
 
 class Ours:
-    """This project's tools over a Linq at a base URL."""
+    """This project's tools, reading from an API at some base URL."""
 
     def __init__(self, client: Client) -> None:
         self._client = client
 
     async def call(self, tool: str, **arguments: Any) -> dict[str, Any]:
-        """The answer, without the arguments that are None. `from_` is `from`."""
+        """Call a tool without the arguments that are None, with `from_` as `from`, and return the answer."""
         given = {name.rstrip("_"): value for name, value in arguments.items() if value is not None}
         answer = (await self._client.call_tool(tool, given)).structured_content
         assert isinstance(answer, dict), (tool, arguments)
@@ -42,5 +42,5 @@ def theirs(url: str) -> AsyncLinqAPIV3:
 
 
 def given(**arguments: Any) -> dict[str, Any]:
-    """Without those that are None, which the SDK would send as they are."""
+    """Drop the arguments that are None, which the SDK would send."""
     return {name: value for name, value in arguments.items() if value is not None}

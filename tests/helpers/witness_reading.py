@@ -1,6 +1,6 @@
-"""The answers' rows as they follow from the official SDK's own objects, worked out apart from the code under test.
+"""Computes the rows of answers from the official SDK's own objects, independently of the code under test.
 
-Times are instants here, as a row's own are after `instants`.
+Times are datetimes here; `instants` makes an answer comparable.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _ZWJ, _VS16 = "\u200d", "\ufe0f"
 
 
 def instants(answer: Any) -> Any:
-    """An answer or a part of it, with each time as the instant it means."""
+    """Return an answer, or a part of one, with each time as a datetime."""
     if isinstance(answer, list):
         return [instants(item) for item in answer]
     if isinstance(answer, dict):
@@ -36,7 +36,7 @@ def instants(answer: Any) -> Any:
 
 
 def shown(text: str, limit: int | None = None, *, lines: bool = False) -> str:
-    """What is left of `text` for a reader, at most `limit` characters of it."""
+    """Return what a reader can see of `text`, at most `limit` characters of it."""
     for line_break in _LINE_BREAKS:
         text = text.replace(line_break, "\n")
     kept = "".join(character for character in text if character.isprintable() or character in f"\n{_ZWJ}{_VS16}")
@@ -46,7 +46,7 @@ def shown(text: str, limit: int | None = None, *, lines: bool = False) -> str:
 
 
 def chat_as_row(chat: Chat) -> Row:
-    """A chat of `list_chats`."""
+    """Return a chat as `list_chats` shows it."""
     line = _line(chat)
     others = [handle.handle for handle in chat.handles if handle is not line and _is_present(handle)]
     row = {
@@ -56,11 +56,11 @@ def chat_as_row(chat: Chat) -> Row:
         "participants": others[:8],
         "participant_count": len(others) if len(others) > 8 else None,
     }
-    return _said({**row, **_state(chat)})
+    return _without_absent({**row, **_state(chat)})
 
 
 def chat_in_full(chat: Chat) -> Row:
-    """The answer of `get_chat`."""
+    """Return the chat as `get_chat` shows it."""
     line = _line(chat)
     health = getattr(chat, "health_status", None)
     row = {
@@ -68,7 +68,7 @@ def chat_in_full(chat: Chat) -> Row:
         "display_name": shown(chat.display_name or ""),
         "line": line and line.handle,
         "participants": [
-            _said(
+            _without_absent(
                 {
                     "handle": handle.handle,
                     "is_me": handle.is_me,
@@ -85,11 +85,11 @@ def chat_in_full(chat: Chat) -> Row:
         "health_guide": health.doc_url if health and health.status != "HEALTHY" else None,
         "group_chat_icon": chat.group_chat_icon,
     }
-    return _said({**row, **_state(chat)})
+    return _without_absent({**row, **_state(chat)})
 
 
 def transcript_of(messages: Sequence[Message]) -> list[Row]:
-    """The messages of a page of `list_messages`."""
+    """Return a page of messages as `list_messages` shows it."""
     ordered = sorted(messages, key=lambda message: message.sent_at or message.created_at)
     usual = next(iter(Counter(message.service for message in ordered if message.service).most_common(1)), ("", 0))[0]
     rows = []
@@ -104,17 +104,17 @@ def transcript_of(messages: Sequence[Message]) -> list[Row]:
 
 
 def message_as_row(message: Message, *, urls: bool = False) -> Row:
-    """A message with its text whole."""
+    """Return a message with its full text."""
     parts: Sequence[Any] = message.parts or []
     sender = message.from_handle.handle if message.from_handle else message.from_
-    return _said(
+    return _without_absent(
         {
             "id": message.id,
             "at": _second(message.sent_at or message.created_at),
             "sender": "me" if message.is_from_me else sender,
             "text": shown("\n".join(filter(None, map(_words, parts))), lines=True),
             "attachments": [
-                _said(
+                _without_absent(
                     {
                         "id": part.id,
                         "filename": shown(part.filename),
@@ -139,15 +139,15 @@ def message_as_row(message: Message, *, urls: bool = False) -> Row:
 
 
 def message_in_full(message: Message) -> Row:
-    """The answer of `get_message`."""
+    """Return the message as `get_message` shows it."""
     times = ("created_at", "sent_at", "delivered_at", "read_at")
     stamps = {name: _second(getattr(message, name)) for name in times}
-    return _said({**message_as_row(message, urls=True), "chat_id": message.chat_id, **stamps})
+    return _without_absent({**message_as_row(message, urls=True), "chat_id": message.chat_id, **stamps})
 
 
 def line_as_row(number: PhoneNumber) -> Row:
-    """A line of `list_phone_numbers`."""
-    return _said(
+    """Return a line as `list_phone_numbers` shows it."""
+    return _without_absent(
         {
             "phone_number": number.phone_number,
             "reputation": number.reputation.status,
@@ -158,7 +158,7 @@ def line_as_row(number: PhoneNumber) -> Row:
     )
 
 
-def _said(row: Row) -> Row:
+def _without_absent(row: Row) -> Row:
     return {name: value for name, value in row.items() if value not in (None, "", [], False)}
 
 
@@ -187,13 +187,13 @@ def _is_present(handle: ChatHandle) -> bool:
 
 
 def _is_named(chat: Chat) -> bool:
-    """Whether the name is more than the handles, which is what Linq gives a chat that nobody named."""
+    """Return whether somebody named the chat: Linq names others after their handles."""
     return not {*(chat.display_name or "").split(", ")} <= {"", *(handle.handle for handle in chat.handles)}
 
 
 def _words(part: Any) -> str | None:
-    said = {"text": "value", "link": "value", "imessage_app": "fallback_text", "app_clip": "title"}
-    return getattr(part, said[part.type]) if part.type in said else None
+    members = {"text": "value", "link": "value", "imessage_app": "fallback_text", "app_clip": "title"}
+    return getattr(part, members[part.type]) if part.type in members else None
 
 
 def _reaction(reaction: Reaction) -> Row:

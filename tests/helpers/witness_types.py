@@ -1,4 +1,4 @@
-"""What the official SDK's types make of an answer. The SDK itself takes any: it constructs without validating."""
+"""Validates answers with the official SDK's types, which the SDK itself only constructs, without validating."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from pydantic import BaseModel, ValidationError
 
 
 def refused(model: type[BaseModel], thing: dict[str, Any]) -> set[object]:
-    """The members for which `model` refuses what came over the wire, read as JSON and strictly."""
+    """Return the members of `thing` that `model` refuses or does not know when it validates JSON strictly."""
     try:
-        # Half an emoji is JSON, but no UTF-8.
+        # JSON can escape half an emoji; UTF-8 cannot encode it.
         read = model.model_validate_json(json.dumps(thing, ensure_ascii=False).encode("utf-8", "replace"), strict=True)
     except ValidationError as error:
         return {found["loc"][0] for found in error.errors()}
@@ -20,7 +20,7 @@ def refused(model: type[BaseModel], thing: dict[str, Any]) -> set[object]:
 
 
 def unknown_members(value: object) -> Iterator[str]:
-    """The members that the SDK's types do not have, at any depth."""
+    """Yield the members that the SDK's types do not have, at any depth."""
     if isinstance(value, list):
         for item in value:
             yield from unknown_members(item)

@@ -1,4 +1,4 @@
-"""What a client sends, as a socket receives it: an API that answers every request alike and keeps what it was sent."""
+"""Records what clients send, as a socket receives it, with an API that answers every request alike."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from starlette.types import Receive, Scope, Send
 
 from linq_mcp.demo.serve import running
 
-# Right for every endpoint: an empty page of each list, and an object with an id.
+# Valid for every endpoint: an empty page of each list, and an object with an id.
 _BODY = json.dumps({"id": "1", "chats": [], "messages": [], "phone_numbers": [], "next_cursor": None}).encode()
 
 
 @dataclass(frozen=True)
 class Sent:
-    """A request, in the bytes it came in. Parameters are `name=value`, sorted: their order is each client's own."""
+    """A request as the bytes it arrived in, with its `name=value` parameters sorted: clients order them differently."""
 
     method: str
     path: bytes
@@ -28,7 +28,7 @@ class Sent:
 
 @contextmanager
 def recording() -> Iterator[tuple[str, list[Sent]]]:
-    """The base URL of a recording API on a loopback port, and what it was sent so far."""
+    """Yield the base URL of a recording API on a loopback port, and the list of what it has received."""
     sent: list[Sent] = []
 
     async def app(scope: Scope, _: Receive, send: Send) -> None:

@@ -1,6 +1,6 @@
-"""What holds whatever arrives: any arguments, any answer of Linq's, any text, accounts of any size and page.
+"""Properties that hold for any arguments, any answer from Linq, any text, and accounts and pages of any size.
 
-Examples are drawn, but the same ones at every run.
+The examples are generated, but are the same in every run.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ SPECIAL = (
 ANY_CHARACTER = st.characters(exclude_categories=()) | st.sampled_from(SPECIAL + "\ud83d\ude00")
 WHOLE_CHARACTER = st.characters(exclude_categories=["Cs"]) | st.sampled_from(SPECIAL)
 ANY_TEXT = st.text(ANY_CHARACTER, max_size=40)
-# As Linq, its users and models write them, or nearly so.
+# Values that Linq, its users and models write, or almost.
 PLAUSIBLE = st.sampled_from(
     (
         *("", " ", "\u200b", "null", "None", "${user_config.x}", "true", "me", "20", "20.0", "1e2", "+12052535597"),
@@ -68,7 +68,7 @@ NUMBER = st.integers() | st.sampled_from([0, 1, 1.5, 20, 20.0, 100, True, 10**40
 
 
 def values(text: st.SearchStrategy[str]) -> st.SearchStrategy[Json]:
-    """Any JSON, NaN and the infinities included."""
+    """Generate any JSON, including NaN and the infinities."""
     leaves = st.none() | st.booleans() | NUMBER | text | PLAUSIBLE
     return st.recursive(
         leaves, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(text, inner, max_size=3), max_leaves=6
@@ -76,7 +76,7 @@ def values(text: st.SearchStrategy[str]) -> st.SearchStrategy[Json]:
 
 
 ANY_JSON = values(ANY_TEXT)
-# Half an emoji never gets this far: stdio replaces it.
+# Half an emoji never gets this far, because stdio replaces it.
 WHOLE_JSON = values(st.text(WHOLE_CHARACTER, max_size=40))
 
 
@@ -84,7 +84,7 @@ WHOLE_JSON = values(st.text(WHOLE_CHARACTER, max_size=40))
 
 
 class Linq:
-    """The tools, called over an in-memory client, and the API below them, whose answers the test decides."""
+    """The tools, called over an in-memory client, and the API they read, whose answers the test decides."""
 
     def __init__(self) -> None:
         self.answer: Callable[[httpx.Request], Json] = lambda _: EMPTY
@@ -94,7 +94,7 @@ class Linq:
     def open(self) -> Iterator[Linq]:
         account = account_over(lambda request: httpx.Response(200, content=json.dumps(self.answer(request))))
         client = Client(build_server(account), read_timeout_seconds=20)
-        # One task opens and closes the client, as it must be; each example calls into that.
+        # The task that opened the client must also close it; each example calls into that task.
         with start_blocking_portal() as portal, portal.wrap_async_context_manager(client):
             self._portal, self._client = portal, client
             yield self
@@ -117,7 +117,7 @@ def linq() -> Iterator[Linq]:
 
 
 def told(result: types.CallToolResult) -> str:
-    """The one text of a result, which any stream can carry."""
+    """Return the text of a result, which must have one text block that can be encoded."""
     (block,) = result.content
     assert isinstance(block, types.TextContent)
     block.text.encode()
@@ -132,7 +132,7 @@ EMPTY: Row = {"id": "1", "chats": [], "messages": [], "phone_numbers": [], "next
 
 @st.composite
 def calls(draw: st.DrawFn) -> tuple[Tool[Any], Row]:
-    """A tool and arguments for it: its own example or nothing, and others beside or in place of those."""
+    """Generate a tool and its arguments: its example or nothing, with others added or in their place."""
     tool = draw(st.sampled_from(TOOLS))
     own = st.sampled_from([*tool.input_schema["properties"], "from_", "chatId", "Limit", "page", ""])
     names = own | st.sampled_from(NAMES) | st.text(max_size=60)
@@ -143,12 +143,12 @@ def calls(draw: st.DrawFn) -> tuple[Tool[Any], Row]:
 @examples(400)
 @given(drawn=calls())
 def test_any_arguments_are_used_or_refused_by_name(linq: Linq, drawn: tuple[Tool[Any], Row]) -> None:
-    """Never a protocol error, silence or a defect's text; each unknown or missing argument is named."""
+    """No protocol error, no silence and no internal error; each unknown or missing argument is named."""
     tool, arguments = drawn
     linq.answer = lambda _: EMPTY
     result = linq.call(tool.name, arguments)
     known, needed = tool.input_schema["properties"], tool.input_schema.get("required", [])
-    # Of many that are unknown the first five are named.
+    # Only the first five unknown arguments are named.
     wrong = [name for name in arguments if name not in known][:5] + [name for name in needed if name not in arguments]
     wrong += [name for name in ("limit", "max_chats") if not is_whole(arguments.get(name))]
     if not result.is_error:
@@ -203,7 +203,7 @@ SCHEMAS = {tool.name: Draft202012Validator(tool.output_schema) for tool in TOOLS
 
 
 def places(value: Json) -> Iterator[tuple[Json, Any]]:
-    """Every member and item in `value`, as what holds it and its name or index."""
+    """Yield every member and item in `value`: its container, and its name or index."""
     if isinstance(value, dict | list):
         for key in list(value) if isinstance(value, dict) else range(len(value)):
             yield value, key
@@ -212,7 +212,7 @@ def places(value: Json) -> Iterator[tuple[Json, Any]]:
 
 @st.composite
 def mutated(draw: st.DrawFn, kind: str) -> Json:
-    """An answer of this kind with up to four members or items dropped, replaced, doubled or put into another."""
+    """Generate an answer of this kind with up to four members or items dropped, replaced, doubled or nested."""
     root = [deepcopy(WIRE[kind])]
     for _ in range(draw(st.integers(1, 4))):
         found = list(places(root))
@@ -236,13 +236,13 @@ def answered_calls(draw: st.DrawFn) -> tuple[str, Row, str, Json]:
 
 
 def kind_of(request: httpx.Request) -> str:
-    """Which of the answers in `WIRE` the request asks for."""
+    """Return which of the answers in `WIRE` the request asks for."""
     parts = request.url.path.split("/v3/")[1].split("/")
     return {"chats": "chat", "messages": "message"}[parts[0]] if len(parts) == 2 else parts[-1]
 
 
 def hollow(value: Json, at: str = "") -> Iterator[str]:
-    """Where nothing stands in `value`. An item may be an object of which nothing could be read."""
+    """Yield the places in `value` that are empty. An item may be an object of which nothing could be read."""
     if value is None or value == "" or (value in ([], {}) and at not in _LISTS):
         yield at
     for key, inner in value.items() if isinstance(value, dict) else ():
@@ -253,7 +253,7 @@ def hollow(value: Json, at: str = "") -> Iterator[str]:
 
 
 def strings(value: Json) -> Iterator[str]:
-    """Every string in an answer but cursors, which go back as they came."""
+    """Yield every string in an answer, except for cursors, which are passed back unchanged."""
     if isinstance(value, str):
         yield value
     for inner in value if isinstance(value, list) else ():
@@ -266,10 +266,10 @@ def strings(value: Json) -> Iterator[str]:
 
 @examples(800)
 @given(drawn=answered_calls())
-def test_any_answer_of_linqs_becomes_a_right_one_or_a_clear_error(
+def test_any_answer_from_linq_becomes_a_valid_answer_or_a_clear_error(
     linq: Linq, drawn: tuple[str, Row, str, Json]
 ) -> None:
-    """A success fits its schema, says the same twice, and holds nothing empty, unseen or unsendable."""
+    """A success fits its schema, has the same text and object, and contains nothing empty, invisible or unsendable."""
     tool, arguments, kind, body = drawn
     end = {**EMPTY, "id": TEAM_CHAT_ID}
 
@@ -289,13 +289,13 @@ def test_any_answer_of_linqs_becomes_a_right_one_or_a_clear_error(
     assert json.loads(text) == result.structured_content
     SCHEMAS[tool].validate(result.structured_content)
     assert list(hollow(result.structured_content)) == []
-    assert [found for found in strings(result.structured_content) if unseen(found.replace("\n", ""))] == []
+    assert [found for found in strings(result.structured_content) if invisible(found.replace("\n", ""))] == []
 
 
 @examples(200)
 @given(drawn=answered_calls())
-def test_what_else_is_in_an_answer_makes_no_difference(linq: Linq, drawn: tuple[str, Row, str, Json]) -> None:
-    """Half an emoji in a member that nobody reads: the slower way to read such JSON gives the same answer."""
+def test_unread_members_of_an_answer_make_no_difference(linq: Linq, drawn: tuple[str, Row, str, Json]) -> None:
+    """Half an emoji in an unread member makes the client parse the JSON a slower way, with the same result."""
     tool, arguments, kind, body = drawn
     assume(isinstance(body, dict))
 
@@ -303,7 +303,7 @@ def test_what_else_is_in_an_answer_makes_no_difference(linq: Linq, drawn: tuple[
         linq.answer = lambda request: whole if kind_of(request) == kind else WIRE[kind_of(request)]
         return told(linq.call(tool, arguments))
 
-    # One page is enough; to a second request the same would come.
+    # One page is enough: a second request would get the same one.
     body = {**body, "next_cursor": None}
     assert answered(body) == answered({**body, "unread": "\ud83d"})
 
@@ -320,8 +320,8 @@ _IGNORABLE = (
 )
 
 
-def unseen(text: str) -> list[str]:
-    """The characters in `text` that a reader can't see. ZWJ and VS16 belong to emoji."""
+def invisible(text: str) -> list[str]:
+    """Return the characters in `text` that are invisible. ZWJ and VS16 do not count, as emoji need them."""
     return [
         character
         for character in text
@@ -334,11 +334,11 @@ def unseen(text: str) -> list[str]:
 @examples(1200)
 @given(text=ANY_TEXT, limit=st.none() | st.integers(1, 30), lines=st.booleans())
 def test_cleaned_text_is_clean(text: str, limit: int | None, lines: bool) -> None:
-    """Within its limits, nothing unseen, no surplus space, and cleaning again changes nothing."""
+    """It keeps to its limit, has nothing invisible and no surplus space, and does not change when cleaned again."""
     cleaned = clean(text, limit, lines=lines)
     assert clean(cleaned, limit, lines=lines) == cleaned
     assert len(cleaned) <= min(len(text), limit or len(text))
-    assert unseen(cleaned.replace("\n", "") if lines else cleaned) == []
+    assert invisible(cleaned.replace("\n", "") if lines else cleaned) == []
     assert "\n\n\n" not in cleaned
     assert all(line == " ".join(line.split()) for line in cleaned.split("\n"))
 
@@ -349,7 +349,7 @@ MARKS = "\u0301\u0316\u0345\u20dd\u1b44\u094d\u0e48\u0f73\uff9e\u200d\ufe0f"
 @examples(500)
 @given(text=st.text(st.sampled_from(MARKS) | ANY_CHARACTER, max_size=80), limit=st.none() | st.integers(1, 60))
 def test_no_more_than_ten_marks_are_in_a_row(text: str, limit: int | None) -> None:
-    """In text that is shown, however the marks are mixed with other characters."""
+    """This holds however the marks are mixed with other characters."""
     cleaned = clean(text, limit)
     marks = "".join(
         "m" if unicodedata.combining(each) or unicodedata.category(each) == "Me" else "." for each in cleaned
@@ -361,11 +361,11 @@ def test_no_more_than_ten_marks_are_in_a_row(text: str, limit: int | None) -> No
 
 @examples(500)
 @given(text=ANY_TEXT, lines=st.booleans())
-def test_cleaning_keeps_what_is_seen(text: str, lines: bool) -> None:
-    """Letters and digits stay, in their order."""
+def test_cleaning_keeps_what_is_visible(text: str, lines: bool) -> None:
+    """Letters and digits stay in order."""
 
     def words(of: str) -> list[str]:
-        return [character for character in of if character.isalnum() and not unseen(character)]
+        return [character for character in of if character.isalnum() and not invisible(character)]
 
     assert words(clean(text, None, lines=lines)) == words(text)
 
@@ -374,8 +374,8 @@ def test_cleaning_keeps_what_is_seen(text: str, lines: bool) -> None:
 @given(text=ANY_TEXT | PLAUSIBLE | st.from_regex(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]{5,12}([zZ]|[+-][0-9:]{4,8})?"))
 @example("0001-01-01T00:00:00+14:00")
 @example("9999-12-31T23:59:59-14:00")
-def test_any_text_for_a_time_is_told(text: str) -> None:
-    """In the one form of times, or as it came, cleaned."""
+def test_any_text_in_place_of_a_time_is_shown(text: str) -> None:
+    """It is shown as a time if it can be read as one, and cleaned if not."""
     written = utc(text)
     assert re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z", written) or written == clean(
         text, 40
@@ -387,8 +387,8 @@ def test_any_text_for_a_time_is_told(text: str) -> None:
     at=st.datetimes(timezones=st.integers(-14 * 60, 14 * 60).map(lambda minutes: timezone(timedelta(minutes=minutes)))),
     separator=st.sampled_from("Tt "),
 )
-def test_any_moment_is_told_in_utc(at: datetime, separator: str) -> None:
-    """To the second, from whatever offset."""
+def test_any_time_is_shown_in_utc(at: datetime, separator: str) -> None:
+    """It is exact to the second, whatever its offset."""
     with suppress(OverflowError):
         moment = at.astimezone(UTC).replace(microsecond=0, tzinfo=None)
         assert utc(at.isoformat(separator)) == f"{moment.isoformat()}Z"
@@ -398,7 +398,7 @@ def test_any_moment_is_told_in_utc(at: datetime, separator: str) -> None:
 
 
 def pairs(line: str) -> Json:
-    """A line read with its objects as lists, so that two members of one name both count."""
+    """Parse a line with its objects as lists of pairs, so that members with the same name all count."""
     return json.loads(line, object_pairs_hook=list, parse_constant=str)
 
 
@@ -412,7 +412,7 @@ def whole(value: Json) -> Json:
 @given(value=ANY_JSON, upper=st.booleans())
 @example(value={"\ud83d": "\\ud83d \\\ud83d \ud83d\ud83d\ude00\ude00 \ud83d\\ude00"}, upper=True)
 def test_a_line_keeps_everything_but_half_characters(value: Json, upper: bool) -> None:
-    """Each lone surrogate is U+FFFD afterwards; the rest of the JSON is what it was."""
+    """Each lone surrogate becomes U+FFFD; the rest of the JSON does not change."""
     line = json.dumps(value)
     if upper:
         line = re.sub(r"\\u[0-9a-f]{4}", lambda escape: "\\u" + escape[0][2:].upper(), line)
@@ -427,7 +427,7 @@ CHATS = generated_account(60).chats
 
 
 def served(rows: list[Row], most: int) -> Callable[[httpx.Request], Json]:
-    """Linq with these chats, in pages of at most `most`."""
+    """Return an API with these chats, in pages of at most `most`."""
 
     def answer(request: httpx.Request) -> Json:
         if kind_of(request) != "chats":
@@ -443,17 +443,17 @@ def served(rows: list[Row], most: int) -> Callable[[httpx.Request], Json]:
 
 
 def sendable(cursor: str) -> bool:
-    """Whether Linq's cursor is one that the API client takes."""
+    """Return whether the API client accepts this cursor from Linq."""
     return cursor != "" and cursor.isprintable()
 
 
-# Chats by number: each once, or some again, on the same page or another.
+# Chats by number: each once, or some repeated, on the same page or another.
 ONCE = st.integers(0, 60).map(lambda count: list(range(count)))
 AGAIN = st.lists(st.integers(0, 59), max_size=60)
 
 
 def answers(linq: Linq, tool: str, arguments: Row) -> Iterator[Row]:
-    """The answers of a tool called on and on with its own cursors."""
+    """Yield the answers of a tool that is called with its own cursors until there is none."""
     cursor = None
     for _ in range(200):
         answer = linq.succeed(tool, arguments if cursor is None else {**arguments, "cursor": cursor})
@@ -462,13 +462,13 @@ def answers(linq: Linq, tool: str, arguments: Row) -> Iterator[Row]:
         if cursor is None:
             assert answer.get("complete") is True or answer.get("has_more") is False
             return
-    pytest.fail("there is no end to it")
+    pytest.fail("the cursors never end")
 
 
 @examples(60)
 @given(numbers=ONCE | AGAIN, most=st.integers(1, 100), limit=st.integers(1, 100))
 def test_pages_of_any_size_meet_every_chat(linq: Linq, numbers: list[int], most: int, limit: int) -> None:
-    """In order, and as often as Linq gave it."""
+    """Chats come in order, and as often as Linq lists them."""
     linq.answer = served([CHATS[number] for number in numbers], most)
     met = [chat["id"] for answer in answers(linq, "list_chats", {"limit": limit}) for chat in answer["chats"]]
     assert met == [CHATS[number]["id"] for number in numbers]
@@ -492,7 +492,7 @@ FILTERS: list[tuple[Row, Callable[[Row], bool]]] = [
 def test_a_scan_that_is_resumed_finds_what_a_filter_finds(
     linq: Linq, numbers: list[int], most: int, limit: int, chosen: tuple[Row, Callable[[Row], bool]]
 ) -> None:
-    """Nothing is left out; nothing comes twice but what Linq gave to two calls."""
+    """Nothing is left out, and only what Linq lists in two calls comes twice."""
     arguments, matches = chosen
     linq.answer = served([CHATS[number] for number in numbers], most)
     found: list[str] = []
@@ -516,7 +516,7 @@ def test_a_scan_that_is_resumed_finds_what_a_filter_finds(
     prefix=st.sampled_from(["", "~", "a~b~", " ", "\u202e", "\ud83d", "long" * 1000]),
 )
 def test_summaries_add_up(linq: Linq, numbers: list[int], most: int, max_chats: int, prefix: str) -> None:
-    """Over all calls every chat is counted, and once where Linq gave it once; its id may look like anything."""
+    """All calls together count every chat, once if Linq lists it once; ids may look like anything."""
     linq.answer = served([{**CHATS[number], "id": prefix + CHATS[number]["id"]} for number in numbers], most)
     counted: Mapping[str, int] = {}
     for answer in answers(linq, "summarize_chat_health", {"max_chats": max_chats}):
@@ -541,6 +541,6 @@ def test_summaries_add_up(linq: Linq, numbers: list[int], most: int, max_chats: 
     cursor=st.none() | st.text(WHOLE_CHARACTER, min_size=1, max_size=40).map(str.strip).filter(sendable),
 )
 def test_a_position_survives_the_way_through_a_model(offset: int, last_id: str, cursor: str | None) -> None:
-    """However long the page and whatever the cursor: a position that is handed out is taken back."""
+    """Any position that is given out is accepted again, however long the page and whatever the cursor."""
     position = ScanCursor(cursor, offset, last_id)
     assert FIND_CHATS.parse({"is_group": True, "cursor": str(position)}).cursor == position
