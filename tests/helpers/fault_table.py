@@ -597,10 +597,10 @@ def _scans() -> list[Fault]:
         return Fault(name=f"scan: {name}", script=script, expect=expect, asked=asked, **asks)
 
     def cut(name: str, act: Act, headline: str, asked: int, **call: Any) -> Fault:
-        """What was found before the fault is kept, and `next_cursor` goes on behind it."""
+        """What was found before the fault is kept, and `next_cursor` goes on after it, skipping what moved along."""
         note = has("Stopped partway", HEADLINES[headline])
         kept = answered(chats=_ids(1, 2), complete=False, scanned=2, next_cursor=bool, note=note)
-        on = answered(chats=_ids(2, 3), complete=True, scanned=2, next_cursor=None)
+        on = answered(chats=_ids(3), complete=True, scanned=1, next_cursor=None)
         resumed = (lambda requests: rest if requests[-1].query.get("cursor") == "c2" else close()), on
         return of(f"{name} in the middle", in_turn(first, act), kept, asked, resumed=resumed, **call)
 
@@ -622,7 +622,7 @@ def _scans() -> list[Fault]:
     lines = in_turn(answer({"phone_numbers": [LINE]}))
     sums = {"tool": "summarize_chat_health", "arguments": {}}
     slow = in_turn(*(late(0.4, answer(chats(numbered(number), next_cursor=f"c{number}"))) for number in range(40)))
-    timed = answered(complete=False, scanned=lambda count: count >= 3, next_cursor=bool, note=has("time for one call"))
+    timed = answered(complete=False, scanned=lambda count: count >= 3, next_cursor=bool, note=has("ran out of time"))
     total = answered(scanned=1, complete=True, lines=lambda rows: rows[0]["chats"] == 1 and "reputation" not in rows[0])
     return [
         cut("real time: stalled", stall(), "timeout", 4, real=True),

@@ -331,7 +331,7 @@ def test_seconds_to_wait(value: Any, seconds: float | None) -> None:
 
 @pytest.mark.parametrize(
     ("date", "least"),
-    [(formatdate(NOW + 3600, usegmt=True), 3500), ("Fri, 31 Dec 9999 23:59:59 GMT", 1e11)],
+    [(formatdate(NOW + 3600, usegmt=True), 1800), ("Fri, 31 Dec 9999 23:59:59 GMT", 1e11)],
     ids=["in an hour", "in the year 9999"],
 )
 def test_seconds_until_a_date(date: str, least: float) -> None:

@@ -178,7 +178,7 @@ def test_parts_are_finished_before_the_next_one_is_read() -> None:
     assert 100 < part < 300
     assert ids == [f"c{number}" for number in [*range(part - 1, -1, -1), *range(299, part - 1, -1)]]
     assert [answer["complete"] for answer in found] == [False] * (len(found) - 2) + [True] * 2
-    assert "time for one call is over" in found[0]["note"]
+    assert "call ran out of time" in found[0]["note"]
 
 
 def test_the_activity_of_parts_leaves_replies_out() -> None:
