@@ -3,6 +3,7 @@
 LinqMcpError
 ├── SettingsError             a setting is missing or cannot be used; nothing was sent
 ├── ArgumentsError            the tool does not take these arguments; nothing was sent
+├── LineNotOpenError          the line is none of those that are open; nothing was sent
 └── LinqError                 Linq was asked, but there is no usable answer
     ├── ApiConnectionError    no answer arrived: connection, DNS, TLS, proxy, or out of time
     ├── ApiStatusError        an error answer: an HTTP status, and usually one of Linq's codes
@@ -15,6 +16,10 @@ from collections.abc import Sequence
 from enum import Enum, auto
 
 from linq_mcp.settings.problems import SettingsProblem
+
+# Linq's codes for what it does not know, and for a number that is not the account's. Linq docs: Error codes.
+CHAT_NOT_FOUND, MESSAGE_NOT_FOUND, NUMBER_NOT_FOUND = 2001, 2002, 2019
+FOREIGN_LINE = frozenset({2006, NUMBER_NOT_FOUND})
 
 _RETRIED_STATUSES = frozenset({408, 429, 500, 502, 503, 504})
 # HTTP status and Linq's code: a resource that is not there yet, and a chat that is still being created.
@@ -39,6 +44,14 @@ class ArgumentsError(LinqMcpError):
     def __init__(self, problems: Sequence[str]) -> None:
         super().__init__(" ".join(problems))
         self.problems = tuple(problems)
+
+
+class LineNotOpenError(LinqMcpError):
+    """`line` is none of the numbers whose chats are open."""
+
+    def __init__(self, line: str) -> None:
+        super().__init__("The line is not open.")
+        self.line = line
 
 
 class LinqError(LinqMcpError):

@@ -1,4 +1,4 @@
-"""Cleaning of text that strangers wrote, and the one form that times and urls have in answers.
+"""Cleaning of text that strangers wrote, and the one form that times, numbers and urls have.
 
 Names, messages, file names and Linq's error texts come from people nobody vouches for. `clean` removes what a reader
 can't see and what would reorder or cover the text around it, and limits the length. Every function is pure, and its
@@ -35,6 +35,7 @@ _VIRAMA_CLASS = 9
 # Printable ASCII in single spaces, as most texts are, which needs no cleaning.
 _PLAIN = re.compile(r"(?:[!-~]+(?: [!-~]+)*)?")
 _PLAIN_TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z")
+_E164 = re.compile(r"\+[1-9][0-9]{6,14}")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _LINE_BREAK = re.compile("\r\n|[\r\u0085\u2028\u2029]")
 _INVISIBLE = re.compile(f"[{INVISIBLE}]+")
@@ -153,6 +154,13 @@ def folded(text: str) -> str:
         # NFKC can turn one character into eighteen.
         text = unicodedata.normalize("NFKC", text)[:_LONGEST].translate(_TYPED)
     return text.casefold()
+
+
+def e164(text: str) -> str | None:
+    """A number as E.164; punctuation may differ if the number begins with + or 00. A country is never guessed."""
+    number = re.sub(r"[\s().\-/]", "", text)
+    number = f"+{number[2:]}" if number.startswith("00") else number
+    return number if _E164.fullmatch(number) else None
 
 
 def quoted(text: str) -> str:

@@ -1,40 +1,65 @@
-"""The account that a command works on: the one of the settings, or the embedded demo account."""
+"""What a command works on: the account of the settings or the embedded demo account, and the tools that are open."""
 
 from __future__ import annotations
 
 import os
+from argparse import Namespace
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from linq_mcp.server.client_provider import SettingsClientProvider
     from linq_mcp.settings import Settings
     from linq_mcp.settings.problems import LaunchedBy
+    from linq_mcp.tools.support.tool import Tool
 
 
-def open_account(*, demo: bool, launched_by: LaunchedBy | None = None) -> tuple[SettingsClientProvider, Settings]:
+def read_settings(options: Namespace, launched_by: LaunchedBy | None = None) -> Settings:
+    """The settings as they are now. `launched_by` as `load_settings` has it."""
+    from linq_mcp.settings import LINES_VARIABLE, TOOLS_VARIABLE, load_settings
+    from linq_mcp.tools import TOOLS
+
+    settings = load_settings(
+        os.environ,
+        launched_by=launched_by,
+        options={LINES_VARIABLE: options.lines, TOOLS_VARIABLE: options.tools},
+        known_tools=[tool.name for tool in TOOLS],
+    )
+    if not options.demo:
+        return settings
+    from linq_mcp.demo import in_process
+
+    demo = in_process.settings()
+    return replace(
+        settings,
+        api_key=demo.api_key,
+        key_source=demo.key_source,
+        base_url=demo.base_url,
+        base_url_is_set=False,
+        contacts=None,
+        problem=settings.scope_problem,
+        base_url_problem=None,
+    )
+
+
+def open_account(options: Namespace, launched_by: LaunchedBy | None = None) -> tuple[SettingsClientProvider, Settings]:
     """The account, and the settings as they are now. `launched_by` as `load_settings` has it."""
     from linq_mcp.server.client_provider import SettingsClientProvider
-    from linq_mcp.settings import load_settings
 
     def load() -> Settings:
-        return load_settings(os.environ, launched_by=launched_by)
+        return read_settings(options, launched_by)
 
-    settings = load()
-    if not demo:
-        return SettingsClientProvider(load), settings
+    if not options.demo:
+        return SettingsClientProvider(load), load()
     from linq_mcp.demo import in_process
     from linq_mcp.demo.contacts import demo_contacts
 
-    demo_settings = in_process.settings()
-    provider = SettingsClientProvider(in_process.settings, transport=in_process.transport, names=demo_contacts)
-    return provider, replace(
-        settings,
-        api_key=demo_settings.api_key,
-        key_source=demo_settings.key_source,
-        base_url=demo_settings.base_url,
-        base_url_is_set=False,
-        contacts=None,
-        problem=None,
-        base_url_problem=None,
-    )
+    return SettingsClientProvider(load, transport=in_process.transport, names=demo_contacts), load()
+
+
+def open_tools(settings: Settings) -> Sequence[Tool[Any]]:
+    """The tools that clients are shown: those that the settings name, else all."""
+    from linq_mcp.tools import TOOLS
+
+    return [tool for tool in TOOLS if tool.name in settings.tools] if settings.tools else TOOLS

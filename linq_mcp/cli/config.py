@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import importlib.metadata
 import json
-import os
 import re
 import shlex
 import shutil
@@ -22,6 +21,7 @@ from typing import Any
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
+from linq_mcp.cli.account import read_settings
 from linq_mcp.cli.output import replace_unencodable
 from linq_mcp.cli.parser import CLIENT_NAMES, USAGE_ERROR, did_you_mean
 from linq_mcp.server.settings_messages import format_problem
@@ -31,9 +31,10 @@ from linq_mcp.settings import (
     CONTACTS_VARIABLE,
     KEY_STAND_IN,
     KEY_VARIABLE,
+    LINES_VARIABLE,
     PROFILE_VARIABLE,
+    TOOLS_VARIABLE,
     Settings,
-    load_settings,
 )
 from linq_mcp.settings.problems import KeySource, LaunchedBy
 
@@ -72,10 +73,14 @@ def run(options: Namespace) -> int:
     if not clients:
         print(f"linq-mcp config: there is no client {asked!r}{did_you_mean(asked, CLIENT_NAMES)}", file=sys.stderr)
         return USAGE_ERROR
-    settings = load_settings(os.environ)
+    settings = read_settings(options)
+    if settings.scope_problem:
+        # Without the list that can't be used, the entry would open everything.
+        print(f"linq-mcp config: {format_problem(settings.scope_problem, LaunchedBy.TERMINAL)}", file=sys.stderr)
+        return USAGE_ERROR
     replace_unencodable(sys.stdout)
     print(render(clients, this_server(settings, demo=options.demo)))
-    if settings.base_url_problem and not options.demo:
+    if settings.base_url_problem:
         print(f"\nnote  {format_problem(settings.base_url_problem, LaunchedBy.TERMINAL)}", file=sys.stderr)
     return 0
 
@@ -92,8 +97,10 @@ def find_clients(name: str) -> list[Client]:
 
 def this_server(settings: Settings, *, demo: bool) -> Server:
     """This installation with the settings in force: what a client has to be told to get the same server."""
+    scope = {LINES_VARIABLE: ",".join(settings.lines), TOOLS_VARIABLE: ",".join(settings.tools)}
+    scope = {name: value for name, value in scope.items() if value}
     if demo:
-        return Server([*this_command(), "--demo"], {})
+        return Server([*this_command(), "--demo"], scope)
     env = {}
     if settings.key_source is not KeySource.PROFILE:
         env[KEY_VARIABLE] = KEY_STAND_IN
@@ -104,7 +111,7 @@ def this_server(settings: Settings, *, demo: bool) -> Server:
     if settings.contacts:
         # Clients start their servers in any folder.
         env[CONTACTS_VARIABLE] = str(settings.contacts.absolute())
-    return Server(this_command(), env)
+    return Server(this_command(), env | scope)
 
 
 def entry(server: Server) -> dict[str, Any]:

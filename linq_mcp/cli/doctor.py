@@ -1,4 +1,4 @@
-"""`linq-mcp doctor`: where the key comes from, whether Linq answers, one chat as proof, and what the contacts hold."""
+"""`linq-mcp doctor`: the key's source, what is open, whether Linq answers, one chat as proof, and the contacts."""
 
 from __future__ import annotations
 
@@ -6,24 +6,25 @@ import json
 import platform
 import sys
 from argparse import Namespace
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from importlib.metadata import version
 from time import perf_counter
 
 import anyio
 
 from linq_mcp import __version__
+from linq_mcp.api.scope import OpenApi, open_api
 from linq_mcp.cli.account import open_account
 from linq_mcp.cli.config import SERVER_NAME, entry, this_server
 from linq_mcp.cli.output import log_to_stderr, replace_unencodable
-from linq_mcp.errors import LinqMcpError
+from linq_mcp.errors import LinqMcpError, SettingsError
 from linq_mcp.rows.chat import ChatRow, chat_row
 from linq_mcp.sanitize import clean
 from linq_mcp.server.client_provider import SettingsClientProvider
 from linq_mcp.server.error_messages import format_error
 from linq_mcp.server.settings_messages import describe_key_source, format_warning
 from linq_mcp.settings import CONTACTS_VARIABLE, Settings
-from linq_mcp.settings.problems import KeySource, LaunchedBy
+from linq_mcp.settings.problems import KeySource, LaunchedBy, UnusableLines
 from linq_mcp.tools.support.tool import CALL_SECONDS
 
 _PATH_LIMIT = 200
@@ -33,7 +34,7 @@ def run(options: Namespace) -> int:
     """Print the findings and, if everything is in order, what a client needs. Exit code 0 if it is."""
     log_to_stderr("WARNING")
     replace_unencodable(sys.stdout)
-    account, settings = open_account(demo=options.demo, launched_by=LaunchedBy.TERMINAL)
+    account, settings = open_account(options, LaunchedBy.TERMINAL)
     if not anyio.run(examine, account, settings, _say):
         return 1
     _say("\nFor a client's configuration (`linq-mcp config` has the form of each client):")
@@ -66,18 +67,37 @@ async def examine(account: SettingsClientProvider, settings: Settings, say: Call
 
 
 async def _check(account: SettingsClientProvider, say: Callable[[str], None]) -> None:
-    api, settings = await account.client(), account.settings()
+    client, settings = await account.client(), account.settings()
     say(f"ok    The key comes from {describe_key_source(settings.key_source, settings.profile)}.")
+    api = open_api(client, settings.lines)
+    await _check_lines(api, settings)
+    say(f"ok    Open are {_listed(settings.lines, 'lines')} and {_listed(settings.tools, 'tools')}.")
+    line = settings.lines[0] if settings.lines else None
     milliseconds = []
     for _ in range(2):
         started = perf_counter()
         deadline = anyio.current_time() + CALL_SECONDS
-        page = await api.list_chats(from_=None, to=None, limit=1, cursor=None, deadline=deadline)
+        page = await api.list_chats(from_=line, to=None, limit=1, cursor=None, deadline=deadline)
         milliseconds.append(round((perf_counter() - started) * 1000))
     first, second = milliseconds
     where = "The demo account" if settings.key_source is KeySource.DEMO else settings.base_url
     say(f"ok    {where} answered in {first} ms, and in {second} ms over the open connection.")
-    say(f"ok    {_described(chat_row(page.items[0]))}" if page.items else "ok    The account has no chats yet.")
+    nothing = f"{line or 'The account'} has no chats yet."
+    say(f"ok    {_described(chat_row(page.items[0])) if page.items else nothing}")
+
+
+async def _check_lines(api: OpenApi, settings: Settings) -> None:
+    """Raise `SettingsError` if a line that is to be open is not the account's: nobody would notice otherwise."""
+    if not settings.lines:
+        return
+    page = await api.list_phone_numbers(deadline=anyio.current_time() + CALL_SECONDS)
+    own = [number.phone_number for number in page.items]
+    if foreign := tuple(line for line in settings.lines if line not in own):
+        raise SettingsError(UnusableLines(foreign))
+
+
+def _listed(names: Sequence[str], noun: str) -> str:
+    return f"the {noun} {', '.join(names)}" if names else f"all {noun}"
 
 
 async def _check_directory(account: SettingsClientProvider, settings: Settings, say: Callable[[str], None]) -> None:

@@ -8,7 +8,7 @@ import signal
 import sys
 from argparse import Namespace
 
-from linq_mcp.cli.account import open_account
+from linq_mcp.cli.account import open_account, open_tools
 from linq_mcp.cli.output import log_to_stderr, warn
 from linq_mcp.cli.parser import USAGE_ERROR
 
@@ -24,7 +24,7 @@ def run(options: Namespace) -> int:
     from linq_mcp.transports.http.config import HttpConfig, validate_http_config
     from linq_mcp.transports.http.run import serve
 
-    account, settings = open_account(demo=options.demo, launched_by=LaunchedBy.SERVICE)
+    account, settings = open_account(options, LaunchedBy.SERVICE)
     # The access log is on unless a level was asked for.
     log_to_stderr(settings.log_level if settings.log_level_is_set else "INFO")
     own_key = options.key_from == "settings" or options.demo
@@ -49,7 +49,7 @@ def run(options: Namespace) -> int:
         return USAGE_ERROR
     warn(settings.warnings)
     logger = logging.getLogger(__name__)
-    if problem := settings.problem if own_key else settings.base_url_problem:
+    if problem := settings.problem if own_key else settings.keyless_problem:
         logger.warning("every call will be refused: %s", format_problem(problem, settings.launched_by))
     if settings.http_token and not own_key:
         logger.warning(
@@ -62,7 +62,7 @@ def run(options: Namespace) -> int:
             "everybody on this machine can read the account through this server; set %s", HTTP_TOKEN_VARIABLE
         )
     try:
-        serve(account if own_key else HeaderClientProvider(settings), config)
+        serve(account if own_key else HeaderClientProvider(settings), config, open_tools(settings))
     except OSError as error:
         print(f"linq-mcp http: can't listen on {config.host} port {config.port} ({error.strerror})", file=sys.stderr)
         return 1

@@ -22,6 +22,8 @@ environment variables:
   LINQ_API_V3_BASE_URL  where the API is, if not at https://api.linqapp.com/api/partner
   LINQ_MCP_CONTACTS     a CSV (handle,name) or vCard file with the names of people
   LINQ_MCP_LOG_LEVEL    DEBUG, INFO, WARNING (the default), ERROR or CRITICAL; the log goes to stderr
+  LINQ_MCP_LINES        as --lines, which overrides it
+  LINQ_MCP_TOOLS        as --tools, which overrides it
   LINQ_MCP_HTTP_TOKEN   for `http --key-from settings`: the bearer token that callers must send
 
 `linq-mcp COMMAND --help` describes a command. Try `linq-mcp demo` first: it needs no key."""
@@ -48,6 +50,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("-V", "--version", action="version", version=f"linq-mcp {__version__}")
     parser.add_argument("--demo", action="store_true", help="use the embedded demo account: no key, no network")
+    _add_scope(parser, default=None)
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", parser_class=_Parser)
     demo = commands.add_parser("demo", help="show what an assistant gets, on the demo account")
     api = commands.add_parser("demo-api", help="serve the demo account's HTTP API on a loopback port")
@@ -79,7 +82,16 @@ def build_parser() -> argparse.ArgumentParser:
     for command in (demo, http, doctor, config):
         # Before the command or after it, whichever comes to mind.
         command.add_argument("--demo", action="store_true", default=argparse.SUPPRESS, help="use the demo account")
+    for command in (http, doctor, config):
+        _add_scope(command, default=argparse.SUPPRESS)
     return parser
+
+
+def _add_scope(parser: argparse.ArgumentParser, *, default: str | None) -> None:
+    parser.add_argument(
+        "--lines", default=default, metavar="NUMBERS", help="open only chats on these of your numbers: +1…,+1…"
+    )
+    parser.add_argument("--tools", default=default, metavar="NAMES", help="offer only these tools: list_chats,…")
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:

@@ -9,7 +9,7 @@ import signal
 import sys
 from argparse import Namespace
 
-from linq_mcp.cli.account import open_account
+from linq_mcp.cli.account import open_account, open_tools
 from linq_mcp.cli.output import log_to_stderr, warn
 from linq_mcp.cli.parser import USAGE_ERROR
 
@@ -25,7 +25,7 @@ def run(options: Namespace) -> int:
     # `exec`, as in the import of a dataclass, Python ends with the signal instead of the exit code.
     signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
     signal.signal(signal.SIGINT, lambda *_: os._exit(130))
-    account, settings = open_account(demo=options.demo)
+    account, settings = open_account(options)
     log_to_stderr(settings.log_level)
     warn(settings.warnings)
     if sys.stdin.isatty():
@@ -45,7 +45,7 @@ def run(options: Namespace) -> int:
     gc.set_threshold(50_000, 20, 50)
 
     async def serve_and_leave() -> None:
-        code = await serve_stdio(build_server(account))
+        code = await serve_stdio(build_server(account, open_tools(settings)))
         logging.shutdown()
         # Without waiting for threads blocked on stdin or in a name look-up, nor for the interpreter's teardown.
         os._exit(code)

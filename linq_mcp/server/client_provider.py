@@ -142,8 +142,8 @@ class HeaderClientProvider:
         return (headers or {}).get(KEY_HEADER, "").strip()
 
     async def client(self, headers: Headers, /) -> LinqApi:
-        if self._settings.base_url_problem:
-            raise SettingsError(self._settings.base_url_problem)
+        if problem := self._settings.keyless_problem:
+            raise SettingsError(problem)
         key = self.key(headers)
         if not key:
             raise SettingsError(NoKey(in_header=True))

@@ -10,10 +10,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from linq_mcp.errors import (
+    CHAT_NOT_FOUND,
+    MESSAGE_NOT_FOUND,
+    NUMBER_NOT_FOUND,
     ApiConnectionError,
     ApiResponseError,
     ApiStatusError,
     ArgumentsError,
+    LineNotOpenError,
     LinqError,
     LinqMcpError,
     SettingsError,
@@ -50,10 +54,9 @@ HEADLINES = {
 }
 
 # Linq's own codes. Linq docs: Error codes.
-_CHAT_NOT_FOUND, _MESSAGE_NOT_FOUND, _NUMBER_NOT_FOUND = 2001, 2002, 2019
 _NOT_YOUR_LINE, _NOT_THERE_YET, _NOT_ON_ACCOUNT, _CHAT_LEFT = 2006, 2007, 2011, 2013
 # Of the other things that Linq can miss: attachment, webhook, contact card, number.
-_NOT_FOUND = frozenset({2003, 2010, 2012, _NUMBER_NOT_FOUND})
+_NOT_FOUND = frozenset({2003, 2010, 2012, NUMBER_NOT_FOUND})
 _CURSOR_CODES = frozenset({0, 1003, 1004, 1005})
 _ARGUMENT_LIMIT = 80
 
@@ -68,6 +71,9 @@ def format_error(
             return f"{HEADLINES['arguments']} {' '.join(error.problems)}{example}"
         case SettingsError():
             return format_problem(error.problem, settings.launched_by)
+        case LineNotOpenError():
+            argument = "line" if "line" in arguments else "from"
+            return f"{HEADLINES['not_your_line']} {_no_such_line(argument, clean(error.line, _ARGUMENT_LIMIT))}"
         case ApiStatusError():
             shown = {name: clean(str(value), _ARGUMENT_LIMIT) for name, value in arguments.items()}
             parts = [
@@ -99,7 +105,7 @@ def _status(
                 f"{how_to_replace_key(settings.key_source, settings.launched_by)} Trying again before that will not "
                 "help."
             )
-        case 403 | 404 if error.code == _NOT_YOUR_LINE or (error.code == _NUMBER_NOT_FOUND and _line(arguments)):
+        case 403 | 404 if error.code == _NOT_YOUR_LINE or (error.code == NUMBER_NOT_FOUND and _line(arguments)):
             return HEADLINES["not_your_line"], _no_such_line(*(_line(arguments) or ("from", "")))
         case 403 if error.code == _NOT_ON_ACCOUNT:
             explanation = f"Calling again will not help; Linq's support can enable it. {linq_says}"
@@ -151,10 +157,10 @@ def _missing(
     error: ApiStatusError, settings: Settings, arguments: Mapping[str, str], *, linq_says: str, not_found: str
 ) -> tuple[str, str]:
     """The headline and the explanation of a 404, which is about an id only if Linq's code says so."""
-    if error.code == _CHAT_NOT_FOUND:
+    if error.code == CHAT_NOT_FOUND:
         chat = f"no chat {arguments['chat_id']}" if "chat_id" in arguments else "no such chat"
         return HEADLINES["no_such_chat"], f"This account has {chat}. {not_found}"
-    if error.code == _MESSAGE_NOT_FOUND:
+    if error.code == MESSAGE_NOT_FOUND:
         message = f"no message {arguments['message_id']}" if "message_id" in arguments else "no such message"
         return HEADLINES["no_such_message"], (
             f"This account has {message}, or no longer: on some lines Linq keeps messages only for hours. {not_found}"

@@ -7,6 +7,7 @@ be one.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import PurePosixPath
 from typing import assert_never
 
@@ -17,8 +18,10 @@ from linq_mcp.settings import (
     DEFAULT_BASE_URL,
     KEY_STAND_IN,
     KEY_VARIABLE,
+    LINES_VARIABLE,
     LOG_LEVELS,
     PROFILE_VARIABLE,
+    TOOLS_VARIABLE,
 )
 from linq_mcp.settings.problems import (
     KeyFlaw,
@@ -29,9 +32,11 @@ from linq_mcp.settings.problems import (
     ProfileWithoutToken,
     SettingsProblem,
     SettingsWarning,
+    UnknownTools,
     UnsafeConfigFile,
     UnusableBaseUrl,
     UnusableKey,
+    UnusableLines,
     UrlFlaw,
     WarningKind,
 )
@@ -40,6 +45,8 @@ SETTINGS_HEADLINES = {
     "no_key": "No Linq API key is set.",
     "odd_key": "The Linq API key can't be used.",
     "base_url": f"{BASE_URL_VARIABLE} can't be used.",
+    "lines": "The list of open lines can't be used.",
+    "tools": "The list of open tools can't be used.",
 }
 
 _URL_FLAWS = {
@@ -67,6 +74,7 @@ class _Remedies:
     replace_key: str
     log_in_again: str
     correct_base_url: str
+    correct_scope: str
     after_chmod: str
 
 
@@ -82,6 +90,9 @@ _REMEDIES = {
         correct_base_url=(
             f"Correct it in {_ENV_BLOCK}, or remove it there to use {DEFAULT_BASE_URL}, then restart the client."
         ),
+        correct_scope=(
+            "Correct {variable} in {env_block}, or `{option}` in the `args` of that entry, then restart the client."
+        ),
         after_chmod="call again",
     ),
     LaunchedBy.BUNDLE: _Remedies(
@@ -94,6 +105,7 @@ _REMEDIES = {
         correct_base_url=(
             f"Correct `API base URL` in the settings of this extension, or leave it empty to use {DEFAULT_BASE_URL}."
         ),
+        correct_scope="Correct `{field}` in the settings of this extension.",
         after_chmod="call again",
     ),
     LaunchedBy.TERMINAL: _Remedies(
@@ -104,6 +116,7 @@ _REMEDIES = {
         replace_key=f"Set {KEY_VARIABLE} to a valid key in this terminal, then run this command again.",
         log_in_again="Run `linq login`, then run this command again.",
         correct_base_url=f"Correct it, or unset it to use {DEFAULT_BASE_URL}, then run this command again.",
+        correct_scope="Correct `{option}`, or {variable} in this terminal, then run this command again.",
         after_chmod="run this command again",
     ),
     LaunchedBy.SERVICE: _Remedies(
@@ -118,6 +131,10 @@ _REMEDIES = {
         correct_base_url=(
             f"Whoever runs this server has to correct it, or unset it to use {DEFAULT_BASE_URL}, in the service's "
             "environment and restart the server."
+        ),
+        correct_scope=(
+            "Whoever runs this server has to correct `{option}`, or {variable} in the service's environment, and "
+            "restart the server."
         ),
         after_chmod="call again",
     ),
@@ -182,9 +199,32 @@ def format_problem(problem: SettingsProblem, launched_by: LaunchedBy) -> str:
         case UnusableBaseUrl():
             # The value itself is not repeated: people have pasted keys into it.
             headline, what, remedy = "base_url", _URL_FLAWS[problem.flaw], remedies.correct_base_url
+        case UnusableLines():
+            headline, what = "lines", "It takes your own numbers in E.164 form: +12052535597,+13343284472."
+            if problem.foreign:
+                what = f"Not a line of this account: {', '.join(problem.foreign)}."
+            remedy = _corrected_scope(remedies, LINES_VARIABLE, "--lines", "Open lines")
+        case UnknownTools():
+            headline, what = "tools", _unknown_tools(problem)
+            remedy = _corrected_scope(remedies, TOOLS_VARIABLE, "--tools", "Open tools")
         case _:
             assert_never(problem)
     return " ".join(filter(None, (SETTINGS_HEADLINES[headline], what, remedy)))
+
+
+def _corrected_scope(remedies: _Remedies, variable: str, option: str, field: str) -> str:
+    return remedies.correct_scope.format(variable=variable, option=option, field=field, env_block=_ENV_BLOCK)
+
+
+def _unknown_tools(problem: UnknownTools) -> str:
+    nearest = [get_close_matches(name.lower(), problem.known, n=1) for name in problem.names]
+    named = [
+        f"{name} is not a tool{f'; did you mean {near[0]}?' if near else '.'}"
+        for name, near in zip(problem.names, nearest, strict=True)
+    ]
+    if named and all(nearest):
+        return " ".join(named)
+    return " ".join([*named, f"It takes names of tools: {', '.join(problem.known)}."])
 
 
 def describe_flaw(flaw: KeyFlaw, noun: str = "key") -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -21,6 +21,7 @@ from linq_mcp.settings.problems import (
     KeySource,
     LaunchedBy,
     NoKey,
+    ScopeProblem,
     SettingsProblem,
     SettingsWarning,
     UnusableBaseUrl,
@@ -28,12 +29,15 @@ from linq_mcp.settings.problems import (
     UrlFlaw,
     WarningKind,
 )
+from linq_mcp.settings.scope import read_scope
 
 KEY_VARIABLE = "LINQ_API_V3_API_KEY"
 BASE_URL_VARIABLE = "LINQ_API_V3_BASE_URL"
 PROFILE_VARIABLE = "LINQ_PROFILE"
 LOG_LEVEL_VARIABLE = "LINQ_MCP_LOG_LEVEL"
 CONTACTS_VARIABLE = "LINQ_MCP_CONTACTS"
+LINES_VARIABLE = "LINQ_MCP_LINES"
+TOOLS_VARIABLE = "LINQ_MCP_TOOLS"
 HTTP_TOKEN_VARIABLE = "LINQ_MCP_HTTP_TOKEN"  # noqa: S105 - a name, no token
 # Set to `bundle` by the manifest of the desktop bundle; nobody else needs it.
 LAUNCHED_BY_VARIABLE = "LINQ_MCP_LAUNCHED_BY"
@@ -57,11 +61,11 @@ class Settings:
     """Effective configuration.
 
     `base_url` ends without `/v3` and without a slash. `profile` is the one that the key came from, if `key_source` is
-    `PROFILE`, and `profile_is_set` whether `LINQ_PROFILE` chose it. `problem` is what keeps every call from being
-    made, and `base_url_problem` its part that has nothing to do with a key. `contacts` is the file with the
-    names of people; whether it can be read turns out at the first call. `http_token` is the bearer token that callers
-    of `linq-mcp http` must send when they use the server's own key; `http_token_flaw` says why the one that was set
-    can't be used.
+    `PROFILE`, and `profile_is_set` whether `LINQ_PROFILE` chose it. `lines` and `tools` are what is open: everything
+    where they are empty. `problem` is what keeps every call from being made; `base_url_problem` and `scope_problem` are
+    its parts that have nothing to do with a key. `contacts` is the file with the names of people; whether it can be
+    read turns out at the first call. `http_token` is the bearer token that callers of `linq-mcp http` must send when
+    they use the server's own key; `http_token_flaw` says why the one that was set can't be used.
     """
 
     api_key: SecretStr | None = None
@@ -75,22 +79,39 @@ class Settings:
     contacts: Path | None = None
     http_token: SecretStr | None = None
     http_token_flaw: KeyFlaw | None = None
+    lines: tuple[str, ...] = ()
+    tools: tuple[str, ...] = ()
     launched_by: LaunchedBy = LaunchedBy.CLIENT
     problem: SettingsProblem | None = None
     base_url_problem: UnusableBaseUrl | None = None
+    scope_problem: ScopeProblem | None = None
     warnings: tuple[SettingsWarning, ...] = ()
 
+    @property
+    def keyless_problem(self) -> SettingsProblem | None:
+        """What keeps every call from being made, whoever's key it would use."""
+        return self.base_url_problem or self.scope_problem
 
-def load_settings(environ: Mapping[str, str], *, launched_by: LaunchedBy | None = None) -> Settings:
+
+def load_settings(
+    environ: Mapping[str, str],
+    *,
+    launched_by: LaunchedBy | None = None,
+    options: Mapping[str, str | None] | None = None,
+    known_tools: Collection[str] | None = None,
+) -> Settings:
     """Read `environ` and the config file in the home folder that it names. Never raises.
 
-    Without `launched_by` it is the client, or the bundle if `environ` says so.
+    Without `launched_by` it is the client, or the bundle if `environ` says so. `options` are values from the command
+    line that replace `LINQ_MCP_LINES` and `LINQ_MCP_TOOLS`; the names in the latter have to be among `known_tools`.
     """
     warnings: list[SettingsWarning] = []
     base_url = _value(environ, BASE_URL_VARIABLE, warnings)
     base_url_flaw = None if base_url is None else _url_flaw(base_url)
     base_url_problem = UnusableBaseUrl(base_url_flaw) if base_url_flaw else None
     key, key_source, profile, key_problem = _find_key(environ, warnings)
+    lines, tools = (_listed(environ, options or {}, name) for name in (LINES_VARIABLE, TOOLS_VARIABLE))
+    scope = read_scope(lines, tools, known_tools)
     log_level = _value(environ, LOG_LEVEL_VARIABLE, warnings)
     contacts = _value(environ, CONTACTS_VARIABLE, warnings)
     http_token = environ.get(HTTP_TOKEN_VARIABLE, "").strip()
@@ -109,9 +130,12 @@ def load_settings(environ: Mapping[str, str], *, launched_by: LaunchedBy | None 
         contacts=_path(contacts, _home(environ)) if contacts else None,
         http_token=SecretStr(http_token) if http_token and not http_token_flaw else None,
         http_token_flaw=http_token_flaw,
+        lines=scope.lines,
+        tools=scope.tools,
         launched_by=launched_by,
-        problem=base_url_problem or key_problem,
+        problem=base_url_problem or scope.problem or key_problem,
         base_url_problem=base_url_problem,
+        scope_problem=scope.problem,
         warnings=tuple(warnings),
     )
 
@@ -151,6 +175,14 @@ def _value(environ: Mapping[str, str], name: str, warnings: list[SettingsWarning
         warnings.append(SettingsWarning(WarningKind.PLACEHOLDER, name))
         return None
     return value
+
+
+def _listed(environ: Mapping[str, str], options: Mapping[str, str | None], name: str) -> str | None:
+    """A list that narrows what is open. A placeholder or a blank option would open everything: they are kept."""
+    if (given := options.get(name)) is not None:
+        return given
+    value = environ.get(name, "").strip()
+    return None if _LEFT_EMPTY.fullmatch(value) else value or None
 
 
 def _home(environ: Mapping[str, str]) -> str | None:

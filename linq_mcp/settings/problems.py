@@ -91,7 +91,28 @@ class UnusableBaseUrl:
     flaw: UrlFlaw
 
 
-SettingsProblem = NoKey | UnusableKey | MissingProfile | ProfileWithoutToken | UnsafeConfigFile | UnusableBaseUrl
+@dataclass(frozen=True)
+class UnusableLines:
+    """The list of open lines is empty, or has something else than E.164 numbers in it, or `foreign` ones.
+
+    Those are not of the account, which only a request can tell.
+    """
+
+    foreign: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class UnknownTools:
+    """The list of open tools is empty or holds names that no tool has: `names`, as far as they may be repeated."""
+
+    names: tuple[str, ...]
+    known: tuple[str, ...]
+
+
+ScopeProblem = UnusableLines | UnknownTools
+SettingsProblem = (
+    NoKey | UnusableKey | MissingProfile | ProfileWithoutToken | UnsafeConfigFile | UnusableBaseUrl | ScopeProblem
+)
 
 
 class WarningKind(Enum):

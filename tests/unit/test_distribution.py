@@ -20,14 +20,23 @@ from linq_mcp.settings import (
     DEFAULT_BASE_URL,
     KEY_VARIABLE,
     LAUNCHED_BY_VARIABLE,
+    LINES_VARIABLE,
     PROFILE_VARIABLE,
+    TOOLS_VARIABLE,
 )
 from linq_mcp.tools import TOOLS
 
 Json = dict[str, Any]
 ROOT = Path(__file__).parents[2]
 WORKFLOWS = ROOT / ".github" / "workflows"
-VARIABLES = {KEY_VARIABLE, BASE_URL_VARIABLE, PROFILE_VARIABLE, CONTACTS_VARIABLE}
+VARIABLES = {
+    KEY_VARIABLE,
+    BASE_URL_VARIABLE,
+    PROFILE_VARIABLE,
+    CONTACTS_VARIABLE,
+    LINES_VARIABLE,
+    TOOLS_VARIABLE,
+}
 
 
 def read(name: str) -> Json:
@@ -119,6 +128,8 @@ def test_manifest_hands_over_every_setting(manifest: Json) -> None:
         BASE_URL_VARIABLE: "${user_config.base_url}",
         PROFILE_VARIABLE: "${user_config.profile}",
         CONTACTS_VARIABLE: "${user_config.contacts}",
+        LINES_VARIABLE: "${user_config.lines}",
+        TOOLS_VARIABLE: "${user_config.tools}",
         LAUNCHED_BY_VARIABLE: "bundle",
     }
     assert set(manifest["user_config"]) == {

@@ -14,9 +14,9 @@ from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import PlainValidator, WithJsonSchema
 
+from linq_mcp.sanitize import e164
 from linq_mcp.tools.support.parameters import InvalidArgument
 
-_E164 = re.compile(r"\+[1-9][0-9]{6,14}")
 _SHORT_CODE = re.compile(r"[0-9]{3,6}")
 _EMAIL = re.compile(r"[^\s@,;<>]{1,64}@[^\s@,;<>]{1,190}\.[^\s@,;<>.]{1,63}")
 _UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
@@ -60,7 +60,7 @@ def _one_of(*words: str) -> Callable[[Any], str]:
 
 
 def _line(value: Any) -> str:
-    return _e164(value) or _refuse_number(value, _LINE)
+    return _number(value) or _refuse_number(value, _LINE)
 
 
 def _handle(value: Any) -> str:
@@ -68,7 +68,7 @@ def _handle(value: Any) -> str:
     if text.isprintable() and (_EMAIL.fullmatch(text) or _SHORT_CODE.fullmatch(text)):
         return text
     is_name = "@" not in text and any(map(str.isalpha, text))
-    return _e164(value) or _refuse_number(value, _HANDLE + _BY_NAME if is_name else _HANDLE)
+    return _number(value) or _refuse_number(value, _HANDLE + _BY_NAME if is_name else _HANDLE)
 
 
 def _sender(value: Any) -> str:
@@ -80,13 +80,8 @@ def _sender(value: Any) -> str:
         raise InvalidArgument(f'{invalid}, or "me", or "them" for everybody else') from None
 
 
-def _e164(value: Any) -> str | None:
-    """A number as E.164; punctuation may differ if the number begins with + or 00. A country is never guessed."""
-    if not isinstance(value, str):
-        return None
-    number = re.sub(r"[\s().\-/]", "", value)
-    number = f"+{number[2:]}" if number.startswith("00") else number
-    return number if _E164.fullmatch(number) else None
+def _number(value: Any) -> str | None:
+    return e164(value) if isinstance(value, str) else None
 
 
 def _refuse_number(value: Any, valid: str) -> str:

@@ -16,7 +16,7 @@ from linq_mcp.tools.support.parameters import ArgumentsT, input_schema, parse_ar
 
 if TYPE_CHECKING:
     # It imports httpx, which is not needed before the first call.
-    from linq_mcp.api.client import LinqApi
+    from linq_mcp.api.scope import OpenApi
 
 # The time limit of a call; clients give up later.
 CALL_SECONDS = 30.0
@@ -30,14 +30,15 @@ def _utc_now() -> datetime:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """What a call may use: the account, and the moment (of `anyio.current_time()`) by which it must be answered.
+    """What a call may use: the account as far as it is open, and what it takes to answer.
 
-    `progress` tells a client that asked for it how many things have been read. `format_error` describes an error
-    that a successful answer mentions. `now` is the clock, `directory` knows the names of people. `give_way` is
-    awaited between the items of long work.
+    `deadline` is the moment, of `anyio.current_time()`, by which the call must be answered. `progress` tells a client
+    that asked for it how many things have been read. `format_error` describes an error that a successful answer
+    mentions. `now` is the clock, `directory` knows the names of people. `give_way` is awaited between the items of long
+    work.
     """
 
-    api: LinqApi
+    api: OpenApi
     deadline: float
     progress: Callable[[int], Awaitable[None]]
     format_error: Callable[[LinqError], str]

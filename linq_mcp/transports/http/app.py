@@ -6,9 +6,10 @@ routes; the middlewares in between decide who may call, and how much at once.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
+from typing import Any
 
 import anyio
 from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
@@ -25,6 +26,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from linq_mcp import __version__
 from linq_mcp.server.app import build_server
 from linq_mcp.server.client_provider import KEY_HEADER, ClientProvider
+from linq_mcp.tools import TOOLS
+from linq_mcp.tools.support.tool import Tool
 from linq_mcp.transports.http.config import HttpConfig, is_allowed_host, is_allowed_origin
 from linq_mcp.transports.http.middleware import (
     MESSAGE,
@@ -45,7 +48,7 @@ from linq_mcp.transports.http.middleware import (
 _SINGLE_HEADERS = frozenset({"host", "origin", "authorization", KEY_HEADER})
 
 
-def build_app(provider: ClientProvider, config: HttpConfig) -> Starlette:
+def build_app(provider: ClientProvider, config: HttpConfig, tools: Sequence[Tool[Any]] = TOOLS) -> Starlette:
     """MCP at `config.path`, `/healthz`, and the middlewares before them.
 
     `app.state.calls` holds the cancel scope of each call in flight; cancelling one answers its call with an error.
@@ -53,7 +56,7 @@ def build_app(provider: ClientProvider, config: HttpConfig) -> Starlette:
     limits = config.limits
     json_manager, stream_manager = (
         StreamableHTTPSessionManager(
-            build_server(provider),
+            build_server(provider, tools),
             stateless=True,
             json_response=json_response,
             # Checked before, without regard to case.

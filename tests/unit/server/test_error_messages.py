@@ -19,6 +19,7 @@ from linq_mcp.errors import (
     ApiResponseError,
     ApiStatusError,
     ArgumentsError,
+    LineNotOpenError,
     LinqError,
     LinqMcpError,
     SettingsError,
@@ -231,6 +232,12 @@ CASES = {
     "not JSON, base URL set": Case(
         ApiResponseError("It was no JSON."), "unreadable", ("LINQ_API_V3_BASE_URL",), settings=OWN_BASE
     ),
+    "a line that is not open": Case(
+        LineNotOpenError("+12055550101"),
+        "not_your_line",
+        ("+12055550101 is not a line of this account.", "`to`"),
+        ("HTTP", "Linq code"),
+    ),
     "some other error": Case(LinqMcpError("The cause."), "internal", ("The cause.",)),
 }
 PROBLEMS = {
@@ -238,6 +245,8 @@ PROBLEMS = {
     "no such profile": {"LINQ_PROFILE": "gone"},
     "odd key": {"LINQ_API_V3_API_KEY": "two words"},
     "plain http": {"LINQ_API_V3_API_KEY": KEY, "LINQ_API_V3_BASE_URL": "http://evil.example.com"},
+    "odd lines": {"LINQ_API_V3_API_KEY": KEY, "LINQ_MCP_LINES": "the first one"},
+    "odd tools": {"LINQ_API_V3_API_KEY": KEY, "LINQ_MCP_TOOLS": ","},
     "no URL": {"LINQ_API_V3_API_KEY": KEY, "LINQ_API_V3_BASE_URL": "garbage"},
 }
 cases = pytest.mark.parametrize("case", CASES.values(), ids=CASES.keys())

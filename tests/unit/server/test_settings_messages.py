@@ -21,9 +21,11 @@ from linq_mcp.settings.problems import (
     ProfileWithoutToken,
     SettingsProblem,
     SettingsWarning,
+    UnknownTools,
     UnsafeConfigFile,
     UnusableBaseUrl,
     UnusableKey,
+    UnusableLines,
     UrlFlaw,
     WarningKind,
 )
@@ -37,6 +39,10 @@ PROBLEMS: list[SettingsProblem] = [
     ProfileWithoutToken("work"),
     UnsafeConfigFile(),
     *map(UnusableBaseUrl, UrlFlaw),
+    UnusableLines(),
+    UnusableLines(foreign=("+12055550101",)),
+    UnknownTools((), ("list_chats", "get_chat")),
+    UnknownTools(("list_chat", "get_money"), ("list_chats", "get_chat")),
 ]
 # Words that only make sense to a reader somewhere else.
 FOREIGN = {
@@ -121,6 +127,27 @@ def test_a_callers_own_key_is_mended_in_the_header(problem: SettingsProblem) -> 
             UnusableBaseUrl(UrlFlaw.PLAIN_HTTP),
             LaunchedBy.CLIENT,
             ("LINQ_API_V3_BASE_URL can't be used.", "use https", "https://api.linqapp.com/api/partner"),
+        ),
+        (
+            UnusableLines(),
+            LaunchedBy.CLIENT,
+            ("It takes your own numbers in E.164 form", "LINQ_MCP_LINES in the `env` block", "`--lines` in the `args`"),
+        ),
+        (
+            UnusableLines(foreign=("+12055550101",)),
+            LaunchedBy.TERMINAL,
+            ("Not a line of this account: +12055550101.", "`--lines`, or LINQ_MCP_LINES in this terminal"),
+        ),
+        (UnusableLines(), LaunchedBy.BUNDLE, ("`Open lines` in the settings of this extension",)),
+        (
+            UnknownTools(("list_chat",), ("list_chats", "get_chat")),
+            LaunchedBy.SERVICE,
+            ("list_chat is not a tool; did you mean list_chats?", "LINQ_MCP_TOOLS in the service's environment"),
+        ),
+        (
+            UnknownTools(("list_chat", "xyz"), ("list_chats", "get_chat")),
+            LaunchedBy.BUNDLE,
+            ("xyz is not a tool. It takes names of tools: list_chats, get_chat.", "`Open tools`"),
         ),
     ],
 )

@@ -1,0 +1,133 @@
+"""What of the account is open: with `lines` only the chats on these numbers, for whatever is asked of Linq.
+
+Tools are given `ScopedApi` in place of `LinqApi`, so none of them can reach the rest. A chat or message of another line
+is answered exactly as one that does not exist. What `LinqApi` can do and `ScopedApi` lacks is closed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import replace
+from typing import TypeAlias, TypeVar
+
+from linq_mcp.api.client import LinqApi
+from linq_mcp.api.models import Chat, ChatDetail, Message, PhoneNumber
+from linq_mcp.api.responses import Page
+from linq_mcp.errors import (
+    CHAT_NOT_FOUND,
+    FOREIGN_LINE,
+    MESSAGE_NOT_FOUND,
+    ApiStatusError,
+    LineNotOpenError,
+    SettingsError,
+)
+from linq_mcp.settings.problems import UnusableLines
+
+ChatT = TypeVar("ChatT", Chat, ChatDetail)
+
+# With these and a code of its own, Linq speaks of this very chat or message.
+_ABOUT_THE_ID = frozenset({403, 404, 409, 410})
+
+
+class ScopedApi:
+    """`api` as far as `lines` open it, for one call. Methods are those of `LinqApi`.
+
+    A chat is open if one of its own numbers is; those of its numbers that are not open appear as other participants.
+    Chats that were found open are remembered for as long as this object lives.
+    """
+
+    def __init__(self, api: LinqApi, lines: Collection[str]) -> None:
+        self._api = api
+        self._lines = frozenset(lines)
+        self._open_chats: set[str] = set()
+
+    @property
+    def throttled(self) -> int:
+        """How many requests were answered with 429."""
+        return self._api.throttled
+
+    async def list_chats(
+        self, *, from_: str | None, to: str | None, limit: int, cursor: str | None, deadline: float
+    ) -> Page[Chat]:
+        """A page without the chats of other lines, so that it may be empty although there are more.
+
+        Raises `LineNotOpenError` if `from_` is not open, and `SettingsError` if the account lacks the only open line.
+        """
+        if from_ is not None and from_ not in self._lines:
+            raise LineNotOpenError(from_)
+        line = next(iter(self._lines)) if len(self._lines) == 1 else from_
+        try:
+            page = await self._api.list_chats(from_=line, to=to, limit=limit, cursor=cursor, deadline=deadline)
+        except ApiStatusError as error:
+            if line and not from_ and error.code in FOREIGN_LINE:
+                raise SettingsError(UnusableLines(foreign=(line,))) from None
+            raise
+        # Checked here as well: what Linq makes of a filter is not documented in full.
+        chats = [chat for chat in page.items if self._is_open(chat)]
+        self._open_chats.update(chat.id for chat in chats if chat.id)
+        return replace(page, items=[self._as_seen(chat) for chat in chats])
+
+    async def get_chat(self, chat_id: str, *, deadline: float) -> ChatDetail:
+        """An open chat. Raises `ApiStatusError` as for an unknown one if it is not."""
+        try:
+            chat = await self._api.get_chat(chat_id, deadline=deadline)
+        except ApiStatusError as error:
+            raise _hidden(error, CHAT_NOT_FOUND) from None
+        if not self._is_open(chat):
+            raise _not_found(CHAT_NOT_FOUND)
+        return self._as_seen(chat)
+
+    async def list_messages(self, chat_id: str, *, limit: int, cursor: str | None, deadline: float) -> Page[Message]:
+        """A page of an open chat's messages. Raises `ApiStatusError` as for an unknown chat if it is not open."""
+        if chat_id not in self._open_chats:
+            await self.get_chat(chat_id, deadline=deadline)
+            self._open_chats.add(chat_id)
+        return await self._api.list_messages(chat_id, limit=limit, cursor=cursor, deadline=deadline)
+
+    async def get_message(self, message_id: str, *, deadline: float) -> Message:
+        """A message of an open chat. Raises `ApiStatusError` as for an unknown one if it is not."""
+        try:
+            message = await self._api.get_message(message_id, deadline=deadline)
+            if not message.chat_id:
+                raise _not_found(MESSAGE_NOT_FOUND)
+            if message.chat_id not in self._open_chats:
+                await self.get_chat(message.chat_id, deadline=deadline)
+        except ApiStatusError as error:
+            raise _hidden(error, MESSAGE_NOT_FOUND) from None
+        return message
+
+    async def list_phone_numbers(self, *, deadline: float) -> Page[PhoneNumber]:
+        """The open lines."""
+        page = await self._api.list_phone_numbers(deadline=deadline)
+        return replace(page, items=[number for number in page.items if number.phone_number in self._lines])
+
+    def _is_open(self, chat: Chat) -> bool:
+        return any(handle.is_me and handle.handle in self._lines for handle in chat.handles or ())
+
+    def _as_seen(self, chat: ChatT) -> ChatT:
+        if not any(handle.is_me and handle.handle not in self._lines for handle in chat.handles or ()):
+            return chat
+        handles = [
+            handle if handle.handle in self._lines else handle.model_copy(update={"is_me": False})
+            for handle in chat.handles or ()
+        ]
+        return chat.model_copy(update={"handles": handles})
+
+
+OpenApi: TypeAlias = LinqApi | ScopedApi
+"""What tools read Linq with."""
+
+
+def open_api(api: LinqApi, lines: Collection[str]) -> OpenApi:
+    """`api` for one call, narrowed to `lines` if there are any."""
+    return ScopedApi(api, lines) if lines else api
+
+
+def _hidden(error: ApiStatusError, code: int) -> ApiStatusError:
+    """`error`, unless it tells an id that exists from one that does not: then the error of one that does not."""
+    return _not_found(code) if error.status in _ABOUT_THE_ID and error.code and not error.retryable else error
+
+
+def _not_found(code: int) -> ApiStatusError:
+    # Without the words and the trace id of Linq's answer, which would tell the two cases apart.
+    return ApiStatusError("", status=404, code=code)
