@@ -1,0 +1,284 @@
+"""With `--lines`, no tool shows anything of another line, and the answers are those of an account without it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import httpx
+import pytest
+from anyio.from_thread import BlockingPortal, start_blocking_portal
+from helpers.linq import AT_ONCE
+from helpers.marked_account import CLOSED_WORD, MarkedAccount, marked_account
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from mcp import Client, types
+
+from linq_mcp.demo import in_process
+from linq_mcp.demo.account import DemoAccount
+from linq_mcp.demo.api import demo_api
+from linq_mcp.demo.lines import LINES
+from linq_mcp.server.app import build_server
+from linq_mcp.server.client_provider import SettingsClientProvider
+from linq_mcp.server.error_messages import HEADLINES
+from linq_mcp.tools import TOOLS
+from linq_mcp.tools.support.tool import Tool
+
+Json = dict[str, Any]
+NO_SUCH_ID = "00000000-0000-4000-8000-000000000000"
+LONG_AGO = "2026-10-01"
+LINE_ARGUMENTS = [
+    (tool, name) for tool in TOOLS for name in ("from", "line") if name in tool.input_schema["properties"]
+]
+ID_ARGUMENTS = [
+    (tool, name) for tool in TOOLS for name in ("chat_id", "message_id") if name in tool.input_schema["properties"]
+]
+
+
+def name_of(value: Any) -> str:
+    return str(getattr(value, "name", value))
+
+
+class Assistant:
+    """The tools over an account of which `lines` are open, all of it without any, and the requests that Linq got."""
+
+    def __init__(self, account: DemoAccount, lines: tuple[str, ...]) -> None:
+        self.requests: list[httpx.Request] = []
+        self._account = account
+        self._lines = lines
+        self._portal: BlockingPortal
+        self._client: Client
+
+    def open(self) -> Iterator[Assistant]:
+        app = httpx.ASGITransport(demo_api(self._account))
+        requests = self.requests
+
+        class Recorded(httpx.AsyncBaseTransport):
+            async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+                requests.append(request)
+                return await app.handle_async_request(request)
+
+        scoped = replace(in_process.settings(), lines=self._lines)
+        provider = SettingsClientProvider(lambda: scoped, transport=Recorded, retry=AT_ONCE)
+        client = Client(build_server(provider), read_timeout_seconds=60)
+        # One task opens and closes the client, as it must be; each call goes into that.
+        with start_blocking_portal() as portal, portal.wrap_async_context_manager(client):
+            self._portal, self._client = portal, client
+            yield self
+
+    def call(self, tool: str, arguments: Json) -> types.CallToolResult:
+        self.requests.clear()
+        result = self._portal.call(self._client.call_tool, tool, arguments)
+        assert isinstance(result, types.CallToolResult)
+        return result
+
+    def answer(self, tool: str, arguments: Json) -> Json:
+        result = self.call(tool, arguments)
+        assert isinstance(result.structured_content, dict), text_of(result)
+        return result.structured_content
+
+
+def text_of(result: types.CallToolResult) -> str:
+    (block,) = result.content
+    assert isinstance(block, types.TextContent)
+    return block.text
+
+
+@pytest.fixture(scope="module", params=[1, 2], ids=["one line", "two lines"])
+def account(request: pytest.FixtureRequest) -> MarkedAccount:
+    return marked_account(45, lines=request.param)
+
+
+@pytest.fixture(scope="module")
+def scoped(account: MarkedAccount) -> Iterator[Assistant]:
+    """An assistant that may see the open lines of the account."""
+    yield from Assistant(account.whole, account.lines).open()
+
+
+@pytest.fixture(scope="module")
+def oracle(account: MarkedAccount) -> Iterator[Assistant]:
+    """An assistant that may see everything, of an account that has nothing but the open lines."""
+    yield from Assistant(account.opened, ()).open()
+
+
+# Whatever is asked
+
+
+def choices(account: MarkedAccount) -> dict[str, list[Any]]:
+    """For each argument what could lead to a closed line, beside what leads to open ones."""
+    parts = (account.closed, account.opened)
+    people = [one["handle"] for part in parts for chat in part.chats[:4] for one in chat["handles"] if not one["is_me"]]
+    messages = [[one["id"] for said in part.messages.values() for one in said] for part in parts]
+    statuses = ["HEALTHY", "AT_RISK", "CRITICAL", "OPTED_OUT"]
+    return {
+        "chat_id": [part.chats[at]["id"] for part in parts for at in (0, 1)],
+        "message_id": [messages[0][0], messages[0][-1], messages[1][0]],
+        "from": list(LINES),
+        "line": list(LINES),
+        "to": people,
+        "participant": people,
+        "sender": [*people, "me", "them"],
+        "text": [CLOSED_WORD, "refund", "205", account.closed_lines[0][2:], "example.com"],
+        "after": [LONG_AGO],
+        "limit": [1, 7, 100],
+        "max_chats": [1, 20, 2000],
+        "worst": [20],
+        "count_only": [True, False],
+        "waiting": [True, False],
+        "is_group": [True, False],
+        "order": ["newest", "oldest", "longest_waiting"],
+        "health_status": [statuses, statuses[1:]],
+    }
+
+
+def questions() -> st.SearchStrategy[tuple[Tool[Any], dict[str, int], dict[str, int]]]:
+    """A tool, which of the choices it is asked with, and other ones for its next page."""
+
+    def picks(tool: Tool[Any], *, needed: bool) -> st.SearchStrategy[dict[str, int]]:
+        numbers = {name: st.integers(0, 59) for name in tool.input_schema["properties"] if name != "cursor"}
+        required = {name: numbers.pop(name) for name in tool.input_schema.get("required", [])} if needed else {}
+        return st.fixed_dictionaries(required, optional=numbers)
+
+    return st.sampled_from(TOOLS).flatmap(
+        lambda tool: st.tuples(st.just(tool), picks(tool, needed=True), picks(tool, needed=False))
+    )
+
+
+@settings(max_examples=200, derandomize=True, database=None, deadline=None)
+@given(question=questions())
+def test_nothing_of_a_closed_line_is_in_any_answer(
+    account: MarkedAccount, scoped: Assistant, question: tuple[Tool[Any], dict[str, int], dict[str, int]]
+) -> None:
+    """By id, filter, search, count or cursor: no id, handle, name or text of it but what the caller typed."""
+    tool, *asked = question
+    arguments: Json = {}
+    # With and without the cursor that the answer before gave, perhaps to another question.
+    for picks in (*asked, {}):
+        known = choices(account)
+        arguments |= {name: known[name][pick % len(known[name])] for name, pick in picks.items() if name in known}
+        result = scoped.call(tool.name, arguments)
+        text = text_of(result)
+        for typed in sorted((value for value in arguments.values() if isinstance(value, str)), key=len, reverse=True):
+            text = text.replace(typed, "")
+        assert account.traces(text) == []
+        if cursor := (result.structured_content or {}).get("next_cursor"):
+            arguments["cursor"] = cursor
+
+
+def test_the_closed_part_is_found_when_it_is_open(account: MarkedAccount) -> None:
+    """Else the test above would be blind: with no line given, the marks are in the answers."""
+    for assistant in Assistant(account.whole, ()).open():
+        chat, message = account.closed.chats[0]["id"], choices(account)["message_id"][0]
+        asked: list[tuple[str, Json]] = [
+            ("list_chats", {"limit": 100}),
+            ("list_inbox", {"limit": 100}),
+            ("find_chats", {"text": CLOSED_WORD}),
+            ("find_messages", {"text": CLOSED_WORD, "after": LONG_AGO}),
+            ("list_messages", {"chat_id": chat}),
+            ("get_chat", {"chat_id": chat}),
+            ("get_message", {"message_id": message}),
+            ("summarize_activity", {"after": LONG_AGO}),
+            ("summarize_chat_health", {}),
+            ("list_phone_numbers", {}),
+        ]
+        assert {name for name, _ in asked} == {tool.name for tool in TOOLS}
+        assert [name for name, arguments in asked if not account.traces(text_of(assistant.call(name, arguments)))] == []
+
+
+# What is closed does not exist
+
+
+@pytest.mark.parametrize(("tool", "name"), ID_ARGUMENTS, ids=name_of)
+def test_a_closed_id_is_answered_as_an_unknown_one(
+    account: MarkedAccount, scoped: Assistant, tool: Any, name: str
+) -> None:
+    """In the same words, and no message of a closed chat was asked for by its chat."""
+    closed = account.closed.chats[0]["id"] if name == "chat_id" else choices(account)["message_id"][0]
+    texts = []
+    for id_ in (closed, closed.upper(), NO_SUCH_ID):
+        result = scoped.call(tool.name, {**json.loads(tool.example), name: id_})
+        assert result.is_error
+        assert [request for request in scoped.requests if request.url.path.endswith("/messages")] == []
+        texts.append(text_of(result).replace(id_, "ID"))
+    assert texts[0] == texts[1] == texts[2]
+    assert texts[0].startswith(HEADLINES["no_such_chat" if name == "chat_id" else "no_such_message"])
+
+
+@pytest.mark.parametrize(("tool", "name"), LINE_ARGUMENTS, ids=name_of)
+def test_a_closed_line_is_not_one_of_yours(account: MarkedAccount, scoped: Assistant, tool: Any, name: str) -> None:
+    """Whoever it belongs to, and Linq is not asked for its chats."""
+    texts = []
+    for line in (account.closed_lines[0], "+12055550123"):
+        result = scoped.call(tool.name, {**json.loads(tool.example), name: line})
+        assert result.is_error
+        assert [request for request in scoped.requests if request.url.path.endswith("/chats")] == []
+        texts.append(text_of(result).replace(line, "LINE"))
+    assert texts[0] == texts[1]
+    assert texts[0].startswith(HEADLINES["not_your_line"])
+
+
+# What is open is whole
+
+
+@pytest.mark.parametrize(
+    ("tool", "arguments"),
+    [
+        ("find_chats", {"is_group": False, "limit": 100}),
+        ("find_chats", {"count_only": True}),
+        ("list_inbox", {"limit": 100}),
+        ("list_inbox", {"limit": 100, "order": "longest_waiting"}),
+        ("find_messages", {"text": "refund", "after": LONG_AGO, "limit": 100}),
+        ("find_messages", {"count_only": True, "after": LONG_AGO}),
+        ("summarize_activity", {"after": LONG_AGO}),
+        ("summarize_chat_health", {"worst": 20}),
+        ("list_phone_numbers", {}),
+    ],
+    ids=lambda value: value if isinstance(value, str) else " ".join(value),
+)
+def test_answers_are_those_of_an_account_without_the_closed_lines(
+    scoped: Assistant, oracle: Assistant, tool: str, arguments: Json
+) -> None:
+    """Rows, counts, `scanned`, `complete` and notes: what is closed is counted nowhere."""
+    answer = oracle.answer(tool, arguments)
+    assert scoped.answer(tool, arguments) == answer
+    assert answer.get("complete", True)
+
+
+@pytest.mark.parametrize("limit", [1, 7, 100])
+@pytest.mark.parametrize(
+    ("tool", "rows", "asked"),
+    [
+        ("list_chats", "chats", {}),
+        ("find_chats", "chats", {"health_status": ["HEALTHY", "AT_RISK", "CRITICAL", "OPTED_OUT"]}),
+        ("list_inbox", "chats", {}),
+        ("find_messages", "messages", {"after": LONG_AGO}),
+    ],
+    ids=["list_chats", "find_chats", "list_inbox", "find_messages"],
+)
+def test_paging_meets_everything_open_once(
+    account: MarkedAccount, scoped: Assistant, tool: str, rows: str, asked: Json, limit: int
+) -> None:
+    """In pages that may be short or empty, up to the one that has no more."""
+    # The pages of one message each read the whole account every time.
+    expected = [chat["id"] for chat in account.opened.chats]
+    if rows == "messages":
+        asked = {**asked, "participant": account.opened.chats[0]["handles"][1]["handle"]}
+        expected = [
+            message["id"]
+            for chat in account.opened.chats
+            if any(handle["handle"] == asked["participant"] for handle in chat["handles"])
+            for message in account.opened.messages[chat["id"]]
+        ]
+    met: list[str] = []
+    arguments = {**asked, "limit": limit}
+    for _ in range(len(account.whole.chats) + len(expected)):
+        answer = scoped.answer(tool, arguments)
+        met += [row["id"] for row in answer[rows]]
+        assert answer.get("has_more", "next_cursor" in answer) is ("next_cursor" in answer)
+        if "next_cursor" not in answer:
+            break
+        arguments["cursor"] = answer["next_cursor"]
+    assert sorted(met) == sorted(expected)
+    assert tool != "list_chats" or met == expected
