@@ -137,9 +137,13 @@ def questions() -> st.SearchStrategy[tuple[Tool[Any], dict[str, int], dict[str, 
     """A tool, which of the choices it is asked with, and other ones for its next page."""
 
     def picks(tool: Tool[Any], *, needed: bool) -> st.SearchStrategy[dict[str, int]]:
-        numbers = {name: st.integers(0, 59) for name in tool.input_schema["properties"] if name != "cursor"}
-        required = {name: numbers.pop(name) for name in tool.input_schema.get("required", [])} if needed else {}
-        return st.fixed_dictionaries(required, optional=numbers)
+        # Of more arguments than these, some mostly contradict each other.
+        names = [name for name in tool.input_schema["properties"] if name != "cursor"]
+        some = st.dictionaries(st.sampled_from(names), st.integers(0, 59), max_size=3) if names else st.just({})
+        required = tool.input_schema.get("required", []) if needed else []
+        return st.tuples(st.fixed_dictionaries({name: st.integers(0, 59) for name in required}), some).map(
+            lambda drawn: drawn[0] | drawn[1]
+        )
 
     return st.sampled_from(TOOLS).flatmap(
         lambda tool: st.tuples(st.just(tool), picks(tool, needed=True), picks(tool, needed=False))
