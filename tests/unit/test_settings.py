@@ -19,9 +19,11 @@ from linq_mcp.settings.problems import (
     NoKey,
     ProfileWithoutToken,
     SettingsWarning,
+    UnknownTools,
     UnsafeConfigFile,
     UnusableBaseUrl,
     UnusableKey,
+    UnusableLines,
     UrlFlaw,
     WarningKind,
 )
@@ -599,3 +601,74 @@ def test_the_process_environment_is_not_read(monkeypatch: pytest.MonkeyPatch, tm
     monkeypatch.setenv("LINQ_API_V3_API_KEY", KEY)
     monkeypatch.setenv("HOME", environment(tmp_path, PROFILES)["HOME"])
     assert load_settings({}).api_key is None
+
+
+# What is open
+
+LINES, TOOLS = "LINQ_MCP_LINES", "LINQ_MCP_TOOLS"
+KNOWN = ("list_chats", "get_chat")
+
+
+@pytest.mark.parametrize(
+    ("given", "lines"),
+    [
+        ("+12055550101", ("+12055550101",)),
+        ("+12055550101,+13345550102", ("+12055550101", "+13345550102")),
+        (" +1 (205) 555-0101 ;\n001 334 555 0102,, +12055550101,", ("+12055550101", "+13345550102")),
+    ],
+)
+def test_open_lines_are_read_as_people_write_them(given: str, lines: tuple[str, ...]) -> None:
+    """A country is not guessed; the order stays, and each counts once."""
+    settings = load_settings({"LINQ_API_V3_API_KEY": KEY, LINES: given})
+    assert (settings.lines, settings.problem) == (lines, None)
+
+
+@pytest.mark.parametrize(
+    "given",
+    ["2055550101", "+12055550101,the other", "${LINES}", "$LINES", "%LINES%", ",", ";\n", "*", "all", "+1", f"{KEY}"],
+)
+def test_a_list_of_lines_with_a_mistake_opens_nothing(given: str) -> None:
+    """Ignoring it, or a part of it, would open more or less than was meant, and nobody would notice."""
+    settings = load_settings({"LINQ_API_V3_API_KEY": KEY, LINES: given, TOOLS: "list_chats"}, known_tools=KNOWN)
+    assert settings.problem == settings.scope_problem == settings.keyless_problem == UnusableLines()
+    assert (settings.lines, settings.tools) == ((), ())
+
+
+@pytest.mark.parametrize("value", ["", "  ", "${user_config.lines}"])
+def test_a_list_that_was_left_empty_narrows_nothing(value: str) -> None:
+    """A desktop bundle passes every setting that it has."""
+    settings = load_settings({"LINQ_API_V3_API_KEY": KEY, LINES: value, TOOLS: value}, known_tools=KNOWN)
+    assert (settings.lines, settings.tools, settings.problem, settings.warnings) == ((), (), None, ())
+
+
+def test_open_tools_are_read_by_name() -> None:
+    """In the order given, each once."""
+    settings = load_settings({"LINQ_API_V3_API_KEY": KEY, TOOLS: "get_chat, list_chats,get_chat,"}, known_tools=KNOWN)
+    assert (settings.tools, settings.problem) == (("get_chat", "list_chats"), None)
+
+
+@pytest.mark.parametrize(
+    ("given", "names"),
+    [("list_chats,list_chat", ("list_chat",)), (KEY, ()), ("$TOOLS", ()), (",", ()), ("List_Chats", ("List_Chats",))],
+)
+def test_a_list_of_tools_with_a_mistake_opens_nothing(given: str, names: tuple[str, ...]) -> None:
+    """What is wrong is repeated only if it could be a name at all: it might be a key."""
+    settings = load_settings({"LINQ_API_V3_API_KEY": KEY, TOOLS: given}, known_tools=KNOWN)
+    assert settings.problem == settings.scope_problem == UnknownTools(names, KNOWN)
+    assert (settings.lines, settings.tools) == ((), ())
+
+
+def test_options_come_before_variables() -> None:
+    """One that is blank is a mistake: `--lines "$LINES"` must not open everything."""
+    environ = {"LINQ_API_V3_API_KEY": KEY, LINES: "+12055550101", TOOLS: "list_chats"}
+    given = load_settings(environ, options={LINES: "+13345550102", TOOLS: None}, known_tools=KNOWN)
+    assert (given.lines, given.tools) == (("+13345550102",), ("list_chats",))
+    assert load_settings(environ, options={LINES: ""}, known_tools=KNOWN).problem == UnusableLines()
+    assert load_settings(environ, options={TOOLS: " "}, known_tools=KNOWN).problem == UnknownTools((), KNOWN)
+
+
+def test_a_mistake_in_the_scope_is_told_before_a_missing_key() -> None:
+    """It is everybody's, also where each caller has a key of their own."""
+    settings = load_settings({LINES: "x", "LINQ_API_V3_BASE_URL": "garbage"})
+    assert settings.problem == settings.keyless_problem == UnusableBaseUrl(UrlFlaw.NOT_HTTP)
+    assert load_settings({LINES: "x"}).problem == UnusableLines()

@@ -60,6 +60,33 @@ def test_the_modern_era_is_served_with_cache_hints() -> None:
         assert (listed["ttlMs"], listed["cacheScope"]) == (3_600_000, "public")
 
 
+def test_only_what_is_open_is_offered_and_read() -> None:
+    """The list of tools is this server's own, so that no cache gives it to others; the rest does not exist."""
+    with Piped("--demo", "--lines", "+12052535597", env={"LINQ_MCP_TOOLS": "list_chats,get_chat"}) as server:
+        listed = server.ask("tools/list", modern(), id_=1)["result"]
+        assert [tool["name"] for tool in listed["tools"]] == ["list_chats", "get_chat"]
+        assert (listed["ttlMs"], listed["cacheScope"]) == (60_000, "private")
+    with Piped("--demo", "--lines", "+12052535597", env={"LINQ_MCP_TOOLS": "list_chats,get_chat"}) as server:
+        server.initialize()
+        chats = server.call("list_chats", {"limit": 100})["structuredContent"]["chats"]
+        assert {chat["line"] for chat in chats} == {"+12052535597"}
+        assert "error" in server.ask("tools/call", {"name": "list_inbox", "arguments": {}}, id_=2)
+        refused = server.call("list_chats", {"from": "+14155550142"}, id_=3)
+        assert text_of(refused).startswith("This is not one of your lines.")
+
+
+def test_a_mistake_in_the_scope_is_told_by_each_call() -> None:
+    """The server starts and lists its tools, as a client would show nothing else."""
+    with Piped("--demo", env={"LINQ_MCP_TOOLS": "list_chat"}) as server:
+        server.initialize()
+        assert len(server.ask("tools/list", id_=1)["result"]["tools"]) > 1
+        refused = server.call("list_chats", id_=2)
+        assert refused["isError"]
+        assert "list_chat is not a tool; did you mean list_chats? Correct LINQ_MCP_TOOLS in the `env`" in text_of(
+            refused
+        )
+
+
 def test_a_page_comes_over_a_real_socket(over_a_socket: Piped) -> None:
     """The main job: subprocess, pipe, socket, and the same object in both forms of the result."""
     result = over_a_socket.call("list_chats", {"limit": 5})

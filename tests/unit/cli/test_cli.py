@@ -208,6 +208,55 @@ def test_doctor_on_an_account_without_chats() -> None:
     assert "no chats yet" in said[-1]
 
 
+SCOPE = ["--lines", "+12052535597,+14155550142", "--tools", "get_chat,list_chats"]
+
+
+@pytest.mark.parametrize("argv", [[*SCOPE, "doctor"], ["doctor", *SCOPE]], ids=["before", "after"])
+def test_doctor_says_what_is_open(argv: list[str], cli: Cli) -> None:
+    """Wherever the options stand; the entry opens the same, and the chat that is shown is an open one."""
+    done = cli("--demo", *argv)
+    assert done.code == 0
+    assert "Open are the lines +12052535597, +14155550142 and the tools get_chat, list_chats." in done.out
+    assert ", on +12052535597, " in done.out
+    entry = json.loads(done.out[done.out.index("\n{") :])["mcpServers"]["linq"]
+    assert entry["env"] == {
+        "LINQ_MCP_LINES": "+12052535597,+14155550142",
+        "LINQ_MCP_TOOLS": "get_chat,list_chats",
+    }
+
+
+def test_doctor_says_that_everything_is_open(cli: Cli) -> None:
+    """As it is without the settings for it."""
+    assert "Open are all lines and all tools." in cli("doctor", "--demo").out
+
+
+def test_doctor_finds_a_line_that_the_account_lacks(cli: Cli) -> None:
+    """With several lines, nobody would miss its chats."""
+    done = cli("doctor", "--demo", LINQ_MCP_LINES="+12052535597,+12055550123")
+    assert done.code == 1
+    assert "Not a line of this account: +12055550123. Correct `--lines`, or LINQ_MCP_LINES in this terminal" in done.out
+    assert "mcpServers" not in done.out
+
+
+@pytest.mark.parametrize("argv", [["doctor", "--demo"], ["config"]], ids=" ".join)
+@pytest.mark.parametrize(
+    ("env", "said"),
+    [
+        ({"LINQ_MCP_LINES": "the first"}, "The list of open lines can't be used."),
+        ({"LINQ_MCP_TOOLS": "list_chat"}, "list_chat is not a tool; did you mean list_chats?"),
+    ],
+    ids=["lines", "tools"],
+)
+def test_no_entry_is_printed_for_a_scope_that_is_wrong(
+    argv: list[str], env: dict[str, str], said: str, cli: Cli
+) -> None:
+    """Without it, the entry would open everything."""
+    done = cli(*argv, **env)
+    assert done.code != 0
+    assert said in done.out + done.err
+    assert '"command"' not in done.out
+
+
 def test_config_prints_every_client_and_never_the_key(cli: Cli) -> None:
     """What to paste, for all clients at once."""
     done = cli("config", LINQ_API_V3_API_KEY=KEY)
@@ -262,6 +311,13 @@ def test_http_says_that_callers_do_not_get_the_operators_contacts(cli: Cli, capl
         caplog.clear()
         cli("http", "--key-from", "settings", "--port", port, LINQ_MCP_CONTACTS="/contacts.csv")
         assert "LINQ_MCP_CONTACTS" not in caplog.text
+
+
+def test_http_names_a_wrong_scope_whosever_key_is_used(cli: Cli, caplog: pytest.LogCaptureFixture) -> None:
+    """It is the service's setting, not the callers'."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        cli("http", "--tools", "list_chat", "--port", str(taken.getsockname()[1]))
+    assert "every call will be refused: The list of open tools can't be used. list_chat is not a tool" in caplog.text
 
 
 def test_demo_api_refuses_a_taken_port_in_one_line(cli: Cli) -> None:

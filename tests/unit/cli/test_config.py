@@ -229,6 +229,7 @@ def test_the_demo_account_wherever_the_option_stands(argv: tuple[str, ...], caps
     assert "env" not in config["mcpServers"]["linq"]
 
 
+SCOPE = {"LINQ_MCP_LINES": "+12052535597,+14155550142", "LINQ_MCP_TOOLS": "list_chats"}
 BASE = {"LINQ_API_V3_BASE_URL": "https://linq.example.com/v3"}
 
 
@@ -239,16 +240,18 @@ BASE = {"LINQ_API_V3_BASE_URL": "https://linq.example.com/v3"}
         (load_settings({KEY_VARIABLE: "a-real-key-5a1f"}), ENV),
         (load_settings(BASE), {**ENV, "LINQ_API_V3_BASE_URL": "https://linq.example.com"}),
         (load_settings({"LINQ_API_V3_BASE_URL": "http://ann:pw@example.com"}), ENV),
+        (load_settings(SCOPE), {**ENV, **SCOPE}),
         (Settings(key_source=KeySource.PROFILE, profile="work"), {}),
         (Settings(contacts=Path("c.csv")), {**ENV, "LINQ_MCP_CONTACTS": str(Path.cwd() / "c.csv")}),
         (Settings(key_source=KeySource.PROFILE, profile="work", profile_is_set=True), {"LINQ_PROFILE": "work"}),
     ],
-    ids=["nothing", "a key", "base URL", "bad base URL", "the file's profile", "contacts", "LINQ_PROFILE"],
+    ids=["nothing", "a key", "base URL", "bad base URL", "scope", "the file's profile", "contacts", "LINQ_PROFILE"],
 )
 def test_the_settings_in_force_are_part_of_the_entry(settings: Settings, env: dict[str, str]) -> None:
     """A client does not see this terminal's variables; the key itself is never repeated, nor a URL that is refused."""
     assert this_server(settings, demo=False).env == env
-    assert this_server(settings, demo=True).env == {}
+    scope = {name: value for name, value in env.items() if name in SCOPE}
+    assert this_server(settings, demo=True).env == scope
 
 
 @pytest.mark.parametrize("client", ["claude-code", "codex"])

@@ -17,8 +17,8 @@ from linq_mcp.api.client import LinqApi
 from linq_mcp.errors import SettingsError
 from linq_mcp.rows.directory import NOBODY
 from linq_mcp.server.client_provider import KEY_HEADER, HeaderClientProvider, SettingsClientProvider
-from linq_mcp.settings import Settings
-from linq_mcp.settings.problems import KeyFlaw, KeySource, NoKey, UnusableBaseUrl, UnusableKey, UrlFlaw
+from linq_mcp.settings import Settings, load_settings
+from linq_mcp.settings.problems import KeyFlaw, KeySource, NoKey, UnusableBaseUrl, UnusableKey, UnusableLines, UrlFlaw
 
 
 def linq() -> Canned:
@@ -89,6 +89,15 @@ async def test_the_settings_for_callers_with_their_own_keys_have_none() -> None:
     with pytest.raises(SettingsError) as refused:
         await provider.client(caller("key-a"))
     assert refused.value.problem == bad_url
+
+
+async def test_a_wrong_scope_is_everybodys_problem() -> None:
+    """A list that can't be used opens nothing to anybody."""
+    settings = load_settings({"LINQ_API_V3_API_KEY": KEY, "LINQ_MCP_LINES": "garbage"})
+    for provider in (HeaderClientProvider(settings), SettingsClientProvider(lambda: settings)):
+        with pytest.raises(SettingsError) as refused:
+            await provider.client(caller("key-a"))
+        assert refused.value.problem == UnusableLines()
 
 
 @pytest.mark.parametrize("headers", [None, {}, {KEY_HEADER: ""}, {KEY_HEADER: "  "}], ids=str)
