@@ -65,7 +65,9 @@ def test_only_what_is_open_is_offered_and_read() -> None:
     with Piped("--demo", "--lines", "+12052535597", env={"LINQ_MCP_TOOLS": "list_chats,get_chat"}) as server:
         listed = server.ask("tools/list", modern(), id_=1)["result"]
         assert [tool["name"] for tool in listed["tools"]] == ["list_chats", "get_chat"]
-        assert (listed["ttlMs"], listed["cacheScope"]) == (60_000, "private")
+        discovered = server.ask("server/discover", modern(), id_=2)["result"]
+        for found in (listed, discovered):
+            assert (found["ttlMs"], found["cacheScope"]) == (60_000, "private")
     with Piped("--demo", "--lines", "+12052535597", env={"LINQ_MCP_TOOLS": "list_chats,get_chat"}) as server:
         server.initialize()
         chats = server.call("list_chats", {"limit": 100})["structuredContent"]["chats"]

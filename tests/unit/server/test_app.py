@@ -73,6 +73,17 @@ async def test_says_who_it_is_and_how_to_page(era: ConnectMode) -> None:
 
 
 @eras
+async def test_instructions_name_no_tool_that_is_not_offered(era: ConnectMode) -> None:
+    """A model would try it."""
+    account = account_over(always(httpx.Response(500)))
+    async with Client(build_server(account, [LIST_CHATS]), mode=era) as client:
+        said = client.instructions or ""
+    assert [tool.name for tool in TOOLS if tool.name in said] == []
+    assert "summarize_" not in said
+    assert "next_cursor" in said
+
+
+@eras
 async def test_the_docs_sample_as_a_model_reads_it(era: ConnectMode) -> None:
     """The page of Linq's documentation becomes this answer, the same in both forms."""
     result = await call(account_over(always(httpx.Response(200, content=DOCS_PAGE))), era=era)
