@@ -6,7 +6,7 @@ import json
 import platform
 import sys
 from argparse import Namespace
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from importlib.metadata import version
 from time import perf_counter
 
@@ -71,7 +71,7 @@ async def _check(account: SettingsClientProvider, say: Callable[[str], None]) ->
     say(f"ok    The key comes from {describe_key_source(settings.key_source, settings.profile)}.")
     api = open_api(client, settings.lines)
     await _check_lines(api, settings)
-    say(f"ok    Open are {_listed(settings.lines, 'lines')} and {_listed(settings.tools, 'tools')}.")
+    say(f"ok    Open lines: {', '.join(settings.lines) or 'all'}. Open tools: {', '.join(settings.tools) or 'all'}.")
     line = settings.lines[0] if settings.lines else None
     milliseconds = []
     for _ in range(2):
@@ -94,10 +94,6 @@ async def _check_lines(api: OpenApi, settings: Settings) -> None:
     own = [number.phone_number for number in page.items]
     if foreign := tuple(line for line in settings.lines if line not in own):
         raise SettingsError(UnusableLines(foreign))
-
-
-def _listed(names: Sequence[str], noun: str) -> str:
-    return f"the {noun} {', '.join(names)}" if names else f"all {noun}"
 
 
 async def _check_directory(account: SettingsClientProvider, settings: Settings, say: Callable[[str], None]) -> None:

@@ -216,7 +216,7 @@ def test_doctor_says_what_is_open(argv: list[str], cli: Cli) -> None:
     """Wherever the options stand; the entry opens the same, and the chat that is shown is an open one."""
     done = cli("--demo", *argv)
     assert done.code == 0
-    assert "Open are the lines +12052535597, +14155550142 and the tools get_chat, list_chats." in done.out
+    assert "Open lines: +12052535597, +14155550142. Open tools: get_chat, list_chats." in done.out
     assert ", on +12052535597, " in done.out
     entry = json.loads(done.out[done.out.index("\n{") :])["mcpServers"]["linq"]
     assert entry["env"] == {
@@ -227,7 +227,7 @@ def test_doctor_says_what_is_open(argv: list[str], cli: Cli) -> None:
 
 def test_doctor_says_that_everything_is_open(cli: Cli) -> None:
     """As it is without the settings for it."""
-    assert "Open are all lines and all tools." in cli("doctor", "--demo").out
+    assert "Open lines: all. Open tools: all." in cli("doctor", "--demo").out
 
 
 def test_doctor_finds_a_line_that_the_account_lacks(cli: Cli) -> None:
