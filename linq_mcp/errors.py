@@ -1,19 +1,18 @@
-"""Everything that can keep a call from its answer; nothing about MCP. `format_error` words it for the reader.
+"""All errors that a call can end with. They know nothing about MCP; `server.error_messages` writes their texts.
 
 LinqMcpError
-├── SettingsError             a setting is missing or cannot be used; nothing was sent
-├── ArgumentsError            the tool does not take these arguments; nothing was sent
-├── LineNotOpenError          the line is none of those that are open; nothing was sent
-└── LinqError                 Linq was asked, but there is no usable answer
+├── SettingsError             a setting is missing or can't be used; nothing was sent
+├── ArgumentsError            the arguments are wrong; nothing was sent
+├── LineNotOpenError          the line is not one of the open ones; nothing was sent
+└── LinqError                 there is no usable answer from Linq
     ├── ApiConnectionError    no answer arrived: connection, DNS, TLS, proxy, or out of time
-    ├── ApiStatusError        an error answer: an HTTP status, and usually one of Linq's codes
-    └── ApiResponseError      the answer is not one of Linq's: not JSON, another shape, too large, a redirect
+    ├── ApiStatusError        Linq answered with an error status, usually with a code of its own
+    └── ApiResponseError      the answer did not come from Linq: not JSON, another shape, too large, a redirect
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from enum import Enum, auto
 
 from linq_mcp.settings.problems import SettingsProblem
 
@@ -22,7 +21,7 @@ CHAT_NOT_FOUND, MESSAGE_NOT_FOUND, NUMBER_NOT_FOUND = 2001, 2002, 2019
 FOREIGN_LINE = frozenset({2006, NUMBER_NOT_FOUND})
 
 _RETRIED_STATUSES = frozenset({408, 429, 500, 502, 503, 504})
-# HTTP status and Linq's code: a resource that is not there yet, and a chat that is still being created.
+# HTTP status and Linq's code: a resource that does not exist yet, and a chat that is still being created.
 _RETRIED_CODES = frozenset({(404, 2007), (409, 2009)})
 
 
@@ -55,10 +54,10 @@ class LineNotOpenError(LinqMcpError):
 
 
 class LinqError(LinqMcpError):
-    """Linq was asked, but there is no usable answer.
+    """There is no usable answer from Linq.
 
-    `attempts` is how often it was asked, `trace_id` the `X-Trace-ID` of the last answer if there was one, `retryable`
-    whether the same request may well succeed later, and `retry_after` in how many seconds, if Linq said so.
+    `attempts` is how often the request was sent, `trace_id` the trace id of the last answer if it had one, `retryable` whether
+    the same request may succeed later, and `retry_after` after how many seconds, if Linq said so.
     """
 
     retryable = False
@@ -71,9 +70,9 @@ class LinqError(LinqMcpError):
 
 
 class ApiConnectionError(LinqError):
-    """No answer arrived: the connection, name look-up, TLS or proxy failed, or time ran out (`timed_out`).
+    """No answer arrived: the connection, DNS, TLS, or a proxy failed, or time ran out (`timed_out`).
 
-    It is not `retryable` when a setting or a certificate has to be mended first.
+    It is not `retryable` if a setting or a certificate has to be fixed first.
     """
 
     def __init__(self, message: str, *, timed_out: bool = False, retryable: bool = True) -> None:
@@ -83,7 +82,7 @@ class ApiConnectionError(LinqError):
 
 
 class ApiStatusError(LinqError):
-    """Linq answered with an error: HTTP `status`, Linq's own `code` (0 if none), `retry_after` in seconds."""
+    """Linq answered with the HTTP `status` of an error and its own `code` (0 if there is none)."""
 
     def __init__(
         self,
@@ -101,26 +100,5 @@ class ApiStatusError(LinqError):
         self.retryable = status in _RETRIED_STATUSES or (status, code) in _RETRIED_CODES
 
 
-class ResponseProblem(Enum):
-    """Why an answer cannot be one of Linq's."""
-
-    NOT_JSON = auto()
-    WRONG_SHAPE = auto()
-    TOO_LARGE = auto()
-    BAD_ENCODING = auto()
-    REDIRECT = auto()
-    NOT_MODIFIED = auto()
-
-
 class ApiResponseError(LinqError):
-    """An answer arrived that is not one of Linq's; `problem` says why."""
-
-    def __init__(
-        self,
-        message: str,
-        *,
-        problem: ResponseProblem = ResponseProblem.WRONG_SHAPE,
-        trace_id: str | None = None,
-    ) -> None:
-        super().__init__(message, trace_id=trace_id)
-        self.problem = problem
+    """An answer arrived that did not come from Linq; the message says how it differs."""

@@ -1,7 +1,7 @@
-"""Linq over HTTP for one key: its own connections, GET only, retries within a deadline, error answers as exceptions.
+"""Linq's API over HTTP with one key: GET only, with retries within a deadline, and with errors as exceptions.
 
-`LinqApi.get` is the one way out; the methods above it name the endpoints and read their answers into wire models.
-Nothing is cached, and nothing but open connections is kept from one call to the next.
+All requests go through `LinqApi.get`; one method per endpoint reads the answer into wire models. Nothing is cached, and
+only open connections are kept from one call to the next.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from linq_mcp.api.responses import (
     trace_id_of,
 )
 from linq_mcp.api.retry import RetryPolicy, with_retries
-from linq_mcp.errors import ApiConnectionError, ApiResponseError, ApiStatusError, ResponseProblem
+from linq_mcp.errors import ApiConnectionError, ApiResponseError, ApiStatusError
 from linq_mcp.sanitize import clean
 from linq_mcp.settings import Settings, is_loopback
 
@@ -46,12 +46,12 @@ _MAX_CONNECTIONS = 512
 
 
 class LinqApi:
-    """Linq with the key of `settings`. An async context manager: leaving it closes the connections.
+    """Linq's API with the key of `settings`. An async context manager: leaving it closes the connections.
 
-    `transport` stands in for the network (the demo account, tests), `tls` for the certificates of the environment, and
-    `kept_connections` is how many stay open for the next call. Every method takes a `deadline` in the clock of
-    `anyio.current_time()` and raises nothing but `LinqError`. So does the constructor, for a setting of the
-    environment that cannot be used.
+    `transport` replaces the network (for the demo account and tests), `tls` replaces the certificates that the
+    environment names, and `kept_connections` is how many connections stay open between calls. Every method takes a
+    `deadline` on the clock of `anyio.current_time()` and raises only `LinqError`. The constructor raises it, too, if
+    the environment's proxy or certificate settings can't be used.
     """
 
     def __init__(
@@ -65,9 +65,9 @@ class LinqApi:
     ) -> None:
         self._key = settings.api_key.get_secret_value() if settings.api_key else ""
         self._retry = retry or RetryPolicy()
-        # For a free connection a call waits as long as it has time; its deadline ends that.
+        # A call may wait for a free connection until its deadline.
         timeout = httpx.Timeout(self._retry.read_timeout, connect=self._retry.connect_timeout, pool=None)
-        # No proxy of the environment is asked for this very machine: it would see the key in the clear.
+        # Connections to this machine bypass the environment's proxy, which would see the key unencrypted.
         trust_env = not is_loopback(settings.base_url)
         self._options: dict[str, Any] = {
             "base_url": f"{settings.base_url}/v3/",
@@ -89,18 +89,18 @@ class LinqApi:
         try:
             httpx.URL(settings.base_url)
         except httpx.InvalidURL:
-            raise ApiConnectionError("The host of the base URL is not a valid one.", retryable=False) from None
+            raise ApiConnectionError("The base URL has an invalid host.", retryable=False) from None
         try:
             self.tls = tls or (None if transport else httpx.create_ssl_context(trust_env=trust_env))
             self._http = self._opened()
         except (ValueError, OSError, ImportError, httpx.InvalidURL) as error:
-            # The cause's text may hold a proxy's password.
+            # The text of the cause may contain a proxy's password.
             raise ApiConnectionError(
                 "The environment's proxy or certificate settings (HTTPS_PROXY, ALL_PROXY, SSL_CERT_FILE, SSL_CERT_DIR) "
                 f"cannot be used ({type(error).__name__}).",
                 retryable=False,
             ) from None
-        # How many requests were answered with 429, and until when Linq wants none: its limit is one for the whole key.
+        # How many requests were answered with 429, and until when to send none: Linq's limit applies to the whole key.
         self.throttled = 0
         self._resume_at = 0.0
         self._requests = 0
@@ -108,7 +108,7 @@ class LinqApi:
         self._last_used = monotonic()
 
     def _opened(self) -> httpx.AsyncClient:
-        # No cookie is kept: it would tell Linq, and whoever is in between, which calls belong together.
+        # No cookies: they would let Linq, and anything on the way to it, link calls to each other.
         cookies = CookieJar(DefaultCookiePolicy(allowed_domains=[]))
         return httpx.AsyncClient(verify=self.tls or True, cookies=cookies, **self._options)
 
@@ -121,17 +121,17 @@ class LinqApi:
         await self.aclose()
 
     async def aclose(self) -> None:
-        """Close all connections, also those in use."""
+        """Close all connections, including those in use."""
         self._retired = True
         await self._http.aclose()
 
     async def retire(self) -> None:
-        """Keep no connection open any more. A call that still uses this object is not disturbed."""
+        """Close the connections once no call uses them any more."""
         self._retired = True
         await self._close_if_retired()
 
     def idle_seconds(self) -> float:
-        """For how long no request has been under way."""
+        """How long ago the last request ended; 0 while one is in progress."""
         return 0.0 if self._requests else monotonic() - self._last_used
 
     async def list_chats(
@@ -164,14 +164,14 @@ class LinqApi:
         return as_page(await self.get("phone_numbers", deadline=deadline), PhoneNumbers)
 
     async def get(self, path: str, params: Mapping[str, str | None] | None = None, *, deadline: float) -> Answer:
-        """GET `path` below `/v3/`, again if need be, all within `deadline`.
+        """GET `path` below `/v3/`, with retries, until `deadline`.
 
-        Params that are None are not sent. Raises `ApiConnectionError`, `ApiStatusError` or `ApiResponseError`.
+        Parameters that are None are not sent. Raises `ApiConnectionError`, `ApiStatusError` or `ApiResponseError`.
         """
         query = {name: value for name, value in (params or {}).items() if value is not None}
 
         async def attempt() -> Answer:
-            # A pause that would outlast the deadline is not begun: Linq's own answer says best how long to wait.
+            # Don't wait if that would take until the deadline: Linq's own 429 then says how long to wait.
             latest = deadline - self._retry.shortest_attempt
             while anyio.current_time() < self._resume_at <= latest:  # noqa: ASYNC110 - only the clock ends a pause
                 await anyio.sleep_until(self._resume_at)
@@ -200,7 +200,7 @@ class LinqApi:
 
     async def _close_if_retired(self) -> None:
         if self._retired and not self._requests:
-            # A caller who has gone must not leave sockets behind.
+            # Also when the call was cancelled: otherwise its sockets would stay open.
             with anyio.CancelScope(shield=True):
                 await self._http.aclose()
 
@@ -212,7 +212,7 @@ class LinqApi:
                 except ApiResponseError:
                     if not response.is_error:
                         raise
-                    # The status says enough.
+                    # The status alone says what went wrong.
                     body = b""
         except httpx.TimeoutException as error:
             raise self._timed_out(error) from None
@@ -238,11 +238,11 @@ class LinqApi:
         return ApiConnectionError(text, timed_out=True)
 
     def _unreachable(self, error: Exception) -> ApiConnectionError:
-        # Only the cause's own words, with nothing of the request or the answer in them.
+        # h11 appends the bytes that it could not parse, which don't belong into an error text.
         cause = self._quotable(str(error).partition(": bytearray(")[0]) or type(error).__name__
         if (refused := _certificate_error(error)) is not None:
             cause = self._quotable(getattr(refused, "verify_message", "")) or cause
-            return ApiConnectionError(f"The server's certificate cannot be trusted: {cause}.", retryable=False)
+            return ApiConnectionError(f"The server's certificate can't be trusted: {cause}.", retryable=False)
         return ApiConnectionError(f"The connection failed: {cause}.")
 
     def _rejected(self, response: httpx.Response, body: bytes, trace_id: str | None) -> ApiStatusError:
@@ -264,7 +264,7 @@ class LinqApi:
         )
 
     def _quotable(self, text: str) -> str:
-        """Words from outside, for a reader: on one line, short, and without the key should they repeat it."""
+        """`text` from outside, cleaned for an error text: on one line, short, and with any copy of the key redacted."""
         return clean(without_key(clean(text, None), self._key), _ERROR_MESSAGE_LIMIT).rstrip(".")
 
     def _safe(self, trace_id: str | None) -> str | None:
@@ -272,17 +272,17 @@ class LinqApi:
 
 
 async def _refuse_redirect(response: httpx.Response) -> None:
-    # Before httpx looks at where it leads, which may not be an address at all.
+    # A hook runs before httpx parses the Location header, which may not be a URL at all.
     if response.status_code == httpx.codes.NOT_MODIFIED:
-        message = "It was 304 Not Modified, which answers a condition that had not been set."
-        raise ApiResponseError(message, problem=ResponseProblem.NOT_MODIFIED, trace_id=trace_id_of(response))
+        message = "It was 304 Not Modified, although the request had no condition."
+        raise ApiResponseError(message, trace_id=trace_id_of(response))
     if response.is_redirect:
         message = f"It was a redirect ({response.status_code}), which is not followed."
-        raise ApiResponseError(message, problem=ResponseProblem.REDIRECT, trace_id=trace_id_of(response))
+        raise ApiResponseError(message, trace_id=trace_id_of(response))
 
 
 def _certificate_error(error: BaseException | None) -> ssl.SSLCertVerificationError | None:
-    """The refused certificate that `error` comes from, if any."""
+    """The certificate error that caused `error`, if there is one."""
     for _ in range(10):
         if error is None or isinstance(error, ssl.SSLCertVerificationError):
             return error
@@ -291,5 +291,5 @@ def _certificate_error(error: BaseException | None) -> ssl.SSLCertVerificationEr
 
 
 def _segment(value: str) -> str:
-    """`value` as one segment of a path: nothing in it can end the segment or climb out of it."""
+    """`value` encoded as one path segment, so that it can't reach any other path."""
     return "%2E" * len(value) if value in (".", "..") else quote(value, safe="", errors="replace")

@@ -1,4 +1,4 @@
-"""The wire format of Linq's API V3, read tolerantly: this is the one boundary where anything may arrive.
+"""The wire format of Linq's API V3. Only these models deal with unexpected data; all other code can rely on the types.
 
 Unknown members are ignored, unknown enum values are kept, and a member that is missing or of another type reads as
 None. Everything that is kept has a limit well above what Linq documents: longer texts and lists are cut, longer ids
@@ -26,7 +26,7 @@ _LARGEST_INTEGER = 2**53 - 1
 
 
 class _NoneOnError:
-    """Annotates a member that reads as None when what arrived does not fit its type."""
+    """Annotates a member that reads as None if the value received does not fit its type."""
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         return core_schema.with_default_schema(handler(source), default=None, on_error="default")
@@ -34,14 +34,14 @@ class _NoneOnError:
 
 @dataclass(frozen=True)
 class _AtMost:
-    """Annotates a string or list of at most `limit`; `shorten` makes something else of a longer one."""
+    """Annotates a string or list of length `limit` at most; a longer one is replaced by what `shorten` returns."""
 
     limit: int
     shorten: Callable[[Any, int], Any]
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         kept = handler(source)
-        # The usual case stays within the validator's own compiled code: no Python function is called for it.
+        # The first branch handles the usual case in the validator's compiled code, without calling a Python function.
         shortened = core_schema.no_info_before_validator_function(self._shortened, kept)
         return core_schema.union_schema([{**kept, "max_length": self.limit}, shortened], mode="left_to_right")
 
@@ -54,7 +54,7 @@ def _cut(value: Any, limit: int) -> Any:
 
 
 def _hashed(value: Any, _: int) -> Any:
-    """Enough of a long id to tell it from others. No id begins with an ellipsis, so it cannot be taken for one."""
+    """A hash that tells a long id from others. It begins with an ellipsis, as no real id does."""
     return f"…{blake2b(value.encode(), digest_size=16).hexdigest()}" if isinstance(value, str) else value
 
 
@@ -62,10 +62,10 @@ Maybe = Annotated[T | None, _NoneOnError()]
 Items = Annotated[Annotated[list[OnErrorOmit[T]], _AtMost(ITEMS_LIMIT, _cut)] | None, _NoneOnError()]
 
 Id = Maybe[Annotated[str, _AtMost(ID_LIMIT, _hashed)]]
-# What a person wrote: worth reading in part.
+# What people wrote is still useful when it is cut.
 Text = Maybe[Annotated[str, _AtMost(100_000, _cut)]]
 Name = Maybe[Annotated[str, _AtMost(10_000, _cut)]]
-# What is of use only as a whole.
+# These are useless unless they are whole.
 Address = Maybe[Annotated[str, Field(max_length=1000)]]
 Word = Maybe[Annotated[str, Field(max_length=200)]]
 Time = Maybe[Annotated[str, Field(max_length=100)]]
@@ -73,7 +73,7 @@ Url = Maybe[Annotated[str, Field(max_length=8000)]]
 
 
 class _Wire(BaseModel):
-    # Strict: 1 is not true and 5 is not "5". A value that does not fit is absent, never converted.
+    # Strict: 1 is not true, and 5 is not "5". A value that does not fit reads as None and is never converted.
     model_config = ConfigDict(strict=True, extra="ignore", frozen=True)
 
 
@@ -87,7 +87,7 @@ class Handle(_Wire):
 
 
 class HandleDetail(Handle):
-    """A participant with the members that only the chat in full shows."""
+    """A participant with the members that only `GET /v3/chats/{chatId}` has."""
 
     service: Word = None
     joined_at: Time = None
@@ -140,7 +140,7 @@ class AppLayout(_Wire):
 
 
 class Part(_Wire):
-    """A part of a message, of whatever type: the members of all documented types, each None where it has no place.
+    """A part of a message. It has the members of all documented types; those of other types than its own are None.
 
     `text` and `link` have `value`; `media` has `id`, `url`, `filename`, `mime_type` and `size_bytes`; `imessage_app`
     has `fallback_text`, `layout` and `app`; `app_clip` has `title` and `value`.
@@ -192,7 +192,7 @@ class Message(_Wire):
 
 
 class Reputation(_Wire):
-    """How well a line's messages are delivered over all its chats. It has no date."""
+    """How well a line's messages are delivered across all its chats. It has no date."""
 
     status: Word = None
     doc_url: Url = None

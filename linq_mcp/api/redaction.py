@@ -1,4 +1,4 @@
-"""Keeps a caller's Linq key out of whatever is shown, should somebody's text repeat it."""
+"""Replaces a caller's Linq key wherever a text that is shown contains it."""
 
 from __future__ import annotations
 
@@ -6,25 +6,25 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-KEY_PLACEHOLDER = "[key]"
-# Anything shorter is not a key, but may well occur in a text.
+REDACTED_KEY = "[key]"
+# Anything shorter is no real key, but may well occur in an ordinary text.
 _SHORTEST_KEY = 8
 
 
 def may_repeat(json_text: str, key: str) -> bool:
-    """Whether `json_text` holds the key, as it is or as JSON escapes it. Fast, and sometimes true without need."""
+    """Whether `json_text` contains the key, as it is or as JSON escapes it. Fast; may be true by chance."""
     return len(key) >= _SHORTEST_KEY and (key in json_text or json.dumps(key)[1:-1] in json_text)
 
 
 def without_key(value: Any, key: str) -> Any:
-    """`value`, any JSON value, with `[key]` wherever a text repeats the key.
+    """`value`, any JSON value, with `[key]` in place of the key in every text.
 
-    A number that repeats it is left out of its object or list, as no text may stand there.
+    A number that contains the key is removed from its object or list, because a schema allows no text in its place.
     """
     if len(key) < _SHORTEST_KEY:
         return value
     if isinstance(value, str):
-        return value.replace(key, KEY_PLACEHOLDER)
+        return value.replace(key, REDACTED_KEY)
     if isinstance(value, Mapping):
         return {
             without_key(name, key): without_key(item, key) for name, item in value.items() if not _is_key(item, key)

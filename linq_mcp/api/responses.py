@@ -1,4 +1,4 @@
-"""Linq's answers on their way in: read within bounds, parsed as JSON, and turned into pages or wire models."""
+"""Reads Linq's answers within limits, parses them as JSON, and turns them into pages or wire models."""
 
 from __future__ import annotations
 
@@ -14,25 +14,25 @@ import httpx
 from pydantic import BaseModel, ValidationError
 
 from linq_mcp.api.models import ChatDetail, Listing, Message
-from linq_mcp.errors import ApiResponseError, ResponseProblem
+from linq_mcp.errors import ApiResponseError
 from linq_mcp.sanitize import clean
 
 MAX_ANSWER_BYTES = 10_000_000
-# A page that Linq documents has a tenth of these. The time and memory that parsing takes follow from them.
+# Ten times what the largest page that Linq documents has. They bound the time and memory that parsing takes.
 MAX_OBJECTS = 50_000
 MAX_VALUES = 500_000
-# Smaller answers cannot hold enough of them to matter.
+# Answers up to this size can't hold enough of them to matter.
 _SMALL = 256_000
-# How far a compressed answer may expand, once it is larger than the first number.
+# Beyond the first number of bytes, an answer may be at most this many times as large as its compressed form.
 _FREELY_INFLATED = 1_000_000
 _MAX_RATIO = 100
-# Longer than any cursor that could be meant to travel through a model and back.
+# Models copy cursors back; no real cursor is longer than this.
 _CURSOR_LIMIT = 1900
 _SKIPPING = re.compile(r"skip=([0-9]{1,6});(.*)")
 _MEDIA_TYPE = re.compile(r"[A-Za-z0-9.+-]{1,30}/[A-Za-z0-9.+-]{1,60}")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _TRACE_ID = re.compile(r"[0-9A-Fa-f-]{1,80}")
-# In seconds. Longer waits are all the same: too long.
+# In seconds. Any wait that is longer is too long anyway.
 _LONGEST_WAIT = 1_000_000_000
 
 ItemT = TypeVar("ItemT")
@@ -42,7 +42,7 @@ IdentifiedT = TypeVar("IdentifiedT", ChatDetail, Message)
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A 2xx answer as it arrived, with Linq's trace id for the errors that reading it may raise."""
+    """A 2xx answer as it arrived. `trace_id` is Linq's, for the errors that reading the answer may raise."""
 
     content: bytes
     content_type: str
@@ -51,20 +51,21 @@ class Answer:
     def object(self) -> dict[str, Any]:
         """The answer as a JSON object, with a NUL for each lone surrogate. Raises `ApiResponseError`."""
         try:
-            # Half an emoji is valid JSON, but not UTF-8. A NUL is cleaned away later, and spoils a cursor as it should.
+            # A lone surrogate is valid JSON but can't be encoded as UTF-8. Cleaning removes the NUL; in a cursor, it
+            # makes the cursor unusable, as it should.
             text = json.dumps(json.loads(self.content), ensure_ascii=False)
             value = json.loads(_SURROGATE.sub(r"\\u0000", text))
         except (ValueError, RecursionError):
             kind = self.content_type.split(";")[0].strip()
             kind = kind if _MEDIA_TYPE.fullmatch(kind) else "no content type"
             message = f"It was not JSON ({kind}, {len(self.content)} bytes)."
-            raise ApiResponseError(message, problem=ResponseProblem.NOT_JSON, trace_id=self.trace_id) from None
+            raise ApiResponseError(message, trace_id=self.trace_id) from None
         if not isinstance(value, dict):
             raise self.wrong_shape("It was JSON, but not an object.")
         return value
 
     def wrong_shape(self, message: str) -> ApiResponseError:
-        return ApiResponseError(message, problem=ResponseProblem.WRONG_SHAPE, trace_id=self.trace_id)
+        return ApiResponseError(message, trace_id=self.trace_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +73,7 @@ class Page(Generic[ItemT]):
     """A page of a list, with no more items than were asked for.
 
     `unreadable` counts the entries that were not objects. `next_cursor` is None on the last page. `unusable_cursor`
-    says that there is more, but that Linq's cursor for it has a form that cannot be sent again.
+    is true if there is another page, but Linq's cursor for it can't be sent back.
     """
 
     items: list[ItemT]
@@ -83,10 +84,10 @@ class Page(Generic[ItemT]):
 
 @dataclass(frozen=True, slots=True)
 class PageRequest:
-    """What is asked of a list: at most `limit` items from `cursor` on.
+    """A request for a page of a list: at most `limit` items, starting at `cursor`.
 
-    If Linq sends more rows than that, the next page is made of the same answer: its cursor is Linq's own for this
-    answer, with the number of rows to skip before it. So no row is lost, whatever number of rows Linq sends.
+    If Linq sends more rows than `limit`, the next page comes from the same answer: its cursor is the number of rows to
+    skip, followed by Linq's own cursor for this answer. So no row is lost, however many rows Linq sends.
     """
 
     limit: int
@@ -99,7 +100,7 @@ class PageRequest:
         return (int(skipping[1]), skipping[2] or None) if skipping else (0, self.cursor)
 
     def next_cursor(self, rows: int, given: object) -> tuple[str | None, bool]:
-        """The cursor after this page, and whether there is one that cannot be used.
+        """The cursor of the next page, and whether Linq gave one that can't be used.
 
         `rows` is how many rows Linq sent, `given` Linq's own next cursor.
         """
@@ -113,30 +114,30 @@ class PageRequest:
         if not isinstance(given, str) or not _is_usable(given):
             return None, True
         if given == cursor:
-            # Recognised as a repeated cursor by whoever asked with it.
+            # Returned as it was received, so that the caller recognises a repeated cursor.
             return self.cursor, False
         return f"skip=0;{given}" if _SKIPPING.fullmatch(given) else given, False
 
 
 def _is_usable(cursor: str) -> bool:
-    """Whether a cursor survives the way through a model and back: short, printable, nothing invisible in it."""
+    """Whether a model can copy a cursor back unchanged: it is short, printable, and has no invisible characters."""
     visible = cursor.replace(" ", "")
     trimmed = cursor == cursor.strip()
     return len(cursor) <= _CURSOR_LIMIT and cursor.isprintable() and trimmed and clean(visible, None) == visible
 
 
 async def read_body(response: httpx.Response) -> bytes:
-    """The decoded body, if it is one that can be parsed at little cost. Raises `ApiResponseError`.
+    """The decompressed body, if it is cheap to parse. Raises `ApiResponseError` if it isn't.
 
-    Nothing is kept beyond `MAX_ANSWER_BYTES`, however well the body was compressed.
+    At most `MAX_ANSWER_BYTES` are kept, however well the body was compressed.
     """
 
-    def refuse(message: str, problem: ResponseProblem) -> ApiResponseError:
-        return ApiResponseError(message, problem=problem, trace_id=trace_id_of(response))
+    def refuse(message: str) -> ApiResponseError:
+        return ApiResponseError(message, trace_id=trace_id_of(response))
 
     encoding = response.headers.get("Content-Encoding", "identity").strip().lower()
     if encoding not in ("identity", "", "gzip", "x-gzip", "deflate"):
-        raise refuse("Its encoding had not been asked for.", ResponseProblem.BAD_ENCODING)
+        raise refuse("It used a content encoding that had not been requested.")
     inflater = zlib.decompressobj(zlib.MAX_WBITS | 32) if encoding not in ("identity", "") else None
     body = bytearray()
     try:
@@ -146,22 +147,22 @@ async def read_body(response: httpx.Response) -> bytes:
                 break
             body += inflater.decompress(chunk, MAX_ANSWER_BYTES + 1 - len(body)) if inflater else chunk
             if len(body) > MAX_ANSWER_BYTES:
-                raise refuse("It was larger than 10 MB.", ResponseProblem.TOO_LARGE)
+                raise refuse("It was larger than 10 MB.")
             if len(body) > max(_FREELY_INFLATED, _MAX_RATIO * response.num_bytes_downloaded):
-                raise refuse("It was compressed far more than JSON can be.", ResponseProblem.TOO_LARGE)
+                raise refuse("It was compressed more than any real answer is.")
     except zlib.error:
-        raise refuse("Its compression was broken.", ResponseProblem.BAD_ENCODING) from None
+        raise refuse("It could not be decompressed.") from None
     if inflater and not inflater.eof and body:
-        raise refuse("Its compressed body ended too early.", ResponseProblem.BAD_ENCODING)
+        raise refuse("Its compressed body was cut off.")
     if len(body) > _SMALL and not _is_simple(body):
-        raise refuse("It had far more entries than any answer of Linq's.", ResponseProblem.TOO_LARGE)
+        raise refuse("It had far more entries than any answer from Linq.")
     return bytes(body)
 
 
 def _is_simple(body: bytearray) -> bool:
-    """Whether JSON has at most `MAX_OBJECTS` objects and lists and `MAX_VALUES` values in them.
+    """Whether the JSON has at most `MAX_OBJECTS` objects and lists, and `MAX_VALUES` values.
 
-    The number of bytes is no measure of what parsing costs: a list of 10 MB of `{}` takes a gigabyte.
+    Size alone doesn't tell what parsing costs: 10 MB of `{}` in a list take up a gigabyte.
     """
 
     def is_simple(text: bytes | bytearray) -> bool:
@@ -169,7 +170,7 @@ def _is_simple(body: bytearray) -> bool:
 
     if is_simple(body):
         return True
-    # Braces in what people wrote are not structure, so count again without the strings.
+    # Braces inside strings are not structure, so count again without the strings.
     unescaped = body.replace(b"\\\\", b"").replace(b'\\"', b"")
     if unescaped.count(b'"') > 2 * MAX_VALUES:
         return False
@@ -177,7 +178,9 @@ def _is_simple(body: bytearray) -> bool:
 
 
 def as_page(answer: Answer, model: type[Listing[ItemT]], asked: PageRequest | None = None) -> Page[ItemT]:
-    """Read a page, or without `asked` a list that has only one; null items are an empty page.
+    """Read the page that was requested with `asked`; without `asked`, a list that has only one page.
+
+    Null instead of a list is an empty page.
 
     Raises `ApiResponseError`.
     """
@@ -195,7 +198,7 @@ def as_page(answer: Answer, model: type[Listing[ItemT]], asked: PageRequest | No
 
 
 def as_one(answer: Answer, model: type[IdentifiedT]) -> IdentifiedT:
-    """Read a single object, which has an id. Raises `ApiResponseError`."""
+    """Read a single object. Raises `ApiResponseError`, also if it has no id."""
     one = _validated(answer, model)
     if not clean(one.id or "", None):
         raise answer.wrong_shape("It had no id.")
@@ -206,12 +209,13 @@ def _validated(answer: Answer, model: type[ModelT]) -> ModelT:
     try:
         return model.model_validate_json(answer.content)
     except ValidationError:
-        # Faster, but stricter than `json`: no lone surrogates, less nesting. What it refuses is read again.
+        # pydantic's parser is faster but stricter than `json` about lone surrogates and nesting. What it refuses is
+        # parsed again with `json`.
         return model.model_validate(answer.object())
 
 
 def seconds_to_wait(value: object) -> float | None:
-    """Seconds from a `Retry-After` header (a number or a date) or an envelope's number; None if it says nothing."""
+    """Seconds to wait, from a `Retry-After` header (a number or a date) or an envelope's number; None if unclear."""
     if isinstance(value, str):
         if not re.fullmatch(r"[0-9]+(\.[0-9]+)?", value.strip()):
             return _seconds_until(value)
@@ -233,5 +237,5 @@ def trace_id_of(response: httpx.Response) -> str | None:
 
 
 def safe_trace_id(value: object) -> str | None:
-    """`value` if it is made of hexadecimal digits and dashes: nothing else can be read as words."""
+    """`value` if it consists of hexadecimal digits and dashes, so that it can't contain words; otherwise None."""
     return value if isinstance(value, str) and _TRACE_ID.fullmatch(value) else None

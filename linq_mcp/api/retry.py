@@ -1,4 +1,4 @@
-"""When a request is made again, and how long it waits for that. Knows nothing of HTTP but what the errors say."""
+"""Decides whether and when a failed request is sent again. All it knows of HTTP is what the errors say."""
 
 from __future__ import annotations
 
@@ -16,10 +16,11 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RetryPolicy:
-    """How often and how patiently Linq is asked; all times in seconds.
+    """How often to try a request, how long an attempt may take, and how long to wait in between; times in seconds.
 
-    `attempts` counts the first one. The n-th wait is random, between `shortest_backoff` and `backoff` * 2 ** n, at
-    most `longest_backoff`. No wait begins that would leave less than `shortest_attempt` before the deadline.
+    `attempts` includes the first one. The n-th wait is random, between `shortest_backoff` and `backoff` * 2 ** n, at
+    most `longest_backoff`. There is no further attempt if it would have less than `shortest_attempt` before the
+    deadline.
     """
 
     attempts: int = 3
@@ -31,7 +32,7 @@ class RetryPolicy:
     read_timeout: float = 12.0
 
     def wait(self, error: LinqError) -> float:
-        """Seconds until the next attempt after `error`: as many as Linq asks for, or else the backoff."""
+        """Seconds to wait after `error`: what Linq asked for, or else a random backoff."""
         if error.retry_after is not None:
             return error.retry_after
         longest = min(self.longest_backoff, self.backoff * 2**error.attempts)
@@ -39,10 +40,10 @@ class RetryPolicy:
 
 
 async def with_retries(attempt: Callable[[], Awaitable[T]], policy: RetryPolicy, *, deadline: float) -> T:
-    """Await `attempt` until it succeeds, fails for good, or has been made `policy.attempts` times.
+    """Call `attempt` until it succeeds, fails for good, or has been called `policy.attempts` times.
 
-    `deadline` is a time of `anyio.current_time()` and ends an attempt under way. Raises the last `LinqError`, or
-    `ApiConnectionError` if there was none; `attempts` is set on it.
+    `deadline` is on the clock of `anyio.current_time()`; an attempt in progress is cancelled then. Raises the last
+    `LinqError`, or `ApiConnectionError` if there was none, with its `attempts` set.
     """
     attempts = 0
     last: LinqError | None = None

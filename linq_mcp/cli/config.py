@@ -29,7 +29,7 @@ from linq_mcp.settings import (
     BASE_URL_VARIABLE,
     CONFIG_FILE,
     CONTACTS_VARIABLE,
-    KEY_STAND_IN,
+    KEY_EXAMPLE,
     KEY_VARIABLE,
     LINES_VARIABLE,
     PROFILE_VARIABLE,
@@ -103,7 +103,7 @@ def this_server(settings: Settings, *, demo: bool) -> Server:
         return Server([*this_command(), "--demo"], scope)
     env = {}
     if settings.key_source is not KeySource.PROFILE:
-        env[KEY_VARIABLE] = KEY_STAND_IN
+        env[KEY_VARIABLE] = KEY_EXAMPLE
     elif settings.profile_is_set and settings.profile:
         env[PROFILE_VARIABLE] = settings.profile
     if settings.base_url_is_set and not settings.base_url_problem:
@@ -185,7 +185,7 @@ def render(clients: Sequence[Client], server: Server, *, platform: str = sys.pla
             parts += [step.where, step.snippet]
     if KEY_VARIABLE in server.env:
         parts.append(
-            f"Put your Linq API key in place of `{KEY_STAND_IN}`, but not into a file of a project that others get to "
+            f"Put your Linq API key in place of `{KEY_EXAMPLE}`, but not into a file of a project that others get to "
             f"see. If you have run `linq login`, you can leave {KEY_VARIABLE} out: the server then takes the key from "
             f"{CONFIG_FILE}."
         )

@@ -37,7 +37,7 @@ _RETRY_AFTER_SECONDS = 1
 _TRACE = "linq.trace_id"
 
 
-class _Refusal(Exception):
+class _ApiError(Exception):
     """Raised where a request is answered with Linq's error envelope."""
 
     def __init__(self, status: int, code: int, message: str) -> None:
@@ -71,7 +71,7 @@ def demo_api(
     app = Starlette(
         routes=[Route(base + path, endpoint) for base in (BASE_PATH, "") for path, endpoint in routes],
         middleware=[Middleware(_Gate, key=key, delay=delay, rate_limit_every=rate_limit_every)],
-        exception_handlers={_Refusal: _refused, HTTPException: _refused},
+        exception_handlers={_ApiError: _refused, HTTPException: _refused},
     )
     # Linq answers a path that ends in a slash with 404, not with a redirect.
     app.router.redirect_slashes = False
@@ -91,7 +91,7 @@ class _Endpoints:
         if line is not None:
             self._check_line(line)
         if to is not None and not (_E164.fullmatch(to) or _EMAIL.fullmatch(to)):
-            raise _Refusal(400, 1002, "to must be a phone number in E.164 format or an email address")
+            raise _ApiError(400, 1002, "to must be a phone number in E.164 format or an email address")
         return _answer(_paged("chats", self._index.chats(line, to), limit, offset))
 
     async def get_chat(self, request: Request) -> Response:
@@ -106,7 +106,7 @@ class _Endpoints:
     async def get_message(self, request: Request) -> Response:
         message = self._index.message(_id(request, "message_id"))
         if message is None:
-            raise _Refusal(404, 2002, "Message not found")
+            raise _ApiError(404, 2002, "Message not found")
         return _answer(message)
 
     async def list_phone_numbers(self, _: Request) -> Response:
@@ -115,14 +115,14 @@ class _Endpoints:
     def _chat(self, request: Request) -> Wire:
         chat = self._index.chat(_id(request, "chat_id"))
         if chat is None:
-            raise _Refusal(404, 2001, "Chat not found")
+            raise _ApiError(404, 2001, "Chat not found")
         return chat
 
     def _check_line(self, line: str) -> None:
         if not _E164.fullmatch(line):
-            raise _Refusal(400, 1002, "from must be a phone number in E.164 format")
+            raise _ApiError(400, 1002, "from must be a phone number in E.164 format")
         if line not in {number["phone_number"] for number in self._account.phone_numbers}:
-            raise _Refusal(403, 2006, "The phone number does not belong to this account")
+            raise _ApiError(403, 2006, "The phone number does not belong to this account")
 
 
 class _Gate:
@@ -171,9 +171,9 @@ class _Gate:
 def _page(query: Mapping[str, str], *, default: int) -> tuple[int, int]:
     limit, cursor = query.get("limit", str(default)), query.get("cursor", "0")
     if not (_NUMBER.fullmatch(limit) and 1 <= int(limit) <= _MAX_LIMIT):
-        raise _Refusal(400, 1005, f"limit must be a whole number from 1 to {_MAX_LIMIT}")
+        raise _ApiError(400, 1005, f"limit must be a whole number from 1 to {_MAX_LIMIT}")
     if not _NUMBER.fullmatch(cursor):
-        raise _Refusal(400, 1005, "cursor is not one that was given out")
+        raise _ApiError(400, 1005, "cursor is not one that was given out")
     return int(limit), int(cursor)
 
 
@@ -185,7 +185,7 @@ def _paged(name: str, rows: Sequence[Wire], limit: int, offset: int) -> Wire:
 def _id(request: Request, name: str) -> str:
     given = str(request.path_params[name])
     if not _UUID.fullmatch(given):
-        raise _Refusal(400, 1005, f"{name} must be a UUID")
+        raise _ApiError(400, 1005, f"{name} must be a UUID")
     return given.lower()
 
 
@@ -205,6 +205,6 @@ def _envelope(request: Request, status: int, code: int, message: str, **members:
 
 
 async def _refused(request: Request, error: Exception) -> Response:
-    if isinstance(error, _Refusal):
+    if isinstance(error, _ApiError):
         return _envelope(request, error.status, error.code, error.message)
     return _envelope(request, 404, 404, "Not found")

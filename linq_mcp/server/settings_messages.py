@@ -16,7 +16,7 @@ from linq_mcp.settings import (
     BASE_URL_VARIABLE,
     CONFIG_FILE,
     DEFAULT_BASE_URL,
-    KEY_STAND_IN,
+    KEY_EXAMPLE,
     KEY_VARIABLE,
     LINES_VARIABLE,
     LOG_LEVELS,
@@ -173,7 +173,7 @@ def format_problem(problem: SettingsProblem, launched_by: LaunchedBy) -> str:
     match problem:
         case NoKey():
             headline, what, remedy = "no_key", "", _CALLERS_KEY if problem.in_header else remedies.give_key
-        case UnusableKey(flaw=KeyFlaw.STAND_IN | KeyFlaw.UNEXPANDED):
+        case UnusableKey(flaw=KeyFlaw.EXAMPLE | KeyFlaw.UNEXPANDED):
             headline, what = "no_key", _flawed_key(problem)
             remedy = _CALLERS_KEY if problem.source is KeySource.HEADER else remedies.give_key
         case UnusableKey():
@@ -230,8 +230,8 @@ def _unknown_tools(problem: UnknownTools) -> str:
 def describe_flaw(flaw: KeyFlaw, noun: str = "key") -> str:
     """Why a value can't be used as a key or token: the end of a sentence that begins with where it stands."""
     match flaw:
-        case KeyFlaw.STAND_IN:
-            return f"still contains a placeholder, such as `{KEY_STAND_IN}`."
+        case KeyFlaw.EXAMPLE:
+            return f"still contains a placeholder, such as `{KEY_EXAMPLE}`."
         case KeyFlaw.UNEXPANDED:
             return "contains the name of a variable ($NAME, ${NAME} or %NAME%) instead of its value."
         case KeyFlaw.QUOTES:

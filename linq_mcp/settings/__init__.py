@@ -46,12 +46,12 @@ CONFIG_FILE = "~/.linq/config.json"
 DEFAULT_BASE_URL = "https://api.linqapp.com/api/partner"
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 # Stands in the place of a key wherever one is to be filled in.
-KEY_STAND_IN = "your key"
+KEY_EXAMPLE = "your key"
 
 # A desktop bundle passes an optional setting that was left empty as this literal.
 _LEFT_EMPTY = re.compile(r"\$\{user_config\.[^}]*\}")
 _UNEXPANDED = re.compile(r"\$\{[^}]*\}|\$(env:)?[A-Za-z_][A-Za-z0-9_]*|%[A-Za-z_][A-Za-z0-9_]*%")
-_STAND_IN = re.compile(r"[<\[\"'`]*your[ _-]+((linq|api|v3)[ _-]+)*(key|token)[>\]\"'`]*", re.IGNORECASE)
+_EXAMPLE_KEY = re.compile(r"[<\[\"'`]*your[ _-]+((linq|api|v3)[ _-]+)*(key|token)[>\]\"'`]*", re.IGNORECASE)
 # Stricter than urlsplit, which finds the host ::1 in `evil.com[::1]`.
 _AUTHORITY = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(:[0-9]*)?")
 
@@ -142,19 +142,14 @@ def load_settings(
 
 def key_flaw(text: str) -> KeyFlaw | None:
     """Why `text` can't be a key, and so not a header's value either; None if it can."""
-    if _STAND_IN.fullmatch(text):
-        return KeyFlaw.STAND_IN
+    if _EXAMPLE_KEY.fullmatch(text):
+        return KeyFlaw.EXAMPLE
     if _UNEXPANDED.fullmatch(text):
         return KeyFlaw.UNEXPANDED
     # A backslash, too, would change once the key is part of a JSON string, and hide it from being redacted there.
     if re.search(r"[\"'`\\]", text):
         return KeyFlaw.QUOTES
     return None if re.fullmatch(r"[\x21-\x7e]{1,1000}", text) else KeyFlaw.CHARACTER
-
-
-def is_key(text: str) -> bool:
-    """Whether `text` has the form of a key."""
-    return key_flaw(text) is None
 
 
 def is_loopback(base_url: str) -> bool:

@@ -27,7 +27,7 @@ class KeySource(Enum):
 class KeyFlaw(Enum):
     """Why a text is not a key."""
 
-    STAND_IN = auto()  # `your key`, as in the examples
+    EXAMPLE = auto()  # `your key`, as in the examples
     UNEXPANDED = auto()  # $NAME, ${NAME} or %NAME%
     QUOTES = auto()
     CHARACTER = auto()  # a space, a line break, anything else that an HTTP header can't carry

@@ -143,7 +143,7 @@ def _can_be_watched(fd: int) -> bool:
     return hasattr(select, "poll") and (stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode))
 
 
-class _Refusal(SessionMessage):
+class _ErrorResponse(SessionMessage):
     """An error response by the transport itself, to a message that the server never sees."""
 
 
@@ -180,11 +180,11 @@ class _Unanswered:
         else:
             refusal = message.answer
         self._refusals += 1
-        return _Refusal(refusal)
+        return _ErrorResponse(refusal)
 
     def remove(self, written: SessionMessage) -> None:
         """Count out what `written` has answered, if anything."""
-        if isinstance(written, _Refusal):
+        if isinstance(written, _ErrorResponse):
             self._refusals -= 1
         elif isinstance(written.message, JSONRPCResponse | JSONRPCError) and written.message.id is not None:
             self._ids.discard(coerce_request_id(written.message.id))
@@ -211,7 +211,7 @@ async def _read_messages(stdin: _Stdin, to_server: _ToServer, to_client: _ToClie
         if not await unanswered.wait_for_room(stdin):
             return
         counted = unanswered.add(message)
-        receiver = to_client if isinstance(counted, _Refusal) else to_server
+        receiver = to_client if isinstance(counted, _ErrorResponse) else to_server
         try:
             # Saves a turn of the event loop when the other side is waiting.
             receiver.send_nowait(counted)

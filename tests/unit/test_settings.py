@@ -346,11 +346,11 @@ def test_a_key_no_header_can_carry(tmp_path: Path, key: str, place: str) -> None
 @pytest.mark.parametrize(
     ("text", "flaw"),
     [
-        ("your key", KeyFlaw.STAND_IN),
-        ("YOUR_API_KEY", KeyFlaw.STAND_IN),
-        ("<your-linq-api-key>", KeyFlaw.STAND_IN),
-        ('"your key"', KeyFlaw.STAND_IN),
-        ("your_token", KeyFlaw.STAND_IN),
+        ("your key", KeyFlaw.EXAMPLE),
+        ("YOUR_API_KEY", KeyFlaw.EXAMPLE),
+        ("<your-linq-api-key>", KeyFlaw.EXAMPLE),
+        ('"your key"', KeyFlaw.EXAMPLE),
+        ("your_token", KeyFlaw.EXAMPLE),
         ("$LINQ_KEY", KeyFlaw.UNEXPANDED),
         ("$env:LINQ_KEY", KeyFlaw.UNEXPANDED),
         ("${LINQ_KEY}", KeyFlaw.UNEXPANDED),
@@ -377,7 +377,7 @@ def test_what_is_no_key(text: str, flaw: KeyFlaw | None) -> None:
     assert key_flaw(text) is flaw
 
 
-@pytest.mark.parametrize(("text", "flaw"), [("your key", KeyFlaw.STAND_IN), ("%LINQ_KEY%", KeyFlaw.UNEXPANDED)])
+@pytest.mark.parametrize(("text", "flaw"), [("your key", KeyFlaw.EXAMPLE), ("%LINQ_KEY%", KeyFlaw.UNEXPANDED)])
 def test_a_placeholder_gives_way_to_a_profile(tmp_path: Path, text: str, flaw: KeyFlaw) -> None:
     """With a warning, as it was meant to be filled in; without a profile it is the problem."""
     variables = {"LINQ_API_V3_API_KEY": text}

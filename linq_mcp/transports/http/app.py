@@ -74,14 +74,14 @@ def build_app(provider: ClientProvider, config: HttpConfig, tools: Sequence[Tool
     calls: set[anyio.CancelScope] = set()
     token = config.token.get_secret_value() if config.token else None
     middleware = [
-        Middleware(ConcurrencyLimitMiddleware, places, takes_place=False),
+        Middleware(ConcurrencyLimitMiddleware, places, acquires=False),
         Middleware(SingleHeaderMiddleware, _SINGLE_HEADERS),
         Middleware(AllowedHostMiddleware, partial(is_allowed_host, config)),
         Middleware(AllowedOriginMiddleware, partial(is_allowed_origin, config)),
         *([Middleware(BearerTokenMiddleware, token)] if token else []),
         Middleware(RequestBodyMiddleware, limits),
         Middleware(JsonRpcMiddleware),
-        Middleware(ConcurrencyLimitMiddleware, places, takes_place=True),
+        Middleware(ConcurrencyLimitMiddleware, places, acquires=True),
         Middleware(ShutdownMiddleware, calls),
     ]
 

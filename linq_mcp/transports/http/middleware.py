@@ -26,8 +26,8 @@ logger = logging.getLogger(__name__)
 MESSAGE = "linq_mcp.message"
 # A body of this size is read however much is held already.
 _ALWAYS_READ_BYTES = 64 * 1024
-_CLOSE = {"Connection": "close"}
-_AGAIN = {"Retry-After": "1"}
+_CLOSE_HEADERS = {"Connection": "close"}
+_RETRY_HEADERS = {"Retry-After": "1"}
 
 
 class AccessLogMiddleware:
@@ -74,7 +74,7 @@ class BodyLengthMiddleware:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and {"content-length", "transfer-encoding"} <= set(Headers(scope=scope)):
-            await Response("Two body lengths", status_code=400, headers=_CLOSE)(scope, receive, send)
+            await Response("Two body lengths", status_code=400, headers=_CLOSE_HEADERS)(scope, receive, send)
             return
         await self._app(scope, receive, send)
 
@@ -83,19 +83,19 @@ class ConcurrencyLimitMiddleware:
     """Answers 503 with `Retry-After` while `calls` has no place left.
 
     It stands twice in a row of middlewares that share `calls`: before the body is read, so that nobody uploads in vain,
-    and, with `takes_place`, after it, so that a body that never ends keeps nobody out.
+    and, with `acquires`, after it, so that a body that never ends keeps nobody out.
     """
 
-    def __init__(self, app: ASGIApp, calls: anyio.Semaphore, *, takes_place: bool) -> None:
+    def __init__(self, app: ASGIApp, calls: anyio.Semaphore, *, acquires: bool) -> None:
         self._app = app
         self._calls = calls
-        self._takes_place = takes_place
+        self._acquires = acquires
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if not self._calls.value:
-            busy = Response("Too many calls are in progress", status_code=503, headers=_AGAIN)
+            busy = Response("Too many calls are in progress", status_code=503, headers=_RETRY_HEADERS)
             await busy(scope, receive, send)
-        elif self._takes_place:
+        elif self._acquires:
             self._calls.acquire_nowait()
             try:
                 await self._app(scope, receive, send)
@@ -191,7 +191,7 @@ class RequestBodyMiddleware:
         finally:
             self._held -= len(body)
         if upload.cancelled_caught:
-            refusal = Response("The body took too long", status_code=408, headers=_CLOSE)
+            refusal = Response("The body took too long", status_code=408, headers=_CLOSE_HEADERS)
         if refusal is None:
             await self._app(scope, _replay(bytes(body), receive), send)
         else:
@@ -206,7 +206,7 @@ class RequestBodyMiddleware:
             if len(body) > self._limits.body_bytes:
                 return _too_large
             if self._held > self._limits.held_body_bytes and len(body) > _ALWAYS_READ_BYTES:
-                return Response("Too many bodies are being sent", status_code=503, headers=_AGAIN)
+                return Response("Too many bodies are being sent", status_code=503, headers=_RETRY_HEADERS)
             if not message.get("more_body"):
                 return None
         # Nobody is left to read this.
@@ -260,7 +260,7 @@ class ShutdownMiddleware:
         error = error_response(getattr(scope[MESSAGE], "id", None), CONNECTION_CLOSED, text)
         body = error.model_dump_json(by_alias=True, exclude_unset=True)
         if started is None:
-            response = Response(body, status_code=503, headers=_AGAIN, media_type="application/json")
+            response = Response(body, status_code=503, headers=_RETRY_HEADERS, media_type="application/json")
             await response(scope, receive, send)
         elif Headers(raw=started["headers"]).get("content-type", "").startswith("text/event-stream"):
             event = f"event: message\r\ndata: {body}\r\n\r\n".encode()

@@ -30,7 +30,7 @@ from pydantic import SecretStr
 
 from linq_mcp import __version__
 from linq_mcp.api.client import LinqApi
-from linq_mcp.errors import ApiConnectionError, ApiResponseError, ResponseProblem
+from linq_mcp.errors import ApiConnectionError, ApiResponseError
 from linq_mcp.settings import Settings, load_settings
 
 
@@ -166,7 +166,7 @@ async def test_a_certificate_that_is_refused_is_not_tried_again(way: str) -> Non
     error = await failure(server)
     assert isinstance(error, ApiConnectionError)
     assert (len(server.requests), error.retryable, error.timed_out) == (1, False, False)
-    assert str(error) == "The server's certificate cannot be trusted: certificate has expired."
+    assert str(error) == "The server's certificate can't be trusted: certificate has expired."
 
 
 @pytest.mark.parametrize(
@@ -191,8 +191,7 @@ async def test_a_redirect_is_not_followed(status: int) -> None:
     server = Server(Reply(status, b"", {"Location": "https://evil.example.com/", "X-Trace-ID": "7a-1"}))
     error = await failure(server)
     assert isinstance(error, ApiResponseError)
-    assert error.problem is ResponseProblem.REDIRECT
-    assert str(status) in str(error)
+    assert f"a redirect ({status})" in str(error)
     assert error.trace_id == "7a-1"
     assert len(server.requests) == 1
 
@@ -201,7 +200,6 @@ async def test_304_is_not_a_redirect() -> None:
     """It says what it is: an answer to a question that was not put."""
     error = await failure(Server(Reply(304)))
     assert isinstance(error, ApiResponseError)
-    assert error.problem is ResponseProblem.NOT_MODIFIED
     assert "304 Not Modified" in str(error)
 
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from linq_mcp.api.models import Chats
 from linq_mcp.api.responses import Answer, Page, PageRequest, as_page
-from linq_mcp.errors import ApiResponseError, ResponseProblem
+from linq_mcp.errors import ApiResponseError
 from linq_mcp.sanitize import clean
 
 
@@ -25,39 +25,39 @@ def chats(*ids: str, next_cursor: Any = None) -> bytes:
 
 
 NOT_A_PAGE = [
-    pytest.param(b"", None, "NOT_JSON", id="empty"),
-    pytest.param(b"<html>Sign in</html>", "text/html; charset=utf-8", "NOT_JSON", id="HTML"),
-    pytest.param(b"NaN", "application/json", "WRONG_SHAPE", id="NaN"),
-    pytest.param(b"[]", "application/json", "WRONG_SHAPE", id="array"),
-    pytest.param(b'"text"', "application/json", "WRONG_SHAPE", id="string"),
-    pytest.param(b"null", "application/json", "WRONG_SHAPE", id="null"),
-    pytest.param(b"5", "application/json", "WRONG_SHAPE", id="number"),
-    pytest.param(b'{"chats":[', "application/json", "NOT_JSON", id="cut off"),
-    pytest.param(b'{"chats":[]}{}', "application/json", "NOT_JSON", id="two objects"),
-    pytest.param(b'{"chats":' * 10_000, "application/json", "NOT_JSON", id="deep nesting"),
+    pytest.param(b"", None, "not JSON", id="empty"),
+    pytest.param(b"<html>Sign in</html>", "text/html; charset=utf-8", "not JSON", id="HTML"),
+    pytest.param(b"NaN", "application/json", "not an object", id="NaN"),
+    pytest.param(b"[]", "application/json", "not an object", id="array"),
+    pytest.param(b'"text"', "application/json", "not an object", id="string"),
+    pytest.param(b"null", "application/json", "not an object", id="null"),
+    pytest.param(b"5", "application/json", "not an object", id="number"),
+    pytest.param(b'{"chats":[', "application/json", "not JSON", id="cut off"),
+    pytest.param(b'{"chats":[]}{}', "application/json", "not JSON", id="two objects"),
+    pytest.param(b'{"chats":' * 10_000, "application/json", "not JSON", id="deep nesting"),
     pytest.param(
-        b'{"chats":' + b"[" * 10_000 + b"]" * 10_000 + b"}", "application/json", "NOT_JSON", id="deep nesting, whole"
+        b'{"chats":' + b"[" * 10_000 + b"]" * 10_000 + b"}", "application/json", "not JSON", id="deep nesting, whole"
     ),
-    pytest.param(b'{"chats":[],"x":' + b"9" * 5000 + b"}", "application/json", "NOT_JSON", id="huge integer"),
-    pytest.param(b'{"chats":[{"id":"\xff"}]}', "application/json", "NOT_JSON", id="not UTF-8"),
-    pytest.param(b"\x00\x01\x02", "application/octet-stream", "NOT_JSON", id="binary"),
-    pytest.param(b"{}", "application/json", "WRONG_SHAPE", id="no chats"),
-    pytest.param(b'{"chats":{}}', "application/json", "WRONG_SHAPE", id="chats an object"),
-    pytest.param(b'{"chats":"none"}', "application/json", "WRONG_SHAPE", id="chats a string"),
-    pytest.param(b'{"chats":0}', "application/json", "WRONG_SHAPE", id="chats a number"),
-    pytest.param(b'{"chats":false}', "application/json", "WRONG_SHAPE", id="chats false"),
-    pytest.param(b'{"error":{"message":"x"}}', "application/json", "WRONG_SHAPE", id="an error with status 200"),
+    pytest.param(b'{"chats":[],"x":' + b"9" * 5000 + b"}", "application/json", "not JSON", id="huge integer"),
+    pytest.param(b'{"chats":[{"id":"\xff"}]}', "application/json", "not JSON", id="not UTF-8"),
+    pytest.param(b"\x00\x01\x02", "application/octet-stream", "not JSON", id="binary"),
+    pytest.param(b"{}", "application/json", "no list of chats", id="no chats"),
+    pytest.param(b'{"chats":{}}', "application/json", "no list of chats", id="chats an object"),
+    pytest.param(b'{"chats":"none"}', "application/json", "no list of chats", id="chats a string"),
+    pytest.param(b'{"chats":0}', "application/json", "no list of chats", id="chats a number"),
+    pytest.param(b'{"chats":false}', "application/json", "no list of chats", id="chats false"),
+    pytest.param(b'{"error":{"message":"x"}}', "application/json", "no list of chats", id="an error with status 200"),
 ]
 
 
-@pytest.mark.parametrize(("body", "content_type", "problem"), NOT_A_PAGE)
-async def test_what_is_not_a_page_is_refused(body: bytes, content_type: str | None, problem: str) -> None:
+@pytest.mark.parametrize(("body", "content_type", "text"), NOT_A_PAGE)
+async def test_what_is_not_a_page_is_refused(body: bytes, content_type: str | None, text: str) -> None:
     """The error has the trace id and nothing of the body, and the request is not made again."""
     headers = {"X-Trace-ID": "7a-1"} | ({"Content-Type": content_type} if content_type else {})
     server = Server(Reply(200, body, headers))
     with pytest.raises(ApiResponseError) as failed:
         await list_chats(server)
-    assert failed.value.problem is ResponseProblem[problem]
+    assert text in str(failed.value)
     assert failed.value.trace_id == "7a-1"
     assert str(failed.value).isprintable()
     assert len(str(failed.value)) < 120

@@ -27,10 +27,10 @@ from linq_mcp.cli.config import (
     this_server,
 )
 from linq_mcp.cli.parser import CLIENT_NAMES
-from linq_mcp.settings import KEY_STAND_IN, KEY_VARIABLE, Settings, load_settings
+from linq_mcp.settings import KEY_EXAMPLE, KEY_VARIABLE, Settings, load_settings
 from linq_mcp.settings.problems import KeySource
 
-ENV = {KEY_VARIABLE: KEY_STAND_IN}
+ENV = {KEY_VARIABLE: KEY_EXAMPLE}
 PLATFORMS = ["darwin", "linux", "win32"]
 COMMANDS = [
     ["/usr/local/bin/linq-mcp"],
@@ -60,7 +60,7 @@ def test_mcp_servers_json_starts_the_command(client: str, command: list[str]) ->
     config = json.loads(snippets(client, command, "linux")[-1])
     server = config["mcpServers"][SERVER_NAME]
     assert started(server) == command
-    assert server["env"] == {KEY_VARIABLE: KEY_STAND_IN}
+    assert server["env"] == {KEY_VARIABLE: KEY_EXAMPLE}
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -70,7 +70,7 @@ def test_vscode_json_starts_the_command(command: list[str]) -> None:
     server = json.loads(snippet)["servers"][SERVER_NAME]
     assert server["type"] == "stdio"
     assert started(server) == command
-    assert server["env"] == {KEY_VARIABLE: KEY_STAND_IN}
+    assert server["env"] == {KEY_VARIABLE: KEY_EXAMPLE}
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -78,7 +78,7 @@ def test_codex_toml_starts_the_command(command: list[str]) -> None:
     """Codex reads `mcp_servers` tables."""
     server = tomllib.loads(snippets("codex", command, "linux")[-1])["mcp_servers"][SERVER_NAME]
     assert started(server) == command
-    assert server["env"] == {KEY_VARIABLE: KEY_STAND_IN}
+    assert server["env"] == {KEY_VARIABLE: KEY_EXAMPLE}
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -87,7 +87,7 @@ def test_shell_line_holds_the_command_whole(client: str, command: list[str]) -> 
     """A shell hands over the same words that were given, after `--`."""
     words = shlex.split(snippets(client, command, "linux")[0])
     assert words[words.index("--") + 1 :] == command
-    assert f"{KEY_VARIABLE}={KEY_STAND_IN}" in words
+    assert f"{KEY_VARIABLE}={KEY_EXAMPLE}" in words
 
 
 @pytest.mark.parametrize("client", ["claude-code", "codex"])
@@ -111,7 +111,7 @@ def test_windows_shell_line_quotes_for_windows(command: list[str], tail: str) ->
     for client in ("claude-code", "codex"):
         line = snippets(client, command, "win32")[0]
         assert line.endswith(tail)
-        assert f'--env "{KEY_VARIABLE}={KEY_STAND_IN}"' in line
+        assert f'--env "{KEY_VARIABLE}={KEY_EXAMPLE}"' in line
 
 
 @pytest.mark.parametrize(
@@ -260,7 +260,7 @@ def test_every_variable_is_an_option_of_the_shell_line(client: str) -> None:
     server = Server(["/x/linq-mcp"], {**ENV, "LINQ_PROFILE": "my work"})
     words = shlex.split(CLIENTS[client].steps(server, "linux")[0].snippet)
     assert [words[index + 1] for index, word in enumerate(words) if word == "--env"] == [
-        f"{KEY_VARIABLE}={KEY_STAND_IN}",
+        f"{KEY_VARIABLE}={KEY_EXAMPLE}",
         "LINQ_PROFILE=my work",
     ]
 

@@ -111,7 +111,7 @@ async def test_a_request_without_a_key_is_refused(headers: Any) -> None:
 @pytest.mark.parametrize(
     ("key", "flaw"),
     [
-        ("your key", KeyFlaw.STAND_IN),
+        ("your key", KeyFlaw.EXAMPLE),
         ("${LINQ_KEY}", KeyFlaw.UNEXPANDED),
         (f'"{KEY}"', KeyFlaw.QUOTES),
         (f"Bearer {KEY}", KeyFlaw.CHARACTER),

@@ -93,7 +93,7 @@ def test_a_callers_own_key_is_mended_in_the_header(problem: SettingsProblem) -> 
         (NoKey(), LaunchedBy.TERMINAL, ("LINQ_API_V3_API_KEY in this terminal", "`linq login`", "linq-mcp config")),
         (NoKey(), LaunchedBy.SERVICE, ("LINQ_API_V3_API_KEY in the service's environment",)),
         (
-            UnusableKey(KeySource.ENVIRONMENT, KeyFlaw.STAND_IN),
+            UnusableKey(KeySource.ENVIRONMENT, KeyFlaw.EXAMPLE),
             LaunchedBy.CLIENT,
             ("No Linq API key is set. The environment variable LINQ_API_V3_API_KEY still contains", "`your key`"),
         ),
