@@ -146,8 +146,10 @@ async def test_of_many_chats_that_cannot_be_read_three_are_named() -> None:
 )
 async def test_a_chat_read_in_part_is_kept_and_named(second: Reply) -> None:
     """What was read of it counts, and the answer says that it isn't all."""
-    found, conversations = await read(ScriptedChats({"a": [[message(1)], second]}))
+    api = ScriptedChats({"a": [[message(1)], second]})
+    found, conversations = await read(api)
     assert found[0].reader.ids == ["m1", "m2"]
+    assert len(api.requests) == 2
     assert conversations.unreadable == ["a"]
 
 
