@@ -39,8 +39,8 @@ class ScriptedChats(httpx.AsyncBaseTransport):
     """Lists `chats`, 100 a page; the n-th page of a chat's messages is the n-th reply of its script.
 
     `seconds` says how long a request for a page of a chat takes. `requests` has the chat and the number of the page of
-    every request for messages, `most` is how many were under way at once, `cancelled` how many were given up. With
-    `any_cursor`, one that it did not give out leads to the first page.
+    every request for messages, `started` when it came and how many were under way then. `most` is how many there were
+    at once, `cancelled` how many were given up. With `any_cursor`, one that it did not give out leads to the first page.
     """
 
     def __init__(
@@ -52,7 +52,7 @@ class ScriptedChats(httpx.AsyncBaseTransport):
     ) -> None:
         self.chats = dict(chats)
         self.requests: list[tuple[str, int]] = []
-        self.started: list[float] = []
+        self.started: list[tuple[float, int]] = []
         self.most = self.cancelled = self._now = 0
         self._seconds = seconds
         self._any_cursor = any_cursor
@@ -66,8 +66,8 @@ class ScriptedChats(httpx.AsyncBaseTransport):
             rows = [{"id": id_, "handles": [{"handle": LINE, "is_me": True}]} for id_ in ids[number : number + 100]]
             return _answer({"chats": rows, "next_cursor": str(number + 100) if number + 100 < len(ids) else None})
         self.requests.append((chat_id, number))
-        self.started.append(anyio.current_time())
         self._now += 1
+        self.started.append((anyio.current_time(), self._now))
         self.most = max(self.most, self._now)
         try:
             await anyio.sleep(self._seconds(chat_id))
