@@ -14,7 +14,6 @@ from pydantic import SecretStr
 
 from linq_mcp.errors import SettingsError
 from linq_mcp.rows.directory import NOBODY, Directory
-from linq_mcp.server.contacts import ContactsFile
 from linq_mcp.settings import Settings, key_flaw
 from linq_mcp.settings.problems import KeySource, NoKey, UnusableKey
 
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
 
     from linq_mcp.api.client import LinqApi
     from linq_mcp.api.retry import RetryPolicy
+    from linq_mcp.server.contacts import ContactsFile
 
 KEY_HEADER = "x-linq-api-v3-api-key"
 # Of each caller's own key, between its requests.
@@ -101,6 +101,8 @@ class SettingsClientProvider:
         if self._names is not None:
             return Directory(self._names())
         if self._contacts is None and (path := self.settings().contacts):
+            from linq_mcp.server.contacts import ContactsFile  # noqa: PLC0415 - few servers have such a file
+
             self._contacts = ContactsFile(path)
         return await self._contacts.directory() if self._contacts else NOBODY
 

@@ -16,6 +16,7 @@ from anyio import to_thread
 
 from linq_mcp.regular_file import open_regular
 from linq_mcp.rows.directory import NOBODY, Directory
+from linq_mcp.server.contact_formats import read_contacts
 
 logger = logging.getLogger(__name__)
 
@@ -74,9 +75,6 @@ class ContactsFile:
             if found.st_size > MAX_BYTES:
                 raise OSError(f"it is larger than {MAX_BYTES // 1_000_000} MB")
             content = file.read(MAX_BYTES)
-        # Most servers have no contacts file, and none needs these before its first call.
-        from linq_mcp.server.contact_formats import read_contacts  # noqa: PLC0415
-
         directory = read_contacts(content)
         logger.info("%d names read from the contacts file, %d problems", len(directory.names), len(directory.problems))
         return _State(version, directory)

@@ -12,7 +12,7 @@ import anyio
 import pytest
 
 from linq_mcp.rows.directory import NOBODY, Directory
-from linq_mcp.server import contact_formats, contacts
+from linq_mcp.server import contacts
 from linq_mcp.server.contacts import ContactsFile
 
 ANN, BO = b"handle,name\n+12052532136,Ann Adler\n", b"handle,name\n+12052532136,Bo Barros\n"
@@ -57,7 +57,7 @@ async def test_the_file_is_read_once(path: Path, monkeypatch: pytest.MonkeyPatch
         read.append(content)
         return Directory({"+12052532136": "Ann Adler"})
 
-    monkeypatch.setattr(contact_formats, "read_contacts", counted)
+    monkeypatch.setattr(contacts, "read_contacts", counted)
     file = ContactsFile(path)
     assert read == []
     assert [await name(file) for _ in range(3)] == ["Ann Adler"] * 3
@@ -143,7 +143,7 @@ async def test_reading_does_not_hold_the_loop(path: Path, monkeypatch: pytest.Mo
         assert go_on.wait(10)
         return Directory({"+12052532136": "Ann Adler"})
 
-    monkeypatch.setattr(contact_formats, "read_contacts", slow)
+    monkeypatch.setattr(contacts, "read_contacts", slow)
     file, found = ContactsFile(path), list[str]()
 
     async def ask() -> None:
@@ -167,7 +167,7 @@ async def test_a_drive_that_does_not_answer_keeps_no_call_waiting(path: Path, mo
         done.set()
         return Directory({"+12052532136": "Ann Adler"})
 
-    monkeypatch.setattr(contact_formats, "read_contacts", stuck)
+    monkeypatch.setattr(contacts, "read_contacts", stuck)
     monkeypatch.setattr(contacts, "_WAIT_SECONDS", 0.01)
     file = ContactsFile(path)
     assert await file.directory() == NOBODY
