@@ -56,8 +56,8 @@ class LineNotOpenError(LinqMcpError):
 class LinqError(LinqMcpError):
     """There is no usable answer from Linq.
 
-    `attempts` is how often the request was sent, `trace_id` the trace id of the last answer if it had one, `retryable` whether
-    the same request may succeed later, and `retry_after` after how many seconds, if Linq said so.
+    `attempts` is how often the request was sent, `trace_id` the trace id of the last answer if it had one, `retryable`
+    whether the same request may succeed later, and `retry_after` after how many seconds, if Linq said so.
     """
 
     retryable = False

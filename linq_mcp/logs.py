@@ -1,4 +1,4 @@
-"""What the log may say of what others sent: on one line, cleaned and short, whoever logs it."""
+"""Log records that text from outside can't forge: each on one line, cleaned, and short, whichever library logs it."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ _TRACEBACK_LINES = 60
 
 
 class SafeFormatter(logging.Formatter):
-    """Formats every record so that nothing in it can forge a second one or steer a terminal.
+    """Formats every record so that nothing in it can forge another record or control a terminal.
 
-    It belongs to the handler, because libraries, too, log what callers sent. A message becomes one line of at most
+    It is set on the handler, because libraries also log what callers sent. A message becomes one line of at most
     1,000 characters. A traceback keeps its line breaks, and its last 60 lines.
     """
 
     def format(self, record: logging.LogRecord) -> str:
-        # Formatting stores the text in the record, which other handlers see as well.
+        # Formatting stores the text in the record, where other handlers would see it.
         copy = logging.makeLogRecord(record.__dict__)
         copy.msg, copy.args = clean(record.getMessage(), MESSAGE_LIMIT), None
         copy.exc_text = None

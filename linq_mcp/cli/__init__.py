@@ -1,4 +1,4 @@
-"""The command line: argv in, exit code out. One module per command, imported only when that command runs."""
+"""The command line. Each command is a module that is imported only when the command runs."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ _INTERRUPTED = 130
 
 
 def main(argv: Sequence[str] | None = None) -> NoReturn:
-    """Run the command line and end the process. Exit codes: 0 done, 1 something failed, 2 usage, 130 interrupted."""
+    """Run the command line and end the process. Exit codes: 0 success, 1 failure, 2 usage error, 130 interrupted."""
     try:
         code = _run(build_parser().parse_args(argv))
     except KeyboardInterrupt:
         code = _INTERRUPTED
     except BrokenPipeError:
-        # Whoever read stdout has seen enough (`linq-mcp demo | head`); flushing it would only fail again.
+        # The reader of stdout has closed it (`linq-mcp demo | head`). Flushing it at exit would fail again.
         code = 1
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     sys.exit(code)

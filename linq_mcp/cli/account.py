@@ -1,4 +1,4 @@
-"""What a command works on: the account of the settings or the embedded demo account, and the tools that are open."""
+"""Opens what a command works on: the account of the settings or the demo account, with the tools that are open."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def read_settings(options: Namespace, launched_by: LaunchedBy | None = None) -> Settings:
-    """The settings as they are now. `launched_by` as `load_settings` has it."""
+    """The current settings. `launched_by` is passed to `load_settings`."""
     from linq_mcp.settings import LINES_VARIABLE, TOOLS_VARIABLE, load_settings
     from linq_mcp.tools import TOOLS
 
@@ -44,7 +44,7 @@ def read_settings(options: Namespace, launched_by: LaunchedBy | None = None) -> 
 
 
 def open_account(options: Namespace, launched_by: LaunchedBy | None = None) -> tuple[SettingsClientProvider, Settings]:
-    """The account, and the settings as they are now. `launched_by` as `load_settings` has it."""
+    """The account and its current settings. `launched_by` is passed to `load_settings`."""
     from linq_mcp.server.client_provider import SettingsClientProvider
 
     def load() -> Settings:

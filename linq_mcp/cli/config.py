@@ -1,6 +1,6 @@
-"""`linq-mcp config`: what to paste or run so that an MCP client starts this server.
+"""`linq-mcp config`: prints what to paste or run so that an MCP client starts this server.
 
-Knows each client's format and where its configuration lives. Writes no file. The key in a snippet is always a
+Knows each client's format and where its configuration is stored. Writes no file. The key in a snippet is always a
 placeholder, never the real one.
 """
 
@@ -86,7 +86,7 @@ def run(options: Namespace) -> int:
 
 
 def find_clients(name: str) -> list[Client]:
-    """The clients that a name means as people write it, such as `VS Code`; `claude` means both of Claude's."""
+    """The clients that people may mean by a name such as `VS Code`; `claude` means both of Claude's."""
     letters = re.sub(r"[^a-z]", "", name.casefold())
     known = {re.sub(r"[^a-z]", "", key): client for key, client in CLIENTS.items()}
     letters = _OTHER_NAMES.get(letters, letters)
@@ -96,7 +96,7 @@ def find_clients(name: str) -> list[Client]:
 
 
 def this_server(settings: Settings, *, demo: bool) -> Server:
-    """This installation with the settings in force: what a client has to be told to get the same server."""
+    """This installation with its effective settings, so that a client starts the same server."""
     scope = {LINES_VARIABLE: ",".join(settings.lines), TOOLS_VARIABLE: ",".join(settings.tools)}
     scope = {name: value for name, value in scope.items() if value}
     if demo:
@@ -109,7 +109,7 @@ def this_server(settings: Settings, *, demo: bool) -> Server:
     if settings.base_url_is_set and not settings.base_url_problem:
         env[BASE_URL_VARIABLE] = settings.base_url
     if settings.contacts:
-        # Clients start their servers in any folder.
+        # A client may start its servers in any folder.
         env[CONTACTS_VARIABLE] = str(settings.contacts.absolute())
     return Server(this_command(), env | scope)
 
@@ -126,12 +126,12 @@ def entry(server: Server) -> dict[str, Any]:
 
 
 def this_command() -> list[str]:
-    """The command line, by absolute path, that starts this very installation and will still do so next month.
+    """The command line, by absolute path, that starts this installation and will keep doing so.
 
-    The console script that is running, else the one installed beside this interpreter, else the module. What uvx and
-    `pipx run` start lies in a cache that gets cleaned; there it is their command instead. A `linq-mcp` elsewhere on
-    PATH could be another version and is not considered. Symbolic links are kept: what those of pipx and uv lead to
-    moves with every upgrade.
+    It is the console script that is running, or else the one installed beside this interpreter, or else the module.
+    Installations by uvx and `pipx run` are in a cache that gets cleaned, so for them it is the command that makes such
+    an installation. A `linq-mcp` elsewhere on PATH could be another version and is not considered. Symbolic links are
+    kept, because the targets of those that pipx and uv create move with every upgrade.
     """
     if runner := _runner():
         return [*runner, _SCRIPT]
@@ -145,7 +145,7 @@ def this_command() -> list[str]:
 
 
 def _runner() -> list[str]:
-    """The beginning of the command that made this temporary environment; empty if it is a lasting one."""
+    """The beginning of the command that made this temporary environment; empty if it is a permanent one."""
     parts = Path(sys.prefix).parts
     if any(part.startswith("archive-v") for part in parts):
         program, words, option = "uvx", [], "--from"
@@ -159,7 +159,7 @@ def _runner() -> list[str]:
 
 
 def _source() -> str | None:
-    """The folder, archive or repository that this package was installed from; None if by its name from an index."""
+    """The folder, archive, or repository that this package was installed from; None if it came from an index."""
     try:
         recorded = importlib.metadata.distribution(_SCRIPT).read_text("direct_url.json")
     except importlib.metadata.PackageNotFoundError:
@@ -185,8 +185,8 @@ def render(clients: Sequence[Client], server: Server, *, platform: str = sys.pla
             parts += [step.where, step.snippet]
     if KEY_VARIABLE in server.env:
         parts.append(
-            f"Put your Linq API key in place of `{KEY_EXAMPLE}`, but not into a file of a project that others get to "
-            f"see. If you have run `linq login`, you can leave {KEY_VARIABLE} out: the server then takes the key from "
+            f"Put your Linq API key in place of `{KEY_EXAMPLE}`, but not in a project file that others get to see."
+            f" If you have run `linq login`, you can leave {KEY_VARIABLE} out: the server then takes the key from "
             f"{CONFIG_FILE}."
         )
     return "\n\n".join(parts)
@@ -197,7 +197,7 @@ def _json(value: Mapping[str, Any]) -> str:
 
 
 def _toml(value: str | Sequence[str]) -> str:
-    # A JSON string is a TOML string, but for DEL, as long as nothing is written as surrogates.
+    # A JSON string is also a TOML string, except for DEL and for surrogate escapes.
     return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
@@ -205,7 +205,7 @@ def _shell(words: Sequence[str], platform: str) -> str:
     """`words` as one line for the platform's shell; on Windows for cmd and PowerShell alike."""
     if platform != "win32":
         return shlex.join(words)
-    # Quoted as soon as there is anything a shell could act on, as in C:\R&D. No path there contains a quotation mark.
+    # Quote words with characters that a shell could interpret, as in C:\R&D. No Windows path has a quotation mark.
     plain = re.compile(r"[\w.:/\\=+-]+")
     return " ".join(word if plain.fullmatch(word) else f'"{word}"' for word in words)
 
@@ -238,7 +238,7 @@ def _claude_desktop(server: Server, platform: str) -> tuple[Step, ...]:
 
 
 def _claude_code(server: Server, platform: str) -> tuple[Step, ...]:
-    # The name comes before --env: that option takes every word after it up to the next option.
+    # The name comes before --env, because that option takes all words up to the next option.
     words = ["claude", "mcp", "add", SERVER_NAME, "--scope", "user", *_env_options(server)]
     return (
         Step("Run in a terminal, for all your projects:", _shell([*words, "--", *server.command], platform)),
@@ -281,5 +281,5 @@ CLIENTS: Mapping[str, Client] = {
     "vscode": Client("VS Code", _vscode),
     "codex": Client("Codex", _codex),
 }
-# What else people call them, in letters alone.
+# Other names that people use, reduced to letters.
 _OTHER_NAMES = {"claudeapp": "claudedesktop", "claudecli": "claudecode", "code": "vscode", "visualstudiocode": "vscode"}

@@ -1,7 +1,7 @@
-"""`linq-mcp demo`: the newcomer's first minute.
+"""`linq-mcp demo`: a tour for newcomers.
 
 Starts the real server on the demo account as a subprocess, connects to it as any client would, and prints what an
-assistant learns from it: first the answers to a few questions, then the tools, then one answer to the letter.
+assistant gets from it: first the answers to a few questions, then the tools, then one answer verbatim.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from mcp.client.stdio import StdioServerParameters
 
 from linq_mcp.cli.output import log_to_stderr, replace_unencodable
 
-# The very package that runs here, even where the current directory holds another folder named linq_mcp.
+# The package that is running now, even if the current directory has a folder named linq_mcp.
 SERVER = StdioServerParameters(
     command=sys.executable,
     args=["-P", "-m", "linq_mcp", "--demo"],
@@ -32,7 +32,7 @@ SERVER = StdioServerParameters(
 _WIDTH = 80
 _BAR = 40
 _COLOURS = {"HEALTHY": "32", "AT_RISK": "33", "CRITICAL": "31", "OPTED_OUT": "35"}
-# They differ without colour, too; the worst comes first.
+# Different characters, for output without colour; the worst status comes first.
 _MARKS = {"CRITICAL": "#", "AT_RISK": "+", "OPTED_OUT": "x", "HEALTHY": "-"}
 _NO_TROUBLE = {"HEALTHY", "UNREPORTED"}
 
@@ -54,7 +54,7 @@ def run(_: Namespace) -> int:
 
 
 async def tour(out: TextIO, *, colour: bool) -> None:
-    """Print the tour to `out`. Raises what the client raises when the server does not come up."""
+    """Print the tour to `out`. Raises what the client raises if the server does not start."""
     show = _Printer(out, colour=colour)
     async with Client(SERVER, read_timeout_seconds=30) as client:
         for section in (_waiting, _health, _failures, _conversation, _search, _tools, _answer):
@@ -66,8 +66,8 @@ async def tour(out: TextIO, *, colour: bool) -> None:
 
 async def _waiting(client: Client, show: _Printer) -> None:
     arguments = {"waiting": True, "order": "longest_waiting", "limit": 5}
-    inbox = await _call(client, show, "Who waits for an answer?", "list_inbox", arguments)
-    show.line(f"  {inbox['matched']} of {inbox['scanned']} chats wait, these longest:")
+    inbox = await _call(client, show, "Who is waiting for an answer?", "list_inbox", arguments)
+    show.line(f"  {inbox['matched']} of {inbox['scanned']} chats are waiting; the longest:")
     show.transcript({**chat["last_message"], "at": chat["waiting"]["since"]} for chat in inbox["chats"])
 
 
@@ -96,13 +96,13 @@ async def _conversation(client: Client, show: _Printer) -> None:
 
 
 async def _search(client: Client, show: _Printer) -> None:
-    found = await _call(client, show, "Who wrote of a refund this week?", "find_messages", {"text": "refund"})
+    found = await _call(client, show, "Who wrote about a refund this week?", "find_messages", {"text": "refund"})
     show.transcript(found["messages"])
 
 
 async def _tools(client: Client, show: _Printer) -> None:
     tools = (await client.list_tools()).tools
-    show.heading(f"The {len(tools)} tools that an assistant is shown")
+    show.heading(f"The {len(tools)} tools that an assistant has")
     for tool in tools:
         first, *_ = (tool.description or "").partition(". ")
         show.entry(tool.name, first)
@@ -110,7 +110,7 @@ async def _tools(client: Client, show: _Printer) -> None:
 
 async def _answer(client: Client, show: _Printer) -> None:
     arguments = {"limit": 2}
-    show.heading("One answer to the letter, as the assistant reads it")
+    show.heading("One answer verbatim, as the assistant reads it")
     show.call("list_chats", arguments)
     show.verbatim(_text(await client.call_tool("list_chats", arguments)))
 
@@ -118,7 +118,7 @@ async def _answer(client: Client, show: _Printer) -> None:
 async def _call(
     client: Client, show: _Printer, question: str | None, tool: str, arguments: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """Show the question, if it is a new one, and the call, and give the answer."""
+    """Print the question, if there is one, and the call. Returns the answer."""
     if question:
         show.heading(question)
     show.call(tool, arguments)
@@ -155,7 +155,7 @@ class _Printer:
             self.line(line)
 
     def health(self, rows: Iterable[Json]) -> None:
-        """Print a bar for each line, its chats by status."""
+        """Print a bar for each line that shows its chats by status."""
         rows = list(rows)
         legend = "   ".join(f"{self._painted(mark, _COLOURS[status])} {status}" for status, mark in _MARKS.items())
         self.line(f"  {'':<23} {legend}")
@@ -170,7 +170,7 @@ class _Printer:
             self.line(f"    {', '.join(f'{count} {status}' for status, count in by_count)}")
 
     def transcript(self, messages: Iterable[Json]) -> None:
-        """Print who said what: month, day and time, and who wrote, `me` for ourselves."""
+        """Print each message with its month, day, and time, and its sender, which is `me` for your own."""
         for message in messages:
             files = "".join(f" [{file.get('filename', 'file')}]" for file in message.get("attachments", ()))
             said = " ".join(f"{message.get('text', '')}{files}".split())
@@ -181,7 +181,7 @@ class _Printer:
                 self.line(line)
 
     def verbatim(self, text: str) -> None:
-        """Print a text that may not be reflowed, cut wherever a line is full."""
+        """Print a text without reflowing it, broken wherever a line is full."""
         width = self._width - 2
         for start in range(0, len(text), width):
             self.line(f"  {text[start : start + width]}")

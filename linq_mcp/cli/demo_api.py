@@ -26,6 +26,6 @@ def run(options: Namespace) -> int:
 
 def _announce(base_url: str) -> None:
     print(
-        f"The demo account's API; press Ctrl-C to end.\n{BASE_URL_VARIABLE}={base_url}\n{KEY_VARIABLE}={DEMO_KEY}",
+        f"The demo account's API; press Ctrl-C to stop.\n{BASE_URL_VARIABLE}={base_url}\n{KEY_VARIABLE}={DEMO_KEY}",
         flush=True,
     )

@@ -1,4 +1,4 @@
-"""`linq-mcp doctor`: the key's source, what is open, whether Linq answers, one chat as proof, and the contacts."""
+"""`linq-mcp doctor`: says where the key comes from, what is open, whether Linq answers, and what the contacts hold."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ _PATH_LIMIT = 200
 
 
 def run(options: Namespace) -> int:
-    """Print the findings and, if everything is in order, what a client needs. Exit code 0 if it is."""
+    """Print the findings and, if everything is in order, a client's entry. The exit code is then 0, and otherwise 1."""
     log_to_stderr("WARNING")
     replace_unencodable(sys.stdout)
     account, settings = open_account(options, LaunchedBy.TERMINAL)
     if not anyio.run(examine, account, settings, _say):
         return 1
-    _say("\nFor a client's configuration (`linq-mcp config` has the form of each client):")
+    _say("\nFor a client's configuration (`linq-mcp config` has the format of each client):")
     _say(json.dumps({"mcpServers": {SERVER_NAME: entry(this_server(settings, demo=options.demo))}}, indent=2))
     return 0
 
@@ -47,9 +47,9 @@ def _say(text: str) -> None:
 
 
 async def examine(account: SettingsClientProvider, settings: Settings, say: Callable[[str], None]) -> bool:
-    """Check `account`, whose settings are `settings`, and close it; whether everything is in order.
+    """Check `account`, whose settings are `settings`, and close it. Returns whether everything is in order.
 
-    Each finding is passed to `say` as a line.
+    Each finding is passed to `say` as one line.
     """
     say(f"linq-mcp {__version__}, mcp {version('mcp')}, Python {platform.python_version()}, {platform.system()}")
     try:

@@ -14,8 +14,8 @@ from linq_mcp.cli.parser import USAGE_ERROR
 
 
 def run(options: Namespace) -> int:
-    """Serve until SIGINT or SIGTERM. Refuses, with a usage error, to start in a way that lets strangers in."""
-    # Until the server is up and listens for it itself; as a container's first process it would be ignored.
+    """Serve until SIGINT or SIGTERM. A configuration that would let strangers in is a usage error."""
+    # Until the server handles SIGTERM itself. Without a handler, the first process of a container would ignore it.
     signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
     from linq_mcp.server.client_provider import HeaderClientProvider
     from linq_mcp.server.settings_messages import describe_flaw, format_problem
@@ -28,7 +28,7 @@ def run(options: Namespace) -> int:
     # The access log is on unless a level was asked for.
     log_to_stderr(settings.log_level if settings.log_level_is_set else "INFO")
     own_key = options.key_from == "settings" or options.demo
-    if settings.http_token_flaw:
+    if settings.http_token_flaw and own_key:
         flaw = describe_flaw(settings.http_token_flaw, "token")
         print(f"linq-mcp http: {HTTP_TOKEN_VARIABLE} {flaw}", file=sys.stderr)
         return USAGE_ERROR
@@ -51,15 +51,16 @@ def run(options: Namespace) -> int:
     logger = logging.getLogger(__name__)
     if problem := settings.problem if own_key else settings.keyless_problem:
         logger.warning("every call will be refused: %s", format_problem(problem, settings.launched_by))
-    if settings.http_token and not own_key:
+    if (settings.http_token or settings.http_token_flaw) and not own_key:
         logger.warning(
             "%s is not used: with --key-from header each caller sends their own Linq key", HTTP_TOKEN_VARIABLE
         )
     if settings.contacts and not own_key:
-        logger.warning("%s is not used: with --key-from header callers are not its owner", CONTACTS_VARIABLE)
+        logger.warning("%s is not used: with --key-from header callers read accounts of their own", CONTACTS_VARIABLE)
     if own_key and not config.token:
         logger.warning(
-            "everybody on this machine can read the account through this server; set %s", HTTP_TOKEN_VARIABLE
+            "everyone on this machine can read the account through this server; to prevent that, set %s",
+            HTTP_TOKEN_VARIABLE,
         )
     try:
         serve(account if own_key else HeaderClientProvider(settings), config, open_tools(settings))

@@ -1,4 +1,4 @@
-"""What commands share about where they write: logging to stderr, and a stdout that can't fail on a character."""
+"""The output of commands: logging to stderr, and a stdout that replaces characters it can't encode."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from linq_mcp.transports.stderr import LossyStderr
 
 
 def log_to_stderr(level: str) -> None:
-    """Log linq-mcp's own records from `level` on to stderr, and those of libraries from WARNING on."""
+    """Log to stderr: linq-mcp's own records from `level` up, and those of libraries from WARNING up."""
     handler = logging.StreamHandler(LossyStderr())
     handler.setFormatter(SafeFormatter("%(levelname)s %(name)s: %(message)s"))
-    # Other libraries' INFO records name requests in full, with people's numbers.
+    # Libraries log whole URLs at INFO, which contain people's numbers.
     logging.basicConfig(handlers=[handler], level=logging.WARNING)
     logging.getLogger("linq_mcp").setLevel(level)
 

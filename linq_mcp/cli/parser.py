@@ -1,4 +1,4 @@
-"""The arguments that `linq-mcp` takes, and the usage errors about them: one line each, exit code 2."""
+"""The command-line arguments of `linq-mcp`. A usage error is one line, and its exit code is 2."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 from linq_mcp import __version__
 
 USAGE_ERROR = 2
-# The clients that `linq-mcp config` knows; kept here, so that `--help` needs no further import.
+# The clients that `linq-mcp config` knows. They are listed here so that `--help` needs no other import.
 CLIENT_NAMES = ("claude-desktop", "claude-code", "cursor", "vscode", "codex")
 
 _DESCRIPTION = "A Model Context Protocol server over a Linq account's conversations. Without a command it serves stdio."
@@ -21,7 +21,7 @@ environment variables:
   LINQ_PROFILE          which profile of that file to use
   LINQ_API_V3_BASE_URL  where the API is, if not at https://api.linqapp.com/api/partner
   LINQ_MCP_CONTACTS     a CSV (handle,name) or vCard file with the names of people
-  LINQ_MCP_LOG_LEVEL    DEBUG, INFO, WARNING (the default), ERROR or CRITICAL; the log goes to stderr
+  LINQ_MCP_LOG_LEVEL    DEBUG, INFO, WARNING, ERROR or CRITICAL; default WARNING, and INFO for `http`
   LINQ_MCP_LINES        as --lines, which overrides it
   LINQ_MCP_TOOLS        as --tools, which overrides it
   LINQ_MCP_HTTP_TOKEN   for `http --key-from settings`: the bearer token that callers must send
@@ -34,14 +34,14 @@ class _Parser(argparse.ArgumentParser):
         self.exit(USAGE_ERROR, f"{self.prog}: {message} (see {self.prog} --help)\n")
 
     def _check_value(self, action: argparse.Action, value: Any) -> None:
-        # The place where argparse refuses an unknown command; its own message suggests nothing before Python 3.14.
+        # argparse refuses an unknown command here. Before Python 3.14 its own message has no suggestions.
         if isinstance(action, argparse._SubParsersAction) and value not in action.choices:  # noqa: SLF001 - has no public name
             raise argparse.ArgumentError(None, f"there is no command {value!r}{did_you_mean(value, action.choices)}")
         super()._check_value(action, value)
 
 
 def build_parser() -> argparse.ArgumentParser:
-    """The parser of the whole command line. `command` of its result is None for serving stdio."""
+    """The parser of the whole command line. Without a command, which means to serve stdio, `command` is None."""
     parser = _Parser(
         prog="linq-mcp",
         description=_DESCRIPTION,
@@ -71,16 +71,16 @@ def build_parser() -> argparse.ArgumentParser:
         default="header",
         help="whose Linq key is used: each caller's own (header x-linq-api-v3-api-key, the default), or the server's",
     )
-    doctor = commands.add_parser("doctor", help="check the key, the API and one chat")
-    config = commands.add_parser("config", help="print what registers this server in a client")
+    doctor = commands.add_parser("doctor", help="check the key, the connection, and one chat")
+    config = commands.add_parser("config", help="print how to register this server in a client")
     config.add_argument(
         "client",
         nargs="*",
         metavar="CLIENT",
-        help=f"{', '.join(CLIENT_NAMES)}, or a name like them, such as claude; all of them if omitted",
+        help=f"{', '.join(CLIENT_NAMES)}, or a similar name, such as claude; all of them if omitted",
     )
     for command in (demo, http, doctor, config):
-        # Before the command or after it, whichever comes to mind.
+        # Accepted both before and after the command.
         command.add_argument("--demo", action="store_true", default=argparse.SUPPRESS, help="use the demo account")
     for command in (http, doctor, config):
         _add_scope(command, default=argparse.SUPPRESS)
@@ -95,7 +95,7 @@ def _add_scope(parser: argparse.ArgumentParser, *, default: str | None) -> None:
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """The end of a sentence about an unknown `word`: the most similar known one, else all of them."""
+    """The end of a sentence about an unknown `word`: the most similar known word, or else all known words."""
     known = list(known)
     similar = difflib.get_close_matches(word.casefold(), known, n=1)
     return f"; did you mean {similar[0]}?" if similar else f"; choose from {', '.join(known)}"

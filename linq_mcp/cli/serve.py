@@ -15,14 +15,14 @@ from linq_mcp.cli.parser import USAGE_ERROR
 
 
 def run(options: Namespace) -> int:
-    """Serve until the client closes stdin or a signal comes. Ends the process itself."""
+    """Serve until the client closes stdin or a signal comes, then end the process."""
     for stream, name in ((sys.stdin, "stdin"), (sys.stdout, "stdout")):
-        # Python found the descriptor closed, and the next file to be opened would get its number.
+        # Python found the descriptor closed, so the next file that is opened would get its number.
         if stream is None:
-            print(f"linq-mcp: {name} is closed, and MCP clients talk to this server over it", file=sys.stderr)
+            print(f"linq-mcp: {name} is closed, but MCP clients talk to this server over it", file=sys.stderr)
             return USAGE_ERROR
-    # Until the server is up and listens for them itself. A KeyboardInterrupt would not do: where it passes through an
-    # `exec`, as in the import of a dataclass, Python ends with the signal instead of the exit code.
+    # Until the server handles signals itself. A KeyboardInterrupt would not do: if it is raised within an `exec`, as
+    # when a dataclass is defined, Python ends with the signal instead of the exit code.
     signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
     signal.signal(signal.SIGINT, lambda *_: os._exit(130))
     account, settings = open_account(options)
@@ -30,8 +30,8 @@ def run(options: Namespace) -> int:
     warn(settings.warnings)
     if sys.stdin.isatty():
         print(
-            "linq-mcp is waiting for an MCP client on stdin; press Ctrl-C to end. `linq-mcp config` shows how to "
-            "register it in a client, `linq-mcp demo` what it does.",
+            "linq-mcp is waiting for an MCP client on stdin; press Ctrl-C to stop. `linq-mcp config` shows how to "
+            "register it in a client, and `linq-mcp demo` shows what it does.",
             file=sys.stderr,
         )
     import anyio
@@ -39,15 +39,15 @@ def run(options: Namespace) -> int:
     from linq_mcp.server.app import build_server
     from linq_mcp.transports.stdio import serve_stdio
 
-    # The imported modules stay for good, so the collector need not visit them again. And a page is thousands of
-    # objects that are freed by their reference counts; collecting after every few hundred of them only costs time.
+    # The imported modules are never freed, so the garbage collector should skip them. A page consists of thousands of
+    # objects, which reference counting frees; collecting after every few hundred of them would only cost time.
     gc.freeze()
     gc.set_threshold(50_000, 20, 50)
 
     async def serve_and_leave() -> None:
         code = await serve_stdio(build_server(account, open_tools(settings)))
         logging.shutdown()
-        # Without waiting for threads blocked on stdin or in a name look-up, nor for the interpreter's teardown.
+        # Don't wait for threads that are blocked on stdin or in a DNS query, nor for the interpreter's teardown.
         os._exit(code)
 
     anyio.run(serve_and_leave)

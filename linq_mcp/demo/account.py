@@ -1,7 +1,7 @@
 """The demo account: 300 chats on three lines, the same on every machine.
 
-It stands at 20 November 2026, 18:00 UTC, and can be moved to any other time by whole hours. What is made here is
-shared: treat it as read-only.
+Its time is 20 November 2026, 18:00 UTC, and it can be moved to any other time by whole hours. Its objects are shared,
+so treat them as read-only.
 """
 
 from dataclasses import dataclass
@@ -20,13 +20,13 @@ from linq_mcp.demo.unusual_chats import unusual_chats
 from linq_mcp.demo.wire import NOW, Wire
 
 _HOUR = timedelta(hours=1)
-# `2026-11-20T17:45:00`, before the fraction and the offset.
+# The length of `2026-11-20T17:45:00`, without the fraction and the offset.
 _TIME_LENGTH = 19
 
 
 @dataclass(frozen=True)
 class DemoAccount:
-    """What the API serves: chats most recently updated first, messages by chat id and oldest first."""
+    """What the API serves: chats, most recently updated first, and the messages of each chat id, oldest first."""
 
     chats: list[Wire]
     messages: dict[str, list[Wire]]
@@ -34,21 +34,21 @@ class DemoAccount:
 
 
 def demo_account(now: datetime = NOW) -> DemoAccount:
-    """Give the demo account as it stands at `now`, or within the hour before it.
+    """The demo account, moved in time to `now` or up to an hour before.
 
-    The ids and texts are always the same; only times differ, all by the same whole number of hours, so that the latest
-    message is always minutes old. The first call takes about a tenth of a second.
+    Ids and texts are always the same. Only times differ, all by the same whole number of hours. The first call takes
+    about a tenth of a second.
     """
     return _moved((now - NOW) // _HOUR)
 
 
 def current_demo_account() -> DemoAccount:
-    """Give the demo account as it stands now, so that its last day is the last day."""
+    """The demo account, moved in time so that its last day is today."""
     return demo_account(datetime.now(UTC))
 
 
 def account_of(conversations: list[Conversation]) -> DemoAccount:
-    """Put conversations on the demo's lines together to an account."""
+    """An account with `conversations`, on the lines of the demo."""
     made = sorted(conversations, key=lambda one: datetime.fromisoformat(one.chat["updated_at"]), reverse=True)
     return DemoAccount(
         chats=[one.chat for one in made],
@@ -58,7 +58,7 @@ def account_of(conversations: list[Conversation]) -> DemoAccount:
 
 
 def demo_conversations() -> list[Conversation]:
-    """Make all conversations of the demo account afresh."""
+    """New copies of all conversations of the demo account."""
     team = team_discussion(CLINIC_LINE, NOW - timedelta(minutes=15))
     return [team, *chain(featured_chats(), unusual_chats(), group_chats(), direct_chats())]
 
@@ -82,7 +82,7 @@ def _moved(hours: int) -> DemoAccount:
 
 
 def _later(value: Any, by: timedelta) -> Any:
-    """Copy what came over the wire with every time in it moved; its form stays."""
+    """A copy of a wire value in which every time is moved and keeps its format."""
     if isinstance(value, list):
         return [_later(item, by) for item in value]
     if not isinstance(value, dict):

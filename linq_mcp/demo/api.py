@@ -1,7 +1,7 @@
-"""The reading part of Linq's Partner API V3 over an `DemoAccount`, as an ASGI application.
+"""The reading endpoints of Linq's Partner API V3 for a `DemoAccount`, as an ASGI application.
 
-As strict as the documents allow: a limit out of range, a bad cursor or a foreign line is refused with
-Linq's own code. Nothing can be written through it.
+It is as strict as Linq's documentation allows: it refuses a limit out of range, a bad cursor, or someone else's line
+with Linq's own code. Nothing can be written through it.
 """
 
 import hmac
@@ -38,7 +38,7 @@ _TRACE = "linq.trace_id"
 
 
 class _ApiError(Exception):
-    """Raised where a request is answered with Linq's error envelope."""
+    """Raised to answer a request with Linq's error envelope."""
 
     def __init__(self, status: int, code: int, message: str) -> None:
         super().__init__(message)
@@ -55,10 +55,10 @@ def demo_api(
     delay: float = 0,
     rate_limit_every: int | None = None,
 ) -> Starlette:
-    """Serve the account to whoever has the key, under `/api/partner/v3` and `/v3`.
+    """An application that serves the account to callers with the key, under `/api/partner/v3` and `/v3`.
 
     Linq does not document the order of a chat's messages; `oldest_first` chooses one. `delay` is how many seconds
-    each answer takes. With `rate_limit_every=n` every n-th request is answered by 429 and `Retry-After: 1`.
+    each answer takes. With `rate_limit_every=n`, every n-th request is answered with 429 and `Retry-After: 1`.
     """
     endpoints = _Endpoints(account, oldest_first=oldest_first)
     routes = [
@@ -71,9 +71,9 @@ def demo_api(
     app = Starlette(
         routes=[Route(base + path, endpoint) for base in (BASE_PATH, "") for path, endpoint in routes],
         middleware=[Middleware(_Gate, key=key, delay=delay, rate_limit_every=rate_limit_every)],
-        exception_handlers={_ApiError: _refused, HTTPException: _refused},
+        exception_handlers={_ApiError: _error_answer, HTTPException: _error_answer},
     )
-    # Linq answers a path that ends in a slash with 404, not with a redirect.
+    # Linq answers a path that ends in a slash with 404 instead of a redirect.
     app.router.redirect_slashes = False
     return app
 
@@ -126,7 +126,7 @@ class _Endpoints:
 
 
 class _Gate:
-    """Gives each request its trace id and its delay, and lets only a GET with the key and within the limit through."""
+    """Adds the trace id and the delay, and passes on only GET requests with the key and within the rate limit."""
 
     def __init__(self, app: ASGIApp, *, key: str, delay: float, rate_limit_every: int | None) -> None:
         self._app = app
@@ -147,24 +147,24 @@ class _Gate:
                 MutableHeaders(scope=message)["X-Trace-ID"] = trace_id
             await send(message)
 
-        answer = self._refusal(Request(scope)) or self._app
+        answer = self._error(Request(scope)) or self._app
         if self._delay:
             await anyio.sleep(self._delay)
         await answer(scope, receive, send_traced)
 
-    def _refusal(self, request: Request) -> Response | None:
+    def _error(self, request: Request) -> Response | None:
         given = request.headers.get("authorization", "").encode("latin-1")
         if not hmac.compare_digest(given, self._expected):
             return _envelope(request, 401, 2004, "Unauthorized: missing or invalid authentication token")
         if request.method != "GET":
-            refusal = _envelope(request, 405, 405, "Method not allowed")
-            refusal.headers["Allow"] = "GET"
-            return refusal
+            error = _envelope(request, 405, 405, "Method not allowed")
+            error.headers["Allow"] = "GET"
+            return error
         self._requests += 1
         if self._rate_limit_every and self._requests % self._rate_limit_every == 0:
-            refusal = _envelope(request, 429, 1007, "Rate limit exceeded", retry_after=_RETRY_AFTER_SECONDS)
-            refusal.headers["Retry-After"] = str(_RETRY_AFTER_SECONDS)
-            return refusal
+            error = _envelope(request, 429, 1007, "Rate limit exceeded", retry_after=_RETRY_AFTER_SECONDS)
+            error.headers["Retry-After"] = str(_RETRY_AFTER_SECONDS)
+            return error
         return None
 
 
@@ -190,21 +190,21 @@ def _id(request: Request, name: str) -> str:
 
 
 def _answer(content: Any, status: int = 200) -> Response:
-    # Escaped to ASCII, as half an emoji has no UTF-8 and yet may come over the wire.
+    # Escape to ASCII: a lone surrogate can't be encoded as UTF-8, but JSON can contain its escape.
     body = json.dumps(content, separators=(",", ":"), allow_nan=False)
     return Response(body, status, media_type="application/json")
 
 
 def _envelope(request: Request, status: int, code: int, message: str, **members: int) -> Response:
     error: Wire = {"status": status, "code": code, "message": message, **members}
-    # An unknown path or method has no code of Linq's own, and so no page about it.
+    # Linq has no code of its own, and so no page, for an unknown path or method.
     if code != status:
         error["doc_url"] = f"https://docs.linqapp.com/error/codes/{code // 1000}xxx/{code}/"
     trace_id = request.scope[_TRACE]
     return _answer({"success": False, "error": error, "trace_id": trace_id}, status)
 
 
-async def _refused(request: Request, error: Exception) -> Response:
+async def _error_answer(request: Request, error: Exception) -> Response:
     if isinstance(error, _ApiError):
         return _envelope(request, error.status, error.code, error.message)
     return _envelope(request, 404, 404, "Not found")

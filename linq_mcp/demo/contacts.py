@@ -1,4 +1,4 @@
-"""The address book of the demo account: the names of its people, which Linq itself does not know."""
+"""The contacts of the demo account: the names of its people, which Linq does not know."""
 
 from functools import cache
 
@@ -8,7 +8,7 @@ from linq_mcp.demo.people import PEOPLE, person
 
 @cache
 def demo_contacts() -> dict[str, str]:
-    """Give the names of all people in the demo account by their handles, addresses in lower case."""
+    """The names of all people in the demo account by their handles, with email addresses in lower case."""
     names: dict[str, str] = {}
     for who in map(person, range(PEOPLE)):
         names[who.phone] = names[who.email] = who.name

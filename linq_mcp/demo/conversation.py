@@ -1,7 +1,7 @@
 """Turns scripts into conversations: a chat with its handles, and its messages with their times and delivery.
 
-Times are counted back from the last message. A chat's `updated_at` is near its last message in most chats and
-far from it in some, because Linq updates chats for other reasons, too.
+Times are counted back from the last message. In most chats `updated_at` is close to the last message; in some it is far
+from it, because Linq updates chats for other reasons, too.
 """
 
 from collections.abc import Sequence
@@ -36,7 +36,7 @@ _CHANCE_OF_DOWNGRADE = 0.02
 _CHANCE_OF_LATER_UPDATE = 0.08
 _CHANCE_OF_EARLIER_UPDATE = 0.04
 _STILL_UNDER_WAY = timedelta(minutes=20)
-# Failures of the last days are written into the scripts, so that one line alone has any.
+# Recent failures are written in the scripts, so that only one line has any.
 _OLD = timedelta(days=2)
 _UNANSWERED = {
     "AT_RISK": ("sent", "delivered", "delivered", "failed"),
@@ -46,7 +46,7 @@ _UNANSWERED = {
 
 @dataclass(frozen=True)
 class Guest:
-    """Another participant; `service` only where it is not that of the chat."""
+    """Another participant. `service` is set only if it differs from the chat's."""
 
     address: str
     first: str
@@ -54,13 +54,13 @@ class Guest:
 
 
 def guest(person: Person, *, service: str | None = None) -> Guest:
-    """Give a person as a participant who writes from their phone number."""
+    """A person as a participant who writes from their phone number."""
     return Guest(person.phone, person.first, service)
 
 
 @dataclass(frozen=True)
 class Plan:
-    """All that decides one chat but its words."""
+    """Everything that defines a chat except what is said in it."""
 
     line: str
     guests: Sequence[Guest]
@@ -69,13 +69,13 @@ class Plan:
     health_status: str = "HEALTHY"
     health_since: datetime | None = None
     name: str | None = None
-    """None gives Linq's default, all handles with a comma; see `own_in_name`."""
+    """None means Linq's default, all handles with commas between them; see `own_in_name`."""
     own_in_name: bool = True
     is_group: bool = False
     line_type: str | None = None
     icon: bool = False
     updated_at: datetime | None = None
-    """None decides by chance."""
+    """None means a random one."""
 
 
 @dataclass
@@ -87,8 +87,8 @@ class Conversation:
 
 
 def converse(random: Random, plan: Plan, scripts: Sequence[Script]) -> Conversation:
-    """Make the conversation in which these scripts were said one after the other, the last at `last_at`."""
-    # First of all, so that a chat keeps its id when its texts change.
+    """Make a conversation of these scripts, one after the other, whose last message is at `plan.last_at`."""
+    # The first random value, so that a chat keeps its id when its texts change.
     chat_id = new_id(random)
     scripts = [*scripts[:-1], _with_tapback(random, plan, scripts[-1])]
     turns = [(line, words) for script in scripts for words in [_words(random, plan.guests)] for line in script]
@@ -101,7 +101,7 @@ def converse(random: Random, plan: Plan, scripts: Sequence[Script]) -> Conversat
         sender = handles[OURS if line.speaker == OURS or not others else 1 + (line.speaker - 1) % others]
         said = [piece for piece in line.pieces if not piece.startswith("tapback:")]
         parts = [_part(random, piece, words) for piece in said]
-        # What we say right after them is welcome; what we say on top of that waits for their next word.
+        # Our first message after theirs was received well; any further one has no reaction from them yet.
         unanswered = index > last_answer and (index == 0 or turns[index - 1][0].speaker == OURS)
         sending = _sending(random, plan, sender, moments[index], failed=line.failed, unanswered=unanswered)
         made = message(random, conversation.chat, sender, parts, sending)
@@ -116,7 +116,7 @@ def converse(random: Random, plan: Plan, scripts: Sequence[Script]) -> Conversat
 
 
 def _with_tapback(random: Random, plan: Plan, script: Script) -> Script:
-    """Let a tapback end the conversation instead of the closing remark now and then, where the service has them."""
+    """Sometimes replace the closing remark by a tapback, if the service has tapbacks."""
     closes = script[-1].closing and plan.service == "iMessage"
     if not closes or random.random() > _CHANCE_OF_TAPBACK_FOR_CLOSING:
         return script
@@ -138,7 +138,7 @@ def _moments(random: Random, scripts: Sequence[Script], last_at: datetime) -> li
 
 
 def _minutes_before(random: Random, line: Line, before: Line | None) -> int:
-    # Nobody answered, so we waited some days before we wrote again; a failed message was sent again at once.
+    # Without an answer, we wrote again after some days; a failed message was sent again at once.
     waited = before is not None and line.speaker == before.speaker == OURS and not before.failed
     return random.randrange(1500, 5000) if waited else random.randrange(1, 25)
 
@@ -204,9 +204,9 @@ def _part(random: Random, piece: str, words: dict[str, object]) -> Wire:
 
 
 def _sending(random: Random, plan: Plan, sender: Wire, at: datetime, *, failed: bool, unanswered: bool) -> Sending:
-    """Say how a message fared: what nobody has answered yet fares as the health of its chat says.
+    """The delivery of a message. That of an unanswered one depends on the health of its chat.
 
-    Now and then Apple downgrades a single message of an iMessage chat to SMS, which reports no reading.
+    Sometimes Apple downgrades a single message of an iMessage chat to SMS, which has no read receipts.
     """
     if not sender["is_me"]:
         return Sending(at, "received")
@@ -226,9 +226,9 @@ def _sending(random: Random, plan: Plan, sender: Wire, at: datetime, *, failed: 
 
 
 def _react(random: Random, plan: Plan, chat: Wire, made: Wire) -> None:
-    """Let another participant react to a message now and then, where the service can.
+    """Sometimes let another participant react to a message, if the service has reactions.
 
-    Not we: our reaction to their latest message is an answer, and who is answered is written in the scripts.
+    Our own reactions are written in the scripts, because one to their latest message counts as an answer.
     """
     if plan.service != "iMessage" or random.random() > _CHANCE_OF_REACTION:
         return

@@ -1,4 +1,4 @@
-"""What people write to a clinic, a housing agency and a shop: everyday dialogues, each of which ends answered."""
+"""What people write to a clinic, a housing agency, and a shop. No everyday dialogue ends with someone waiting."""
 
 from linq_mcp.demo.lines import AGENCY_LINE, CLINIC_LINE, SHOP_LINE
 from linq_mcp.demo.scripts import scripts
@@ -161,7 +161,7 @@ SHOP = scripts("""
 
 EVERYDAY = {CLINIC_LINE: CLINIC, AGENCY_LINE: AGENCY, SHOP_LINE: SHOP}
 
-# Nobody answers these: the openers of chats in poor health.
+# Our messages in chats of poor health, which get no answer.
 UNANSWERED = {
     CLINIC_LINE: scripts("""
 > Hi {name}, it has been a year since your last check-up. Reply YES and we will find you a time.
@@ -185,5 +185,5 @@ UNANSWERED = {
 """),
 }
 
-# Linq's own opt-out keywords, each sent as a whole message.
+# The keywords that Linq treats as an opt-out, each sent as a whole message.
 OPT_OUT = ("STOP", "UNSUBSCRIBE", "STOP", "OPTOUT", "CANCEL", "STOP", "END", "QUIT")

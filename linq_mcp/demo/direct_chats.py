@@ -1,4 +1,4 @@
-"""The everyday chats of the demo account: one person each, in every state of health, all of them answered."""
+"""The everyday chats of the demo account: one person each, with every health status. Nobody in them waits for us."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ _OLDEST = timedelta(days=150)
 
 @dataclass(frozen=True)
 class _Business:
-    """A line and how many chats of each health it has; `recent` opt-outs are of this week."""
+    """A line, and how many chats of each health status it has. `recent` is how many opt-outs are from this week."""
 
     line: str
     name: str
@@ -62,7 +62,7 @@ def direct_chats() -> Iterator[Conversation]:
 
 def _direct_chat(business: _Business, number: int, status: str, *, recent: bool) -> Conversation:
     random = seeded(f"{business.name} {number}")
-    # Every ninth customer of the other two lines is the clinic's too, so people have several chats.
+    # Every ninth customer of the other two lines is also the clinic's, so that some people have several chats.
     who = person(number if number % 9 == 4 else business.first_person + number)
     service = random.choices(*zip(*business.services, strict=True))[0]
     mail = service == "iMessage" and number % 7 == 3
@@ -73,7 +73,7 @@ def _direct_chat(business: _Business, number: int, status: str, *, recent: bool)
         last_at,
         service=service,
         health_status=status,
-        # An opt-out is noted at the moment of the last message, which is the keyword.
+        # An opt-out has the time of the last message, which is the keyword.
         health_since=last_at if status == "OPTED_OUT" else _changed_at(random, status, last_at),
         own_in_name=number % 6 != 5,
         line_type=business.line_type,
@@ -94,12 +94,12 @@ def _last_at(random: Random, status: str, *, recent: bool) -> datetime:
         return _MONDAY + random.random() * (NOW - timedelta(hours=2) - _MONDAY)
     if status == "OPTED_OUT":
         return _MONDAY - timedelta(hours=6) - random.random() * timedelta(days=60)
-    # The third power: many chats of today, few of last summer.
+    # The third power makes many chats recent and few of them old.
     return NOW - timedelta(minutes=10) - random.random() ** 3 * _OLDEST
 
 
 def _changed_at(random: Random, status: str, last_at: datetime) -> datetime | None:
-    """Say when a chat became unhealthy, before its last message; a healthy one always was."""
+    """When a chat became unhealthy, which is before its last message; None for a healthy one."""
     return None if status == "HEALTHY" else last_at - random.random() * timedelta(hours=60)
 
 

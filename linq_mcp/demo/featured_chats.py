@@ -1,8 +1,8 @@
-"""Chats written for the questions that people ask of their messages.
+"""Chats written for the questions that people ask about their messages.
 
-Who waits for an answer, and since when (minutes, hours, days)? Which messages failed today (on the agency's line)?
-Who wrote about a refund (two people here, and one in the group "Holiday orders")? They also hold what a quick reading
-gets wrong: a tapback that answers, a tapback that does not, and a failed message that is no answer.
+Who is waiting for an answer, and since when (minutes, hours, days)? Which messages failed today (on the agency's line)?
+Who wrote about a refund (two people here, and one in the group "Holiday orders")? They also have what is easy to get
+wrong: a tapback that is an answer, a tapback that isn't, and a failed message, which is no answer either.
 """
 
 from collections.abc import Iterator
@@ -21,7 +21,7 @@ _FIRST_PERSON = 1040
 
 @dataclass(frozen=True)
 class _Featured:
-    """What was said last, and how many hours ago; an everyday dialogue comes before it."""
+    """What was said last, after an everyday dialogue, and how many hours ago."""
 
     key: str
     line: str
@@ -34,7 +34,7 @@ class _Featured:
 
 
 _FEATURED = (
-    # They wait for an answer.
+    # These wait for an answer.
     _Featured(
         "tablets",
         CLINIC_LINE,
@@ -137,7 +137,7 @@ _FEATURED = (
         "sesame", SHOP_LINE, 33, "< Does any of your bread have sesame in it? My nephew is allergic", service="RCS"
     ),
     _Featured("gray blanket", SHOP_LINE, 96, "< Can I still change the color of the blanket to gray?", service="RCS"),
-    # They are answered, the last four by a tapback.
+    # These have their answer, the last four by a tapback.
     _Featured(
         "charged twice",
         CLINIC_LINE,
@@ -184,7 +184,7 @@ _FEATURED = (
 < Found it, thanks | tapback:like
 """,
     ),
-    # We wrote and it failed today.
+    # These have messages of ours that failed today.
     _Featured(
         "open house",
         AGENCY_LINE,
@@ -217,7 +217,7 @@ _FEATURED = (
         status="CRITICAL",
         service="SMS",
     ),
-    # Linq no longer keeps what was said in them.
+    # Linq no longer keeps the messages of these.
     _Featured("expired clinic", CLINIC_LINE, 600, "< Thanks again!", kept=False),
     _Featured("expired shop", SHOP_LINE, 900, "< Thanks again!", service="RCS", kept=False),
 )

@@ -1,4 +1,4 @@
-"""The groups of the demo account: neighbors, buyers, volunteers and colleagues, each with a talk of its own."""
+"""The groups of the demo account: neighbors, buyers, volunteers, and colleagues, each with its own conversation."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""The demo account without a port: settings and a transport that stand in for the user's key and the network."""
+"""The demo account without a port: settings and a transport that replace the user's key and the network."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from linq_mcp.settings.problems import KeySource
 
 
 def settings() -> Settings:
-    """Give settings that need nothing of the user's."""
+    """Settings that use nothing of the user's."""
     return Settings(api_key=SecretStr(DEMO_KEY), key_source=KeySource.DEMO, base_url=DEMO_BASE_URL)
 
 
 def transport(account: DemoAccount | None = None) -> httpx.AsyncBaseTransport:
-    """Serve an account, by default the demo account as it stands now, without opening a socket."""
+    """A transport that serves an account, by default the current demo account, without opening a socket."""
     return httpx.ASGITransport(demo_api(account or current_demo_account()))

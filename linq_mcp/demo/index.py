@@ -1,6 +1,6 @@
-"""Finds chats and messages of a `DemoAccount` quickly: by id, by own line and by participant.
+"""Finds chats and messages of a `DemoAccount` quickly: by id, by line, and by participant.
 
-Each index is built once, at its first use; the account must not change afterwards.
+Each index is built when it is first used; the account must not change after that.
 """
 
 from collections import defaultdict
@@ -16,7 +16,7 @@ class Index:
         self._account = account
 
     def chats(self, line: str | None, to: str | None) -> Sequence[Wire]:
-        """Give the chats with that line and with that other participant, in the account's order."""
+        """The chats with this line and this other participant, in the account's order."""
         if line is None and to is None:
             return self._account.chats
         if to is None:
@@ -52,7 +52,7 @@ class Index:
 def _grouped(chats: Iterable[Wire], *, own: bool) -> dict[str, list[Wire]]:
     grouped: defaultdict[str, list[Wire]] = defaultdict(list)
     for chat in chats:
-        # A set, so that a chat that lists a handle twice is found once.
+        # A set, so that a chat that lists a handle twice is found only once.
         for address in {one["handle"].lower() for one in chat["handles"] if bool(one.get("is_me")) is own}:
             grouped[address].append(chat)
     return dict(grouped)

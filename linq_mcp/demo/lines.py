@@ -1,4 +1,4 @@
-"""The three lines of the demo account: a clinic's, a housing agency's and a shop's."""
+"""The three lines of the demo account: a clinic's, a housing agency's, and a shop's."""
 
 from linq_mcp.demo.wire import Wire, phone_number, seeded
 
@@ -9,7 +9,7 @@ LINES = (CLINIC_LINE, AGENCY_LINE, SHOP_LINE)
 
 
 def phone_numbers() -> list[Wire]:
-    """Give the lines as Linq lists them: one in good repute, one in trouble, one at risk that has RCS only."""
+    """The lines as Linq lists them: a healthy one, a critical one, and one at risk that has RCS only."""
     random = seeded("phone numbers")
     return [
         phone_number(random, CLINIC_LINE, reputation="HEALTHY", forwarding_number="+12055550199"),

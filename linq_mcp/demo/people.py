@@ -1,4 +1,4 @@
-"""The people of the demo account: invented, with telephone numbers and email addresses that belong to nobody.
+"""The people of the demo account: invented, with phone numbers and email addresses that belong to nobody.
 
 The numbers are from the 555-01xx range reserved for fiction, the addresses in the `example` domains.
 """
@@ -17,7 +17,7 @@ _LAST = (  # noqa: SIM905 - as above
 ).split()
 _AREAS = ("205", "256", "334", "404", "512", "615", "312", "917", "206", "303", "617", "702")
 _DOMAINS = ("example.com", "example.org", "example.net")
-# Telephone numbers for a hundred people in each area.
+# Each area has phone numbers for a hundred people.
 PEOPLE = 100 * len(_AREAS)
 
 
@@ -34,7 +34,7 @@ class Person:
 
 
 def person(number: int) -> Person:
-    """Give the person of that number, below `PEOPLE`; each has a telephone number and an address of their own."""
+    """The person with this number, from 0 to below `PEOPLE`. Each has their own phone number and email address."""
     first = _FIRST[number % len(_FIRST)]
     last = _LAST[number % len(_LAST)]
     return Person(

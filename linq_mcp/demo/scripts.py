@@ -1,7 +1,7 @@
-"""The small language in which the demo's conversations are written down.
+"""The small language in which the demo's conversations are written.
 
-A script is a few lines of talk. Each line begins with its speaker: `>` is our line, `!` is our line and the message
-failed, `*` is our line with a closing remark that a tapback may replace, `<` or a digit is another participant.
+A script is a short conversation. Each line begins with its speaker: `>` is us, `!` is us with a message that failed,
+`*` is us with a closing remark that a tapback may replace, and `<` or a digit is another participant.
 `|` divides a message into parts: `file:leak.jpg` is an attachment, `https://…` a link, `tapback:like` our reaction to
 the message, anything else text. Words in braces are filled in later.
 """

@@ -1,6 +1,6 @@
-"""Runs an application on the loopback interface, so that any client can be pointed at it by its base URL.
+"""Serves an application on the loopback interface, so that any client can use it by its base URL.
 
-It never listens on another interface, because the demo's key is not a secret.
+It never listens on another interface, because the demo's key is no secret.
 """
 
 import socket
@@ -14,13 +14,13 @@ from starlette.types import ASGIApp
 from linq_mcp.demo.api import BASE_PATH
 
 _HOST = "127.0.0.1"
-# Starting takes milliseconds, and stopping as long as the slowest request; both are bounded.
+# Starting takes milliseconds, and stopping takes as long as the slowest request; these are upper limits.
 _START_SECONDS = 10
 _END_SECONDS = 5
 
 
 class _Server(uvicorn.Server):
-    """A server that says when it accepts requests."""
+    """A server that calls `on_start` when it accepts requests."""
 
     def __init__(self, app: ASGIApp, on_start: Callable[[], None]) -> None:
         super().__init__(
@@ -46,9 +46,9 @@ class _Server(uvicorn.Server):
 
 @contextmanager
 def running(app: ASGIApp, port: int = 0) -> Iterator[str]:
-    """Serve in a background thread while a `with` block runs, and give the base URL.
+    """Serve in a background thread during a `with` block, whose value is the base URL.
 
-    Port 0 is any free one. Raises OSError when the port is taken.
+    Port 0 is any free one. Raises OSError if the port is taken.
     """
     with _bound(port) as bound:
         started = Event()
@@ -67,18 +67,18 @@ def running(app: ASGIApp, port: int = 0) -> Iterator[str]:
 def serve_forever(app: ASGIApp, port: int, announce: Callable[[str], None]) -> None:
     """Serve until Ctrl-C; `announce` is called with the base URL once requests are accepted.
 
-    Port 0 is any free one. Raises OSError when the port is taken.
+    Port 0 is any free one. Raises OSError if the port is taken.
     """
-    # uvicorn raises the signal again after it has stopped cleanly, which is all that is wanted here.
+    # uvicorn raises the signal again after it has stopped cleanly; there is nothing left to do then.
     with _bound(port) as bound, suppress(KeyboardInterrupt):
         _Server(app, lambda: announce(_base_url(bound))).run(sockets=[bound])
 
 
 def _bound(port: int) -> socket.socket:
-    """Bind before the server starts, so that the port is known and the caller learns that it is taken."""
+    """A bound socket. Binding before the server starts makes the port known, and raises here if it is taken."""
     bound = socket.create_server((_HOST, port))
-    # Accepted connections inherit it. asyncio sets it only on sockets that name their protocol; without it every answer
-    # on a kept connection would come 40 ms late.
+    # Accepted connections inherit this option, which asyncio sets only on sockets that name their protocol. Without it,
+    # answers on a reused connection would be delayed by 40 ms.
     bound.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return bound
 

@@ -1,6 +1,6 @@
 """The long group conversation of the demo account, "Team Discussion": 400 messages.
 
-Its last day holds every kind of part, reaction and effect that Linq documents, as a working day would bring them.
+Its last day has every kind of part, reaction, and effect that Linq documents, as they would occur on a working day.
 """
 
 from datetime import UTC, datetime, timedelta
@@ -11,7 +11,7 @@ from linq_mcp.demo.people import person
 from linq_mcp.demo.scripts import Line, Script, script, scripts
 from linq_mcp.demo.wire import NOW, Wire, reaction, rfc3339, seeded, text
 
-# The example of the project's documents, so it stays where it is.
+# An example in the documents has this id, so it must not change.
 TEAM_CHAT_ID = "0b8f2c4e-5d3a-4f6b-9c7e-1a2b3c4d5e6f"
 TEAM_MESSAGES = 400
 _OLD = timedelta(days=2)
@@ -109,7 +109,7 @@ _LAST_DAY = script("""
 
 
 def team_discussion(line: str, last_at: datetime) -> Conversation:
-    """Make the chat on that line; it has been CRITICAL for almost three weeks."""
+    """The chat, on this line. It has been CRITICAL for almost three weeks."""
     random = seeded("Team Discussion")
     members = [person(number) for number in (600, 613, 626, 639, 652, 665)]
     guests = [guest(member) for member in members]
@@ -135,7 +135,7 @@ def team_discussion(line: str, last_at: datetime) -> Conversation:
 
 
 def _threads(random: Random, count: int) -> list[Script]:
-    """Give threads of that many lines together, with the voices moved on so that they vary."""
+    """Threads with this many lines in total, whose speakers are shifted so that they vary."""
     chosen: list[Script] = []
     while count > 0:
         shift = random.randrange(6)
@@ -149,7 +149,7 @@ def _threads(random: Random, count: int) -> list[Script]:
 
 
 def _decorate(random: Random, made: Conversation) -> None:
-    """Put reactions, replies, effects, cards, an edit and failures on the last day, by what is said there."""
+    """Add reactions, replies, effects, cards, an edit, and failures to messages of the last day, found by their text."""
     own, one, two, three, four, five, six = made.chat["handles"]
     day = {said: message for message in made.messages[-len(_LAST_DAY) :] for said in [_said(message)]}
 
@@ -195,7 +195,7 @@ def _decorate(random: Random, made: Conversation) -> None:
             "reactions": [],
         }
     )
-    # Linq has no field for an edit: the text is the new one, and only `updated_at` shows that it was changed.
+    # Linq has no field for an edit: the message has the new text, and only `updated_at` shows that it was changed.
     edited = day["Holiday hours: we close at 1 pm on the 24th."]
     edited["updated_at"] = rfc3339(datetime.fromisoformat(edited["created_at"]) + timedelta(minutes=4))
 
@@ -204,7 +204,7 @@ def _decorate(random: Random, made: Conversation) -> None:
     day["The 26th we are closed."]["parts"][0]["text_decorations"] = [{"range": [16, 22], "style": "bold"}]
     _mention(day["Understood"], own)
     _unsent(day["Yes. I will report back tonight."], "queued")
-    # Not today: only the agency's line has failures today.
+    # Not today, because only the agency's line has failures today.
     before = [m for m in made.messages if m["is_from_me"] and datetime.fromisoformat(m["created_at"]) < NOW - _OLD]
     _unsent(before[-1], "failed")
     day["Checked in at the kiosk too"]["reconciled_at"] = rfc3339(

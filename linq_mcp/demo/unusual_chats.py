@@ -1,6 +1,6 @@
-"""Chats with what real accounts hold and clients tend to forget: missing names, members who left, big groups.
+"""Chats with things that real accounts have and clients tend to forget: no name, members who left, large groups.
 
-Each is a plain chat with one thing changed.
+Each is an ordinary chat with one change.
 """
 
 from collections.abc import Callable, Iterator
@@ -17,7 +17,7 @@ from linq_mcp.demo.wire import NOW, Wire, handle, rfc3339_millis, seeded
 
 @dataclass(frozen=True)
 class UnusualChat:
-    """A plain chat and the change to it; `hours` is how long ago its last message was sent."""
+    """An ordinary chat and the change to it; `hours` is how long ago its last message was sent."""
 
     key: str
     line: str
@@ -28,9 +28,9 @@ class UnusualChat:
     name: str | None = None
     status: str = "HEALTHY"
     address: str | None = None
-    """Of the first guest; None gives the telephone number."""
+    """The first guest's address; None means their phone number."""
     talk: Script | None = None
-    """None gives everyday dialogues of the line's business."""
+    """None means everyday dialogues of the line's business."""
 
 
 def make_unusual_chat(unusual: UnusualChat) -> Conversation:
@@ -63,7 +63,7 @@ def unusual_chats() -> Iterator[Conversation]:
 
 
 def unchanged(_: Wire) -> None:
-    """Change nothing: what is unusual is the name or the people."""
+    """Change nothing, because the name or the people are what is unusual."""
 
 
 def _without_name(chat: Wire) -> None:
@@ -78,7 +78,7 @@ def _left_and_removed(chat: Wire) -> None:
     went = NOW - timedelta(days=9)
     chat["handles"][2].update(status="left", left_at=rfc3339_millis(went))
     chat["handles"][4].update(status="removed", left_at=rfc3339_millis(went + timedelta(days=2)))
-    # Status and date disagree here: the participant left, came back, and the date stayed.
+    # Here status and date disagree: the participant left and came back, but the date stayed.
     chat["handles"][5].update(status="active", left_at=rfc3339_millis(went))
 
 

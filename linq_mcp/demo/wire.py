@@ -1,7 +1,7 @@
-"""The shapes of Linq's Partner API V3 as plain dicts: handle, part, reaction, message, phone number.
+"""Makes the objects of Linq's Partner API V3 as plain dicts: handle, part, reaction, message, phone number.
 
-Everything random in them comes from the `Random` given, so the same seed gives the same account. What people say is
-decided elsewhere.
+Everything random in them comes from the `Random` that is passed in, so the same seed makes the same account. Other
+modules have what people say.
 """
 
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ from uuid import UUID
 
 Wire = dict[str, Any]
 
-# The account's present moment. Nothing in it looks at the clock: `account.demo_account` moves the whole account.
+# The time at which the account is written. Nothing in it reads the clock; `account.demo_account` moves all of it.
 NOW = datetime(2026, 11, 20, 18, 0, tzinfo=UTC)
 
 MIME_TYPES = {
@@ -32,7 +32,7 @@ _NOT_YET_SENT = {"pending", "queued", "failed"}
 
 
 def seeded(name: str) -> Random:
-    """Give each named thing a generator of its own, so that changing one leaves the others as they are."""
+    """A random generator for one named thing, so that changing one thing leaves the others as they are."""
     return Random(f"linq-mcp demo: {name}")  # noqa: S311 - data that must repeat, not a secret
 
 
@@ -41,12 +41,12 @@ def new_id(random: Random) -> str:
 
 
 def rfc3339(at: datetime) -> str:
-    """Write a UTC time as Linq writes most: `2026-11-20T17:45:00Z`."""
+    """A UTC time in the format of most of Linq's times: `2026-11-20T17:45:00Z`."""
     return at.isoformat()[:19] + "Z"
 
 
 def rfc3339_millis(at: datetime) -> str:
-    """Write a UTC time as Linq writes `joined_at`: `2026-11-20T17:45:00.000Z`."""
+    """A UTC time in the format of `joined_at`: `2026-11-20T17:45:00.000Z`."""
     return at.isoformat()[:19] + ".000Z"
 
 
@@ -121,7 +121,7 @@ def media(random: Random, filename: str) -> Wire:
 
 
 def presigned(random: Random, path: str) -> str:
-    """Give a signed download address, as Linq hands them out for files it does not keep."""
+    """A signed download URL, as Linq has for files."""
     return (
         f"https://cdn.linqapp.com/{path}?X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Date=20261120T180000Z"
         f"&X-Amz-Expires=3600&X-Amz-SignedHeaders=host&X-Amz-Signature={random.getrandbits(256):064x}"
@@ -150,7 +150,7 @@ def reaction(random: Random, by: Wire, kind: str, *, custom_emoji: str | None = 
 
 @dataclass(frozen=True)
 class Sending:
-    """When a message was written, how it fared, and its transport when that is not its sender's own."""
+    """When a message was written, its delivery status, and its service if that is not its sender's."""
 
     at: datetime
     status: str
@@ -158,7 +158,7 @@ class Sending:
 
 
 def message(random: Random, chat: Wire, sender: Wire, parts: Sequence[Wire], sending: Sending) -> Wire:
-    """Make a message whose dates and flags agree with its delivery status."""
+    """A message whose times and flags agree with its delivery status."""
     at, status = sending.at, sending.status
     delivered = status in _DELIVERED
     written = rfc3339(at)

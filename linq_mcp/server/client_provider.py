@@ -1,6 +1,6 @@
-"""Whose Linq account a call reads: the one of the settings, or the one whose key the request carries.
+"""Provides the client for the Linq account that a call reads: that of the settings, or that of the key in the request.
 
-The names of people are the operator's, so only calls that use the operator's account get them.
+The contacts file is the operator's, so only calls that read the operator's account get the names in it.
 """
 
 from __future__ import annotations
@@ -25,40 +25,40 @@ if TYPE_CHECKING:
     from linq_mcp.server.contacts import ContactsFile
 
 KEY_HEADER = "x-linq-api-v3-api-key"
-# Of each caller's own key, between its requests.
+# For each caller's key, between its requests.
 _KEPT_CONNECTIONS = 8
 
 Headers = Mapping[str, str] | None
 
 
 class ClientProvider(Protocol):
-    """Whose Linq account a call reads. `headers` are those of its HTTP request, None on stdio."""
+    """Provides the client for each call. `headers` are those of its HTTP request, or None on stdio."""
 
     def settings(self) -> Settings:
-        """The settings in force. Never raises; what is wrong with them is in `Settings.problem`."""
+        """The effective settings. Never raises; what is wrong with them is in `Settings.problem`."""
 
     def key(self, headers: Headers, /) -> str:
-        """The caller's Linq key, so that no answer repeats it; "" if there is none. Never raises."""
+        """The caller's Linq key, for redacting it from answers; "" if there is none. Never raises."""
 
     async def client(self, headers: Headers, /) -> LinqApi:
-        """Linq with the caller's key. It stays good for as long as the call lasts, and is closed from here.
+        """A client with the caller's key. It can be used until the call ends, and the provider closes it.
 
-        Raises `SettingsError`, or `ApiConnectionError` for a proxy or certificate setting that cannot be used.
+        Raises `SettingsError`, or `ApiConnectionError` if a proxy or certificate setting can't be used.
         """
 
     async def directory(self) -> Directory:
-        """Who is who, for the caller. Never raises."""
+        """The names of people that the caller may see. Never raises."""
 
     async def aclose(self) -> None:
         """Close all connections."""
 
 
 class SettingsClientProvider:
-    """One account for all callers: that of the settings, which are read when a call first needs them.
+    """One account for all callers: that of the settings, which are read when they are first needed.
 
-    As long as something is missing or wrong they are read again by each call, so that a `linq login` takes effect
-    without a restart. `names` gives the names of people by their handles; without it, they come from the
-    contacts file of the settings.
+    While something in them is missing or wrong, each call reads them again, so that a `linq login` takes effect
+    without a restart. `names` returns the names of people by their handles; without it, they come from the contacts
+    file of the settings.
     """
 
     def __init__(
@@ -113,12 +113,12 @@ class SettingsClientProvider:
 
 
 class HeaderClientProvider:
-    """Each request carries its caller's Linq key in a header.
+    """Takes the Linq key of each call from a header of its request.
 
-    Connections are never shared between keys: what an upstream leaves behind on one of them, such as a second answer,
-    can only reach a later call with the same key. (Within one key it can: httpx gives no way to see such bytes.)
+    Connections are never shared between keys. If an upstream leaves something behind on a connection, such as a second
+    answer, it can reach only a later call with the same key (httpx has no way to notice such bytes).
 
-    A key is kept in memory as long as its connections: until a call comes when they have been idle for more than
+    A key is kept in memory as long as its connections: until the first call after they have been idle for more than
     `idle_seconds`, or until `max_keys` other keys have been used since.
     """
 
@@ -134,7 +134,7 @@ class HeaderClientProvider:
         self._transport = transport
         self._max_keys = max_keys
         self._idle_seconds = idle_seconds
-        # By key, the one used last at the end.
+        # The most recently used key is at the end.
         self._clients: OrderedDict[str, LinqApi] = OrderedDict()
 
     def settings(self) -> Settings:
@@ -163,7 +163,7 @@ class HeaderClientProvider:
     def _opened(self, key: str) -> LinqApi:
         from linq_mcp.api.client import LinqApi  # noqa: PLC0415 - as above
 
-        # Reading the certificates takes longer than everything else about a new client.
+        # Share the certificates: reading them takes longer than everything else about a new client.
         other = next(iter(self._clients.values()), None)
         return LinqApi(
             replace(self._settings, api_key=SecretStr(key)),

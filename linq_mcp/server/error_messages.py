@@ -1,7 +1,9 @@
 """The text that a model reads for each error: what happened, what to do next, and Linq's code and trace id.
 
-Each text begins with one of `HEADLINES`, which the documentation explains under the same words. No text contains a
-key, a header, a stack trace or an answer's raw body. Linq's own message comes last, cleaned and in quotation marks.
+Each text begins with one of `HEADLINES`, which docs/errors.md explains under the same words. No text contains a key, a
+header, a stack trace, or an answer's raw body. Linq's own message is cleaned and in quotation marks. The texts about
+settings are in `settings_messages`; those about single arguments are in `tools.support.parameters` and `param_types`,
+and the notes of answers that stopped early in `tools.support.scan_info`.
 """
 
 from __future__ import annotations
@@ -46,16 +48,16 @@ HEADLINES = {
     "bad_request": "Linq did not accept the request.",
     "not_ready": "Linq is still creating this chat.",
     "rate_limited": "Linq is limiting requests.",
-    "server_error": "Linq has a problem of its own.",
+    "server_error": "Linq had a server error.",
     "timeout": "Linq did not answer in time.",
     "unreachable": "Linq could not be reached.",
-    "unreadable": "The answer was not one of Linq's.",
+    "unreadable": "The answer did not come from Linq.",
     "internal": "linq-mcp failed on this call.",
 }
 
 # Linq's own codes. Linq docs: Error codes.
 _NOT_YOUR_LINE, _NOT_THERE_YET, _NOT_ON_ACCOUNT, _CHAT_LEFT = 2006, 2007, 2011, 2013
-# Of the other things that Linq can miss: attachment, webhook, contact card, number.
+# Linq does not find something else: an attachment, webhook, contact card, or number.
 _NOT_FOUND = frozenset({2003, 2010, 2012, NUMBER_NOT_FOUND})
 _CURSOR_CODES = frozenset({0, 1003, 1004, 1005})
 _ARGUMENT_LIMIT = 80
@@ -64,7 +66,7 @@ _ARGUMENT_LIMIT = 80
 def format_error(
     error: LinqMcpError, *, settings: Settings, tool: Tool[Any] | None, arguments: Mapping[str, object]
 ) -> str:
-    """The whole error text for a call of `tool` with `arguments`; `tool` is None outside a call."""
+    """The whole error text for a call of `tool` with `arguments`. `tool` is None outside a call."""
     match error:
         case ArgumentsError():
             example = f" Example: {tool.example}" if tool else ""
@@ -102,7 +104,7 @@ def _status(
         case 401:
             return HEADLINES["key_rejected"], (
                 f"It came from {describe_key_source(settings.key_source, settings.profile)}. "
-                f"{how_to_replace_key(settings.key_source, settings.launched_by)} Trying again before that will not "
+                f"{how_to_replace_key(settings.key_source, settings.launched_by)} Calling again before that will not "
                 "help."
             )
         case 403 | 404 if error.code == _NOT_YOUR_LINE or (error.code == NUMBER_NOT_FOUND and _line(arguments)):
@@ -118,19 +120,19 @@ def _status(
             return _missing(error, settings, arguments, linq_says=linq_says, not_found=not_found)
         case 400 | 422 if "cursor" in arguments and error.code in _CURSOR_CODES:
             return HEADLINES["bad_cursor"], (
-                "Call again without `cursor` to begin at the first page, with the same filters as before. A cursor is "
-                f"good only as the `next_cursor` of the page before. {linq_says}"
+                "Call again without `cursor` to start from the first page, with the same filters as before. Only the "
+                f"`next_cursor` of the previous page can be used as `cursor`. {linq_says}"
             )
         case 429:
             wait = f"Wait {_seconds(error.retry_after)}" if error.retry_after is not None else "Wait a minute"
             return HEADLINES["rate_limited"], f"{wait}, then call again with the same arguments."
         case 409 if error.retryable:
-            return HEADLINES["not_ready"], f"It was asked {_times(error)}. Call again in a few seconds."
+            return HEADLINES["not_ready"], f"Linq was asked {_times(error)}. Call again in a few seconds."
         case 409 if error.code == _CHAT_LEFT:
             return HEADLINES["bad_request"], f"The chat is no longer available, because you left it. {linq_says}"
         case status if status >= 500 or error.retryable:
             return HEADLINES["server_error"], (
-                f"It answered {status} {_times(error)}. Nothing is wrong with the arguments: call again in a minute. "
+                f"It answered {status} {_times(error)}. The arguments are not the cause: call again in a minute. "
                 f"{linq_says}"
             )
         case status:
@@ -140,7 +142,7 @@ def _status(
 
 
 def _line(arguments: Mapping[str, str]) -> tuple[str, str] | None:
-    """The argument that named one of the account's own numbers, and the number."""
+    """The argument that has one of the account's own numbers, and its value."""
     return next(((name, arguments[name]) for name in ("from", "line") if name in arguments), None)
 
 
@@ -163,27 +165,28 @@ def _missing(
     if error.code == MESSAGE_NOT_FOUND:
         message = f"no message {arguments['message_id']}" if "message_id" in arguments else "no such message"
         return HEADLINES["no_such_message"], (
-            f"This account has {message}, or no longer: on some lines Linq keeps messages only for hours. {not_found}"
+            f"This account has {message}, or Linq no longer keeps it: on some lines it keeps messages only for hours. "
+            f"{not_found}"
         )
     if error.code == _NOT_THERE_YET:
         return HEADLINES["not_found"], (
-            f"It may not be there yet; Linq was asked {_times(error)}. Call again in a few seconds."
+            f"It may not exist yet; Linq was asked {_times(error)}. Call again in a few seconds."
         )
     if error.code in _NOT_FOUND:
         return HEADLINES["not_found"], f"The key may belong to another account. {linq_says}"
     if settings.base_url != DEFAULT_BASE_URL:
-        where = f"{_base_url_note(settings)} Linq's own is {DEFAULT_BASE_URL}."
+        where = f"{_base_url_note(settings)} Linq's own address is {DEFAULT_BASE_URL}."
     else:
         where = "Something on the way to Linq, such as a proxy, may have answered instead."
     return HEADLINES["not_found"], (
-        f"The answer lacks the code by which Linq says that something does not exist. {where} {linq_says}"
+        f"The answer has none of the codes that Linq uses for something that does not exist. {where} {linq_says}"
     )
 
 
 def _connection(error: ApiConnectionError) -> tuple[str, str]:
     headline = HEADLINES["timeout" if error.timed_out else "unreachable"]
     again = "Call again later." if error.retryable else "Calling again will not help until that is fixed."
-    return headline, f"{error} It was tried {_times(error)}. {again}"
+    return headline, f"{error} The request was attempted {_times(error)}. {again}"
 
 
 def _times(error: LinqError) -> str:

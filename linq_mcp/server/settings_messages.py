@@ -1,7 +1,7 @@
-"""The words for `settings.problems`: what is wrong with a setting, and how to mend it where this process was started.
+"""The texts for `settings.problems`: what is wrong with a setting, and how to fix it where this process was started.
 
-Used for the errors of calls (`error_messages`) and by the command line. No text repeats a key, or a value that might
-be one.
+The errors of calls (`error_messages`) and the command line use them. No text repeats a key, or a value that might be
+one.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ _HIDE = f"chmod go-r {CONFIG_FILE}"
 
 @dataclass(frozen=True, kw_only=True)
 class _Remedies:
-    """How each kind of problem is mended, in the words of one place."""
+    """How to fix each kind of problem, for one way of starting this process."""
 
     give_key: str
     replace_key: str
@@ -142,7 +142,7 @@ _REMEDIES = {
 
 
 def describe_key_source(source: KeySource | None, profile: str | None) -> str:
-    """Where a key came from, as the object of a sentence."""
+    """Where a key came from, as part of a sentence."""
     match source:
         case KeySource.ENVIRONMENT | None:
             return f"the environment variable {KEY_VARIABLE}"
@@ -168,7 +168,7 @@ def how_to_replace_key(source: KeySource | None, launched_by: LaunchedBy) -> str
 
 
 def format_problem(problem: SettingsProblem, launched_by: LaunchedBy) -> str:
-    """The whole text for a reader: a headline, what is wrong, and how to mend it."""
+    """The whole text: a headline, what is wrong, and how to fix it."""
     remedies = _REMEDIES[launched_by]
     match problem:
         case NoKey():
@@ -180,13 +180,14 @@ def format_problem(problem: SettingsProblem, launched_by: LaunchedBy) -> str:
             headline, what = "odd_key", _flawed_key(problem)
             remedy = how_to_replace_key(problem.source, launched_by)
         case MissingProfile():
-            asks = PROFILE_VARIABLE if problem.by_environment else CONFIG_FILE
+            names_it = PROFILE_VARIABLE if problem.by_environment else CONFIG_FILE
             known = [*problem.known, *([f"{problem.more} more"] if problem.more else [])]
-            headline, remedy = "no_key", remedies.give_key
             what = (
-                f"{asks} asks for the profile {problem.profile!r}, which {CONFIG_FILE} does not have (profiles there: "
+                f"{names_it} names the profile {problem.profile!r}, which {CONFIG_FILE} does not have (profiles there: "
                 f"{', '.join(known) or 'none'})."
             )
+            headline = "no_key"
+            remedy = f"Correct the name in {names_it}, or do this instead: {remedies.give_key}"
         case ProfileWithoutToken():
             headline, remedy = "no_key", remedies.give_key
             what = f"The profile {problem.profile!r} of {CONFIG_FILE} has no token."
@@ -197,7 +198,7 @@ def format_problem(problem: SettingsProblem, launched_by: LaunchedBy) -> str:
             )
             what = f"{CONFIG_FILE} is not used, because other users of this computer can change it."
         case UnusableBaseUrl():
-            # The value itself is not repeated: people have pasted keys into it.
+            # The value itself is not repeated, because people have pasted keys into it.
             headline, what, remedy = "base_url", _URL_FLAWS[problem.flaw], remedies.correct_base_url
         case UnusableLines():
             headline, what = "lines", "It takes your own numbers in E.164 form: +12052535597,+13343284472."
@@ -228,7 +229,7 @@ def _unknown_tools(problem: UnknownTools) -> str:
 
 
 def describe_flaw(flaw: KeyFlaw, noun: str = "key") -> str:
-    """Why a value can't be used as a key or token: the end of a sentence that begins with where it stands."""
+    """Why a value can't be used as a key or token: the end of a sentence that begins with where the value is."""
     match flaw:
         case KeyFlaw.EXAMPLE:
             return f"still contains a placeholder, such as `{KEY_EXAMPLE}`."
@@ -248,10 +249,10 @@ def _flawed_key(problem: UnusableKey) -> str:
 
 
 def format_warning(warning: SettingsWarning) -> str:
-    """One sentence on a setting that was ignored or deserves attention."""
+    """One sentence about a setting that was ignored or needs attention."""
     match warning.kind:
         case WarningKind.PLACEHOLDER:
-            return f"{warning.variable} contains a placeholder that was never replaced by a value; it is ignored."
+            return f"{warning.variable} contains a placeholder that was not replaced by a value; it is ignored."
         case WarningKind.UNKNOWN_LOG_LEVEL:
             return f"{warning.variable} must be one of {', '.join(LOG_LEVELS)}; WARNING is used."
         case WarningKind.UNREADABLE_CONFIG_FILE:

@@ -1,7 +1,7 @@
 """The environment and `~/.linq/config.json`, read once into one frozen `Settings`.
 
-Nothing here fails: what is missing or wrong is kept as the value `Settings.problem`, so that the server starts and
-lists its tools, and each call can say what to mend. Nothing else reads the environment.
+Nothing here raises: what is missing or wrong is in `Settings.problem`, so that the server starts and lists its tools,
+and each call can say what to fix. No other module reads settings from the environment.
 """
 
 from __future__ import annotations
@@ -39,16 +39,16 @@ CONTACTS_VARIABLE = "LINQ_MCP_CONTACTS"
 LINES_VARIABLE = "LINQ_MCP_LINES"
 TOOLS_VARIABLE = "LINQ_MCP_TOOLS"
 HTTP_TOKEN_VARIABLE = "LINQ_MCP_HTTP_TOKEN"  # noqa: S105 - a name, no token
-# Set to `bundle` by the manifest of the desktop bundle; nobody else needs it.
+# The manifest of the desktop bundle sets it to `bundle`; nobody else needs it.
 LAUNCHED_BY_VARIABLE = "LINQ_MCP_LAUNCHED_BY"
 CONFIG_FILE = "~/.linq/config.json"
 
 DEFAULT_BASE_URL = "https://api.linqapp.com/api/partner"
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
-# Stands in the place of a key wherever one is to be filled in.
+# Examples have this where the reader has to fill in a key.
 KEY_EXAMPLE = "your key"
 
-# A desktop bundle passes an optional setting that was left empty as this literal.
+# Desktop applications pass an optional setting of a bundle as this literal if it was left empty.
 _LEFT_EMPTY = re.compile(r"\$\{user_config\.[^}]*\}")
 _UNEXPANDED = re.compile(r"\$\{[^}]*\}|\$(env:)?[A-Za-z_][A-Za-z0-9_]*|%[A-Za-z_][A-Za-z0-9_]*%")
 _EXAMPLE_KEY = re.compile(r"[<\[\"'`]*your[ _-]+((linq|api|v3)[ _-]+)*(key|token)[>\]\"'`]*", re.IGNORECASE)
@@ -61,11 +61,11 @@ class Settings:
     """Effective configuration.
 
     `base_url` ends without `/v3` and without a slash. `profile` is the one that the key came from, if `key_source` is
-    `PROFILE`, and `profile_is_set` whether `LINQ_PROFILE` chose it. `lines` and `tools` are what is open: everything
-    where they are empty. `problem` is what keeps every call from being made; `base_url_problem` and `scope_problem` are
-    its parts that have nothing to do with a key. `contacts` is the file with the names of people; whether it can be
-    read turns out at the first call. `http_token` is the bearer token that callers of `linq-mcp http` must send when
-    they use the server's own key; `http_token_flaw` says why the one that was set can't be used.
+    `PROFILE`, and `profile_is_set` is whether `LINQ_PROFILE` chose it. `lines` and `tools` are those that are open; if
+    empty, all are. `problem` is why no call can be made, if there is a reason; `base_url_problem` and `scope_problem`
+    are its parts that do not concern the key. `contacts` is the file with the names of people; whether it can be read
+    turns out at the first call. `http_token` is the bearer token that callers of `linq-mcp http` must send when they
+    use the server's own key; `http_token_flaw` says why the one that was set can't be used.
     """
 
     api_key: SecretStr | None = None
@@ -102,8 +102,9 @@ def load_settings(
 ) -> Settings:
     """Read `environ` and the config file in the home folder that it names. Never raises.
 
-    Without `launched_by` it is the client, or the bundle if `environ` says so. `options` are values from the command
-    line that replace `LINQ_MCP_LINES` and `LINQ_MCP_TOOLS`; the names in the latter have to be among `known_tools`.
+    Without `launched_by`, it is the bundle if `environ` says so, and otherwise the client. `options` are values from
+    the command line that replace `LINQ_MCP_LINES` and `LINQ_MCP_TOOLS`; the names in the latter must be among
+    `known_tools`.
     """
     warnings: list[SettingsWarning] = []
     base_url = _value(environ, BASE_URL_VARIABLE, warnings)
@@ -141,19 +142,19 @@ def load_settings(
 
 
 def key_flaw(text: str) -> KeyFlaw | None:
-    """Why `text` can't be a key, and so not a header's value either; None if it can."""
+    """Why `text` can't be used as a key or token, and thus as the value of a header; None if it can."""
     if _EXAMPLE_KEY.fullmatch(text):
         return KeyFlaw.EXAMPLE
     if _UNEXPANDED.fullmatch(text):
         return KeyFlaw.UNEXPANDED
-    # A backslash, too, would change once the key is part of a JSON string, and hide it from being redacted there.
+    # JSON would also escape a backslash, so that the key could not be found and redacted there.
     if re.search(r"[\"'`\\]", text):
         return KeyFlaw.QUOTES
     return None if re.fullmatch(r"[\x21-\x7e]{1,1000}", text) else KeyFlaw.CHARACTER
 
 
 def is_loopback(base_url: str) -> bool:
-    """Whether `base_url` leads to this very machine."""
+    """Whether `base_url` leads to this machine."""
     host = urlsplit(base_url).hostname or ""
     try:
         return ipaddress.ip_address(host).is_loopback
@@ -162,7 +163,7 @@ def is_loopback(base_url: str) -> bool:
 
 
 def _value(environ: Mapping[str, str], name: str, warnings: list[SettingsWarning]) -> str | None:
-    """The value of a variable; None if it is unset, blank or a placeholder."""
+    """The value of a variable; None if it is unset, blank, or a placeholder."""
     value = environ.get(name, "").strip()
     if not value or _LEFT_EMPTY.fullmatch(value):
         return None
@@ -185,7 +186,7 @@ def _home(environ: Mapping[str, str]) -> str | None:
 
 
 def _path(value: str, home: str | None) -> Path:
-    """A path, in which `~` at the beginning is the home folder."""
+    """The path `value`, with `~` at its beginning replaced by the home folder."""
     in_home = re.fullmatch(r"~(?:[/\\](.*))?", value, re.DOTALL)
     return Path(home, in_home[1] or "") if in_home and home else Path(value)
 
@@ -215,7 +216,7 @@ def _without_version(base_url: str) -> str:
 def _find_key(
     environ: Mapping[str, str], warnings: list[SettingsWarning]
 ) -> tuple[str | None, KeySource | None, str | None, SettingsProblem | None]:
-    """The key, its source and profile, and the problem that leaves no key to use."""
+    """The key, its source, and its profile, or the reason why there is no usable key."""
     key = environ.get(KEY_VARIABLE, "").strip()
     if _LEFT_EMPTY.fullmatch(key):
         key = ""

@@ -1,4 +1,4 @@
-"""`~/.linq/config.json`, which `linq login` writes: the token of the chosen profile, or why there is none.
+"""Reads `~/.linq/config.json`, which `linq login` writes: the token of the chosen profile, or why there is none.
 
 Never raises, and never waits for a FIFO or a device in its place.
 """
@@ -32,7 +32,7 @@ _NAME_LIMIT = 40
 
 @dataclass(frozen=True)
 class ProfileToken:
-    """The token of `profile`, or the `problem` that leaves none; `warnings` are about the file."""
+    """The token of `profile`, or the `problem` why there is none; `warnings` are about the file."""
 
     profile: str | None = None
     token: str | None = None
@@ -48,7 +48,7 @@ class _File:
 
 
 def read_token(home: str | None, wanted: str | None) -> ProfileToken:
-    """The token of the profile `wanted`, else of the one that the file names, else of `default`."""
+    """The token of the profile `wanted`, or else of the one that the file names, or else of `default`."""
     config: object = None
     warnings: tuple[SettingsWarning, ...] = ()
     try:
@@ -65,7 +65,7 @@ def read_token(home: str | None, wanted: str | None) -> ProfileToken:
 
 
 def _read(path: Path) -> _File | None:
-    """The file and who may change and read it; None if there is none. Raises OSError if it isn't a regular file."""
+    """The file, and who can change and read it; None if there is none. Raises OSError if it isn't a regular file."""
     try:
         with open_regular(path) as file:
             mode = os.fstat(file.fileno()).st_mode
@@ -76,7 +76,7 @@ def _read(path: Path) -> _File | None:
     file_mode, folder_mode = (0, 0) if os.name == "nt" else (mode, path.parent.stat().st_mode)
     return _File(
         content,
-        # Whoever may write into the folder can put another file in the place of this one.
+        # Whoever can write to the folder can replace the file.
         writable=bool((file_mode | folder_mode) & (stat.S_IWGRP | stat.S_IWOTH)),
         readable=bool(file_mode & (stat.S_IRGRP | stat.S_IROTH)),
     )

@@ -1,4 +1,4 @@
-"""What can be wrong with the settings, and where a key came from, as values. `server.settings_messages` words them."""
+"""What can be wrong with the settings, and where a key came from. `server.settings_messages` has the texts."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from enum import Enum, auto
 
 
 class LaunchedBy(Enum):
-    """Who started this process, which decides where its settings are mended."""
+    """Who started this process, which determines where its settings are to be fixed."""
 
-    CLIENT = auto()  # an MCP client, from the entry in its configuration
-    BUNDLE = auto()  # a desktop application, from an installed bundle and the settings it shows for it
+    CLIENT = auto()  # an MCP client, with the entry in its configuration
+    BUNDLE = auto()  # a desktop application with an installed bundle, for which it shows settings
     TERMINAL = auto()  # a person who ran a command such as `linq-mcp doctor`
     SERVICE = auto()  # whoever operates `linq-mcp http`
 
@@ -25,16 +25,16 @@ class KeySource(Enum):
 
 
 class KeyFlaw(Enum):
-    """Why a text is not a key."""
+    """Why a text can't be a key or token."""
 
     EXAMPLE = auto()  # `your key`, as in the examples
     UNEXPANDED = auto()  # $NAME, ${NAME} or %NAME%
     QUOTES = auto()
-    CHARACTER = auto()  # a space, a line break, anything else that an HTTP header can't carry
+    CHARACTER = auto()  # a space, a line break, or anything else that an HTTP header can't contain
 
 
 class UrlFlaw(Enum):
-    """Why a text is not a base URL that a key may be sent to."""
+    """Why a text can't be the base URL that the key is sent to."""
 
     NOT_A_URL = auto()
     NOT_HTTP = auto()
@@ -45,14 +45,14 @@ class UrlFlaw(Enum):
 
 @dataclass(frozen=True)
 class NoKey:
-    """There is no key where one was looked for: in the environment and the config file, or in the request's header."""
+    """There is no key in the environment and the config file, or, with `in_header`, in the request's header."""
 
     in_header: bool = False
 
 
 @dataclass(frozen=True)
 class UnusableKey:
-    """There is a key, but it can't be one. `profile` is set for `KeySource.PROFILE`."""
+    """The value in the place of a key can't be a key. `profile` is set for `KeySource.PROFILE`."""
 
     source: KeySource
     flaw: KeyFlaw
@@ -61,9 +61,9 @@ class UnusableKey:
 
 @dataclass(frozen=True)
 class MissingProfile:
-    """The config file lacks the profile that was asked for by `LINQ_PROFILE`, or else by the file itself.
+    """The config file does not have the profile that `LINQ_PROFILE` names, or else the file itself.
 
-    `known` are the profiles it has, of which `more` are left out.
+    `known` are the profiles that it has, and `more` is how many others are not listed.
     """
 
     profile: str
@@ -81,7 +81,7 @@ class ProfileWithoutToken:
 
 @dataclass(frozen=True)
 class UnsafeConfigFile:
-    """Other users of this computer may change the config file, so that its key may be theirs."""
+    """Other users of this computer can change the config file, so its key may not be the user's own."""
 
 
 @dataclass(frozen=True)
@@ -116,17 +116,17 @@ SettingsProblem = (
 
 
 class WarningKind(Enum):
-    """Why a setting was ignored or deserves attention."""
+    """Why a setting was ignored or needs attention."""
 
     PLACEHOLDER = auto()
     UNKNOWN_LOG_LEVEL = auto()
     UNREADABLE_CONFIG_FILE = auto()
-    EXPOSED_CONFIG_FILE = auto()  # other users may read it
+    EXPOSED_CONFIG_FILE = auto()  # other users can read it
 
 
 @dataclass(frozen=True)
 class SettingsWarning:
-    """Something about the settings that does not keep a call from being made. `variable` is set where it is one."""
+    """A flaw in the settings that does not prevent calls. `variable` is set if it is in an environment variable."""
 
     kind: WarningKind
     variable: str | None = None

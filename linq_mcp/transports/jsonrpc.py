@@ -1,7 +1,7 @@
-"""Reads one raw JSON-RPC message, whichever transport carried it.
+"""Parses one raw JSON-RPC message, for all transports.
 
-`parse_message` returns the message or raises `InvalidMessage`, which holds the error response to send. Texts of error
-responses are one short sentence and never repeat what the client sent.
+`parse_message` returns the message or raises `InvalidMessage`, which holds the error response to send. The text of an
+error response is one short sentence and never repeats what the client sent.
 """
 
 from __future__ import annotations
@@ -45,8 +45,8 @@ _ID_IN_TAIL = re.compile(rb"[,{]\s*" + _ID + rb"\}\s*\Z", re.DOTALL)
 class InvalidMessage(ValueError):
     """Raised for data that is not a valid JSON-RPC message.
 
-    `answer` is the error response, under the id of the request or null. `expects_answer` is false for a malformed
-    notification or response, which a transport without a reply for every message drops silently.
+    `answer` is the error response, with the id of the request or null. `expects_answer` is false for a malformed
+    notification or response; stdio drops these silently, but HTTP has to answer every message.
     """
 
     def __init__(
@@ -64,8 +64,8 @@ def error_response(request_id: RequestId | None, code: int, text: str) -> JSONRP
 def parse_message(data: bytes) -> JSONRPCMessage:
     """Parse one message. Raises InvalidMessage.
 
-    A byte-order mark, invalid UTF-8 and halves of surrogate pairs are repaired (see `repair`), since clients do send
-    them and would wait forever for an answer.
+    A byte-order mark, invalid UTF-8, and lone surrogates are repaired (see `repair`), because clients do send them and
+    would wait forever for an answer.
     """
     try:
         decoded = from_json(data)
@@ -74,14 +74,14 @@ def parse_message(data: bytes) -> JSONRPCMessage:
             decoded = from_json(repair(data))
         except ValueError as error:
             head, tail = data[:EXCERPT_BYTES], data[-EXCERPT_BYTES:]
-            # The parser names the fault and its position, nothing of the text.
+            # The parser's error has a reason and a position, and does not quote the text.
             raise InvalidMessage(PARSE_ERROR, f"Parse error: {error}", request_id=find_id(head, tail)) from None
     if isinstance(decoded, list):
         raise InvalidMessage(INVALID_REQUEST, "Batches are not supported: send one message at a time")
     if not isinstance(decoded, dict):
         raise InvalidMessage(INVALID_REQUEST, "A JSON-RPC message must be an object")
-    # Members decide what the message is meant to be. Left to the models, a request whose id is unusable would pass
-    # for a notification and never be answered.
+    # The members decide what kind of message this is. The models would accept a request with an unusable id as a
+    # notification, which is never answered.
     is_response = "method" not in decoded and ("result" in decoded or "error" in decoded)
     if is_response:
         return _response(decoded)
@@ -104,17 +104,17 @@ def repair(data: bytes) -> bytes:
 
 
 def replace_lone_surrogates(text: str) -> str:
-    """JSON in which the escape of each lone surrogate (half an emoji) has become that of U+FFFD."""
+    """`text`, which is JSON, with the escape of each lone surrogate (half an emoji) replaced by that of U+FFFD."""
     return _ESCAPE.sub(lambda escape: "\\ufffd" if escape[1] else escape[0], text)
 
 
 def find_id(head: bytes, tail: bytes) -> RequestId | None:
-    """The id of a request that cannot be parsed as a whole, from its first and last bytes; None if it is not there.
+    """The id of a request that can't be parsed as a whole, from its first and last bytes; None if it isn't found there.
 
-    The id is found where clients write it: among the first members, or as the last one.
+    It is found where clients write it: among the first members, or as the last one.
     """
     if b'"method"' not in head and b'"method"' not in tail:
-        # A response carries an id of ours, under which nothing must be answered.
+        # The id of a response is one that this server chose, and must not be answered.
         return None
     if not (found := _ID_IN_HEAD.match(head) or _ID_IN_TAIL.search(tail)):
         return None
@@ -140,7 +140,7 @@ def _response(decoded: dict[str, Any]) -> JSONRPCResponse | JSONRPCError:
 
 
 def _problem(decoded: dict[str, Any]) -> tuple[int, str] | None:
-    """The error code and text for a request or notification that is invalid, its id aside."""
+    """The error code and text for a request or notification that is invalid for another reason than its id."""
     if decoded.get("jsonrpc") != "2.0":
         return INVALID_REQUEST, '"jsonrpc" must be "2.0"'
     if not isinstance(decoded.get("method"), str):

@@ -1,4 +1,4 @@
-"""A stderr for logging that never blocks: what nobody reads is dropped, and counted."""
+"""A stderr for logging that never blocks: records that nobody reads are dropped and counted."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ class LossyStderr:
     """A stream for `logging.StreamHandler`.
 
     Many clients never read a server's stderr. Once its pipe is full, a plain write would block the whole process, and
-    with it the event loop and its signal handlers. As soon as there is room again, a line tells how much was dropped.
+    with it the event loop and its signal handlers. As soon as there is room again, a line says how many were dropped.
     """
 
     def __init__(self) -> None:
@@ -20,7 +20,7 @@ class LossyStderr:
         try:
             self._fd = self._stderr.fileno() if self._stderr else None
         except io.UnsupportedOperation:
-            # Something in this process captures stderr, and cannot block.
+            # Something in this process, such as a test, captures stderr; that can't block.
             self._fd = None
         self._dropped = 0
 
@@ -46,6 +46,6 @@ class LossyStderr:
         while data:
             if not poll.poll(0):
                 return False
-            # A pipe with any room takes this much at once.
+            # A pipe that is writable takes this many bytes at once.
             data = data[os.write(fd, data[: select.PIPE_BUF]) :]
         return True

@@ -1,8 +1,8 @@
-"""MCP over stdin and stdout: one JSON-RPC message a line, and leaving at once when the client does.
+"""MCP over stdin and stdout, with one JSON-RPC message per line.
 
-Every request gets exactly one answer. Reading pauses while too many requests are unanswered, so a client that does not
-read its answers cannot make the server hold more of them. Serving ends on EOF, on SIGINT or SIGTERM, and when nobody
-reads stdout any more.
+Every request that is not cancelled gets exactly one answer. Reading pauses while too many requests are unanswered, so a
+client that does not read its answers can't make the server hold more of them. Serving ends on EOF, on SIGINT or
+SIGTERM, and when nobody reads stdout any more.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ logger = logging.getLogger(__name__)
 
 MAX_LINE_BYTES = 8 * 1024 * 1024
 MAX_UNANSWERED = 256
-# Clients kill a server that lingers; whatever has not finished cleaning up by then is cut off.
+# Clients kill a server that is slow to exit. Any clean-up that takes longer than this is cut off.
 _CLEAN_UP_SECONDS = 0.7
 _HANG_UP_CHECK_SECONDS = 0.5
 _CHUNK_BYTES = 65536
@@ -50,7 +50,7 @@ _FromServer = MemoryObjectReceiveStream[SessionMessage]
 
 
 class _Line:
-    """A line that arrives in pieces. Of one that grows too long only the two ends are kept."""
+    """A line that arrives in pieces. If it grows too long, only its beginning and end are kept."""
 
     def __init__(self, piece: bytes = b"") -> None:
         self._kept = bytearray()
@@ -64,7 +64,7 @@ class _Line:
             del self._kept[EXCERPT_BYTES:-EXCERPT_BYTES]
 
     def parse(self) -> JSONRPCMessage | InvalidMessage | None:
-        """The message on the line, or why it is none. None for a blank line."""
+        """The message on the line, or why it is not valid. None for a blank line."""
         line = bytes(self._kept)
         if self._too_long:
             text = f"A message may have at most {MAX_LINE_BYTES:,} bytes"
@@ -79,9 +79,9 @@ class _Line:
 
 
 class _Stdin:
-    """Messages from a file descriptor, read by the event loop from a pipe or socket, else by a thread.
+    """Reads messages from a file descriptor: in the event loop from a pipe or socket, in a thread from anything else.
 
-    A read in a thread does not delay cancellation.
+    Reading can be cancelled at once in both cases.
     """
 
     def __init__(self, fd: int) -> None:
@@ -116,7 +116,7 @@ class _Stdin:
 
 
 class _Stdout:
-    """Bytes to a file descriptor, written by the event loop into a pipe or socket, else by a thread."""
+    """Writes bytes to a file descriptor: in the event loop to a pipe or socket, in a thread to anything else."""
 
     def __init__(self, fd: int) -> None:
         self._fd = fd
@@ -130,7 +130,7 @@ class _Stdout:
             if not self._poll:
                 written = await anyio.to_thread.run_sync(os.write, self._fd, rest)
             else:
-                # A pipe with any room takes this much at once, so writing never blocks the event loop.
+                # A pipe that is writable takes this many bytes at once, so writing never blocks the event loop.
                 if not self._poll.poll(0):
                     await anyio.wait_writable(self._fd)
                 written = os.write(self._fd, rest[: select.PIPE_BUF])
@@ -144,22 +144,22 @@ def _can_be_watched(fd: int) -> bool:
 
 
 class _ErrorResponse(SessionMessage):
-    """An error response by the transport itself, to a message that the server never sees."""
+    """An error response that the transport itself sends, to a message that never reaches the server."""
 
 
 class _Unanswered:
-    """What has been read and not answered yet: the requests, by their ids, and the refused messages."""
+    """The messages that were read but not answered yet: requests by their ids, and the number of error responses."""
 
     def __init__(self) -> None:
         self._ids: set[RequestId] = set()
-        self._refusals = 0
+        self._errors = 0
         self._decreased: anyio.Event | None = None
 
     async def wait_for_room(self, stdin: _Stdin) -> bool:
         """Wait until another message may be read; False if the client hangs up meanwhile."""
-        while len(self._ids) + self._refusals >= MAX_UNANSWERED:
+        while len(self._ids) + self._errors >= MAX_UNANSWERED:
             self._decreased = anyio.Event()
-            # Unless it is looked for, EOF goes unnoticed while nothing is read.
+            # While nothing is read, EOF has to be checked for.
             with anyio.move_on_after(_HANG_UP_CHECK_SECONDS) as waiting:
                 await self._decreased.wait()
             if waiting.cancelled_caught and stdin.is_hung_up():
@@ -167,25 +167,25 @@ class _Unanswered:
         return True
 
     def add(self, message: JSONRPCRequest | InvalidMessage) -> SessionMessage:
-        """Count `message` in. Returns what to send on: the request to the server, or a refusal to the client."""
+        """Count `message`. Returns what to send: the request to the server, or an error response to the client."""
         if isinstance(message, JSONRPCRequest):
-            # 7 and "7" are one id to the SDK, which would lose one of two such requests.
+            # The SDK treats 7 and "7" as the same id and would lose one of two such requests.
             key = coerce_request_id(message.id)
             if key not in self._ids:
                 self._ids.add(key)
                 return SessionMessage(
                     message, ServerMessageMetadata(on_request_unanswered=partial(self._cancelled, key))
                 )
-            refusal = error_response(message.id, INVALID_REQUEST, "A request with this id is still unanswered")
+            error = error_response(message.id, INVALID_REQUEST, "A request with this id is still unanswered")
         else:
-            refusal = message.answer
-        self._refusals += 1
-        return _ErrorResponse(refusal)
+            error = message.answer
+        self._errors += 1
+        return _ErrorResponse(error)
 
     def remove(self, written: SessionMessage) -> None:
-        """Count out what `written` has answered, if anything."""
+        """Stop counting the message that `written` answers, if it answers one."""
         if isinstance(written, _ErrorResponse):
-            self._refusals -= 1
+            self._errors -= 1
         elif isinstance(written.message, JSONRPCResponse | JSONRPCError) and written.message.id is not None:
             self._ids.discard(coerce_request_id(written.message.id))
         self._wake()
@@ -201,7 +201,7 @@ class _Unanswered:
 
 
 async def _read_messages(stdin: _Stdin, to_server: _ToServer, to_client: _ToClient, unanswered: _Unanswered) -> None:
-    """Hand each message to the server or, if it is refused, an error to the client, until EOF."""
+    """Until EOF, pass each message to the server, or an error response to the client if it is invalid."""
     async for message in stdin.messages():
         if isinstance(message, InvalidMessage) and not message.expects_answer:
             continue
@@ -230,7 +230,7 @@ def _to_line(message: JSONRPCMessage) -> bytes:
     try:
         return message.model_dump_json(by_alias=True, exclude_unset=True).encode() + b"\n"
     except ValueError as error:
-        # Half an emoji in a result, for one. The error's own text may quote the result.
+        # For example, a result with a lone surrogate. The error's own text may quote the result.
         logger.error("A message cannot be written as JSON: %s", type(error).__name__)  # noqa: TRY400
         request_id = message.id if isinstance(message, JSONRPCResponse | JSONRPCError) else None
         return _to_line(error_response(request_id, INTERNAL_ERROR, "The answer cannot be written as JSON"))
@@ -243,7 +243,7 @@ async def serve_stdio(server: Server[Any]) -> int:
     """
     stdin = _Stdin(sys.stdin.fileno())
     stdout = _Stdout(os.dup(sys.stdout.fileno()))
-    # What anything prints by mistake goes to stderr, if there is one: stdout is for the protocol alone.
+    # Only the protocol may use stdout, so anything that is printed by mistake goes to stderr, if there is one.
     os.dup2(sys.stderr.fileno() if sys.stderr else os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     to_server, incoming = anyio.create_memory_object_stream[SessionMessage | Exception]()
     outgoing, from_server = anyio.create_memory_object_stream[SessionMessage](MAX_UNANSWERED)
@@ -278,7 +278,7 @@ async def serve_stdio(server: Server[Any]) -> int:
             try:
                 await _write_messages(from_server, stdout, unanswered)
             except OSError as error:
-                # The client has died; there is nobody left to tell but the log.
+                # The client has gone away, so there is nobody else to tell.
                 logger.info("the client is gone: %r", error)
                 leaving.set()
                 serving.cancel()
@@ -287,7 +287,7 @@ async def serve_stdio(server: Server[Any]) -> int:
         watching.start_soon(cut_off)
         if sys.platform != "win32":
             watching.start_soon(leave_on_signal)
-        # The writer is outside `serving`: calls that a signal ends are still answered, with an error.
+        # The writer is outside `serving`, so that calls that a signal ends are still answered with an error.
         async with anyio.create_task_group() as writing:
             writing.start_soon(write)
             with serving:

@@ -1,7 +1,8 @@
 """The ASGI application that serves a team over Streamable HTTP.
 
-It is stateless in both protocol eras, so that any replica can answer any request. The SDK speaks MCP and Starlette
-routes; the middlewares in between decide who may call, and how much at once.
+It keeps no sessions, neither for the current MCP protocol nor for the older one (`initialize`), so any replica can
+answer any request. Starlette does the routing and the SDK speaks MCP; the middlewares in between decide who may call,
+and how much at once.
 """
 
 from __future__ import annotations
@@ -44,12 +45,12 @@ from linq_mcp.transports.http.middleware import (
     SingleHeaderMiddleware,
 )
 
-# Whoever reads another one of two of these takes the request for somebody else's.
+# If one of these is sent twice, a proxy may read one value and this server the other.
 _SINGLE_HEADERS = frozenset({"host", "origin", "authorization", KEY_HEADER})
 
 
 def build_app(provider: ClientProvider, config: HttpConfig, tools: Sequence[Tool[Any]] = TOOLS) -> Starlette:
-    """MCP at `config.path`, `/healthz`, and the middlewares before them.
+    """The application: MCP behind its middlewares at `config.path`, and `/healthz`.
 
     `app.state.calls` holds the cancel scope of each call in flight; cancelling one answers its call with an error.
     """
@@ -59,7 +60,7 @@ def build_app(provider: ClientProvider, config: HttpConfig, tools: Sequence[Tool
             build_server(provider, tools),
             stateless=True,
             json_response=json_response,
-            # Checked before, without regard to case.
+            # `AllowedHostMiddleware` and `AllowedOriginMiddleware` check this, without regard to case.
             security_settings=TransportSecuritySettings(enable_dns_rebinding_protection=False),
             max_request_body_size=2 * limits.body_bytes,
         )
@@ -95,7 +96,7 @@ def build_app(provider: ClientProvider, config: HttpConfig, tools: Sequence[Tool
 
     app = Starlette(
         routes=[
-            # Nothing is ever sent unasked, so there is no stream to GET and no session to DELETE: those get a 405.
+            # The server sends nothing on its own and keeps no sessions, so GET and DELETE are answered with 405.
             Route(config.path, endpoint=mcp, methods=["POST"], middleware=middleware),
             Route("/healthz", healthz, methods=["GET"]),
         ],
@@ -103,13 +104,13 @@ def build_app(provider: ClientProvider, config: HttpConfig, tools: Sequence[Tool
         lifespan=lifespan,
     )
     app.state.calls = calls
-    # A redirect would be built from the Host header, and would lead to http behind a balancer that ends TLS.
+    # A redirect would be built from the Host header, and would lead to http when a balancer terminates TLS.
     app.router.redirect_slashes = False
     return app
 
 
 class JsonOrEventStream:
-    """Answers in JSON, or as a stream of events where the client asks for progress and can read one."""
+    """Answers with JSON, or with an event stream if the client asks for progress and accepts one."""
 
     def __init__(self, json_app: ASGIApp, event_stream_app: ASGIApp) -> None:
         self._json_app = json_app

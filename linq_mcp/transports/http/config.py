@@ -1,4 +1,4 @@
-"""How `linq-mcp http` listens, whom it lets in, and how much and how long it waits for callers."""
+"""How `linq-mcp http` listens, which requests it accepts, and what limits callers have."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ _LOOPBACK_NAMES = ("127.0.0.1", "localhost", "[::1]")
 
 @dataclass(frozen=True, kw_only=True)
 class HttpLimits:
-    """What callers may take up at once, and how many seconds they have for each part of a request.
+    """How much callers may use at once, and how many seconds they have for each part of a request.
 
-    `connections` and `calls` are lowered where the process may not open enough files. `held_body_bytes` is what all
-    incomplete bodies may occupy together, and `unread_bytes` what all answers may that clients have yet to read.
+    `connections` and `calls` are lowered if the process can't open enough files. `held_body_bytes` limits all
+    incomplete bodies together, and `unread_bytes` all answers that clients have not read yet.
     """
 
     connections: int = 1024
@@ -34,18 +34,18 @@ class HttpLimits:
     header_seconds: float = 10
     body_seconds: float = 15
     write_seconds: float = 30
-    # Longer than balancers keep an idle connection, so that none sends into one that is being closed.
+    # Longer than balancers keep idle connections, so that none sends a request on one that is being closed.
     keep_alive_seconds: int = 75
-    # How long the calls in flight may go on after SIGTERM or SIGINT.
+    # How long calls in progress may continue after SIGTERM or SIGINT.
     stop_seconds: float = 10
 
 
 @dataclass(frozen=True, kw_only=True)
 class HttpConfig:
-    """Where the server listens, and whom it lets in.
+    """Where the server listens, and which requests it accepts.
 
-    `own_key` is whether calls use the server's own Linq key in place of each caller's; callers then send `token` as
-    `Authorization: Bearer`, if there is one.
+    With `own_key`, calls use the server's own Linq key instead of each caller's, and callers have to send `token` as
+    `Authorization: Bearer <token>` if there is one.
     """
 
     host: str = "127.0.0.1"
@@ -59,7 +59,7 @@ class HttpConfig:
 
     @property
     def url_host(self) -> str:
-        """`host` as it stands in a URL."""
+        """`host` as it is written in a URL."""
         return f"[{self.host}]" if ":" in self.host else self.host
 
     @property
@@ -70,7 +70,7 @@ class HttpConfig:
 
 @dataclass(frozen=True)
 class Address:
-    """A host as a request names it, for comparing. `port` is None where none was given."""
+    """A host and port, for comparing. `port` is None if none was given."""
 
     host: str
     port: int | None
@@ -78,7 +78,7 @@ class Address:
 
 @dataclass(frozen=True)
 class Origin:
-    """A web page's origin, for comparing. `port` is the scheme's own where none was given."""
+    """A web page's origin, for comparing. `port` is the scheme's default if none was given."""
 
     scheme: str
     host: str
@@ -133,7 +133,7 @@ def validate_http_config(config: HttpConfig) -> HttpConfig:
         raise ValueError(f"on {config.host} the server needs --allowed-host, the name that clients call it by")
     if config.own_key and config.token is None and not config.is_local:
         raise ValueError(
-            f"with the server's own key, everybody who reaches {config.host} could read the account: set "
+            f"with the server's own key, everyone who reaches {config.host} could read the account: set "
             f"{HTTP_TOKEN_VARIABLE}, or listen on 127.0.0.1"
         )
     return config

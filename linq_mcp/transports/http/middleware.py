@@ -1,7 +1,6 @@
-"""ASGI middlewares that stand before MCP, each with one job. None of them knows anything about Linq.
+"""ASGI middlewares that requests pass before MCP, each with one job. None of them knows anything about Linq.
 
-`app` puts them in order. What is known of a request before its body is checked first, so that no stranger's body is
-read.
+`app` puts them in order. Headers are checked before the body is read, so the body of an unauthorized caller never is.
 """
 
 from __future__ import annotations
@@ -22,16 +21,16 @@ from linq_mcp.transports.jsonrpc import InvalidMessage, error_response, parse_me
 
 logger = logging.getLogger(__name__)
 
-# The scope's member for the JSON-RPC message in the body.
+# The key in the scope under which the parsed JSON-RPC message is found.
 MESSAGE = "linq_mcp.message"
-# A body of this size is read however much is held already.
+# Bodies up to this size are read however many bytes are held already.
 _ALWAYS_READ_BYTES = 64 * 1024
 _CLOSE_HEADERS = {"Connection": "close"}
 _RETRY_HEADERS = {"Retry-After": "1"}
 
 
 class AccessLogMiddleware:
-    """Logs one line for each request: method, path, status and milliseconds. No query, header or body."""
+    """Logs one line for each request: method, path, status, and milliseconds. It logs no query, header, or body."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -63,10 +62,10 @@ class AccessLogMiddleware:
 
 
 class BodyLengthMiddleware:
-    """Refuses a request with two lengths, `Content-Length` and `Transfer-Encoding`, and closes its connection.
+    """Refuses a request with both `Content-Length` and `Transfer-Encoding`, and closes its connection.
 
-    A proxy may go by one and this server by the other, and what one takes for the body, the other would take for the
-    next caller's request.
+    If a proxy used one of them and this server the other, part of one caller's body could be read as the next caller's
+    request.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -80,10 +79,10 @@ class BodyLengthMiddleware:
 
 
 class ConcurrencyLimitMiddleware:
-    """Answers 503 with `Retry-After` while `calls` has no place left.
+    """Answers 503 with `Retry-After` while `calls` is exhausted.
 
-    It stands twice in a row of middlewares that share `calls`: before the body is read, so that nobody uploads in vain,
-    and, with `acquires`, after it, so that a body that never ends keeps nobody out.
+    It is used twice with the same `calls`: before the body is read, so that nobody uploads in vain, and, with
+    `acquires`, after it, so that a request whose body never ends does not count as a call.
     """
 
     def __init__(self, app: ASGIApp, calls: anyio.Semaphore, *, acquires: bool) -> None:
@@ -106,7 +105,7 @@ class ConcurrencyLimitMiddleware:
 
 
 class SingleHeaderMiddleware:
-    """Refuses a request that has any of the headers `names` twice: two readers could each believe another one."""
+    """Refuses a request that repeats one of the headers `names`, of which a proxy could read another value."""
 
     def __init__(self, app: ASGIApp, names: frozenset[str]) -> None:
         self._app = app
@@ -122,7 +121,7 @@ class SingleHeaderMiddleware:
 
 
 class AllowedHostMiddleware:
-    """Requires a `Host` header that `is_allowed` accepts: a web page must not get here through a name of its own."""
+    """Requires a `Host` header that `is_allowed` accepts. This prevents DNS rebinding."""
 
     def __init__(self, app: ASGIApp, is_allowed: Callable[[str], bool]) -> None:
         self._app = app
@@ -136,7 +135,7 @@ class AllowedHostMiddleware:
 
 
 class AllowedOriginMiddleware:
-    """Requires an `Origin` header that `is_allowed` accepts, or none: only browsers send one."""
+    """Requires an `Origin` header that `is_allowed` accepts, or none at all, because only browsers send one."""
 
     def __init__(self, app: ASGIApp, is_allowed: Callable[[str], bool]) -> None:
         self._app = app
@@ -168,9 +167,9 @@ class BearerTokenMiddleware:
 
 
 class RequestBodyMiddleware:
-    """Reads the whole body, within limits of time and size, before the application runs.
+    """Reads the whole body, within limits on time and size, before the application runs.
 
-    All bodies that are still incomplete share a limit of memory, above which only small ones are read.
+    All incomplete bodies together have a limit; once it is reached, only small bodies are read.
     """
 
     def __init__(self, app: ASGIApp, limits: HttpLimits) -> None:
@@ -184,21 +183,21 @@ class RequestBodyMiddleware:
             await _too_large(scope, receive, send)
             return
         body = bytearray()
-        refusal: Response | None = None
+        error: Response | None = None
         try:
             with anyio.move_on_after(self._limits.body_seconds) as upload:
-                refusal = await self._read(receive, body)
+                error = await self._read(receive, body)
         finally:
             self._held -= len(body)
         if upload.cancelled_caught:
-            refusal = Response("The body took too long", status_code=408, headers=_CLOSE_HEADERS)
-        if refusal is None:
+            error = Response("The body took too long", status_code=408, headers=_CLOSE_HEADERS)
+        if error is None:
             await self._app(scope, _replay(bytes(body), receive), send)
         else:
-            await refusal(scope, receive, send)
+            await error(scope, receive, send)
 
     async def _read(self, receive: Receive, body: bytearray) -> Response | None:
-        """Read into `body`; the refusal if that can't be done."""
+        """Read the request into `body`. Returns an error response if that fails."""
         while (message := await receive())["type"] == "http.request":
             chunk = message.get("body", b"")
             body += chunk
@@ -209,12 +208,12 @@ class RequestBodyMiddleware:
                 return Response("Too many bodies are being sent", status_code=503, headers=_RETRY_HEADERS)
             if not message.get("more_body"):
                 return None
-        # Nobody is left to read this.
+        # The client has disconnected and won't read this.
         return Response(status_code=400)
 
 
 class JsonRpcMiddleware:
-    """Passes on only one well-formed JSON-RPC message, which it adds to the scope; answers anything else itself."""
+    """Passes a well-formed JSON-RPC message on, adding it to the scope, and answers anything else with an error."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -231,7 +230,7 @@ class JsonRpcMiddleware:
 
 
 class ShutdownMiddleware:
-    """Keeps the scope of each call in `calls`; a call whose scope is cancelled is answered with a JSON-RPC error."""
+    """Adds the cancel scope of each call to `calls`, and answers a call that was cancelled with a JSON-RPC error."""
 
     def __init__(self, app: ASGIApp, calls: set[anyio.CancelScope]) -> None:
         self._app = app
@@ -268,7 +267,7 @@ class ShutdownMiddleware:
 
 
 class CancelOnDisconnectMiddleware:
-    """Cancels a call when its client closes the connection, as nobody will read the answer."""
+    """Cancels a call when its client disconnects, because nobody would read the answer."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -291,7 +290,7 @@ _too_large = Response("Request body too large", status_code=413)
 
 
 def _replay(body: bytes, receive: Receive) -> Receive:
-    """A `receive` that gives the whole body first, and then whatever comes after it."""
+    """A `receive` that returns the whole body first, and then whatever `receive` does."""
     messages: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
 
     async def replay() -> Message:

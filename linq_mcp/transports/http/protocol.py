@@ -1,6 +1,6 @@
-"""uvicorn's HTTP connection, with a deadline for everything that the client has to do, and room for newcomers.
+"""uvicorn's HTTP connection, with a deadline for everything a client has to do, and with limits that admit new clients.
 
-uvicorn itself has a timeout for idle connections only, and its limit on connections refuses `/healthz`, too.
+uvicorn itself has a timeout for idle connections only, and its limit on connections would refuse `/healthz`, too.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ class BoundedProtocol(H11Protocol):
     """One connection of a server, under the server's `limits`.
 
     It is closed if the headers of a request take too long (from the first byte, or on a new connection from the start),
-    if the rest of a body does after the answer, or if the client does not read what it asked for.
+    if the rest of a body takes too long after the answer, or if the client does not read its answers.
 
-    The server's connections share two dictionaries, used as ordered sets: those whose client has not sent a whole
-    request (`incomplete`) and those whose client has not read everything (`unread`), the longest first. When there are
-    too many connections or too many unread bytes, the first one has to go.
+    The server's connections share two dictionaries, used as ordered sets: the connections whose client has not sent a
+    whole request (`incomplete`), and those whose client has not read everything (`unread`). Each begins with the one
+    that has been in it longest, which is closed when there are too many connections or too many unread bytes.
     """
 
     limits: HttpLimits
@@ -66,13 +66,13 @@ class BoundedProtocol(H11Protocol):
 
     def shutdown(self) -> None:
         if self.conn.their_state is h11.SEND_BODY:
-            # A request that is still being sent is no call that the server would wait for.
+            # Don't wait for a request that is still being sent.
             self.transport.close()
         else:
             super().shutdown()
 
     def drop(self) -> None:
-        """Close the connection at once, and make the kernel forget what the client has not read, too."""
+        """Close the connection at once, and make the kernel discard what the client has not read."""
         self._forget()
         linger = struct.pack("ii", 1, 0)
         self.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
@@ -81,7 +81,7 @@ class BoundedProtocol(H11Protocol):
     def _await_client(self, *, idle: bool = False) -> None:
         """Set the deadline for what the client has to send next, unless it is set already.
 
-        `idle` means that nothing of another request has come yet; uvicorn's own timeout is in force then.
+        `idle` means that no byte of the next request has arrived yet; uvicorn's own timeout applies then.
         """
         state = self.conn.their_state
         awaited = (state, self.cycle, idle) if state in (h11.IDLE, h11.SEND_BODY) else None
@@ -98,7 +98,7 @@ class BoundedProtocol(H11Protocol):
             self._read_deadline = self.loop.call_later(self.limits.header_seconds, self.drop)
 
     def _end_body(self) -> None:
-        # If there is no answer yet, the application, which waits for the body just as long, is about to give it.
+        # If there is no answer yet, `RequestBodyMiddleware`, which has the same deadline, is about to send one.
         if self.cycle.response_complete:
             self.drop()
 

@@ -1,4 +1,4 @@
-"""Listening and serving with uvicorn, until a signal comes."""
+"""Serves the application with uvicorn until a signal comes."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ from linq_mcp.transports.http.protocol import bounded_protocol
 
 logger = logging.getLogger(__name__)
 
-# How long the error answers to unfinished calls may take.
+# How long the server may take to answer unfinished calls with errors.
 _LAST_ANSWERS_SECONDS = 2
 _BACKLOG = 2048
 
 
 class HttpServer(uvicorn.Server):
-    """uvicorn for `app`; after a signal, what is not done in `limits.stop_seconds` is answered with an error."""
+    """uvicorn for `app`. After a signal, calls that need more than `limits.stop_seconds` are answered with an error."""
 
     def __init__(self, app: Starlette, limits: HttpLimits) -> None:
         self.calls: set[anyio.CancelScope] = app.state.calls
@@ -41,7 +41,7 @@ class HttpServer(uvicorn.Server):
                 app,
                 http=bounded_protocol(limits),
                 ws="none",
-                # So many connections are accepted at a time, before the first of them is looked at.
+                # asyncio accepts this many connections in a row before it handles the first of them.
                 backlog=max(1, min(128, limits.connections // 8)),
                 h11_max_incomplete_event_size=limits.header_bytes,
                 access_log=False,
@@ -56,7 +56,7 @@ class HttpServer(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         for listening in sockets or ():
-            # How many may wait to be accepted is another matter: those beyond it would have to try again.
+            # This is the kernel's queue of connections to accept; when it is full, clients have to try again.
             listening.listen(_BACKLOG)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
@@ -73,14 +73,14 @@ def serve(provider: ClientProvider, config: HttpConfig, tools: Sequence[Tool[Any
     """Serve until SIGINT or SIGTERM. Raises OSError if the port is taken."""
     limits = fit_to_descriptors(config.limits)
     server = HttpServer(build_app(provider, replace(config, limits=limits), tools), limits)
-    # A signal counts from here on; and uvicorn raises the one that ended it once more when it is done.
+    # From here on a signal stops the server. uvicorn raises it again at the end, and these handlers then ignore it.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, server.handle_exit)
-    # Else streams to older clients would be cut off at the signal.
+    # Otherwise sse_starlette would cut off event streams as soon as the signal arrives.
     AppStatus.disable_automatic_graceful_drain()  # type: ignore[no-untyped-call]  # it has no types
     family = socket.AF_INET6 if ":" in config.host else socket.AF_INET
     with socket.create_server((config.host, config.port), family=family) as bound:
-        # Accepted connections inherit it; without it, each answer on a kept connection may wait for 40 ms.
+        # Accepted connections inherit this option; without it, answers on a reused connection can be delayed by 40 ms.
         bound.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         port = bound.getsockname()[1]
         logger.info("linq-mcp %s listens on http://%s:%d%s", __version__, config.url_host, port, config.path)
@@ -88,7 +88,7 @@ def serve(provider: ClientProvider, config: HttpConfig, tools: Sequence[Tool[Any
 
 
 def fit_to_descriptors(limits: HttpLimits) -> HttpLimits:
-    """`limits`, lowered if the process can't open enough files: half of them are for callers, the rest for Linq."""
+    """`limits`, lowered if the process can't open enough files: half of those are for callers, the rest for Linq."""
     if sys.platform == "win32":
         return limits
     import resource  # noqa: PLC0415 - Windows does not have it
@@ -96,7 +96,7 @@ def fit_to_descriptors(limits: HttpLimits) -> HttpLimits:
     available, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = 2 * limits.connections
     if 0 <= available < wanted:
-        # Shells and systemd set a low limit that a process may raise itself; -1 is no limit.
+        # Shells and systemd set a low limit, which a process may raise itself; -1 means no limit.
         available = wanted if most < 0 else min(wanted, most)
         resource.setrlimit(resource.RLIMIT_NOFILE, (available, most))
     if not 0 <= available < wanted:

@@ -251,7 +251,7 @@ async def test_on_another_address_only_the_allowed_names_are_accepted(host: str,
     ],
 )
 def test_a_config_that_is_not_safe_is_refused(config: HttpConfig, problem: str | None) -> None:
-    """In one line that names the option or variable that mends it."""
+    """In one line that names the option or variable that fixes it."""
     if problem is None:
         assert validate_http_config(config) is config
     else:

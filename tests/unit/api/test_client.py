@@ -156,7 +156,7 @@ async def test_an_answer_after_a_failure_is_the_answer(fault: Reply | Exception)
 
 @pytest.mark.parametrize("way", ["bare", "through httpx"])
 async def test_a_certificate_that_is_refused_is_not_tried_again(way: str) -> None:
-    """Time does not mend it, and the text says so."""
+    """Time does not fix it, and the text says so."""
     refused = ssl.SSLCertVerificationError(1, "[SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed")
     refused.verify_message = "certificate has expired"
     wrapped = httpx.ConnectError(str(refused))

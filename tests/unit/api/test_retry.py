@@ -58,7 +58,7 @@ async def run(attempts: Attempts, *, policy: RetryPolicy = AT_ONCE, seconds: flo
     ids=lambda value: f"{type(value).__name__} {vars(value)}" if isinstance(value, LinqError) else None,
 )
 async def test_what_is_tried_again(error: LinqError, retryable: bool) -> None:
-    """What time may mend, a resource still being created included; never what the request or a setting causes."""
+    """What time may fix, a resource still being created included; never what the request or a setting causes."""
     attempts = Attempts(error)
     if retryable:
         assert await run(attempts) == "answer"

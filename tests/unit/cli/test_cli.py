@@ -148,7 +148,7 @@ def test_doctor_on_the_demo_account(argv: tuple[str, ...], cli: Cli) -> None:
     ids=["no key", "placeholder", "quotes", "wrong key", "bad base URL", "bad log level"],
 )
 def test_doctor_says_what_is_wrong_and_fails(env: dict[str, str], said: str, live: dict[str, str], cli: Cli) -> None:
-    """Exit code 1, how to mend it at a terminal, never the key; a client's entry would be of no use yet."""
+    """Exit code 1, how to fix it in a terminal, never the key; a client's entry would be of no use yet."""
     done = cli("doctor", **{"LINQ_API_V3_BASE_URL": live["LINQ_API_V3_BASE_URL"], **env})
     assert done.code == 1
     assert said in done.out
@@ -163,12 +163,12 @@ def test_doctor_with_the_right_key_and_a_wrong_path_leads_to_the_base_url(live: 
     done = cli("doctor", LINQ_API_V3_API_KEY=KEY, LINQ_API_V3_BASE_URL=base_url)
     assert done.code == 1
     assert f"LINQ_API_V3_BASE_URL is set to {base_url}" in done.out
-    assert "Linq's own is https://api.linqapp.com/api/partner" in done.out
+    assert "Linq's own address is https://api.linqapp.com/api/partner" in done.out
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no such permissions")
 def test_doctor_warns_of_a_key_that_others_can_read(tmp_path: Path, live: dict[str, str], cli: Cli) -> None:
-    """With the command that mends it."""
+    """With the command that fixes it."""
     (tmp_path / ".linq").mkdir(mode=0o700)
     file = tmp_path / ".linq" / "config.json"
     file.write_text(json.dumps({"profiles": {"default": {"token": KEY}}}), "utf-8")
@@ -290,6 +290,16 @@ def test_http_refuses_to_start_unsafely(argv: list[str], env: dict[str, str], sa
     assert (done.code, done.out) == (2, "")
     assert said in done.err
     assert len(done.err.splitlines()) == 1
+
+
+@pytest.mark.parametrize("token", ["a-token", "${TOKEN}"])
+def test_http_says_that_it_does_not_use_the_token(token: str, cli: Cli, caplog: pytest.LogCaptureFixture) -> None:
+    """With callers' own keys even an unusable token does not keep the server from starting."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        done = cli("http", "--port", str(taken.getsockname()[1]), LINQ_MCP_HTTP_TOKEN=token)
+    assert done.code == 1
+    assert "LINQ_MCP_HTTP_TOKEN is not used" in caplog.text
+    assert token not in caplog.text + done.err
 
 
 def test_http_on_a_taken_port_ends_in_one_line(cli: Cli, caplog: pytest.LogCaptureFixture) -> None:

@@ -32,26 +32,26 @@ def section(shown: str, heading: str) -> list[str]:
     return [line[2:] for line in rest.partition("\n\n")[0].splitlines()[1:]]
 
 
-def test_answers_come_first_then_the_tools_then_one_answer_to_the_letter(shown: str) -> None:
+def test_answers_come_first_then_the_tools_then_one_answer_verbatim(shown: str) -> None:
     """Value before mechanics."""
     headings = [line for line in shown.splitlines() if line and not line.startswith(" ")]
     assert headings == [
-        "Who waits for an answer?",
+        "Who is waiting for an answer?",
         "Which chats are in trouble?",
         "What failed since yesterday, and on which line?",
         "What do the Maple Street buyers talk about?",
-        "Who wrote of a refund this week?",
-        f"The {len(TOOLS)} tools that an assistant is shown",
-        "One answer to the letter, as the assistant reads it",
+        "Who wrote about a refund this week?",
+        f"The {len(TOOLS)} tools that an assistant has",
+        "One answer verbatim, as the assistant reads it",
         "Next",
     ]
 
 
 def test_those_who_wait_longest_are_shown(shown: str) -> None:
     """Since when, who, and what they wrote last."""
-    call, count, *waiting = section(shown, "Who waits for an answer?")
+    call, count, *waiting = section(shown, "Who is waiting for an answer?")
     assert call == '> list_inbox {"waiting": true, "order": "longest_waiting", "limit": 5}'
-    assert count == "21 of 300 chats wait, these longest:"
+    assert count == "21 of 300 chats are waiting; the longest:"
     assert re.match(r"\d\d-\d\d \d\d:\d\d  \S.{12,19}  Hello\?$", waiting[0])
 
 
@@ -74,7 +74,7 @@ def test_a_short_conversation_and_a_search_are_shown(shown: str) -> None:
     assert 'find_chats {"text": "maple street"}' in conversation
     assert re.search(r"\d\d-\d\d \d\d:\d\d  (?!me )\S", conversation)
     assert re.search(r"\d\d-\d\d \d\d:\d\d  me   ", conversation)
-    search = section(shown, "Who wrote of a refund")
+    search = section(shown, "Who wrote about a refund")
     assert search[0] == '> find_messages {"text": "refund"}'
     assert sum(bool(re.match(r"\d\d-\d\d \d\d:\d\d  \S", line)) for line in search) == 3
 
@@ -85,9 +85,9 @@ def test_every_tool_is_introduced(shown: str) -> None:
     assert [line for line in lines if not line.startswith(" ")] == [tool.name for tool in TOOLS]
 
 
-def test_one_answer_is_shown_to_the_letter(shown: str) -> None:
+def test_one_answer_is_shown_verbatim(shown: str) -> None:
     """Its lines put together are the JSON that the assistant reads."""
-    call, *lines = section(shown, "One answer to the letter")
+    call, *lines = section(shown, "One answer verbatim")
     assert call == '> list_chats {"limit": 2}'
     assert len(json.loads("".join(lines))["chats"]) == 2
 

@@ -136,7 +136,7 @@ CASES = {
     "404 on a message, without a code, base URL set": Case(
         answered(404),
         "not_found",
-        ("LINQ_API_V3_BASE_URL is set to https://linq.example.com", f"Linq's own is {DEFAULT_BASE_URL}."),
+        ("LINQ_API_V3_BASE_URL is set to https://linq.example.com", f"Linq's own address is {DEFAULT_BASE_URL}."),
         ("such as a proxy", MESSAGE),
         asked={"message_id": MESSAGE},
         settings=OWN_BASE,
@@ -147,15 +147,17 @@ CASES = {
         answered(404, 2002),
         "no_such_message",
         (
-            f"no message {MESSAGE}, or no longer: on some lines Linq keeps messages only for hours",
+            f"no message {MESSAGE}, or Linq no longer keeps it: on some lines it keeps messages only for hours",
             GET_MESSAGE.not_found,
         ),
         asked={"message_id": MESSAGE},
         tool=GET_MESSAGE,
     ),
-    "404, no such message, no id": Case(answered(404, 2002), "no_such_message", ("no such message, or no longer",)),
+    "404, no such message, no id": Case(
+        answered(404, 2002), "no_such_message", ("no such message, or Linq no longer keeps it",)
+    ),
     "404, not there yet": Case(
-        tried(answered(404, 2007), 3), "not_found", ("may not be there yet", "3 times", "in a few seconds")
+        tried(answered(404, 2007), 3), "not_found", ("may not exist yet", "3 times", "in a few seconds")
     ),
     "404, no such attachment": Case(answered(404, 2003), "not_found", ("another account", "Said by Linq")),
     "404, no such number": Case(answered(404, 2019), "not_found", ("another account",)),

@@ -78,7 +78,7 @@ def test_the_remedy_is_in_the_words_of_the_place(problem: SettingsProblem, launc
 
 
 @pytest.mark.parametrize("problem", CALLERS_OWN, ids=repr)
-def test_a_callers_own_key_is_mended_in_the_header(problem: SettingsProblem) -> None:
+def test_a_callers_own_key_is_fixed_in_the_header(problem: SettingsProblem) -> None:
     """However the server was started, the caller can only change what they send."""
     text = format_problem(problem, LaunchedBy.SERVICE)
     assert "x-linq-api-v3-api-key" in text or "that header" in text
@@ -111,12 +111,12 @@ def test_a_callers_own_key_is_mended_in_the_header(problem: SettingsProblem) -> 
         (
             MissingProfile("gone", by_environment=True, known=("work", "home"), more=3),
             LaunchedBy.CLIENT,
-            ("LINQ_PROFILE asks for the profile 'gone'", "(profiles there: work, home, 3 more)"),
+            ("LINQ_PROFILE names the profile 'gone'", "(profiles there: work, home, 3 more)", "Correct the name in"),
         ),
         (
             MissingProfile("gone", by_environment=False),
             LaunchedBy.CLIENT,
-            ("~/.linq/config.json asks for the profile 'gone'", "(profiles there: none)"),
+            ("~/.linq/config.json names the profile 'gone'", "(profiles there: none)"),
         ),
         (
             UnsafeConfigFile(),
@@ -151,7 +151,7 @@ def test_a_callers_own_key_is_mended_in_the_header(problem: SettingsProblem) -> 
         ),
     ],
 )
-def test_a_problem_says_what_is_wrong_and_how_to_mend_it(
+def test_a_problem_says_what_is_wrong_and_how_to_fix_it(
     problem: SettingsProblem, launched_by: LaunchedBy, holds: tuple[str, ...]
 ) -> None:
     """The words that readers need."""
