@@ -1,12 +1,12 @@
-"""Which characters are drawn as nothing, and which take the emoji style, as the inside of a regular expression's `[…]`.
+"""Invisible characters, and characters that VS16 turns into emoji, for use inside a regular expression's `[…]`.
 
-Python's `unicodedata` knows neither property. Written out they are also the same on every Python, whichever version of
+Python's `unicodedata` has neither property. Written out, they are also the same on every Python, whichever version of
 Unicode it has. Source: Unicode 15, DerivedCoreProperties.txt and emoji-variation-sequences.txt.
 """
 
 from __future__ import annotations
 
-# Two on each plane, and a block of 32, are set aside for ever; planes 15 and 16 are private use.
+# Unicode reserves a block of 32 and two more on each plane; planes 15 and 16 are in `INVISIBLE` as a whole.
 _NONCHARACTERS = "\ufdd0-\ufdef\ufffe\uffff" + "".join(
     chr(plane + last) for plane in range(0x10000, 0xF0000, 0x10000) for last in (0xFFFE, 0xFFFF)
 )
@@ -14,19 +14,19 @@ _NONCHARACTERS = "\ufdd0-\ufdef\ufffe\uffff" + "".join(
 INVISIBLE = (
     # Control characters other than white space.
     "\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f"
-    # Halves of characters, and private use, of which readers see a box at best, except Apple's logo (U+F8FF).
+    # Surrogates, and private use, which at best is shown as a box; except Apple's logo (U+F8FF).
     "\ud800-\udfff\ue000-\uf8fe\U000f0000-\U0010ffff"
-    # Default_Ignorable_Code_Point, which includes all bidi controls, except ZWJ and VS16, which emoji need.
+    # Default_Ignorable_Code_Point, which includes all bidi controls, without ZWJ and VS16, which emoji need.
     "\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b\u200c\u200e\u200f\u202a-\u202e\u2060-\u206f\u3164"
     "\ufe00-\ufe0e\ufeff\uffa0\ufff0-\ufff8\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff"
-    # Format characters that lack that property: interlinear annotation, and the layout of hieroglyphs.
+    # Format characters without that property: interlinear annotation, and the layout of hieroglyphs.
     "\ufff9-\ufffb\U00013430-\U0001343f"
     # Letters, marks and symbols with an empty glyph: blanks of Braille and hieroglyphs, joiners of Tifinagh and Brahmi,
     # a filler of Khitan, a note without a head.
     "\u2800\u2d7f\U0001107f\U00013441\U00013442\U00016fe4\U0001d159"
 ) + _NONCHARACTERS
 
-# What VS16 turns from a text sign into an emoji. Newer emoji than these have only one style.
+# Characters that VS16 turns from text into emoji. Newer emoji have only one style.
 EMOJI_STYLE_BASES = (
     "#*0-9\u00a9\u00ae\u203c\u2049\u2122\u2139\u2194-\u2199\u21a9\u21aa\u231a\u231b\u2328\u23cf\u23e9\u23ea"
     "\u23ed-\u23ef\u23f1-\u23f3\u23f8-\u23fa\u24c2\u25aa\u25ab\u25b6\u25c0\u25fb-\u25fe\u2600-\u2604\u260e\u2611"

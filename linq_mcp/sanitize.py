@@ -1,8 +1,8 @@
-"""Cleaning of text that strangers wrote, and the one form that times, numbers and urls have.
+"""Cleans text that strangers wrote, and gives times, numbers, and URLs one format.
 
-Names, messages, file names and Linq's error texts come from people nobody vouches for. `clean` removes what a reader
-can't see and what would reorder or cover the text around it, and limits the length. Every function is pure, and its
-work grows with the length of its input alone, whatever the input is.
+Names, messages, file names, and Linq's error texts come from people who can't be trusted. `clean` removes what a reader
+can't see and what would reorder or cover the text around it, and limits the length. Every function is pure and takes time
+linear in the length of its input.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from urllib.parse import quote
 
 from linq_mcp.characters import EMOJI_STYLE_BASES, INVISIBLE
 
-# Real values are shorter than these: an email address, a UUID, an enum's value, the URL of a guide.
+# Real values are shorter: an email address, a UUID, an enum's value, the URL of a guide.
 HANDLE_LIMIT = 254
 ID_LIMIT = 200
 WORD_LIMIT = 40
@@ -32,7 +32,7 @@ _EMOJI_STYLE = "\ufe0f"
 _ELLIPSIS = "…"
 _VIRAMA_CLASS = 9
 
-# Printable ASCII in single spaces, as most texts are, which needs no cleaning.
+# Printable ASCII with single spaces. Most texts are like this and need no cleaning.
 _PLAIN = re.compile(r"(?:[!-~]+(?: [!-~]+)*)?")
 _PLAIN_TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z")
 _E164 = re.compile(r"\+[1-9][0-9]{6,14}")
@@ -41,10 +41,10 @@ _LINE_BREAK = re.compile("\r\n|[\r\u0085\u2028\u2029]")
 _INVISIBLE = re.compile(f"[{INVISIBLE}]+")
 # No combining mark is a word character, so a text without such a run has no stack of marks to cut.
 _MAYBE_MARKS = re.compile(rf"[^\w\s\x00-\x7f]{{{_MOST_MARKS + 1}}}")
-# Looking for the character first is twenty times as fast as looking behind every position.
+# Matching the character first is twenty times as fast as a lookbehind at every position.
 _STRAY_EMOJI_STYLE = re.compile(f"{_EMOJI_STYLE}(?<![{EMOJI_STYLE_BASES}]{_EMOJI_STYLE})")
 _JOINERS = re.compile(f"{_ZWJ}+")
-# Straight, curly, low, angle and prime marks, and letters that look like one of them.
+# Straight, curly, low, angle, and prime marks, and letters that look like them.
 _DOUBLE_QUOTES = re.compile(
     '["\u00ab\u00bb\u02ba\u02dd\u02ee\u02f6\u05f4\u201c-\u201f\u2033\u2036\u275d\u275e\u276e\u276f\u2760\u2e42\u3003'
     "\u301d-\u301f\uff02\U0001f676-\U0001f678]|''+"
@@ -54,10 +54,10 @@ _HTTPS_URL = re.compile(
     r"(?P<rest>(?:[/?#]\S*)?)",
     re.IGNORECASE | re.ASCII,
 )
-# What a URL needs and Markdown leaves alone. `;` is not among them: it completes an HTML entity.
+# Characters that URLs need and Markdown ignores. Not `;`, which would end an HTML entity.
 _URL_CHARACTERS = "/?#=&+:,@%$"
 _STRAY_PERCENT = re.compile("%(?![0-9A-Fa-f]{2})")
-# Phones turn the marks that people type into typographic ones.
+# Phones replace the punctuation that people type by typographic characters.
 _TYPED = {
     **dict.fromkeys(map(ord, "\u2018\u2019\u201a\u201b"), "'"),
     **dict.fromkeys(map(ord, "\u201c\u201d\u201e\u201f"), '"'),
@@ -66,16 +66,16 @@ _TYPED = {
 
 
 def clean(text: str, limit: int | None, *, lines: bool = False) -> str:
-    """`text` as a reader sees it, without control, bidi and invisible characters.
+    """`text` as a reader sees it, without control, bidi, and invisible characters.
 
-    White space becomes single spaces; with `lines`, line breaks stay, with at most one empty line in a row. Of a stack
-    of combining marks the first ten stay. ZWJ and VS16 stay where an emoji or an Indic conjunct needs them. The result
+    White space becomes single spaces; with `lines`, line breaks are kept, with at most one empty line in a row. Only the
+    first ten of a stack of combining marks are kept. ZWJ and VS16 are kept if an emoji or an Indic conjunct needs them. The result
     has at most `limit` characters (None: 100,000); a shortened one ends in `…`. Cleaning is idempotent, and its result
     is never longer than its input.
     """
     if (limit is None or len(text) <= limit) and _PLAIN.fullmatch(text):
         return text
-    # Most of what will be cut off is not looked at; the margin allows for characters that cleaning removes.
+    # Don't clean most of what will be cut off. The margin is for characters that cleaning removes.
     text = text[: _LONGEST if limit is None else 10 * limit + 1000]
     if not (text.isascii() and text.isprintable()):
         text = _INVISIBLE.sub("", _LINE_BREAK.sub("\n", text))
@@ -97,9 +97,9 @@ def _limit_marks(text: str) -> str:
 
 @cache
 def _surplus_marks() -> re.Pattern[str]:
-    """Matches a stack of over `_MOST_MARKS` marks. ZWJ counts as one, so that it can't break a stack in two.
+    """Matches a stack of more than `_MOST_MARKS` marks. ZWJ counts as a mark, so that it can't split a stack.
 
-    The 20 ms that it takes to find all combining marks are spent on the first text that needs it.
+    Finding all combining marks takes 20 ms, so that is done when a text first needs it.
     """
     marks = "".join(character for character in map(chr, range(0x300, 0x20000)) if _is_mark(character)) + _ZWJ
     return re.compile(f"([{marks}]{{{_MOST_MARKS}}})[{marks}]+")
@@ -110,7 +110,7 @@ def _is_mark(character: str) -> bool:
 
 
 def _joiner_in_place(joiners: re.Match[str]) -> str:
-    """One joiner where it joins two emoji or, after a virama, an Indic conjunct; otherwise nothing."""
+    """One joiner if it joins two emoji or, after a virama, an Indic conjunct; otherwise nothing."""
     start, end = joiners.span()
     before, after = joiners.string[start - 1 : start], joiners.string[end : end + 1]
     if not before or not after:
@@ -123,13 +123,13 @@ def _joiner_in_place(joiners: re.Match[str]) -> str:
 def _is_symbol(character: str) -> bool:
     category = unicodedata.category(character)
     if category == "Cn":
-        # An emoji that is newer than this Python.
+        # This may be an emoji that is newer than this Python.
         return "\U0001f000" <= character <= "\U0001faff"
     return category in ("So", "Sm", "Sk") and not character.isascii()
 
 
 def clean_word(text: str | None) -> str:
-    """An enum's value, cleaned; "" for None. The same few come again and again, so results are cached."""
+    """An enum's value, cleaned; "" for None. There are few different ones, so results are cached."""
     if not text:
         return ""
     return _word(text) if len(text) <= WORD_LIMIT else clean(text, WORD_LIMIT)
@@ -143,12 +143,12 @@ def _word(text: str) -> str:
 def folded(text: str) -> str:
     """`text` for comparing without regard to case, composition of characters, or typographic punctuation.
 
-    The first 100,000 characters count. Normalizing takes quadratic time on a run of combining marks, so runs are
+    Only the first 100,000 characters count. Normalizing takes quadratic time on a run of combining marks, so runs are
     limited first, as in `clean`.
     """
     text = text[:_LONGEST]
     if not text.isascii():
-        # Halfwidth sound marks are letters, which would become combining marks only after the limit was applied.
+        # Halfwidth sound marks are letters that normalization turns into combining marks, so replace them before the limit.
         text = text.replace("\uff9e", "\u3099").replace("\uff9f", "\u309a")
         text = _limit_marks(text)
         # NFKC can turn one character into eighteen.
@@ -164,7 +164,7 @@ def e164(text: str) -> str | None:
 
 
 def quoted(text: str) -> str:
-    """Someone else's words, cleaned, on one line, and in double quotes, which nothing inside can end."""
+    """Someone else's words, cleaned, on one line, and in double quotes that nothing inside can end."""
     words = _DOUBLE_QUOTES.sub("'", clean(text, None))
     return f'"{words}"'
 
@@ -172,9 +172,9 @@ def quoted(text: str) -> str:
 def safe_url(text: str) -> str:
     """`text` as an https URL that is safe inside Markdown, or "" if it isn't one.
 
-    Characters that could end a link or start other markup are percent-encoded; `_` and `~` stay, because signed URLs
-    depend on them and all they can do is change the typeface. A URL with user info, spaces, invisible characters, a
-    host outside ASCII or more than 4,096 characters is refused rather than altered.
+    Characters that could end a link or start other markup are percent-encoded, except `_` and `~`, because signed URLs
+    need them and they can only change the typeface. A URL with user info, spaces, invisible characters, a non-ASCII
+    host, or more than 4,096 characters is rejected rather than changed.
     """
     text = text.strip()
     match = _HTTPS_URL.fullmatch(text) if len(text) <= _LONGEST_URL else None

@@ -149,7 +149,7 @@ def _threads(random: Random, count: int) -> list[Script]:
 
 
 def _decorate(random: Random, made: Conversation) -> None:
-    """Add reactions, replies, effects, cards, an edit, and failures to messages of the last day, found by their text."""
+    """Add reactions, replies, effects, cards, an edit, and failures to messages of the last day, by their text."""
     own, one, two, three, four, five, six = made.chat["handles"]
     day = {said: message for message in made.messages[-len(_LAST_DAY) :] for said in [_said(message)]}
 

@@ -95,11 +95,11 @@ def test_every_error_text_has_its_heading() -> None:
 
 
 @pytest.mark.parametrize("heading", headings(ERRORS, "###"))
-def test_every_error_has_a_cause_and_a_cure(heading: str) -> None:
+def test_every_error_has_a_cause_and_a_fix(heading: str) -> None:
     """Whoever looks an error up learns why it happened and what to do."""
     (body,) = re.findall(rf"^### {re.escape(heading)}\n((?:(?!#).*\n?)*)", ERRORS, re.MULTILINE)
     assert "**Cause**: " in body
-    assert "**Cure**: " in body
+    assert "**Fix**: " in body
 
 
 def test_every_variable_is_in_the_table() -> None:
