@@ -6,7 +6,7 @@ Unicode it has. Source: Unicode 15, DerivedCoreProperties.txt and emoji-variatio
 
 from __future__ import annotations
 
-# Unicode reserves a block of 32 and two more on each plane; planes 15 and 16 are in `INVISIBLE` as a whole.
+# A block of 32, and the last two of each plane. Planes 15 and 16 are private use, which `INVISIBLE` has as a whole.
 _NONCHARACTERS = "\ufdd0-\ufdef\ufffe\uffff" + "".join(
     chr(plane + last) for plane in range(0x10000, 0xF0000, 0x10000) for last in (0xFFFE, 0xFFFF)
 )

@@ -1,8 +1,8 @@
 """Cleans text that strangers wrote, and gives times, numbers, and URLs one format.
 
 Names, messages, file names, and Linq's error texts come from people who can't be trusted. `clean` removes what a reader
-can't see and what would reorder or cover the text around it, and limits the length. Every function is pure and takes time
-linear in the length of its input.
+can't see and what would reorder or cover the text around it, and limits the length. Every function is pure and
+takes time linear in the length of its input.
 """
 
 from __future__ import annotations
@@ -68,10 +68,10 @@ _TYPED = {
 def clean(text: str, limit: int | None, *, lines: bool = False) -> str:
     """`text` as a reader sees it, without control, bidi, and invisible characters.
 
-    White space becomes single spaces; with `lines`, line breaks are kept, with at most one empty line in a row. Only the
-    first ten of a stack of combining marks are kept. ZWJ and VS16 are kept if an emoji or an Indic conjunct needs them. The result
-    has at most `limit` characters (None: 100,000); a shortened one ends in `…`. Cleaning is idempotent, and its result
-    is never longer than its input.
+    White space becomes single spaces; with `lines`, line breaks are kept, with at most one empty line in a row. Of a
+    stack of combining marks, the first ten are kept. ZWJ and VS16 are kept if an emoji or an Indic conjunct needs them.
+    The result has at most `limit` characters (None: 100,000), and ends in `…` if it was cut. Cleaning is idempotent,
+    and its result is never longer than its input.
     """
     if (limit is None or len(text) <= limit) and _PLAIN.fullmatch(text):
         return text
@@ -148,7 +148,7 @@ def folded(text: str) -> str:
     """
     text = text[:_LONGEST]
     if not text.isascii():
-        # Halfwidth sound marks are letters that normalization turns into combining marks, so replace them before the limit.
+        # Halfwidth sound marks are letters, which NFKC turns into combining marks. Replace them before limiting marks.
         text = text.replace("\uff9e", "\u3099").replace("\uff9f", "\u309a")
         text = _limit_marks(text)
         # NFKC can turn one character into eighteen.
