@@ -238,7 +238,7 @@ class LinqApi:
         return ApiConnectionError(text, timed_out=True)
 
     def _unreachable(self, error: Exception) -> ApiConnectionError:
-        # h11 appends the bytes that it could not parse, which don't belong into an error text.
+        # h11 appends the bytes that it could not parse, which don't belong in an error text.
         cause = self._quotable(str(error).partition(": bytearray(")[0]) or type(error).__name__
         if (refused := _certificate_error(error)) is not None:
             cause = self._quotable(getattr(refused, "verify_message", "")) or cause

@@ -26,7 +26,7 @@ _SMALL = 256_000
 # Beyond the first number of bytes, an answer may be at most this many times as large as its compressed form.
 _FREELY_INFLATED = 1_000_000
 _MAX_RATIO = 100
-# Models copy cursors back; no real cursor is longer than this.
+# Cursors travel through a model and back. No real one is longer than this.
 _CURSOR_LIMIT = 1900
 _SKIPPING = re.compile(r"skip=([0-9]{1,6});(.*)")
 _MEDIA_TYPE = re.compile(r"[A-Za-z0-9.+-]{1,30}/[A-Za-z0-9.+-]{1,60}")

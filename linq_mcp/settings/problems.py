@@ -61,7 +61,7 @@ class UnusableKey:
 
 @dataclass(frozen=True)
 class MissingProfile:
-    """The config file does not have the profile that `LINQ_PROFILE` names, or else the file itself.
+    """The config file does not have the profile that `LINQ_PROFILE`, or else the file itself, names.
 
     `known` are the profiles that it has, and `more` is how many others are not listed.
     """
