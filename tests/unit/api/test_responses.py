@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import gzip
 import json
+import re
 import tracemalloc
 import zlib
 from email.utils import formatdate
@@ -17,7 +18,7 @@ from helpers.scripted_api import EMPTY, MB, SETTINGS, Body, Reply, Server, error
 
 from linq_mcp.api.client import LinqApi
 from linq_mcp.api.responses import MAX_ANSWER_BYTES, seconds_to_wait
-from linq_mcp.errors import ApiResponseError, ResponseProblem
+from linq_mcp.errors import ApiResponseError
 
 # Size and compression
 
@@ -120,7 +121,7 @@ async def test_a_body_that_cannot_be_unpacked_is_unreadable(headers: list[tuple[
     server = Server(Reply(body=body, headers=[*headers, ("X-Trace-ID", "7a-1")]))
     error = await failure(server)
     assert isinstance(error, ApiResponseError)
-    assert error.problem is ResponseProblem.BAD_ENCODING
+    assert re.search("content encoding|decompressed|compressed body", str(error))
     assert error.trace_id == "7a-1"
     assert len(server.requests) == 1
 
@@ -149,7 +150,7 @@ async def test_an_error_status_counts_even_if_its_body_is_too_large() -> None:
 
 def filled(unit: bytes, size: int) -> bytes:
     """A page with an unknown member that is a list of `unit`, again and again."""
-    return b'{"chats":[],"x":[' + (unit + b",") * (size // len(unit)) + b"0]}"
+    return b'{"chats":[],"x":[' + (unit + b",") * (size // (len(unit) + 1)) + b"0]}"
 
 
 @pytest.mark.parametrize(
@@ -164,7 +165,7 @@ async def test_an_answer_of_too_many_things_is_refused(unit: bytes, packed: bool
     reply = Reply(body=gzip.compress(body, 1), headers={"Content-Encoding": "gzip"}) if packed else Reply(body=body)
     error = await failure(Server(reply))
     assert isinstance(error, ApiResponseError)
-    assert error.problem is ResponseProblem.TOO_LARGE
+    assert re.search("far more entries|compressed more", str(error))
 
 
 @pytest.mark.parametrize("unit", [b"{", b"[", b",", b'\\"{', b"\\\\", b'\\\\\\",'], ids=ascii)
@@ -204,7 +205,7 @@ async def test_how_far_an_answer_may_expand(body: bytes, read: bool) -> None:
     else:
         error = await failure(Server(reply))
         assert isinstance(error, ApiResponseError)
-        assert error.problem is ResponseProblem.TOO_LARGE
+        assert "compressed more" in str(error)
 
 
 # Error answers
