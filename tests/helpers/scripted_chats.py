@@ -40,7 +40,7 @@ class ScriptedChats(httpx.AsyncBaseTransport):
 
     `seconds` says how long a request for a page of a chat takes. `requests` has the chat and the number of the page of
     every request for messages, `started` when it came and how many were under way then. `most` is how many there were
-    at once, `cancelled` how many were given up. With `any_cursor`, one that it did not give out leads to the first page.
+    at once, `cancelled` how many were given up. With `any_cursor`, one it did not give out leads to the first page.
     """
 
     def __init__(

@@ -158,6 +158,33 @@ async def test_without_a_message_an_inbox_can_be_resumed() -> None:
     assert [row["id"] for row in first["chats"] + second["chats"]] == ["c0", "c1", "c2"]
 
 
+# How far back a chat is read
+
+
+async def test_a_message_recovered_late_is_no_bound_of_the_search() -> None:
+    """It was sent before `after`, but what Linq lists below it need not have been."""
+    late = {**message(2, second=-100), "created_at": message(40)["created_at"]}
+    api = ScriptedChats({"a": [[message(50), late], [message(30)], [message(3, second=-9)], [message(4, second=-10)]]})
+    found = await ask(api, FIND_MESSAGES, NOW, text="text", after=START.isoformat())
+    assert [row["id"] for row in found["messages"]] == ["m30", "m50"]
+    assert len(api.requests) == 3
+
+
+async def test_the_activity_looks_back_to_who_had_the_last_word() -> None:
+    """A message of ours that failed does not say that: somebody has waited since before it."""
+    failed: dict[str, Any] = {"own": True, "delivery_status": "failed"}
+    pages = [
+        [message(5, **failed), message(4, second=-10, **failed)],
+        [message(3, second=-20)],
+        [message(2, second=-30)],
+    ]
+    api = ScriptedChats({"a": pages})
+    found = await ask(api, SUMMARIZE_ACTIVITY, NOW, after=START.isoformat())
+    (line,) = found["lines"]
+    assert (line["failed"], line["received"], line["waiting"]) == (1, 0, 1)
+    assert len(api.requests) == 2
+
+
 # When time ends first
 
 
