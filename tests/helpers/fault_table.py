@@ -216,7 +216,7 @@ def numbered(number: int) -> dict[str, Any]:
 
 
 Expect = Failed | Answered
-GONE, SILENT = failed("unreachable", "tried 3 times"), failed("timeout", "tried 3 times")
+GONE, SILENT = failed("unreachable", "attempted 3 times"), failed("timeout", "attempted 3 times")
 
 
 def _connection() -> list[Fault]:
