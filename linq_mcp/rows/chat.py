@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, NotRequired, TypedDict
 
 from linq_mcp.rows.directory import NOBODY, Directory
@@ -78,13 +78,19 @@ def chat_summary(chat: Chat, preferred_line: str | None = None, directory: Direc
     ]
     summary: ChatSummary = {
         "id": clean(chat.id or "", ID_LIMIT),
-        "display_name": clean(given_name(chat) or ", ".join(filter(None, map(directory.name_of, others))), NAME_LIMIT),
+        "display_name": clean(given_name(chat) or _people(others, directory), NAME_LIMIT),
         "line": _shown(line),
         "participants": others[:PARTICIPANT_LIMIT],
         "participant_count": len(others) if len(others) > PARTICIPANT_LIMIT else None,
         **chat_state(chat),
     }
     return without_empty(summary)
+
+
+def _people(handles: Sequence[str], directory: Directory) -> str:
+    """The names of these people, with the handle of whoever has none; "" if nobody's name is known."""
+    names = [directory.name_of(handle) for handle in handles]
+    return ", ".join(name or handle for name, handle in zip(names, handles, strict=True)) if any(names) else ""
 
 
 def chat_state(chat: Chat) -> ChatState:

@@ -12,6 +12,7 @@ from pydantic import Field
 
 from linq_mcp.rows.chat import ChatSummary, chat_summary, health_status
 from linq_mcp.rows.message import LastMessage, last_message, timestamp
+from linq_mcp.rows.schema import without_empty
 from linq_mcp.rows.status import KNOWN, UNREPORTED, unknown_words
 from linq_mcp.sanitize import utc_time
 from linq_mcp.tools.support.param_types import Flag, Handle, InboxOrder, Limit, Line, PastTimestamp, Timestamp, Words
@@ -159,7 +160,11 @@ def _seconds(moment: datetime | None) -> float | None:
 def _row(chat: Chat, last: Message | None, wait: Wait | None, line: str | None, directory: Directory) -> InboxRow:
     row: InboxRow = {**chat_summary(chat, line, directory)}
     if last:
-        row["last_message"] = last_message(last, directory)
+        shown = last_message(last, directory)
+        if shown.get("sender_name") == row.get("display_name"):
+            # Between two people the chat is called like the other one.
+            shown = {**shown, "sender_name": ""}
+        row["last_message"] = without_empty(shown)
     if wait:
         row["waiting"] = {"since": utc_time(wait.since), "messages": wait.messages}
     return row

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from linq_mcp.api.models import Chat
+from linq_mcp.rows.chat import chat_row
 from linq_mcp.rows.directory import NOBODY, Directory, normal_handle
 
 
@@ -42,3 +44,12 @@ def test_an_unknown_handle_has_no_name(handle: str | None) -> None:
     """Nor has a national number that only looks like the end of a known one."""
     assert Directory({"+12052532136": "Ann Adler"}).name_of(handle) == ""
     assert NOBODY.name_of(handle) == ""
+
+
+def test_a_group_shows_who_has_no_name_by_their_handle() -> None:
+    """Else a group in which one name is known would look like a chat with that one."""
+    known = Directory({"+12055550102": "Ann Adler"})
+    handles = [{"handle": "+12055550101", "is_me": True}, {"handle": "+12055550102"}, {"handle": "bo@example.com"}]
+    chat = Chat.model_validate({"id": "c", "handles": handles})
+    assert chat_row(chat, directory=known).get("display_name") == "Ann Adler, bo@example.com"
+    assert "display_name" not in chat_row(chat, directory=Directory({"+19995550100": "Cy"}))
