@@ -4,6 +4,7 @@ LinqMcpError
 ├── SettingsError             a setting is missing or can't be used; nothing was sent
 ├── ArgumentsError            the arguments are wrong; nothing was sent
 ├── LineNotOpenError          the line is not one of the open ones; nothing was sent
+├── NotSentError              a rule forbids the message, or nobody agreed to it; nothing was sent
 └── LinqError                 there is no usable answer from Linq
     ├── ApiConnectionError    no answer arrived: connection, DNS, TLS, proxy, or out of time
     ├── ApiStatusError        Linq answered with an error status, usually with a code of its own
@@ -13,6 +14,7 @@ LinqMcpError
 from __future__ import annotations
 
 from collections.abc import Sequence
+from enum import Enum, auto
 
 from linq_mcp.settings.problems import SettingsProblem
 
@@ -53,15 +55,37 @@ class LineNotOpenError(LinqMcpError):
         self.line = line
 
 
+class NotSent(Enum):
+    """Why a message was not sent."""
+
+    OPTED_OUT = auto()
+    CRITICAL = auto()
+    NOT_PERMITTED = auto()  # by the operator's list of recipients
+    LIMIT = auto()
+    CANNOT_ASK = auto()  # the client has no way to ask a person
+    DECLINED = auto()  # or cancelled, or not answered in time
+    INVALID_CONSENT = auto()  # used before, incomplete, or for another question
+
+
+class NotSentError(LinqMcpError):
+    """Nothing was sent, for `reason`; the text adds what is particular to the case."""
+
+    def __init__(self, reason: NotSent, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
 class LinqError(LinqMcpError):
     """There is no usable answer from Linq.
 
     `attempts` is how often the request was sent, `trace_id` the trace id of the last answer if it had one, `retryable`
     whether the same request may succeed later, and `retry_after` after how many seconds, if Linq said so.
+    `may_have_sent` is set where the request was a message that Linq may have taken all the same.
     """
 
     retryable = False
     retry_after: float | None = None
+    may_have_sent = False
 
     def __init__(self, message: str, *, trace_id: str | None = None) -> None:
         super().__init__(message)

@@ -1,7 +1,7 @@
-"""Linq's API over HTTP with one key: GET only, with retries within a deadline, and with errors as exceptions.
+"""Linq's API over HTTP with one key, with retries within a deadline, and with errors as exceptions.
 
-All requests go through `LinqApi.get`; one method per endpoint reads the answer into wire models. Nothing is cached, and
-only open connections are kept from one call to the next.
+All requests go through `LinqApi.get` and, if the settings allow sending, `LinqApi.post`; one method per endpoint reads
+the answer into wire models. Nothing is cached, and only open connections are kept from one call to the next.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import logging
 import ssl
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from time import monotonic
 from types import TracebackType
@@ -21,7 +22,17 @@ import anyio
 import httpx
 
 from linq_mcp import __version__
-from linq_mcp.api.models import Chat, ChatDetail, Chats, Message, Messages, PhoneNumber, PhoneNumbers
+from linq_mcp.api.models import (
+    Chat,
+    ChatDetail,
+    Chats,
+    CreatedChat,
+    Message,
+    Messages,
+    PhoneNumber,
+    PhoneNumbers,
+    SentMessage,
+)
 from linq_mcp.api.redaction import without_key
 from linq_mcp.api.responses import (
     Answer,
@@ -29,13 +40,14 @@ from linq_mcp.api.responses import (
     PageRequest,
     as_one,
     as_page,
+    as_sent,
     read_body,
     safe_trace_id,
     seconds_to_wait,
     trace_id_of,
 )
 from linq_mcp.api.retry import RetryPolicy, with_retries
-from linq_mcp.errors import ApiConnectionError, ApiResponseError, ApiStatusError
+from linq_mcp.errors import ApiConnectionError, ApiResponseError, ApiStatusError, LinqError
 from linq_mcp.sanitize import clean
 from linq_mcp.settings import Settings, is_loopback
 
@@ -65,6 +77,7 @@ class LinqApi:
     ) -> None:
         self._key = settings.api_key.get_secret_value() if settings.api_key else ""
         self._retry = retry or RetryPolicy()
+        self._may_send = settings.sending is not None
         # A call may wait for a free connection until its deadline.
         timeout = httpx.Timeout(self._retry.read_timeout, connect=self._retry.connect_timeout, pool=None)
         # Connections to this machine bypass the environment's proxy, which would see the key unencrypted.
@@ -163,20 +176,62 @@ class LinqApi:
         """`GET /v3/phone_numbers`, which is always a single page. Linq docs: List phone numbers."""
         return as_page(await self.get("phone_numbers", deadline=deadline), PhoneNumbers)
 
+    async def send_message(
+        self, chat_id: str, message: Mapping[str, Any], *, idempotency_key: str, deadline: float
+    ) -> SentMessage:
+        """`POST /v3/chats/{chatId}/messages`. Linq docs: Send a message to a chat."""
+        body = {"message": {**message, "idempotency_key": idempotency_key}}
+        answer = await self.post(f"chats/{_segment(chat_id)}/messages", body, deadline=deadline, repeatable=True)
+        return as_sent(answer, SentMessage)
+
+    async def create_chat(
+        self, *, from_: str, to: str, message: Mapping[str, Any], idempotency_key: str, deadline: float
+    ) -> CreatedChat:
+        """`POST /v3/chats`: open a chat with one person by its first message. Linq docs: Create a chat."""
+        body = {"from": from_, "to": [to], "message": {**message, "idempotency_key": idempotency_key}}
+        return as_sent(await self.post("chats", body, deadline=deadline, repeatable=True), CreatedChat)
+
+    async def react_to_message(
+        self, message_id: str, *, operation: str, type_: str, custom_emoji: str | None, deadline: float
+    ) -> None:
+        """`POST /v3/messages/{messageId}/reactions`, which has no key. Linq docs: React to a message."""
+        body = {"operation": operation, "type": type_, **({"custom_emoji": custom_emoji} if custom_emoji else {})}
+        await self.post(f"messages/{_segment(message_id)}/reactions", body, deadline=deadline, repeatable=False)
+
     async def get(self, path: str, params: Mapping[str, str | None] | None = None, *, deadline: float) -> Answer:
         """GET `path` below `/v3/`, with retries, until `deadline`.
 
         Parameters that are None are not sent. Raises `ApiConnectionError`, `ApiStatusError` or `ApiResponseError`.
         """
         query = {name: value for name, value in (params or {}).items() if value is not None}
+        return await self._request("GET", path, {"params": query}, self._retry, deadline=deadline)
 
+    async def post(self, path: str, body: Mapping[str, Any], *, deadline: float, repeatable: bool) -> Answer:
+        """POST `body` as JSON to `path` below `/v3/`, again only if `repeatable`: if Linq knows the same one by a key.
+
+        Raises as `get` does, with `may_have_sent` where it is unknown whether Linq took the request.
+        """
+        if not self._may_send:
+            raise RuntimeError("sending is not allowed by the settings")
+        content = {"content": json.dumps(body).encode(), "headers": {"Content-Type": "application/json"}}
+        policy = self._retry if repeatable else replace(self._retry, attempts=1)
+        try:
+            return await self._request("POST", path, content, policy, deadline=deadline)
+        except LinqError as error:
+            refused = isinstance(error, ApiStatusError) and error.status < 500 and error.status != 408
+            error.may_have_sent = not refused
+            raise
+
+    async def _request(
+        self, method: str, path: str, content: Mapping[str, Any], policy: RetryPolicy, *, deadline: float
+    ) -> Answer:
         async def attempt() -> Answer:
             # Don't wait if that would take until the deadline: Linq's own 429 then says how long to wait.
             latest = deadline - self._retry.shortest_attempt
             while anyio.current_time() < self._resume_at <= latest:  # noqa: ASYNC110 - only the clock ends a pause
                 await anyio.sleep_until(self._resume_at)
             try:
-                return await self._get_once(http, path, query)
+                return await self._request_once(http, method, path, content)
             except ApiStatusError as error:
                 if error.status == httpx.codes.TOO_MANY_REQUESTS:
                     self.throttled += 1
@@ -184,7 +239,7 @@ class LinqApi:
                 raise
 
         async with self._in_use() as http:
-            return await with_retries(attempt, self._retry, deadline=deadline)
+            return await with_retries(attempt, policy, deadline=deadline)
 
     @asynccontextmanager
     async def _in_use(self) -> AsyncIterator[httpx.AsyncClient]:
@@ -204,9 +259,11 @@ class LinqApi:
             with anyio.CancelScope(shield=True):
                 await self._http.aclose()
 
-    async def _get_once(self, http: httpx.AsyncClient, path: str, query: Mapping[str, str]) -> Answer:
+    async def _request_once(
+        self, http: httpx.AsyncClient, method: str, path: str, content: Mapping[str, Any]
+    ) -> Answer:
         try:
-            async with http.stream("GET", path, params=query) as response:
+            async with http.stream(method, path, **content) as response:
                 try:
                     body = await read_body(response)
                 except ApiResponseError:
@@ -220,7 +277,8 @@ class LinqApi:
             raise self._unreachable(error) from None
         trace_id = self._safe(trace_id_of(response))
         logger.info(
-            "GET /v3/%s -> %d, %d bytes, trace %s",
+            "%s /v3/%s -> %d, %d bytes, trace %s",
+            method,
             path.split("/", maxsplit=1)[0],
             response.status_code,
             len(body),

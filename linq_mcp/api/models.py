@@ -191,6 +191,24 @@ class Message(_Wire):
     reply_to: Maybe[ReplyTo] = None
 
 
+class SentMessage(_Wire):
+    """What Linq took: a message that it has accepted, not yet delivered."""
+
+    chat_id: Id = None
+    message: Maybe[Message] = None
+
+
+class _CreatedChat(_Wire):
+    id: Id = None
+    message: Maybe[Message] = None
+
+
+class CreatedChat(_Wire):
+    """A chat that was opened by its first message."""
+
+    chat: Maybe[_CreatedChat] = None
+
+
 class Reputation(_Wire):
     """How well a line's messages are delivered across all its chats. It has no date."""
 

@@ -13,7 +13,7 @@ from typing import Any, Generic, TypeVar
 import httpx
 from pydantic import BaseModel, ValidationError
 
-from linq_mcp.api.models import ChatDetail, Listing, Message
+from linq_mcp.api.models import ChatDetail, CreatedChat, Listing, Message, SentMessage
 from linq_mcp.errors import ApiResponseError
 from linq_mcp.sanitize import clean
 
@@ -38,6 +38,7 @@ _LONGEST_WAIT = 1_000_000_000
 ItemT = TypeVar("ItemT")
 ModelT = TypeVar("ModelT", bound=BaseModel)
 IdentifiedT = TypeVar("IdentifiedT", ChatDetail, Message)
+SentT = TypeVar("SentT", SentMessage, CreatedChat)
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,6 +204,14 @@ def as_one(answer: Answer, model: type[IdentifiedT]) -> IdentifiedT:
     if not clean(one.id or "", None):
         raise answer.wrong_shape("It had no id.")
     return one
+
+
+def as_sent(answer: Answer, model: type[SentT]) -> SentT:
+    """Read what Linq says about a message that it took. What can't be read has no members: it has taken it."""
+    try:
+        return _validated(answer, model)
+    except ApiResponseError:
+        return model()
 
 
 def _validated(answer: Answer, model: type[ModelT]) -> ModelT:

@@ -6,12 +6,12 @@ is answered exactly as one that does not exist. What `LinqApi` can do and `Scope
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import replace
-from typing import TypeAlias, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 from linq_mcp.api.client import LinqApi
-from linq_mcp.api.models import Chat, ChatDetail, Message, PhoneNumber
+from linq_mcp.api.models import Chat, ChatDetail, CreatedChat, Message, PhoneNumber, SentMessage
 from linq_mcp.api.responses import Page
 from linq_mcp.errors import (
     CHAT_NOT_FOUND,
@@ -95,6 +95,33 @@ class ScopedApi:
         except ApiStatusError as error:
             raise _hidden(error, MESSAGE_NOT_FOUND) from None
         return message
+
+    async def send_message(
+        self, chat_id: str, message: Mapping[str, Any], *, idempotency_key: str, deadline: float
+    ) -> SentMessage:
+        """Into an open chat. Raises `ApiStatusError` as for an unknown one if it is not."""
+        if chat_id not in self._open_chats:
+            await self.get_chat(chat_id, deadline=deadline)
+        return await self._api.send_message(chat_id, message, idempotency_key=idempotency_key, deadline=deadline)
+
+    async def create_chat(
+        self, *, from_: str, to: str, message: Mapping[str, Any], idempotency_key: str, deadline: float
+    ) -> CreatedChat:
+        """On an open line. Raises `LineNotOpenError` if it is not."""
+        if from_ not in self._lines:
+            raise LineNotOpenError(from_)
+        return await self._api.create_chat(
+            from_=from_, to=to, message=message, idempotency_key=idempotency_key, deadline=deadline
+        )
+
+    async def react_to_message(
+        self, message_id: str, *, operation: str, type_: str, custom_emoji: str | None, deadline: float
+    ) -> None:
+        """To a message of an open chat. Raises `ApiStatusError` as for an unknown one if it is not."""
+        await self.get_message(message_id, deadline=deadline)
+        await self._api.react_to_message(
+            message_id, operation=operation, type_=type_, custom_emoji=custom_emoji, deadline=deadline
+        )
 
     async def list_phone_numbers(self, *, deadline: float) -> Page[PhoneNumber]:
         """The open lines."""

@@ -18,13 +18,14 @@ if TYPE_CHECKING:
 def read_settings(options: Namespace, launched_by: LaunchedBy | None = None) -> Settings:
     """The current settings. `launched_by` is passed to `load_settings`."""
     from linq_mcp.settings import LINES_VARIABLE, TOOLS_VARIABLE, load_settings
-    from linq_mcp.tools import TOOLS
+    from linq_mcp.tools import SEND_TOOLS, TOOLS
 
     settings = load_settings(
         os.environ,
         launched_by=launched_by,
         options={LINES_VARIABLE: options.lines, TOOLS_VARIABLE: options.tools},
-        known_tools=[tool.name for tool in TOOLS],
+        known_tools=[tool.name for tool in (*TOOLS, *SEND_TOOLS)],
+        allow_send=options.allow_send,
     )
     if not options.demo:
         return settings
@@ -60,6 +61,7 @@ def open_account(options: Namespace, launched_by: LaunchedBy | None = None) -> t
 
 def open_tools(settings: Settings) -> Sequence[Tool[Any]]:
     """The tools that clients are shown: those that the settings name, else all."""
-    from linq_mcp.tools import TOOLS
+    from linq_mcp.tools import SEND_TOOLS, TOOLS
 
-    return [tool for tool in TOOLS if tool.name in settings.tools] if settings.tools else TOOLS
+    tools = (*TOOLS, *SEND_TOOLS) if settings.sending else TOOLS
+    return [tool for tool in tools if tool.name in settings.tools] if settings.tools else tools

@@ -37,6 +37,7 @@ from linq_mcp.settings import (
     Settings,
 )
 from linq_mcp.settings.problems import KeySource, LaunchedBy
+from linq_mcp.settings.sending import sending_variables
 
 SERVER_NAME = "linq"
 _SCRIPT = "linq-mcp"
@@ -100,7 +101,7 @@ def this_server(settings: Settings, *, demo: bool) -> Server:
     scope = {LINES_VARIABLE: ",".join(settings.lines), TOOLS_VARIABLE: ",".join(settings.tools)}
     scope = {name: value for name, value in scope.items() if value}
     if demo:
-        return Server([*this_command(), "--demo"], scope)
+        return Server([*this_command(), "--demo", *(["--allow-send"] if settings.sending else [])], scope)
     env = {}
     if settings.key_source is not KeySource.PROFILE:
         env[KEY_VARIABLE] = KEY_EXAMPLE
@@ -111,6 +112,8 @@ def this_server(settings: Settings, *, demo: bool) -> Server:
     if settings.contacts:
         # A client may start its servers in any folder.
         env[CONTACTS_VARIABLE] = str(settings.contacts.absolute())
+    if settings.sending:
+        env |= sending_variables(settings.sending)
     return Server(this_command(), env | scope)
 
 

@@ -19,7 +19,8 @@ from typing import Any, TextIO
 import anyio
 from mcp import types
 from mcp.client.client import Client
-from mcp.client.stdio import StdioServerParameters
+from mcp.client.context import ClientRequestContext
+from mcp.client.stdio import StdioServerParameters, stdio_client
 
 from linq_mcp.cli.output import log_to_stderr, replace_unencodable
 
@@ -29,6 +30,7 @@ SERVER = StdioServerParameters(
     args=["-P", "-m", "linq_mcp", "--demo"],
     env={"PYTHONPATH": str(Path(__file__).parents[2])},
 )
+SENDING_SERVER = SERVER.model_copy(update={"args": [*SERVER.args, "--allow-send"]})
 _WIDTH = 80
 _BAR = 40
 _COLOURS = {"HEALTHY": "32", "AT_RISK": "33", "CRITICAL": "31", "OPTED_OUT": "35"}
@@ -59,6 +61,7 @@ async def tour(out: TextIO, *, colour: bool) -> None:
     async with Client(SERVER, read_timeout_seconds=30) as client:
         for section in (_waiting, _health, _failures, _conversation, _search, _tools, _answer):
             await section(client, show)
+    await _send(show)
     show.heading("Next")
     show.line("  linq-mcp config --demo   how to register this demo in your assistant")
     show.line("  linq-mcp doctor          whether your own Linq key works")
@@ -113,6 +116,35 @@ async def _answer(client: Client, show: _Printer) -> None:
     show.heading("One answer verbatim, as the assistant reads it")
     show.call("list_chats", arguments)
     show.verbatim(_text(await client.call_tool("list_chats", arguments)))
+
+
+async def _send(show: _Printer) -> None:
+    """One question and one delivery, at a server that allows sending."""
+
+    async def agree(context: ClientRequestContext, params: types.ElicitRequestParams) -> types.ElicitResult:
+        del context
+        for line in params.message.splitlines():
+            show.quote(line)
+        show.line("  [Send]  Don't send")
+        return types.ElicitResult(action="accept", content={"choice": "Send"})
+
+    # Its log would have a line about the message, in the midst of the tour.
+    with _nowhere() as nowhere:
+        transport = stdio_client(SENDING_SERVER, errlog=nowhere)
+        async with Client(transport, elicitation_callback=agree, read_timeout_seconds=30) as client:
+            await _send_through(client, show)
+
+
+def _nowhere() -> TextIO:
+    return Path(os.devnull).open("w", encoding="utf-8")
+
+
+async def _send_through(client: Client, show: _Printer) -> None:
+    inbox = json.loads(_text(await client.call_tool("list_inbox", {"waiting": True, "limit": 1})))
+    arguments = {"chat_id": inbox["chats"][0]["id"], "text": "We are looking into it and will call you back today."}
+    question = "Where the operator allows sending: a person is asked first"
+    sent = await _call(client, show, question, "send_message", arguments)
+    show.verbatim(json.dumps(sent, ensure_ascii=False))
 
 
 async def _call(
@@ -179,6 +211,11 @@ class _Printer:
             head = f"  {at:<11}  {who:<13.20}  "
             for line in self._wrapped(said, head, " " * len(head)):
                 self.line(line)
+
+    def quote(self, text: str) -> None:
+        """Print a text beside a bar."""
+        for line in self._wrapped(text, "  | ", "  | "):
+            self.line(line)
 
     def verbatim(self, text: str) -> None:
         """Print a text without reflowing it, broken wherever a line is full."""

@@ -25,6 +25,7 @@ from linq_mcp.server.error_messages import format_error
 from linq_mcp.server.settings_messages import describe_key_source, format_warning
 from linq_mcp.settings import CONTACTS_VARIABLE, Settings
 from linq_mcp.settings.problems import KeySource, LaunchedBy, UnusableLines
+from linq_mcp.settings.sending import Confirm, SendSettings
 from linq_mcp.tools.support.tool import CALL_SECONDS
 
 _PATH_LIMIT = 200
@@ -61,6 +62,7 @@ async def examine(account: SettingsClientProvider, settings: Settings, say: Call
     finally:
         await account.aclose()
     await _check_directory(account, settings, say)
+    say(f"note  {describe_sending(settings.sending)}")
     for warning in settings.warnings:
         say(f"note  {format_warning(warning)}")
     return healthy
@@ -103,6 +105,23 @@ async def _check_directory(account: SettingsClientProvider, settings: Settings, 
         say(f"ok    Names by number or email address from {where}: {len(directory.names)}.")
     for problem in directory.problems:
         say(f"note  {CONTACTS_VARIABLE}: {problem}")
+
+
+def describe_sending(sending: SendSettings | None) -> str:
+    """One line on what assistants may send."""
+    if sending is None:
+        return "sending: off. --allow-send or LINQ_MCP_SEND=1 allows it."
+    if sending.anyone:
+        whom = "to everybody"
+    elif sending.recipients is None:
+        whom = "to those who have written in the chat"
+    else:
+        whom = f"to the {len(sending.recipients)} entries of LINQ_MCP_SEND_TO"
+    critical = ", in CRITICAL chats, too" if sending.allow_critical else ""
+    second = "; clients that can't ask may send by a second call" if sending.confirm is Confirm.SECOND_CALL else ""
+    return (
+        f"sending: on, {whom}{critical}, at most {sending.limit} messages an hour, after a person has agreed{second}."
+    )
 
 
 def _described(chat: ChatRow) -> str:

@@ -15,6 +15,7 @@ USAGE_ERROR = 2
 CLIENT_NAMES = ("claude-desktop", "claude-code", "cursor", "vscode", "codex")
 
 _DESCRIPTION = "A Model Context Protocol server over a Linq account's conversations. Without a command it serves stdio."
+_ALLOW_SEND = "let assistants send messages, each only after a person has agreed to it"
 _ENVIRONMENT = """\
 environment variables:
   LINQ_API_V3_API_KEY   the API key; without it, the token that `linq login` stored in ~/.linq/config.json
@@ -25,6 +26,7 @@ environment variables:
   LINQ_MCP_LINES        as --lines, which overrides it
   LINQ_MCP_TOOLS        as --tools, which overrides it
   LINQ_MCP_HTTP_TOKEN   for `http --key-from settings`: the bearer token that callers must send
+  LINQ_MCP_SEND         1 lets assistants send, as --allow-send does; docs/sending.md has the settings for it
 
 `linq-mcp COMMAND --help` describes a command. Try `linq-mcp demo` first: it needs no key."""
 
@@ -51,6 +53,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("-V", "--version", action="version", version=f"linq-mcp {__version__}")
     parser.add_argument("--demo", action="store_true", help="use the embedded demo account: no key, no network")
     _add_scope(parser, default=None)
+    parser.add_argument("--allow-send", action="store_true", help=_ALLOW_SEND)
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", parser_class=_Parser)
     demo = commands.add_parser("demo", help="show what an assistant gets, on the demo account")
     api = commands.add_parser("demo-api", help="serve the demo account's HTTP API on a loopback port")
@@ -84,6 +87,7 @@ def build_parser() -> argparse.ArgumentParser:
         command.add_argument("--demo", action="store_true", default=argparse.SUPPRESS, help="use the demo account")
     for command in (http, doctor, config):
         _add_scope(command, default=argparse.SUPPRESS)
+        command.add_argument("--allow-send", action="store_true", default=argparse.SUPPRESS, help=_ALLOW_SEND)
     return parser
 
 

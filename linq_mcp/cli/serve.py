@@ -37,6 +37,7 @@ def run(options: Namespace) -> int:
     import anyio
 
     from linq_mcp.server.app import build_server
+    from linq_mcp.server.consent import ConsentDesk
     from linq_mcp.transports.stdio import serve_stdio
 
     # The imported modules are never freed, so the garbage collector should skip them. A page consists of thousands of
@@ -45,7 +46,8 @@ def run(options: Namespace) -> int:
     gc.set_threshold(50_000, 20, 50)
 
     async def serve_and_leave() -> None:
-        code = await serve_stdio(build_server(account, open_tools(settings)))
+        desk = ConsentDesk(settings.sending) if settings.sending else None
+        code = await serve_stdio(build_server(account, open_tools(settings), desk))
         logging.shutdown()
         # Don't wait for threads that are blocked on stdin or in a DNS query, nor for the interpreter's teardown.
         os._exit(code)

@@ -1,13 +1,13 @@
-"""The reading endpoints of Linq's Partner API V3 for a `DemoAccount`, as an ASGI application.
+"""Linq's Partner API V3 for a `DemoAccount`, as an ASGI application: reading, and sending to nobody.
 
 It is as strict as Linq's documentation allows: it refuses a limit out of range, a bad cursor, or someone else's line
-with Linq's own code. Nothing can be written through it.
+with Linq's own code. What is sent is kept in memory, beside the account.
 """
 
 import hmac
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 import anyio
@@ -22,6 +22,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from linq_mcp.demo.account import DemoAccount
 from linq_mcp.demo.index import Index
+from linq_mcp.demo.outbox import Outbox, SendRefused
 from linq_mcp.demo.wire import Wire, new_id, seeded
 
 DEMO_KEY = "demo-key"
@@ -31,10 +32,13 @@ DEMO_BASE_URL = f"http://127.0.0.1{BASE_PATH}"
 _E164 = re.compile(r"\+[1-9][0-9]{1,14}")
 _EMAIL = re.compile(r"[^@\s]+@[^@\s]+")
 _UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"]
 _NUMBER = re.compile(r"[0-9]{1,9}")
 _MAX_LIMIT = 100
 _RETRY_AFTER_SECONDS = 1
 _TRACE = "linq.trace_id"
+
+Endpoint = Callable[[Request], Awaitable[Response]]
 
 
 class _ApiError(Exception):
@@ -61,21 +65,36 @@ def demo_api(
     each answer takes. With `rate_limit_every=n`, every n-th request is answered with 429 and `Retry-After: 1`.
     """
     endpoints = _Endpoints(account, oldest_first=oldest_first)
-    routes = [
-        ("/v3/chats", endpoints.list_chats),
-        ("/v3/chats/{chat_id}", endpoints.get_chat),
-        ("/v3/chats/{chat_id}/messages", endpoints.list_messages),
-        ("/v3/messages/{message_id}", endpoints.get_message),
-        ("/v3/phone_numbers", endpoints.list_phone_numbers),
+    routes: list[tuple[str, dict[str, Endpoint]]] = [
+        ("/v3/chats", {"GET": endpoints.list_chats, "POST": endpoints.create_chat}),
+        ("/v3/chats/{chat_id}", {"GET": endpoints.get_chat}),
+        ("/v3/chats/{chat_id}/messages", {"GET": endpoints.list_messages, "POST": endpoints.send_message}),
+        ("/v3/messages/{message_id}", {"GET": endpoints.get_message}),
+        ("/v3/messages/{message_id}/reactions", {"POST": endpoints.react_to_message}),
+        ("/v3/phone_numbers", {"GET": endpoints.list_phone_numbers}),
     ]
     app = Starlette(
-        routes=[Route(base + path, endpoint) for base in (BASE_PATH, "") for path, endpoint in routes],
+        routes=[
+            Route(base + path, _by_method(endpoints_of_path), methods=METHODS)
+            for base in (BASE_PATH, "")
+            for path, endpoints_of_path in routes
+        ],
         middleware=[Middleware(_Gate, key=key, delay=delay, rate_limit_every=rate_limit_every)],
-        exception_handlers={_ApiError: _error_answer, HTTPException: _error_answer},
+        exception_handlers={_ApiError: _error_answer, SendRefused: _error_answer, HTTPException: _error_answer},
     )
     # Linq answers a path that ends in a slash with 404 instead of a redirect.
     app.router.redirect_slashes = False
     return app
+
+
+def _by_method(endpoints: Mapping[str, Endpoint]) -> Endpoint:
+    async def answer(request: Request) -> Response:
+        endpoint = endpoints.get(request.method)
+        if endpoint is None:
+            raise HTTPException(405, headers={"Allow": ", ".join(endpoints)})
+        return await endpoint(request)
+
+    return answer
 
 
 class _Endpoints:
@@ -83,6 +102,7 @@ class _Endpoints:
         self._account = account
         self._oldest_first = oldest_first
         self._index = Index(account)
+        self._outbox = Outbox(account)
 
     async def list_chats(self, request: Request) -> Response:
         query = request.query_params
@@ -90,33 +110,62 @@ class _Endpoints:
         line, to = query.get("from"), query.get("to")
         if line is not None:
             self._check_line(line)
-        if to is not None and not (_E164.fullmatch(to) or _EMAIL.fullmatch(to)):
+        if to is not None and not _is_handle(to):
             raise _ApiError(400, 1002, "to must be a phone number in E.164 format or an email address")
-        return _answer(_paged("chats", self._index.chats(line, to), limit, offset))
+        opened = [chat for chat in self._outbox.chats.values() if _has_handles(chat, line, to)]
+        return _answer(_paged("chats", [*reversed(opened), *self._index.chats(line, to)], limit, offset))
 
     async def get_chat(self, request: Request) -> Response:
         return _answer(self._chat(request))
 
     async def list_messages(self, request: Request) -> Response:
         limit, offset = _page(request.query_params, default=50)
-        messages = self._account.messages.get(self._chat(request)["id"], [])
+        chat_id = self._chat(request)["id"]
+        kept = [self._outbox.reacted.get(one["id"], one) for one in self._account.messages.get(chat_id, [])]
+        messages = [*kept, *self._outbox.messages.get(chat_id, [])]
         ordered = messages if self._oldest_first else messages[::-1]
         return _answer(_paged("messages", ordered, limit, offset))
 
     async def get_message(self, request: Request) -> Response:
-        message = self._index.message(_id(request, "message_id"))
-        if message is None:
-            raise _ApiError(404, 2002, "Message not found")
+        message = self._message(request)
+        self._outbox.progress(message)
         return _answer(message)
+
+    async def create_chat(self, request: Request) -> Response:
+        body = await _body(request)
+        line, to = body.get("from"), body.get("to")
+        self._check_line(str(line))
+        if not isinstance(to, list) or len(to) != 1 or not _is_handle(str(to[0])):
+            raise _ApiError(400, 1002, "to must be a list of one phone number or email address")
+        return _answer(self._outbox.open_chat(str(line), str(to[0]), body.get("message")), 201)
+
+    async def send_message(self, request: Request) -> Response:
+        chat, body = self._chat(request), await _body(request)
+        return _answer(self._outbox.send(chat, body.get("message")), 202)
+
+    async def react_to_message(self, request: Request) -> Response:
+        message = self._message(request)
+        chat = self._outbox.chats.get(message["chat_id"]) or self._index.chat(message["chat_id"])
+        self._outbox.react(message, chat or {}, await _body(request))
+        return _answer({"status": "accepted"}, 202)
 
     async def list_phone_numbers(self, _: Request) -> Response:
         return _answer({"phone_numbers": self._account.phone_numbers})
 
     def _chat(self, request: Request) -> Wire:
-        chat = self._index.chat(_id(request, "chat_id"))
+        chat_id = _id(request, "chat_id")
+        chat = self._outbox.chats.get(chat_id) or self._index.chat(chat_id)
         if chat is None:
             raise _ApiError(404, 2001, "Chat not found")
         return chat
+
+    def _message(self, request: Request) -> Wire:
+        message_id = _id(request, "message_id")
+        sent = (one for messages in self._outbox.messages.values() for one in messages if one["id"] == message_id)
+        message = next(sent, None) or self._outbox.reacted.get(message_id) or self._index.message(message_id)
+        if message is None:
+            raise _ApiError(404, 2002, "Message not found")
+        return message
 
     def _check_line(self, line: str) -> None:
         if not _E164.fullmatch(line):
@@ -126,7 +175,7 @@ class _Endpoints:
 
 
 class _Gate:
-    """Adds the trace id and the delay, and passes on only GET requests with the key and within the rate limit."""
+    """Adds the trace id and the delay, and passes on only requests with the key and within the rate limit."""
 
     def __init__(self, app: ASGIApp, *, key: str, delay: float, rate_limit_every: int | None) -> None:
         self._app = app
@@ -156,10 +205,6 @@ class _Gate:
         given = request.headers.get("authorization", "").encode("latin-1")
         if not hmac.compare_digest(given, self._expected):
             return _envelope(request, 401, 2004, "Unauthorized: missing or invalid authentication token")
-        if request.method != "GET":
-            error = _envelope(request, 405, 405, "Method not allowed")
-            error.headers["Allow"] = "GET"
-            return error
         self._requests += 1
         if self._rate_limit_every and self._requests % self._rate_limit_every == 0:
             error = _envelope(request, 429, 1007, "Rate limit exceeded", retry_after=_RETRY_AFTER_SECONDS)
@@ -180,6 +225,25 @@ def _page(query: Mapping[str, str], *, default: int) -> tuple[int, int]:
 def _paged(name: str, rows: Sequence[Wire], limit: int, offset: int) -> Wire:
     end = offset + limit
     return {name: rows[offset:end], "next_cursor": str(end) if end < len(rows) else None}
+
+
+def _is_handle(text: str) -> bool:
+    return bool(_E164.fullmatch(text) or _EMAIL.fullmatch(text))
+
+
+def _has_handles(chat: Wire, line: str | None, to: str | None) -> bool:
+    handles = {(one["handle"].lower(), one["is_me"]) for one in chat["handles"]}
+    return (line is None or (line, True) in handles) and (to is None or (to.lower(), False) in handles)
+
+
+async def _body(request: Request) -> Wire:
+    try:
+        body = json.loads(await request.body())
+    except ValueError:
+        body = None
+    if not isinstance(body, dict):
+        raise _ApiError(400, 1003, "The body must be a JSON object")
+    return body
 
 
 def _id(request: Request, name: str) -> str:
@@ -207,4 +271,10 @@ def _envelope(request: Request, status: int, code: int, message: str, **members:
 async def _error_answer(request: Request, error: Exception) -> Response:
     if isinstance(error, _ApiError):
         return _envelope(request, error.status, error.code, error.message)
+    if isinstance(error, SendRefused):
+        return _envelope(request, error.status, error.code, error.text)
+    if isinstance(error, HTTPException) and error.status_code == 405:
+        refusal = _envelope(request, 405, 405, "Method not allowed")
+        refusal.headers.update(error.headers or {})
+        return refusal
     return _envelope(request, 404, 404, "Not found")

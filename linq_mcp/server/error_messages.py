@@ -22,6 +22,8 @@ from linq_mcp.errors import (
     LineNotOpenError,
     LinqError,
     LinqMcpError,
+    NotSent,
+    NotSentError,
     SettingsError,
 )
 from linq_mcp.sanitize import clean, quoted
@@ -52,7 +54,37 @@ HEADLINES = {
     "timeout": "Linq did not answer in time.",
     "unreachable": "Linq could not be reached.",
     "unreadable": "The answer did not come from Linq.",
+    "opted_out": "This person does not want messages.",
+    "critical": "This chat is to be paused.",
+    "not_permitted": "Writing to this recipient is not allowed here.",
+    "send_limit": "The limit for messages is reached.",
+    "cannot_ask": "This client can't ask a person.",
+    "declined": "The person did not agree.",
+    "invalid_consent": "There is no valid consent.",
+    "blocked": "You have blocked this recipient.",
+    "not_written_first": "They have to write first.",
+    "line_limited": "This line can't send at the moment.",
+    "not_deliverable": "The recipient's service can't take this.",
+    "perhaps_sent": "It is not known whether the message was sent.",
     "internal": "linq-mcp failed on this call.",
+}
+
+_NOT_SENT = {
+    NotSent.OPTED_OUT: "opted_out",
+    NotSent.CRITICAL: "critical",
+    NotSent.NOT_PERMITTED: "not_permitted",
+    NotSent.LIMIT: "send_limit",
+    NotSent.CANNOT_ASK: "cannot_ask",
+    NotSent.DECLINED: "declined",
+    NotSent.INVALID_CONSENT: "invalid_consent",
+}
+# Linq's codes for refusing a send: the headline, and what there is to do.
+_SEND_REFUSED = {
+    2024: ("opted_out", "They have opted out, perhaps in another chat. Do not try again; they can write again first."),
+    2026: ("blocked", "Whoever manages the account can unblock them at Linq."),
+    2008: ("not_written_first", "On this line a conversation begins with a message of theirs."),
+    2027: ("line_limited", "Reading goes on working. Try again later, or ask Linq's support about the line."),
+    4005: ("not_deliverable", "Leave out what is special about it: files, effect, reply_to, or the service."),
 }
 
 # Linq's own codes. Linq docs: Error codes.
@@ -63,6 +95,12 @@ _CURSOR_CODES = frozenset({0, 1003, 1004, 1005})
 _ARGUMENT_LIMIT = 80
 
 
+_PERHAPS_SENT = (
+    f"{HEADLINES['perhaps_sent']} Look with list_messages whether it is in the chat before you send it again: a second "
+    "call would be a second message."
+)
+
+
 def format_error(
     error: LinqMcpError, *, settings: Settings, tool: Tool[Any] | None, arguments: Mapping[str, object]
 ) -> str:
@@ -71,6 +109,8 @@ def format_error(
         case ArgumentsError():
             example = f" Example: {tool.example}" if tool else ""
             return f"{HEADLINES['arguments']} {' '.join(error.problems)}{example}"
+        case NotSentError():
+            return f"{HEADLINES[_NOT_SENT[error.reason]]} {error} Nothing was sent."
         case SettingsError():
             return format_problem(error.problem, settings.launched_by)
         case LineNotOpenError():
@@ -92,6 +132,8 @@ def format_error(
             ]
         case _:
             parts = [HEADLINES["internal"], str(error)]
+    if isinstance(error, LinqError) and tool and tool.asks:
+        parts = [*parts, "Nothing was sent."] if not error.may_have_sent else [_PERHAPS_SENT, *parts]
     return " ".join(" ".join([*parts, *_reference(error)]).split())
 
 
@@ -100,6 +142,9 @@ def _status(
 ) -> tuple[str, str]:
     """The headline and the explanation of an error answer."""
     linq_says = f"Linq says: {quoted(str(error))}" if str(error) else ""
+    if error.code in _SEND_REFUSED:
+        headline, advice = _SEND_REFUSED[error.code]
+        return HEADLINES[headline], f"{advice} {linq_says}"
     match error.status:
         case 401:
             return HEADLINES["key_rejected"], (

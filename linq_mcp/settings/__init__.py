@@ -30,6 +30,7 @@ from linq_mcp.settings.problems import (
     WarningKind,
 )
 from linq_mcp.settings.scope import read_scope
+from linq_mcp.settings.sending import SendSettings, read_sending
 
 KEY_VARIABLE = "LINQ_API_V3_API_KEY"
 BASE_URL_VARIABLE = "LINQ_API_V3_BASE_URL"
@@ -65,7 +66,8 @@ class Settings:
     empty, all are. `problem` is why no call can be made, if there is a reason; `base_url_problem` and `scope_problem`
     are its parts that do not concern the key. `contacts` is the file with the names of people; whether it can be read
     turns out at the first call. `http_token` is the bearer token that callers of `linq-mcp http` must send when they
-    use the server's own key; `http_token_flaw` says why the one that was set can't be used.
+    use the server's own key; `http_token_flaw` says why the one that was set can't be used. `sending` is None where
+    the server only reads.
     """
 
     api_key: SecretStr | None = None
@@ -81,6 +83,7 @@ class Settings:
     http_token_flaw: KeyFlaw | None = None
     lines: tuple[str, ...] = ()
     tools: tuple[str, ...] = ()
+    sending: SendSettings | None = None
     launched_by: LaunchedBy = LaunchedBy.CLIENT
     problem: SettingsProblem | None = None
     base_url_problem: UnusableBaseUrl | None = None
@@ -99,12 +102,13 @@ def load_settings(
     launched_by: LaunchedBy | None = None,
     options: Mapping[str, str | None] | None = None,
     known_tools: Collection[str] | None = None,
+    allow_send: bool = False,
 ) -> Settings:
     """Read `environ` and the config file in the home folder that it names. Never raises.
 
     Without `launched_by`, it is the bundle if `environ` says so, and otherwise the client. `options` are values from
     the command line that replace `LINQ_MCP_LINES` and `LINQ_MCP_TOOLS`; the names in the latter must be among
-    `known_tools`.
+    `known_tools`. `allow_send` allows sending whatever `environ` says.
     """
     warnings: list[SettingsWarning] = []
     base_url = _value(environ, BASE_URL_VARIABLE, warnings)
@@ -117,6 +121,11 @@ def load_settings(
     contacts = _value(environ, CONTACTS_VARIABLE, warnings)
     http_token = environ.get(HTTP_TOKEN_VARIABLE, "").strip()
     http_token_flaw = key_flaw(http_token) if http_token else None
+    sending = read_sending(
+        lambda name: _value(environ, name, warnings),
+        lambda name: warnings.append(SettingsWarning(WarningKind.UNUSABLE_SEND_SETTING, name)),
+        allowed=allow_send,
+    )
     if launched_by is None:
         launched_by = LaunchedBy.BUNDLE if environ.get(LAUNCHED_BY_VARIABLE) == "bundle" else LaunchedBy.CLIENT
     return Settings(
@@ -133,6 +142,7 @@ def load_settings(
         http_token_flaw=http_token_flaw,
         lines=scope.lines,
         tools=scope.tools,
+        sending=sending,
         launched_by=launched_by,
         problem=base_url_problem or scope.problem or key_problem,
         base_url_problem=base_url_problem,

@@ -10,6 +10,8 @@ from linq_mcp.tools.list_chats import LIST_CHATS
 from linq_mcp.tools.list_inbox import LIST_INBOX
 from linq_mcp.tools.list_messages import LIST_MESSAGES
 from linq_mcp.tools.list_phone_numbers import LIST_PHONE_NUMBERS
+from linq_mcp.tools.react_to_message import REACT_TO_MESSAGE
+from linq_mcp.tools.send_message import SEND_MESSAGE
 from linq_mcp.tools.summarize_activity import SUMMARIZE_ACTIVITY
 from linq_mcp.tools.summarize_chat_health import SUMMARIZE_CHAT_HEALTH
 from linq_mcp.tools.support.tool import Tool
@@ -26,3 +28,5 @@ TOOLS: tuple[Tool[Any], ...] = (
     GET_MESSAGE,
     LIST_PHONE_NUMBERS,
 )
+# After the others, and only where the operator allows sending.
+SEND_TOOLS: tuple[Tool[Any], ...] = (SEND_MESSAGE, REACT_TO_MESSAGE)

@@ -19,6 +19,8 @@ from linq_mcp.server.client_provider import SettingsClientProvider
 from linq_mcp.server.error_messages import format_error
 from linq_mcp.settings import Settings
 from linq_mcp.settings.problems import KeySource
+from linq_mcp.settings.sending import STRICTEST, SendSettings
+from linq_mcp.tools.support.consent import Ask, ask_first
 from linq_mcp.tools.support.tool import Call
 
 # If any output contains this, the key has leaked.
@@ -74,7 +76,7 @@ def account_over(handler: Handler, *, settings: Settings | None = None) -> Setti
 
 
 @asynccontextmanager
-async def call_over(
+async def call_over(  # noqa: PLR0913 - each has a default that nearly every test keeps
     transport: httpx.AsyncBaseTransport,
     *,
     seconds: float = 30,
@@ -82,6 +84,8 @@ async def call_over(
     retry: RetryPolicy = AT_ONCE,
     now: datetime | None = None,
     directory: Directory = NOBODY,
+    sending: SendSettings | None = None,
+    consent: Ask | None = None,
 ) -> AsyncIterator[Call]:
     """What a tool is called with, over `transport`; the counts it reports are appended to `progress`."""
 
@@ -89,7 +93,7 @@ async def call_over(
         if progress is not None:
             progress.append(count)
 
-    settings = Settings(api_key=SecretStr(DEMO_KEY), base_url=DEMO_BASE_URL)
+    settings = Settings(api_key=SecretStr(DEMO_KEY), base_url=DEMO_BASE_URL, sending=sending)
     async with LinqApi(settings, transport=transport, retry=retry) as api:
         yield Call(
             api=api,
@@ -98,6 +102,8 @@ async def call_over(
             format_error=lambda error: format_error(error, settings=settings, tool=None, arguments={}),
             directory=directory,
             now=lambda: now or datetime.now(UTC),
+            consent=consent or ask_first,
+            sending=sending or STRICTEST,
         )
 
 

@@ -24,6 +24,13 @@ from linq_mcp.settings import (
     PROFILE_VARIABLE,
     TOOLS_VARIABLE,
 )
+from linq_mcp.settings.sending import (
+    CONFIRM_VARIABLE,
+    SEND_CRITICAL_VARIABLE,
+    SEND_LIMIT_VARIABLE,
+    SEND_TO_VARIABLE,
+    SEND_VARIABLE,
+)
 from linq_mcp.tools import TOOLS
 
 Json = dict[str, Any]
@@ -36,6 +43,11 @@ VARIABLES = {
     CONTACTS_VARIABLE,
     LINES_VARIABLE,
     TOOLS_VARIABLE,
+    SEND_VARIABLE,
+    SEND_TO_VARIABLE,
+    SEND_LIMIT_VARIABLE,
+    SEND_CRITICAL_VARIABLE,
+    CONFIRM_VARIABLE,
 }
 
 
@@ -95,7 +107,8 @@ def test_manifest_agrees_with_the_package_metadata(manifest: Json, project: Json
 def test_manifest_names_the_tools_there_are(manifest: Json) -> None:
     """The tools that a host shows before the first start are the ones it lists afterwards, in the same order."""
     assert [tool["name"] for tool in manifest["tools"]] == [tool.name for tool in TOOLS]
-    assert not manifest.get("tools_generated", False)
+    # Those that send are there only once the user allows them.
+    assert manifest["tools_generated"] is True
 
 
 def test_manifest_describes_each_tool_in_one_sentence(manifest: Json) -> None:
@@ -130,6 +143,11 @@ def test_manifest_hands_over_every_setting(manifest: Json) -> None:
         CONTACTS_VARIABLE: "${user_config.contacts}",
         LINES_VARIABLE: "${user_config.lines}",
         TOOLS_VARIABLE: "${user_config.tools}",
+        SEND_VARIABLE: "${user_config.send}",
+        SEND_TO_VARIABLE: "${user_config.send_to}",
+        SEND_LIMIT_VARIABLE: "${user_config.send_limit}",
+        SEND_CRITICAL_VARIABLE: "${user_config.send_critical}",
+        CONFIRM_VARIABLE: "${user_config.confirm}",
         LAUNCHED_BY_VARIABLE: "bundle",
     }
     assert set(manifest["user_config"]) == {
@@ -146,7 +164,7 @@ def test_manifest_requires_no_setting(manifest: Json) -> None:
     """`linq login` replaces the key. An unset setting without a default would reach the server as a placeholder."""
     for option in manifest["user_config"].values():
         assert option["required"] is False
-        assert option["default"] == ""
+        assert option["default"] == (False if option["type"] == "boolean" else "")
 
 
 def test_manifest_names_the_default_base_url(manifest: Json) -> None:

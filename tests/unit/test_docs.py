@@ -18,7 +18,8 @@ from linq_mcp.demo.contacts import demo_contacts
 from linq_mcp.server.app import build_server
 from linq_mcp.server.client_provider import SettingsClientProvider
 from linq_mcp.server.error_messages import HEADLINES
-from linq_mcp.tools import TOOLS
+from linq_mcp.settings import sending
+from linq_mcp.tools import SEND_TOOLS, TOOLS
 from linq_mcp.tools.support.tool import Tool
 
 ROOT = Path(__file__).parents[2]
@@ -27,6 +28,8 @@ ANSWERS, ARCHITECTURE, ERRORS, SETTINGS, TEAM = (
     (ROOT / "docs" / f"{name}.md").read_text(encoding="utf-8")
     for name in ("answers", "architecture", "errors", "settings", "team")
 )
+
+ALL_TOOLS = (*TOOLS, *SEND_TOOLS)
 
 
 def headings(text: str, level: str) -> list[str]:
@@ -67,7 +70,7 @@ def differences(row: Any, anchor: str) -> Iterator[str]:
             yield f"{anchor}: {member} {'needs a link to its row' if inner else 'is no row'}"
 
 
-@pytest.mark.parametrize("tool", TOOLS, ids=[tool.name for tool in TOOLS])
+@pytest.mark.parametrize("tool", ALL_TOOLS, ids=[tool.name for tool in ALL_TOOLS])
 def test_every_member_of_an_answer_is_described(tool: Tool[Any]) -> None:
     """answers.md has each member of what the tool returns, its rows' members included, and no others."""
     assert list(differences(tool.result, tool.name)) == []
@@ -76,7 +79,7 @@ def test_every_member_of_an_answer_is_described(tool: Tool[Any]) -> None:
 def test_no_section_of_answers_is_left_over() -> None:
     """Each section describes a tool, or a row that some answer holds."""
     linked = {anchor for members in SECTIONS.values() for anchor in members.values() if anchor}
-    assert SECTIONS.keys() - linked == {tool.name for tool in TOOLS}
+    assert SECTIONS.keys() - linked == {tool.name for tool in ALL_TOOLS}
 
 
 async def test_the_example_is_what_the_demo_account_answers() -> None:
@@ -104,7 +107,8 @@ def test_every_error_has_a_cause_and_a_fix(heading: str) -> None:
 
 def test_every_variable_is_in_the_table() -> None:
     """settings.md has a row for each environment variable that is read, and no others."""
-    variables = [value for name, value in vars(settings).items() if name.endswith("_VARIABLE")]
+    read = {**vars(settings), **vars(sending)}
+    variables = [value for name, value in read.items() if name.endswith("_VARIABLE")]
     assert sorted(re.findall(r"^\| `(\w+)` \|", SETTINGS, re.MULTILINE)) == sorted(variables)
     assert settings.DEFAULT_BASE_URL in SETTINGS
 

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any, Generic
 from linq_mcp.errors import LinqError
 from linq_mcp.rows.directory import NOBODY, Directory
 from linq_mcp.rows.schema import json_schema
+from linq_mcp.settings.sending import STRICTEST, SendSettings
+from linq_mcp.tools.support.consent import Ask, ask_first
 from linq_mcp.tools.support.give_way import GiveWay
 from linq_mcp.tools.support.parameters import ArgumentsT, input_schema, parse_arguments
 
@@ -35,7 +37,7 @@ class Call:
     `deadline` is the moment, of `anyio.current_time()`, by which the call must be answered. `progress` tells a client
     that asked for it how many things have been read. `format_error` describes an error that a successful answer
     mentions. `now` is the clock, `directory` knows the names of people. `give_way` is awaited between the items of long
-    work.
+    work. `consent` is how a person is asked, `sending` the operator's rules for it.
     """
 
     api: OpenApi
@@ -45,6 +47,8 @@ class Call:
     directory: Directory = NOBODY
     now: Callable[[], datetime] = _utc_now
     give_way: GiveWay = field(default_factory=GiveWay)
+    consent: Ask = ask_first
+    sending: SendSettings = STRICTEST
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +62,8 @@ class Annotations:
 
 
 READS = Annotations(read_only=True, destructive=False, idempotent=True, open_world=True)
+SENDS = Annotations(read_only=False, destructive=True, idempotent=False, open_world=True)
+REACTS = Annotations(read_only=False, destructive=False, idempotent=False, open_world=True)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,7 +71,8 @@ class Tool(Generic[ArgumentsT]):
     """One tool. `run` returns the answer, an object of the TypedDict `result`; it raises only `LinqMcpError`.
 
     `example` is the JSON of valid arguments. `not_found` says where valid ids come from, for when Linq does
-    not know the one that was given. `seconds` is the time that a call may take.
+    not know the one that was given. `seconds` is the time that a call may take. `asks` says that it asks a person
+    before it acts.
     """
 
     name: str
@@ -78,6 +85,7 @@ class Tool(Generic[ArgumentsT]):
     run: Callable[[ArgumentsT, Call], Awaitable[Mapping[str, Any]]]
     not_found: str = ""
     seconds: float = CALL_SECONDS
+    asks: bool = False
 
     @cached_property
     def input_schema(self) -> dict[str, Any]:

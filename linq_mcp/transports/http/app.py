@@ -27,7 +27,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from linq_mcp import __version__
 from linq_mcp.server.app import build_server
 from linq_mcp.server.client_provider import KEY_HEADER, ClientProvider
-from linq_mcp.tools import TOOLS
+from linq_mcp.server.consent import ConsentDesk
 from linq_mcp.tools.support.tool import Tool
 from linq_mcp.transports.http.config import HttpConfig, is_allowed_host, is_allowed_origin
 from linq_mcp.transports.http.middleware import (
@@ -49,15 +49,17 @@ from linq_mcp.transports.http.middleware import (
 _SINGLE_HEADERS = frozenset({"host", "origin", "authorization", KEY_HEADER})
 
 
-def build_app(provider: ClientProvider, config: HttpConfig, tools: Sequence[Tool[Any]] = TOOLS) -> Starlette:
+def build_app(provider: ClientProvider, config: HttpConfig, tools: Sequence[Tool[Any]] | None = None) -> Starlette:
     """The application: MCP behind its middlewares at `config.path`, and `/healthz`.
 
     `app.state.calls` holds the cancel scope of each call in flight; cancelling one answers its call with an error.
     """
     limits = config.limits
+    sending = provider.settings().sending
+    desk = ConsentDesk(sending) if sending else None
     json_manager, stream_manager = (
         StreamableHTTPSessionManager(
-            build_server(provider, tools),
+            build_server(provider, tools, desk),
             stateless=True,
             json_response=json_response,
             # `AllowedHostMiddleware` and `AllowedOriginMiddleware` check this, without regard to case.

@@ -11,19 +11,20 @@ from typing import Any
 import pytest
 from helpers.piped import Piped, text_of
 
-from linq_mcp.tools import TOOLS
+from linq_mcp.tools import SEND_TOOLS, TOOLS
 
 SNAPSHOTS = Path(__file__).parents[2] / "snapshots"
-NAMES = [tool.name for tool in TOOLS]
+NAMES = [tool.name for tool in (*TOOLS, *SEND_TOOLS)]
 # What Claude, Gemini, OpenAI's strict mode, Cursor and the older clients all take.
 INPUT_KEYWORDS = {"type", "properties", "required", "description", "enum", "minimum", "maximum", "items"}
 OUTPUT_KEYWORDS = {"type", "properties", "required", "items"}
+SENDING = [tool.name for tool in SEND_TOOLS]
 
 
 @pytest.fixture(scope="module")
 def listed() -> dict[str, dict[str, Any]]:
     """The tools as they go over the wire, by name, in order."""
-    with Piped() as server:
+    with Piped("--allow-send") as server:
         server.initialize()
         return {tool["name"]: tool for tool in server.ask("tools/list")["result"]["tools"]}
 
@@ -38,6 +39,15 @@ def schemas(schema: dict[str, Any]) -> Iterator[dict[str, Any]]:
 def test_the_list_is_in_a_fixed_order(listed: dict[str, Any]) -> None:
     """As written down, so that clients' caches of the list hold."""
     assert list(listed) == NAMES
+
+
+def test_without_the_switch_there_is_no_tool_that_writes() -> None:
+    """Every other tool is the same in both modes."""
+    with Piped() as server:
+        server.initialize()
+        tools = server.ask("tools/list")["result"]["tools"]
+    assert [tool["name"] for tool in tools] == [tool.name for tool in TOOLS]
+    assert all(tool["annotations"]["readOnlyHint"] for tool in tools)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -83,8 +93,9 @@ def test_output_schemas_are_plain_objects(name: str, listed: dict[str, Any]) -> 
 @pytest.mark.parametrize("name", NAMES)
 def test_all_annotations_are_written_out(name: str, listed: dict[str, Any]) -> None:
     """Clients take an absent hint for the worst case."""
-    hints = {"readOnlyHint": True, "destructiveHint": False, "idempotentHint": True, "openWorldHint": True}
-    assert listed[name]["annotations"] == hints
+    reads = name not in SENDING
+    hints = {"readOnlyHint": reads, "destructiveHint": name == "send_message", "idempotentHint": reads}
+    assert listed[name]["annotations"] == {**hints, "openWorldHint": True}
     assert listed[name]["title"]
 
 
@@ -106,9 +117,13 @@ def test_list_chats_alone_keeps_its_budget(listed: dict[str, Any]) -> None:
 
 
 def test_what_models_are_shown_keeps_its_budget(listed: dict[str, Any]) -> None:
-    """What every conversation costs before the first call: under 2,000 tokens for all tools."""
-    shown = [{name: tool[name] for name in ("name", "description", "inputSchema")} for tool in listed.values()]
-    assert size(shown) <= 10_500
+    """What every conversation costs before the first call: under 2,000 tokens for all tools that read."""
+    shown = {
+        name: {member: tool[member] for member in ("name", "description", "inputSchema")}
+        for name, tool in listed.items()
+    }
+    assert size([tool for name, tool in shown.items() if name not in SENDING]) <= 10_500
+    assert size([shown[name] for name in SENDING]) <= 3_000
 
 
 @pytest.mark.parametrize(

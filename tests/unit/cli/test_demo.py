@@ -43,6 +43,7 @@ def test_answers_come_first_then_the_tools_then_one_answer_verbatim(shown: str) 
         "Who wrote about a refund this week?",
         f"The {len(TOOLS)} tools that an assistant has",
         "One answer verbatim, as the assistant reads it",
+        "Where the operator allows sending: a person is asked first",
         "Next",
     ]
 
@@ -53,6 +54,14 @@ def test_those_who_wait_longest_are_shown(shown: str) -> None:
     assert call == '> list_inbox {"waiting": true, "order": "longest_waiting", "limit": 5}'
     assert count == "21 of 300 chats are waiting; the longest:"
     assert re.match(r"\d\d-\d\d \d\d:\d\d  \S.{12,19}  Hello\?$", waiting[0])
+
+
+def test_one_question_and_one_delivery_are_shown(shown: str) -> None:
+    """To whom, from which line, the text, the choice, and what came of it."""
+    lines = section(shown, "Where the operator allows sending")
+    assert any(line.startswith("| To: Gwen Eriksen (+1") for line in lines)
+    assert "[Send]  Don't send" in lines
+    assert '"delivery_status": "delivered"' in "".join(lines)
 
 
 def test_failures_are_shown_line_by_line(shown: str) -> None:

@@ -22,6 +22,8 @@ from linq_mcp.errors import (
     LineNotOpenError,
     LinqError,
     LinqMcpError,
+    NotSent,
+    NotSentError,
     SettingsError,
 )
 from linq_mcp.server.error_messages import HEADLINES, format_error
@@ -31,6 +33,7 @@ from linq_mcp.tools import TOOLS
 from linq_mcp.tools.get_chat import GET_CHAT
 from linq_mcp.tools.get_message import GET_MESSAGE
 from linq_mcp.tools.list_chats import LIST_CHATS
+from linq_mcp.tools.send_message import SEND_MESSAGE
 from linq_mcp.tools.support.tool import Tool
 
 ENVIRONMENT = Settings(api_key=SecretStr(KEY), key_source=KeySource.ENVIRONMENT)
@@ -62,7 +65,51 @@ def answered(status: int, code: int = 0, message: str = "Said by Linq", **member
     return ApiStatusError(message, status=status, code=code, **members)
 
 
+def perhaps_sent(error: LinqError) -> LinqError:
+    error.may_have_sent = True
+    return error
+
+
+def send_refused(code: int, headline: str, *holds: str, status: int = 403) -> Case:
+    return Case(answered(status, code), headline, ("Nothing was sent.", "Said by Linq", *holds), tool=SEND_MESSAGE)
+
+
 CASES = {
+    **{
+        f"not sent, {reason.name}": Case(
+            NotSentError(reason, "Because."), headline, ("Because. Nothing was sent.",), tool=SEND_MESSAGE
+        )
+        for reason, headline in (
+            (NotSent.OPTED_OUT, "opted_out"),
+            (NotSent.CRITICAL, "critical"),
+            (NotSent.NOT_PERMITTED, "not_permitted"),
+            (NotSent.LIMIT, "send_limit"),
+            (NotSent.CANNOT_ASK, "cannot_ask"),
+            (NotSent.DECLINED, "declined"),
+            (NotSent.INVALID_CONSENT, "invalid_consent"),
+        )
+    },
+    "send refused, opted out": send_refused(2024, "opted_out", "another chat", "Do not try again"),
+    "send refused, blocked": send_refused(2026, "blocked", "unblock"),
+    "send refused, shared line": send_refused(2008, "not_written_first", "begins with a message of theirs"),
+    "send refused, line": send_refused(2027, "line_limited", "Reading goes on working"),
+    "send refused, content": send_refused(4005, "not_deliverable", "files", status=422),
+    "send refused, left": Case(
+        answered(409, 2013), "bad_request", ("you left it", "Nothing was sent."), tool=SEND_MESSAGE
+    ),
+    "send refused, too fast": Case(
+        answered(429, 1007, retry_after=9), "rate_limited", ("9 seconds", "Nothing was sent."), tool=SEND_MESSAGE
+    ),
+    "send, answer lost": Case(
+        perhaps_sent(ApiConnectionError("It broke.")),
+        "perhaps_sent",
+        ("list_messages", "second message", "It broke."),
+        ("Nothing was sent.",),
+        tool=SEND_MESSAGE,
+    ),
+    "send, reading before it failed": Case(
+        ApiConnectionError("It broke."), "unreachable", ("Nothing was sent.",), tool=SEND_MESSAGE
+    ),
     "no key": Case(
         SettingsError(NoKey()), "no_key", ("LINQ_API_V3_API_KEY", "`linq login`", "`env` block", "restart the client")
     ),

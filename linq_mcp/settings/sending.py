@@ -1,0 +1,129 @@
+"""What the operator allows of sending. Without `--allow-send` or `LINQ_MCP_SEND=1` there is none of it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum
+
+from pydantic import SecretStr
+
+SEND_VARIABLE = "LINQ_MCP_SEND"
+SEND_TO_VARIABLE = "LINQ_MCP_SEND_TO"
+SEND_LIMIT_VARIABLE = "LINQ_MCP_SEND_LIMIT"
+SEND_CRITICAL_VARIABLE = "LINQ_MCP_SEND_CRITICAL"
+CONFIRM_VARIABLE = "LINQ_MCP_CONFIRM"
+STATE_KEY_VARIABLE = "LINQ_MCP_STATE_KEY"
+
+DEFAULT_LIMIT = 30
+STATE_KEY_BYTES = 32
+_MOST_AN_HOUR = 1000
+_ON = frozenset({"1", "true", "yes", "on"})
+_OFF = frozenset({"0", "false", "no", "off"})
+_RECIPIENT = re.compile(r"\+[1-9][0-9]{6,14}|[0-9]{3,6}|[^\s@]{0,64}@[^\s@]{1,190}\.[^\s@.]{1,63}")
+
+
+class Confirm(Enum):
+    """What happens where a client has no way to ask a person."""
+
+    PERSON = "person"  # nothing is sent
+    SECOND_CALL = "second-call"  # a preview, and a token with which a second call sends
+
+
+@dataclass(frozen=True, kw_only=True)
+class SendSettings:
+    """The operator's rules for sending.
+
+    `recipients` are handles and `@domains` in lower case; None stands for `known`, which is everybody who has written
+    in the chat, and an empty set for nobody. `anyone` lifts that. `limit` is how many messages may be proposed in an
+    hour. The first of `state_keys` seals what a client carries between two calls, and each of them opens it.
+    """
+
+    recipients: frozenset[str] | None = None
+    anyone: bool = False
+    limit: int = DEFAULT_LIMIT
+    allow_critical: bool = False
+    confirm: Confirm = Confirm.PERSON
+    state_keys: tuple[SecretStr, ...] = ()
+
+
+STRICTEST = SendSettings()
+
+
+def read_sending(
+    value: Callable[[str], str | None], refuse: Callable[[str], None], *, allowed: bool = False
+) -> SendSettings | None:
+    """Read the variables by `value`; None unless sending is `allowed` or the environment allows it.
+
+    `refuse` is told each variable whose value can't be used. What applies then is the strictest: the default, or, for
+    a list of recipients, only those that can be read.
+    """
+
+    def is_on(name: str) -> bool:
+        given = (value(name) or "0").lower()
+        if given not in _ON | _OFF:
+            refuse(name)
+        return given in _ON
+
+    if not is_on(SEND_VARIABLE) and not allowed:
+        return None
+    anyone, recipients = _recipients(value(SEND_TO_VARIABLE) or "known", refuse)
+    return SendSettings(
+        anyone=anyone,
+        recipients=recipients,
+        limit=_limit(value(SEND_LIMIT_VARIABLE), refuse),
+        allow_critical=is_on(SEND_CRITICAL_VARIABLE),
+        confirm=_confirm(value(CONFIRM_VARIABLE), refuse),
+        state_keys=_state_keys(value(STATE_KEY_VARIABLE), refuse),
+    )
+
+
+def sending_variables(sending: SendSettings) -> dict[str, str]:
+    """What has to be set for the same rules: the variables whose values are not the default, but for the secret."""
+    recipients = "*" if sending.anyone else ",".join(sorted(sending.recipients)) if sending.recipients else ""
+    values = {
+        SEND_VARIABLE: "1",
+        SEND_TO_VARIABLE: recipients,
+        SEND_LIMIT_VARIABLE: str(sending.limit) if sending.limit != DEFAULT_LIMIT else "",
+        SEND_CRITICAL_VARIABLE: "1" if sending.allow_critical else "",
+        CONFIRM_VARIABLE: sending.confirm.value if sending.confirm is not Confirm.PERSON else "",
+    }
+    return {name: value for name, value in values.items() if value}
+
+
+def _recipients(given: str, refuse: Callable[[str], None]) -> tuple[bool, frozenset[str] | None]:
+    if given == "*":
+        return True, None
+    if given.lower() == "known":
+        return False, None
+    entries = [entry.strip().lower() for entry in given.split(",") if entry.strip()]
+    usable = frozenset(entry for entry in entries if _RECIPIENT.fullmatch(entry))
+    if len(usable) < len(set(entries)):
+        refuse(SEND_TO_VARIABLE)
+    return False, usable
+
+
+def _limit(given: str | None, refuse: Callable[[str], None]) -> int:
+    if given is None:
+        return DEFAULT_LIMIT
+    if re.fullmatch("[0-9]{1,4}", given) and int(given) <= _MOST_AN_HOUR:
+        return int(given)
+    refuse(SEND_LIMIT_VARIABLE)
+    return DEFAULT_LIMIT
+
+
+def _confirm(given: str | None, refuse: Callable[[str], None]) -> Confirm:
+    try:
+        return Confirm((given or "person").lower())
+    except ValueError:
+        refuse(CONFIRM_VARIABLE)
+        return Confirm.PERSON
+
+
+def _state_keys(given: str | None, refuse: Callable[[str], None]) -> tuple[SecretStr, ...]:
+    keys = list(dict.fromkeys(key.strip() for key in (given or "").split(",") if key.strip()))
+    if all(len(key.encode()) >= STATE_KEY_BYTES for key in keys):
+        return tuple(map(SecretStr, keys))
+    refuse(STATE_KEY_VARIABLE)
+    return ()
