@@ -14,11 +14,12 @@ from hypothesis import strategies as st
 from mcp import Client
 
 from linq_mcp.api.client import LinqApi
+from linq_mcp.api.scope import ScopedApi
 from linq_mcp.demo.account import DemoAccount, demo_account
 from linq_mcp.demo.lines import CLINIC_LINE, SHOP_LINE
 from linq_mcp.demo.outbox import BLOCKED, LIMITED_LINE
 from linq_mcp.demo.people import person
-from linq_mcp.errors import ApiStatusError, ArgumentsError, NotSent, NotSentError
+from linq_mcp.errors import ApiStatusError, ArgumentsError, LineNotOpenError, NotSent, NotSentError
 from linq_mcp.rows.directory import Directory
 from linq_mcp.server.app import build_server
 from linq_mcp.settings.sending import SendSettings
@@ -371,6 +372,23 @@ async def test_without_the_switch_nothing_but_get_can_leave(arguments: dict[str,
             with pytest.raises(Exception, match="Unknown tool"):
                 await client.call_tool(tool.name, arguments)
     assert {request.method for request in api.requests} <= {"GET"}
+
+
+async def test_what_is_closed_takes_no_message() -> None:
+    """With `--lines`, a chat of another line does not exist, nor can one be opened on it."""
+    chat = demo_chat(line=CLINIC_LINE)
+    message = demo_account().messages[chat["id"]][0]["id"]
+    api = RecordingApi()
+    async with call_over(api, sending=ANYONE) as call:
+        assert isinstance(call.api, LinqApi)
+        scoped, deadline = ScopedApi(call.api, [SHOP_LINE]), call.deadline
+        with pytest.raises(ApiStatusError):
+            await scoped.send_message(chat["id"], {}, idempotency_key="k", deadline=deadline)
+        with pytest.raises(ApiStatusError):
+            await scoped.react_to_message(message, operation="add", type_="like", custom_emoji=None, deadline=deadline)
+        with pytest.raises(LineNotOpenError):
+            await scoped.create_chat(from_=CLINIC_LINE, to=STRANGER, message={}, idempotency_key="k", deadline=deadline)
+    assert api.posts == []
 
 
 async def test_the_client_refuses_to_post_without_the_switch() -> None:
