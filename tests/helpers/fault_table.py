@@ -74,9 +74,9 @@ class Fault:
     """A row of the table.
 
     `asked` is how often the API is asked, `resumed` what comes of a second call with the answer's `next_cursor`.
-    `real` runs it with the client's own timeouts; `seconds` is how long it may take, else the call's budget. `scheme`
-    and `listening` are about the API's address: it is never right with another scheme. `alone` is for what could
-    reach over to other rows: the process is its own.
+    `real` runs it with the client's own timeouts, `slow` keeps it out of the default run; `seconds` is how long it may
+    take, else the call's budget. `scheme` and `listening` are about the API's address: it is never right with another
+    scheme. `alone` is for what could reach over to other rows: the process is its own.
     """
 
     name: str
@@ -87,6 +87,7 @@ class Fault:
     asked: int | None = None
     resumed: tuple[Script, Failed | Answered] | None = None
     real: bool = False
+    slow: bool = False
     seconds: float | None = None
     scheme: str = "http"
     listening: bool = True
@@ -241,8 +242,8 @@ def _connection() -> list[Fault]:
         of("stalled after the headers", raw(head, then="stall"), SILENT),
         of("stalled in mid-body", raw(head + PAGE[:40], then="stall"), SILENT),
         of("a body that trickles for ever", endless, late_, 1),
-        of("headers that trickle for ever", trickle(b"HTTP/1.1 200 X\r\nA: ", b"a", 0.2), late_, 1),
-        of("1xx for ever", trickle(b"", beginning(103), 0.01), late_, 1),
+        of("headers that trickle for ever", trickle(b"HTTP/1.1 200 X\r\nA: ", b"a", 0.2), late_, 1, slow=True),
+        of("1xx for ever", trickle(b"", beginning(103), 0.01), late_, 1, slow=True),
         Fault(name="reset twice, then a page", script=in_turn(*[raw(then="reset")] * 2, HEALTHY), expect=SEEN, asked=3),
         Fault(name="stalled once, then a page", script=in_turn(stall(), HEALTHY), expect=SEEN, asked=2),
         Fault(name="a kept connection closed, then a page", script=in_turn(close(), HEALTHY), expect=SEEN, asked=2),

@@ -214,7 +214,11 @@ def run(request: pytest.FixtureRequest) -> Iterator[Run]:
 
 
 @pytest.mark.parametrize(
-    "fault", [pytest.param(fault, id=fault.name, marks=[pytest.mark.slow] if fault.real else []) for fault in FAULTS]
+    "fault",
+    [
+        pytest.param(fault, id=fault.name, marks=[pytest.mark.slow] if fault.real or fault.slow else [])
+        for fault in FAULTS
+    ],
 )
 def test_a_fault(fault: Fault, run: Run) -> None:
     """It comes out as the table says, within the call's budget, and spoils nothing that comes after it."""

@@ -205,6 +205,7 @@ async def test_the_inbox_equals_the_data(
 
 
 @orders
+@pytest.mark.slow
 @pytest.mark.parametrize("names", pairs(INBOX), ids="+".join)
 async def test_pairs_of_filters_of_the_inbox(
     names: tuple[str, str], oldest_first: bool, data: DemoAccount, apis: Apis
@@ -317,6 +318,7 @@ async def test_found_messages_equal_the_data(
 
 
 @orders
+@pytest.mark.slow
 @pytest.mark.parametrize("names", pairs(FOUND), ids="+".join)
 async def test_pairs_of_filters_of_messages(
     names: tuple[str, str], oldest_first: bool, data: DemoAccount, apis: Apis
