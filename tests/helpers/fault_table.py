@@ -670,7 +670,8 @@ def _scans() -> list[Fault]:
             2,
             **sums,
         ),
-        of("summed up, the chats reset", by_path(chats=in_turn(close()), phone_numbers=lines), nothing, 4, **sums),
+        # The lines may or may not have been asked for before the chats failed for good.
+        of("summed up, the chats reset", by_path(chats=in_turn(close()), phone_numbers=lines), nothing, None, **sums),
         behind(
             "150 chats on a page",
             *({**numbered(n), "display_name": "Team" if n > 148 else "Others"} for n in range(1, 151)),
