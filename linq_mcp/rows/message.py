@@ -82,12 +82,6 @@ class LastMessage(TypedDict):
     delivery_status: NotRequired[str]
 
 
-def transcript(messages: Sequence[Message], directory: Directory = NOBODY) -> list[MessageRow]:
-    """`messages`, as Linq listed them, as rows, oldest first."""
-    services = usual_service(messages)
-    return [message_row(message, services, directory) for message in chronological(messages)]
-
-
 def usual_service(messages: Iterable[Message]) -> str | None:
     """The most common service among `messages`, which their rows leave out."""
     services = Counter(message.service for message in messages if message.service)
@@ -152,14 +146,6 @@ def message_content(
         "delivery_status": clean_word(message.delivery_status) if message.is_from_me else "",
         "service": clean_word(message.service),
     }
-
-
-def chronological(messages: Sequence[Message]) -> list[Message]:
-    """`messages`, as Linq listed them, oldest first. Those of one second keep the order they were written in."""
-    ordered = list(messages)
-    if direction(messages) == "older":
-        ordered.reverse()
-    return sorted(ordered, key=timestamp)
 
 
 def direction(messages: Sequence[Message]) -> str | None:

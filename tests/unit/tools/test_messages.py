@@ -17,9 +17,10 @@ from linq_mcp.api.models import Message
 from linq_mcp.demo.account import DemoAccount
 from linq_mcp.demo.api import demo_api
 from linq_mcp.demo.team_discussion import TEAM_CHAT_ID
-from linq_mcp.rows.message import message_row, transcript
+from linq_mcp.rows.message import message_row, usual_service
 from linq_mcp.tools.get_message import GET_MESSAGE
 from linq_mcp.tools.list_messages import LIST_MESSAGES
+from linq_mcp.tools.support.chat_reading import Placed, chronological
 
 Json = dict[str, Any]
 HOSTILE_CHAT_ID = next(chat["id"] for chat in odd_account().chats if chat["display_name"] == PILOT_TESTERS)
@@ -318,10 +319,14 @@ def test_the_most_common_service_is_left_out() -> None:
     """It says nothing about a message that all of them share it."""
     services = ["SMS", "iMessage", "SMS", None, "SMS"]
     messages = [Message.model_validate({**DOCS_SAMPLE, "service": service}) for service in services]
-    assert [message.get("service") for message in transcript(messages)] == [None, "iMessage", None, None, None]
+    rows = [message_row(message, usual_service(messages)) for message in messages]
+    assert [row.get("service") for row in rows] == [None, "iMessage", None, None, None]
 
 
-def test_messages_without_a_readable_time_do_not_stop_the_transcript() -> None:
+@pytest.mark.parametrize("oldest_first", [True, False], ids=["listed oldest first", "listed newest first"])
+def test_messages_without_a_readable_time_do_not_stop_the_transcript(oldest_first: bool) -> None:
     """They come first, with what they have."""
     messages = [Message.model_validate({**DOCS_SAMPLE, "sent_at": at}) for at in ("2026-01-01T00:00:00Z", "tomorrow")]
-    assert [message["at"] for message in transcript(messages)] == ["tomorrow", "2026-01-01T00:00:00Z"]
+    placed = [Placed(message, place) for place, message in enumerate(messages)]
+    ordered = chronological(placed, oldest_first=oldest_first)
+    assert [message_row(message).get("at") for message in ordered] == ["tomorrow", "2026-01-01T00:00:00Z"]
