@@ -6,7 +6,6 @@ from collections import Counter
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
-from math import inf
 from typing import TYPE_CHECKING, NotRequired, TypedDict
 
 from pydantic import Field
@@ -14,20 +13,23 @@ from pydantic import Field
 from linq_mcp.errors import ArgumentsError
 from linq_mcp.rows.chat import ChatReference, chat_reference, line_number
 from linq_mcp.rows.message import (
-    ME,
     MessageRow,
-    has_attachment,
     listed_at,
-    sender_of,
-    text_of,
     timestamp,
     usual_service,
 )
 from linq_mcp.rows.schema import without_empty
-from linq_mcp.rows.status import unknown_words
-from linq_mcp.sanitize import ID_LIMIT, clean, folded, utc_time
+from linq_mcp.sanitize import ID_LIMIT, clean, utc_time
 from linq_mcp.tools.support.chat_reading import ChatReading, Placed, chronological, message_rows, rank
 from linq_mcp.tools.support.chats import NO_LINE
+from linq_mcp.tools.support.message_filter import (
+    FilterArguments,
+    MessageFilter,
+    SeenMessages,
+    check_filters,
+    filter_notes,
+    has_filter,
+)
 from linq_mcp.tools.support.paging import counted
 from linq_mcp.tools.support.param_types import (
     ChatId,
@@ -36,13 +38,7 @@ from linq_mcp.tools.support.param_types import (
     Limit,
     Line,
     Order,
-    PastTimestamp,
-    Sender,
-    Text,
-    Timestamp,
-    Word,
 )
-from linq_mcp.tools.support.parameters import ToolArguments
 from linq_mcp.tools.support.reading_cursor import ReadingPosition
 from linq_mcp.tools.support.readings import AccountReading, BestRows, ChatFilter, Reading, Window
 from linq_mcp.tools.support.scan_info import ScanInfo
@@ -52,27 +48,12 @@ if TYPE_CHECKING:
     from linq_mcp.api.models import Chat, Message
     from linq_mcp.rows.directory import Directory
 
-DELIVERY_STATUSES = ("pending", "queued", "sent", "delivered", "received", "read", "failed")
-THEM = "them"
-_RECEIVED = "received"
 _LOOK_FURTHER = "Give an earlier `after` to look further back."
 _WEEK = timedelta(days=7)
 _COUNTED_CHATS = 10
 
 
-class Arguments(ToolArguments):
-    ranges = (("after", "before"),)
-
-    text: Text | None = Field(None, description="Part of the text as it was written: refund, not refunds.")
-    sender: Sender | None = Field(None, description="me, them, or a person's number or email address.")
-    delivery_status: Word | None = Field(
-        None, description="Of your own messages: pending, queued, sent, delivered, read or failed."
-    )
-    has_attachment: Flag | None = Field(None, description="true for messages with files, false for those without.")
-    after: PastTimestamp | None = Field(
-        None, description="At or after this date or time (UTC); if omitted without chat_id, the last 7 days."
-    )
-    before: Timestamp | None = Field(None, description="Before this.")
+class Arguments(FilterArguments):
     chat_id: ChatId | None = Field(None, description="Only this chat, read from end to end.")
     line: Line | None = Field(None, description="Only chats on this one of your numbers, E.164.")
     participant: Handle | None = Field(
@@ -125,50 +106,11 @@ class _Found:
     oldest_first: bool
 
 
-@dataclass(slots=True)
-class _Seen:
-    """What the notes need: how many messages had no content, and whether any was from the sender."""
-
-    empty: int = 0
-    sender: bool = False
-
-    def add(self, other: _Seen) -> None:
-        self.empty += other.empty
-        self.sender = self.sender or other.sender
-
-
-class _Filter:
-    """The filters of a call."""
-
-    def __init__(self, arguments: Arguments, since: float) -> None:
-        self._arguments = arguments
-        self._since = since
-        self._before = arguments.before.timestamp() if arguments.before else inf
-        self._needle = folded(clean(arguments.text, None)) if arguments.text else None
-        self.seen = _Seen()
-
-    def matches(self, message: Message) -> bool:
-        arguments = self._arguments
-        self.seen.empty += not message.parts
-        if arguments.sender:
-            if not _is_from(message, arguments.sender):
-                return False
-            self.seen.sender = True
-        at = timestamp(message)
-        if at < self._since or (arguments.before and not 0 < at < self._before):
-            return False
-        if arguments.delivery_status and not _has_status(message, arguments.delivery_status):
-            return False
-        if arguments.has_attachment is not None and has_attachment(message) is not arguments.has_attachment:
-            return False
-        return self._needle is None or self._needle in folded(text_of(message))
-
-
 class _Reader:
     """Counts the messages of a chat that match, and keeps as many as an answer can show."""
 
     def __init__(self, arguments: Arguments, reading: Reading[Chat]) -> None:
-        self.filter = _Filter(arguments, reading.since)
+        self.filter = MessageFilter(arguments, reading.since)
         self._reading = reading
         self._order = arguments.order
         self._place = 0
@@ -184,14 +126,12 @@ class _Reader:
 
 async def find_messages(arguments: Arguments, call: Call) -> FoundMessages:
     """Read `GET /v3/chats/{chatId}/messages`: of one chat, or of each that `GET /v3/chats` lists."""
-    others = arguments.sender not in (None, ME)
-    if others and arguments.delivery_status and arguments.delivery_status.casefold() != _RECEIVED:
-        raise ArgumentsError(["`delivery_status` is that of your own messages; leave out `sender`, or give me."])
+    check_filters(arguments)
     if arguments.chat_id is None:
         return await _find_in_account(arguments, call)
     if arguments.line or arguments.participant:
         raise ArgumentsError(["`line` and `participant` select chats; omit them when you give `chat_id`."])
-    if not (_has_filter(arguments) or arguments.count_only):
+    if not (has_filter(arguments) or arguments.count_only):
         raise ArgumentsError(["Give at least one filter besides chat_id; to read the whole chat, use list_messages."])
     return await _find_in_chat(arguments, arguments.chat_id, call)
 
@@ -199,7 +139,7 @@ async def find_messages(arguments: Arguments, call: Call) -> FoundMessages:
 async def _find_in_chat(arguments: Arguments, chat_id: str, call: Call) -> FoundMessages:
     window = Window(arguments.after)
     reading = ChatReading(call, arguments, arguments.cursor, chat_id, arguments.order, window)
-    filter_ = _Filter(arguments, reading.since)
+    filter_ = MessageFilter(arguments, reading.since)
     rows = await reading.read(filter_.matches, 0 if arguments.count_only else arguments.limit)
     result: Matches = {"count": rows.matched}
     if not arguments.count_only:
@@ -208,7 +148,7 @@ async def _find_in_chat(arguments: Arguments, chat_id: str, call: Call) -> Found
         result = {"messages": [{**row} for row in await message_rows(found, usual, call)]}
     next_cursor = reading.next_cursor(None if arguments.count_only else rows)
     nothing = None if rows.matched or next_cursor else f"the {counted(reading.scan.scanned, 'message', 'messages')}"
-    notes = _notes(arguments, filter_.seen, nothing)
+    notes = filter_notes(arguments, filter_.seen, nothing)
     limit_note = f"Stopped at the limit of {arguments.limit}; call again with next_cursor for more."
     return {**result, **reading.info(next_cursor, notes, limit_note=limit_note)}
 
@@ -224,7 +164,7 @@ async def _find_in_account(arguments: Arguments, call: Call) -> FoundMessages:
     )
     rows: BestRows[_Found] = BestRows(0 if arguments.count_only else arguments.limit, reading.part.after)
     tally = _Tally(arguments.line, call.directory)
-    seen = _Seen()
+    seen = SeenMessages()
     while (page := await reading.next_page()) is not None:
         for one in page:
             await call.give_way()
@@ -238,7 +178,7 @@ async def _find_in_account(arguments: Arguments, call: Call) -> FoundMessages:
         if rows.matched or not reading.scan.scanned
         else f"the {counted(reading.scan.scanned, 'chat', 'chats')}{since}"
     )
-    notes = [*_notes(arguments, seen, nothing), None if arguments.after else _LOOK_FURTHER if nothing else None]
+    notes = [*filter_notes(arguments, seen, nothing), None if arguments.after else _LOOK_FURTHER if nothing else None]
     if arguments.order == "oldest" and not arguments.after and rows.matched:
         notes.append(f"Only{since}; for the first message of a chat use list_messages with order oldest.")
     info = reading.info(reading.next_cursor(None if arguments.count_only else rows), notes)
@@ -295,35 +235,6 @@ def _written(found: _Found) -> tuple[float, str, int]:
     """Messages by time; those of one chat and one second in the order in which they were written."""
     place = found.placed.place if found.oldest_first else -found.placed.place
     return timestamp(found.placed.message), found.chat.id or "", place
-
-
-def _notes(arguments: Arguments, seen: _Seen, nothing_in: str | None) -> list[str | None]:
-    unseen = arguments.sender not in (None, ME, THEM) and not seen.sender
-    return [
-        f"Nothing in {nothing_in} matches." if nothing_in else None,
-        f"None of the messages read is from {arguments.sender}; your own are from me." if unseen else None,
-        f"{seen.empty} of the messages read have no stored content to search in."
-        if seen.empty and arguments.text
-        else None,
-        unknown_words([arguments.delivery_status] if arguments.delivery_status else (), DELIVERY_STATUSES),
-    ]
-
-
-def _has_filter(arguments: Arguments) -> bool:
-    filters = ("text", "sender", "delivery_status", "has_attachment", "after", "before")
-    return any(getattr(arguments, name) is not None for name in filters)
-
-
-def _is_from(message: Message, who: str) -> bool:
-    if who == THEM:
-        return not message.is_from_me
-    return (sender_of(message) or "").casefold() == who.casefold()
-
-
-def _has_status(message: Message, status: str) -> bool:
-    # `received` matches only others' messages; every other status only your own.
-    own = status.casefold() != _RECEIVED
-    return (message.delivery_status or "").casefold() == status.casefold() and bool(message.is_from_me) is own
 
 
 FIND_MESSAGES = Tool(
