@@ -16,8 +16,8 @@ INVISIBLE = (
     "\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f"
     # Surrogates, and private use, which at best is shown as a box; except Apple's logo (U+F8FF).
     "\ud800-\udfff\ue000-\uf8fe\U000f0000-\U0010ffff"
-    # Default_Ignorable_Code_Point, which includes all bidi controls, without ZWJ and VS16, which emoji need.
-    "\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b\u200c\u200e\u200f\u202a-\u202e\u2060-\u206f\u3164"
+    # Default_Ignorable_Code_Point, which includes all bidi controls, without ZWJ, ZWNJ and VS16, which have uses.
+    "\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\u3164"
     "\ufe00-\ufe0e\ufeff\uffa0\ufff0-\ufff8\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff"
     # Format characters without that property: interlinear annotation, and the layout of hieroglyphs.
     "\ufff9-\ufffb\U00013430-\U0001343f"

@@ -27,6 +27,7 @@ _LONGEST_URL = 4096
 # The longest stack in real use is Tibetan and has eight marks; Hebrew with vowels and cantillation has up to five.
 _MOST_MARKS = 10
 
+_ZWNJ = "\u200c"
 _ZWJ = "\u200d"
 _EMOJI_STYLE = "\ufe0f"
 _ELLIPSIS = "…"
@@ -43,7 +44,7 @@ _INVISIBLE = re.compile(f"[{INVISIBLE}]+")
 _MAYBE_MARKS = re.compile(rf"[^\w\s\x00-\x7f]{{{_MOST_MARKS + 1}}}")
 # Matching the character first is twenty times as fast as a lookbehind at every position.
 _STRAY_EMOJI_STYLE = re.compile(f"{_EMOJI_STYLE}(?<![{EMOJI_STYLE_BASES}]{_EMOJI_STYLE})")
-_JOINERS = re.compile(f"{_ZWJ}+")
+_JOINERS = re.compile(f"[{_ZWNJ}{_ZWJ}]+")
 # Straight, curly, low, angle, and prime marks, and letters that look like them.
 _DOUBLE_QUOTES = re.compile(
     '["\u00ab\u00bb\u02ba\u02dd\u02ee\u02f6\u05f4\u201c-\u201f\u2033\u2036\u275d\u275e\u276e\u276f\u2760\u2e42\u3003'
@@ -62,6 +63,8 @@ _TYPED = {
     **dict.fromkeys(map(ord, "\u2018\u2019\u201a\u201b"), "'"),
     **dict.fromkeys(map(ord, "\u201c\u201d\u201e\u201f"), '"'),
     **dict.fromkeys(map(ord, "\u2010\u2011\u2013\u2014"), "-"),
+    # Many people don't type it.
+    ord(_ZWNJ): "",
 }
 
 
@@ -69,7 +72,7 @@ def clean(text: str, limit: int | None, *, lines: bool = False) -> str:
     """`text` as a reader sees it, without control, bidi, and invisible characters.
 
     White space becomes single spaces; with `lines`, line breaks are kept, with at most one empty line in a row. Of a
-    stack of combining marks, the first ten are kept. ZWJ and VS16 are kept if an emoji or an Indic conjunct needs them.
+    stack of combining marks, the first ten are kept. ZWJ, ZWNJ and VS16 are kept where emoji and scripts need them.
     The result has at most `limit` characters (None: 100,000), and ends in `…` if it was cut. Cleaning is idempotent,
     and its result is never longer than its input.
     """
@@ -87,7 +90,7 @@ def clean(text: str, limit: int | None, *, lines: bool = False) -> str:
     else:
         text = " ".join(text.split())
     if limit is not None and len(text) > limit:
-        text = text[: limit - 1].rstrip(f" \n{_ZWJ}") + _ELLIPSIS
+        text = text[: limit - 1].rstrip(f" \n{_ZWNJ}{_ZWJ}") + _ELLIPSIS
     return text
 
 
@@ -97,11 +100,11 @@ def _limit_marks(text: str) -> str:
 
 @cache
 def _surplus_marks() -> re.Pattern[str]:
-    """Matches a stack of more than `_MOST_MARKS` marks. ZWJ counts as a mark, so that it can't split a stack.
+    """Matches a stack of more than `_MOST_MARKS` marks. Joiners count as marks, so that they can't split a stack.
 
     Finding all combining marks takes 20 ms, so that is done when a text first needs it.
     """
-    marks = "".join(character for character in map(chr, range(0x300, 0x20000)) if _is_mark(character)) + _ZWJ
+    marks = "".join(character for character in map(chr, range(0x300, 0x20000)) if _is_mark(character)) + _ZWNJ + _ZWJ
     return re.compile(f"([{marks}]{{{_MOST_MARKS}}})[{marks}]+")
 
 
@@ -110,14 +113,22 @@ def _is_mark(character: str) -> bool:
 
 
 def _joiner_in_place(joiners: re.Match[str]) -> str:
-    """One joiner if it joins two emoji or, after a virama, an Indic conjunct; otherwise nothing."""
+    """One joiner where it can be seen: between two emoji or Arabic letters, or in an Indic word; otherwise nothing."""
     start, end = joiners.span()
     before, after = joiners.string[start - 1 : start], joiners.string[end : end + 1]
     if not before or not after:
         return ""
     if unicodedata.combining(before) == _VIRAMA_CLASS:
-        return _ZWJ if after.isalpha() else ""
-    return _ZWJ if (before == _EMOJI_STYLE or _is_symbol(before)) and _is_symbol(after) else ""
+        return joiners[0][0] if after.isalpha() else ""
+    if _ZWNJ in joiners[0] and _is_arabic(before) and _is_arabic(after):
+        return _ZWNJ
+    joins_emoji = (before == _EMOJI_STYLE or _is_symbol(before)) and _is_symbol(after)
+    return _ZWJ if _ZWJ in joiners[0] and joins_emoji else ""
+
+
+def _is_arabic(character: str) -> bool:
+    # Persian separates the parts of a word by ZWNJ.
+    return unicodedata.name(character, "").startswith("ARABIC LETTER")
 
 
 def _is_symbol(character: str) -> bool:

@@ -10,6 +10,7 @@ import pytest
 
 from linq_mcp.sanitize import clean, folded, is_linq_url, quoted, safe_url, utc, without_surrogates
 
+ZWNJ = "\u200c"
 ZWJ = "\u200d"
 VS16 = "\ufe0f"
 BIDI = [*range(0x202A, 0x202F), *range(0x2066, 0x206A), 0x200E, 0x200F, 0x061C]
@@ -171,6 +172,8 @@ def test_emoji_survive(text: str) -> None:
     "text",
     [
         pytest.param("\u0633\u0644\u0627\u0645 \u062f\u0646\u06cc\u0627", id="Persian"),
+        pytest.param("\u0645\u06cc\u200c\u062e\u0648\u0627\u0647\u0645", id="Persian with a non-joiner"),
+        pytest.param("\u0995\u09cd\u200c\u0995", id="Bengali letters that form no conjunct"),
         pytest.param("\u05e9\u05dc\u05d5\u05dd", id="Hebrew"),
         pytest.param("\u0928\u092e\u0938\u094d\u0924\u0947", id="Hindi"),
         pytest.param("\u0930\u094d\u200d\u092f", id="Marathi conjunct with a joiner"),
@@ -191,6 +194,11 @@ def test_scripts_survive(text: str) -> None:
     ("text", "cleaned"),
     [
         pytest.param("a\u200db", "ab", id="between letters"),
+        pytest.param("a\u200cb", "ab", id="non-joiner between letters"),
+        pytest.param("\u0645\u200c\u200c\u0645", "\u0645\u200c\u0645", id="non-joiner doubled"),
+        pytest.param("\u0645\u200c \u200c\u0645\u200c", "\u0645 \u0645", id="non-joiner at a word's ends"),
+        pytest.param("\u0645\u200d\u0645", "\u0645\u0645", id="joiner between Arabic letters"),
+        pytest.param("\U0001f600\u200c\U0001f600", "\U0001f600\U0001f600", id="non-joiner between emoji"),
         pytest.param("\u200d\U0001f600", "\U0001f600", id="at the beginning"),
         pytest.param("\U0001f600\u200d", "\U0001f600", id="at the end"),
         pytest.param("\U0001f600\u200d\u200d\U0001f600", "\U0001f600\u200d\U0001f600", id="doubled"),
@@ -204,8 +212,8 @@ def test_scripts_survive(text: str) -> None:
         pytest.param("\U0001faf0\ufe0f\U0001fae9\ufe0f", "\U0001faf0\U0001fae9", id="style after new emoji"),
     ],
 )
-def test_joiners_and_styles_stay_only_at_an_emoji(text: str, cleaned: str) -> None:
-    """ZWJ and VS16 are unseen characters, too, wherever no emoji needs them."""
+def test_joiners_and_styles_stay_only_where_they_can_be_seen(text: str, cleaned: str) -> None:
+    """ZWJ, ZWNJ and VS16 are unseen characters, too, wherever neither an emoji nor a script needs them."""
     assert clean(text, 80) == cleaned
 
 
@@ -284,7 +292,7 @@ def test_a_stack_of_marks_is_cut(text: str, cleaned: str) -> None:
 ALPHABET = [
     *"ab1# \n\t\r,…",
     *"\x00\x1b\x85\u00a0\u00ad\u034f\u061c\u094d\u0915\u0dca\u1160\u180b",
-    *"\u200b\u200c\u200d\u200d\u200d\u200e\u2028\u202e\u2060\u2066\u2139\u20e3\u2194\u2764\u2800\u3164\ufe0e\ufe0f\ufe0f\ufeff\ufff0\uffff",
+    *"\u0645\u06cc\u200b\u200c\u200d\u200d\u200d\u200e\u2028\u202e\u2060\u2066\u2139\u20e3\u2194\u2764\u2800\u3164\ufe0e\ufe0f\ufe0f\ufeff\ufff0\uffff",
     *"\ud83d\udc00\ue000\uf8ff",
     *"\U0001f3fd\U0001f468\U0001f469\U0001f1e9\U0001fa77\U0001fae8\U0001ffff\U000e0041\U000e0101\U000f0000",
 ]
@@ -302,8 +310,8 @@ def test_holds_its_promises_for_any_text(lines: bool) -> None:
         assert clean(cleaned, limit, lines=lines) == cleaned, shown
         assert len(cleaned) <= min(limit, len(text)), shown
         assert cleaned == cleaned.strip(), shown
-        assert not cleaned.removesuffix("…").endswith(ZWJ), shown
-        left = cleaned.replace(ZWJ, "").replace("\n", "") if lines else cleaned.replace(ZWJ, "")
+        assert not cleaned.removesuffix("…").endswith((ZWJ, ZWNJ)), shown
+        left = cleaned.replace(ZWJ, "").replace(ZWNJ, "").replace("\n", "" if lines else "\n")
         assert not any(unicodedata.category(character) in ("Cc", "Cf", "Cs", "Zl", "Zp") for character in left), shown
 
 
@@ -311,7 +319,7 @@ def test_the_limit_on_marks_holds_for_any_text() -> None:
     """However marks, joiners and selectors are mixed, at most ten marks are in a row, and a second cleaning agrees."""
     dice = random.Random(20261124)
     for _ in range(3000):
-        text = "".join(dice.choices([*STACK, *STACK, "\u0345", ZWJ, VS16, "\u2764", "\u094d", "a", " "], k=60))
+        text = "".join(dice.choices([*STACK, *STACK, "\u0345", ZWJ, ZWNJ, VS16, "\u2764", "\u094d", "a", " "], k=60))
         cleaned = clean(text, None)
         assert longest_stack(cleaned) <= 10, f"{text!a}"
         assert clean(cleaned, None) == cleaned, f"{text!a}"
@@ -365,6 +373,11 @@ def test_folding_has_a_bound() -> None:
         pytest.param("\ufe58 \uff0d", "- -", id="dashes of other widths"),
         pytest.param("\uff21\uff22 \uff76\uff9e", "ab \u30ac", id="widths"),
         pytest.param("stra\u00dfe", "STRASSE", id="sharp s"),
+        pytest.param(
+            "\u0645\u06cc\u200c\u062e\u0648\u0627\u0647\u0645",
+            "\u0645\u06cc\u062e\u0648\u0627\u0647\u0645",
+            id="Persian non-joiner",
+        ),
         pytest.param("Vi\u1ec7t", "vie\u0323\u0302t", id="Vietnamese"),
     ],
 )
