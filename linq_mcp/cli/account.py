@@ -1,18 +1,16 @@
-"""Opens what a command works on: the account of the settings or the demo account, with the tools that are open."""
+"""Opens what a command works on: the account of the settings or the demo account."""
 
 from __future__ import annotations
 
 import os
 from argparse import Namespace
-from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from linq_mcp.server.client_provider import SettingsClientProvider
     from linq_mcp.settings import Settings
     from linq_mcp.settings.problems import LaunchedBy
-    from linq_mcp.tools.support.tool import Tool
 
 
 def read_settings(options: Namespace, launched_by: LaunchedBy | None = None) -> Settings:
@@ -51,17 +49,11 @@ def open_account(options: Namespace, launched_by: LaunchedBy | None = None) -> t
     def load() -> Settings:
         return read_settings(options, launched_by)
 
-    if not options.demo:
-        return SettingsClientProvider(load), load()
-    from linq_mcp.demo import in_process
-    from linq_mcp.demo.contacts import demo_contacts
+    if options.demo:
+        from linq_mcp.demo import in_process
+        from linq_mcp.demo.contacts import demo_contacts
 
-    return SettingsClientProvider(load, transport=in_process.transport, names=demo_contacts), load()
-
-
-def open_tools(settings: Settings) -> Sequence[Tool[Any]]:
-    """The tools that clients are shown: those that the settings name, else all."""
-    from linq_mcp.tools import SEND_TOOLS, TOOLS
-
-    tools = (*TOOLS, *SEND_TOOLS) if settings.sending else TOOLS
-    return [tool for tool in tools if tool.name in settings.tools] if settings.tools else tools
+        account = SettingsClientProvider(load, transport=in_process.transport, names=demo_contacts)
+    else:
+        account = SettingsClientProvider(load)
+    return account, account.caller().settings

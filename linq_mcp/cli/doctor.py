@@ -69,7 +69,8 @@ async def examine(account: SettingsClientProvider, settings: Settings, say: Call
 
 
 async def _check(account: SettingsClientProvider, say: Callable[[str], None]) -> None:
-    client, settings = await account.client(), account.settings()
+    caller = account.caller()
+    client, settings = await account.client(caller), caller.settings
     say(f"ok    The key comes from {describe_key_source(settings.key_source, settings.profile)}.")
     api = open_api(client, settings.lines)
     await _check_lines(api, settings)
@@ -99,7 +100,7 @@ async def _check_lines(api: OpenApi, settings: Settings) -> None:
 
 
 async def _check_directory(account: SettingsClientProvider, settings: Settings, say: Callable[[str], None]) -> None:
-    directory = await account.directory()
+    directory = await account.directory(account.caller())
     if directory.names:
         where = clean(str(settings.contacts), _PATH_LIMIT) if settings.contacts else "the demo account"
         say(f"ok    Names by number or email address from {where}: {len(directory.names)}.")

@@ -8,7 +8,7 @@ import signal
 import sys
 from argparse import Namespace
 
-from linq_mcp.cli.account import open_account, open_tools
+from linq_mcp.cli.account import open_account
 from linq_mcp.cli.output import log_to_stderr, warn
 from linq_mcp.cli.parser import USAGE_ERROR
 
@@ -63,7 +63,7 @@ def run(options: Namespace) -> int:
             HTTP_TOKEN_VARIABLE,
         )
     try:
-        serve(account if own_key else HeaderClientProvider(settings), config, open_tools(settings))
+        serve(account if own_key else HeaderClientProvider(settings), config)
     except OSError as error:
         print(f"linq-mcp http: can't listen on {config.host} port {config.port} ({error.strerror})", file=sys.stderr)
         return 1

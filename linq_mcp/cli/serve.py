@@ -9,7 +9,7 @@ import signal
 import sys
 from argparse import Namespace
 
-from linq_mcp.cli.account import open_account, open_tools
+from linq_mcp.cli.account import open_account
 from linq_mcp.cli.output import log_to_stderr, warn
 from linq_mcp.cli.parser import USAGE_ERROR
 
@@ -47,7 +47,7 @@ def run(options: Namespace) -> int:
 
     async def serve_and_leave() -> None:
         desk = ConsentDesk(settings.sending) if settings.sending else None
-        code = await serve_stdio(build_server(account, open_tools(settings), desk))
+        code = await serve_stdio(build_server(account, desk=desk))
         logging.shutdown()
         # Don't wait for threads that are blocked on stdin or in a DNS query, nor for the interpreter's teardown.
         os._exit(code)

@@ -5,15 +5,16 @@ Everything in this package is about MCP, and nothing about Linq's wire. The tran
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
 from mcp.server.caching import CacheHint
+from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
 from mcp.server.lowlevel import Server
 
 from linq_mcp import __version__
-from linq_mcp.server.client_provider import ClientProvider
+from linq_mcp.server.client_provider import Caller, ClientProvider
 from linq_mcp.server.consent import ConsentDesk
 from linq_mcp.server.tool_calls import ToolCalls
 from linq_mcp.settings.sending import Confirm
@@ -41,21 +42,21 @@ SENDING_INSTRUCTIONS = {
         + _READING
     ),
 }
+# The requests, one in each era, by which a client learns what the server is.
+_INTRODUCTIONS = frozenset({"initialize", "server/discover"})
 # What changes with a release only is the same for every caller of every server; what the settings narrowed is not.
 _HOUR = CacheHint(ttl_ms=3_600_000, scope="public")
 _MINUTE = CacheHint(ttl_ms=60_000, scope="private")
 
 
 def build_server(
-    provider: ClientProvider, tools: Sequence[Tool[Any]] | None = None, desk: ConsentDesk | None = None
+    provider: ClientProvider, tools: Sequence[Tool[Any]] = (*TOOLS, *SEND_TOOLS), desk: ConsentDesk | None = None
 ) -> Server[ClientProvider]:
     """The MCP server over the accounts of `provider`, for any transport. Leaving its lifespan closes them.
 
-    Without `tools` it has all of them: those that send only with a `desk`, at which people are asked. The servers of
-    one process share theirs, so that an answer to a question is good once.
+    It has those of `tools` that are open to the caller; those that send need a `desk`, at which people are asked. The
+    servers of one process share theirs, so that an answer to a question is good once.
     """
-    if tools is None:
-        tools = (*TOOLS, *SEND_TOOLS) if desk else TOOLS
 
     @asynccontextmanager
     async def lifespan(_: Server[ClientProvider]) -> AsyncIterator[ClientProvider]:
@@ -65,20 +66,34 @@ def build_server(
             await provider.aclose()
 
     calls = ToolCalls(tools, desk)
-    hint = _HOUR if tools is TOOLS else _MINUTE
-    sends = desk is not None and any(tool.asks for tool in tools)
-    instructions = SENDING_INSTRUCTIONS[desk.settings.confirm] if desk and sends else INSTRUCTIONS
-    is_whole = len(tools) >= len(TOOLS)
+    settings = provider.caller(None).settings
+    hint = _MINUTE if settings.tools or settings.sending else _HOUR
+
+    async def instruct(ctx: ServerRequestContext[ClientProvider], call_next: CallNext) -> HandlerResult:
+        """Add the instructions, which depend on what is open to the caller."""
+        result = await call_next(ctx)
+        if ctx.method in _INTRODUCTIONS and isinstance(result, dict):
+            caller = provider.caller(ctx.request)
+            result["instructions"] = _instructions(caller, calls.open_to(caller))
+        return result
+
     server = Server(
         "linq-mcp",
         version=__version__,
         title="Linq conversations",
-        instructions=instructions if is_whole else instructions.replace(_WHICH_TOOL, ""),
         lifespan=lifespan,
         cache_hints={"tools/list": hint, "server/discover": hint},
         on_list_tools=calls.list_tools,
         on_call_tool=calls.call_tool,
     )
+    server.middleware.append(instruct)
     if desk:
         server.middleware.append(desk.boundary())
     return server
+
+
+def _instructions(caller: Caller, tools: Mapping[str, Tool[Any]]) -> str:
+    """What a model is told of the server with these `tools`."""
+    sending = caller.settings.sending if any(tool.asks for tool in tools.values()) else None
+    text = SENDING_INSTRUCTIONS[sending.confirm] if sending else INSTRUCTIONS
+    return text if len(tools) >= len(TOOLS) else text.replace(_WHICH_TOOL, "")

@@ -1,52 +1,67 @@
-"""Provides the client for the Linq account that a call reads: that of the settings, or that of the key in the request.
+"""Says who calls and what is open to them, and provides the client for the Linq account that their call reads.
 
-The contacts file is the operator's, so only calls that read the operator's account get the names in it.
+The account is that of the settings, or that of the key in the request. The contacts file is the operator's, so only
+calls that read the operator's account get the names in it.
 """
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from hashlib import sha256
 from typing import TYPE_CHECKING, Protocol
 
 from pydantic import SecretStr
 
 from linq_mcp.errors import SettingsError
 from linq_mcp.rows.directory import NOBODY, Directory
+from linq_mcp.server.client_pool import ClientPool
 from linq_mcp.settings import Settings, key_flaw
 from linq_mcp.settings.problems import KeySource, NoKey, UnusableKey
 
 if TYPE_CHECKING:
     import httpx
+    from starlette.requests import Request
 
     from linq_mcp.api.client import LinqApi
     from linq_mcp.api.retry import RetryPolicy
     from linq_mcp.server.contacts import ContactsFile
 
 KEY_HEADER = "x-linq-api-v3-api-key"
-# For each caller's key, between its requests.
-_KEPT_CONNECTIONS = 8
 
-Headers = Mapping[str, str] | None
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who calls. `settings` are those in force for them: their key, and what of the account is open to them.
+
+    `id` is a hash, the same for the same caller in every process, and of no use to anybody who learns it.
+    """
+
+    id: str
+    settings: Settings
+
+    @property
+    def key(self) -> str:
+        """Their Linq key, for redacting it from answers; "" if there is none."""
+        return self.settings.api_key.get_secret_value() if self.settings.api_key else ""
 
 
 class ClientProvider(Protocol):
-    """Provides the client for each call. `headers` are those of its HTTP request, or None on stdio."""
+    """Knows the callers, and provides the client for each call."""
 
-    def settings(self) -> Settings:
-        """The effective settings. Never raises; what is wrong with them is in `Settings.problem`."""
+    def caller(self, request: Request | None, /) -> Caller:
+        """Who sent the HTTP request; without one, the client on stdio, or the settings that hold for all callers.
 
-    def key(self, headers: Headers, /) -> str:
-        """The caller's Linq key, for redacting it from answers; "" if there is none. Never raises."""
+        Never raises; what keeps the caller's calls from being made is in `settings.problem`.
+        """
 
-    async def client(self, headers: Headers, /) -> LinqApi:
+    async def client(self, caller: Caller, /) -> LinqApi:
         """A client with the caller's key. It can be used until the call ends, and the provider closes it.
 
         Raises `SettingsError`, or `ApiConnectionError` if a proxy or certificate setting can't be used.
         """
 
-    async def directory(self) -> Directory:
+    async def directory(self, caller: Caller, /) -> Directory:
         """The names of people that the caller may see. Never raises."""
 
     async def aclose(self) -> None:
@@ -74,33 +89,29 @@ class SettingsClientProvider:
         self._retry = retry
         self._names = names
         self._contacts: ContactsFile | None = None
-        self._settings: Settings | None = None
+        self._caller: Caller | None = None
         self._api: LinqApi | None = None
 
-    def settings(self) -> Settings:
-        if self._settings is None or self._settings.problem:
-            self._settings = self._load()
-        return self._settings
+    def caller(self, _: Request | None = None) -> Caller:
+        if self._caller is None or self._caller.settings.problem:
+            settings = self._load()
+            self._caller = Caller(caller_id(settings.api_key), settings)
+        return self._caller
 
-    def key(self, _: Headers = None) -> str:
-        api_key = self.settings().api_key
-        return api_key.get_secret_value() if api_key else ""
-
-    async def client(self, _: Headers = None) -> LinqApi:
+    async def client(self, caller: Caller) -> LinqApi:
         if self._api is None:
-            settings = self.settings()
-            if settings.problem:
-                raise SettingsError(settings.problem)
+            if caller.settings.problem:
+                raise SettingsError(caller.settings.problem)
             from linq_mcp.api.client import LinqApi  # noqa: PLC0415 - importing httpx would delay `initialize`
 
             transport = self._transport() if self._transport else None
-            self._api = LinqApi(settings, transport=transport, retry=self._retry)
+            self._api = LinqApi(caller.settings, transport=transport, retry=self._retry)
         return self._api
 
-    async def directory(self) -> Directory:
+    async def directory(self, caller: Caller) -> Directory:
         if self._names is not None:
             return Directory(self._names())
-        if self._contacts is None and (path := self.settings().contacts):
+        if self._contacts is None and (path := caller.settings.contacts):
             from linq_mcp.server.contacts import ContactsFile  # noqa: PLC0415 - few servers have such a file
 
             self._contacts = ContactsFile(path)
@@ -113,76 +124,39 @@ class SettingsClientProvider:
 
 
 class HeaderClientProvider:
-    """Takes the Linq key of each call from a header of its request.
+    """Takes the Linq key of each call from a header of its request."""
 
-    Connections are never shared between keys. If an upstream leaves something behind on a connection, such as a second
-    answer, it can reach only a later call with the same key (httpx has no way to notice such bytes).
+    def __init__(self, settings: Settings, *, transport: httpx.AsyncBaseTransport | None = None) -> None:
+        self._settings = replace(
+            settings,
+            api_key=None,
+            key_source=KeySource.HEADER,
+            contacts=None,
+            problem=settings.keyless_problem or NoKey(in_header=True),
+        )
+        self._pool = ClientPool(transport=transport)
 
-    A key is kept in memory as long as its connections: until the first call after they have been idle for more than
-    `idle_seconds`, or until `max_keys` other keys have been used since.
-    """
-
-    def __init__(
-        self,
-        settings: Settings,
-        *,
-        transport: httpx.AsyncBaseTransport | None = None,
-        max_keys: int = 64,
-        idle_seconds: float = 60.0,
-    ) -> None:
-        self._settings = replace(settings, api_key=None, key_source=KeySource.HEADER)
-        self._transport = transport
-        self._max_keys = max_keys
-        self._idle_seconds = idle_seconds
-        # The most recently used key is at the end.
-        self._clients: OrderedDict[str, LinqApi] = OrderedDict()
-
-    def settings(self) -> Settings:
-        return self._settings
-
-    def key(self, headers: Headers, /) -> str:
-        return (headers or {}).get(KEY_HEADER, "").strip()
-
-    async def client(self, headers: Headers, /) -> LinqApi:
-        if problem := self._settings.keyless_problem:
-            raise SettingsError(problem)
-        key = self.key(headers)
+    def caller(self, request: Request | None, /) -> Caller:
+        key = request.headers.get(KEY_HEADER, "").strip() if request else ""
         if not key:
-            raise SettingsError(NoKey(in_header=True))
-        if flaw := key_flaw(key):
-            raise SettingsError(UnusableKey(KeySource.HEADER, flaw))
-        api = self._clients.get(key) or self._opened(key)
-        self._clients[key] = api
-        self._clients.move_to_end(key)
-        await self._retire_unused(but=api)
-        return api
+            return Caller(caller_id(None), self._settings)
+        flaw = key_flaw(key)
+        problem = self._settings.keyless_problem or (UnusableKey(KeySource.HEADER, flaw) if flaw else None)
+        secret = SecretStr(key)
+        return Caller(caller_id(secret), replace(self._settings, api_key=secret, problem=problem))
 
-    async def directory(self) -> Directory:
+    async def client(self, caller: Caller, /) -> LinqApi:
+        if caller.settings.problem:
+            raise SettingsError(caller.settings.problem)
+        return await self._pool.client(caller.id, caller.settings)
+
+    async def directory(self, _: Caller, /) -> Directory:
         return NOBODY
 
-    def _opened(self, key: str) -> LinqApi:
-        from linq_mcp.api.client import LinqApi  # noqa: PLC0415 - as above
-
-        # Share the certificates: reading them takes longer than everything else about a new client.
-        other = next(iter(self._clients.values()), None)
-        return LinqApi(
-            replace(self._settings, api_key=SecretStr(key)),
-            transport=self._transport,
-            tls=other.tls if other else None,
-            kept_connections=_KEPT_CONNECTIONS,
-        )
-
-    async def _retire_unused(self, *, but: LinqApi) -> None:
-        unused: list[str] = []
-        for key, api in self._clients.items():
-            too_many = len(self._clients) - len(unused) > self._max_keys
-            if api is but or not (too_many or api.idle_seconds() > self._idle_seconds):
-                break
-            unused.append(key)
-        for api in [self._clients.pop(key) for key in unused]:
-            await api.retire()
-
     async def aclose(self) -> None:
-        while self._clients:
-            _, api = self._clients.popitem()
-            await api.aclose()
+        await self._pool.aclose()
+
+
+def caller_id(key: SecretStr | None) -> str:
+    """The `Caller.id` of whoever calls with that key."""
+    return sha256(key.get_secret_value().encode() if key else b"").hexdigest()

@@ -19,7 +19,7 @@ from pydantic_core import PydanticSerializationError, to_json
 from linq_mcp.api.redaction import may_repeat, without_key
 from linq_mcp.errors import LinqMcpError
 from linq_mcp.sanitize import clean, without_surrogates
-from linq_mcp.server.client_provider import ClientProvider
+from linq_mcp.server.client_provider import Caller, ClientProvider
 from linq_mcp.server.consent import ConsentDesk
 from linq_mcp.server.error_messages import HEADLINES, format_error
 from linq_mcp.settings.sending import STRICTEST
@@ -31,26 +31,39 @@ logger = logging.getLogger(__name__)
 
 
 class ToolCalls:
-    """What the server answers about its tools. With a `desk`, those that ask a person put their question there."""
+    """What the server answers about `tools`, as far as they are open to the caller.
+
+    Those that ask a person put their question at the `desk`; without one, they do not exist.
+    """
 
     def __init__(self, tools: Sequence[Tool[Any]], desk: ConsentDesk | None) -> None:
-        self._tools = {tool.name: tool for tool in tools}
+        self._tools = [tool for tool in tools if desk or not tool.asks]
         self._desk = desk
 
+    def open_to(self, caller: Caller) -> dict[str, Tool[Any]]:
+        """The tools that `caller` is shown and may call, by name, in the order of the list."""
+        named, sends = caller.settings.tools, caller.settings.sending is not None
+        return {
+            tool.name: tool for tool in self._tools if (not named or tool.name in named) and (sends or not tool.asks)
+        }
+
     async def list_tools(
-        self, _: ServerRequestContext[ClientProvider], __: types.PaginatedRequestParams | None
+        self, context: ServerRequestContext[ClientProvider], _: types.PaginatedRequestParams | None
     ) -> types.ListToolsResult:
-        return types.ListToolsResult(tools=[_described(tool) for tool in self._tools.values()])
+        caller = context.lifespan_context.caller(context.request)
+        return types.ListToolsResult(tools=[_described(tool) for tool in self.open_to(caller).values()])
 
     async def call_tool(
         self, context: ServerRequestContext[ClientProvider], params: types.CallToolRequestParams
     ) -> types.CallToolResult | types.InputRequiredResult:
-        tool = self._tools.get(params.name)
+        caller = context.lifespan_context.caller(context.request)
+        tools = self.open_to(caller)
+        tool = tools.get(params.name)
         if tool is None:
-            known = ", ".join(self._tools)
+            known = ", ".join(tools)
             raise MCPError(types.INVALID_PARAMS, f"Unknown tool: {clean(params.name, 60)}. The tools are: {known}.")
         try:
-            return await self._run(tool, params, context)
+            return await self._run(tool, params, context, caller)
         except Exception:
             logger.exception("%s failed", tool.name)
             return _failure(
@@ -59,17 +72,20 @@ class ToolCalls:
             )
 
     async def _run(
-        self, tool: Tool[Any], params: types.CallToolRequestParams, context: ServerRequestContext[ClientProvider]
+        self,
+        tool: Tool[Any],
+        params: types.CallToolRequestParams,
+        context: ServerRequestContext[ClientProvider],
+        caller: Caller,
     ) -> types.CallToolResult | types.InputRequiredResult:
         """Call `tool`; an error that a call can meet becomes the text of its answer."""
-        provider, headers = context.lifespan_context, context.request and context.request.headers
-        key = provider.key(headers)
-        given = without_key(params.arguments or {}, key)
+        provider, settings = context.lifespan_context, caller.settings
+        given = without_key(params.arguments or {}, caller.key)
         # The time that a person takes for an answer is not the call's.
         seconds_left = tool.seconds
 
         def describe(error: LinqMcpError) -> str:
-            return format_error(error, settings=provider.settings(), tool=tool, arguments=without_absent(given))
+            return format_error(error, settings=settings, tool=tool, arguments=without_absent(given))
 
         async def progress(count: int) -> None:
             await context.session.report_progress(count, message=f"{count} read")
@@ -77,17 +93,17 @@ class ToolCalls:
         async def run(consent: Ask) -> Mapping[str, Any]:
             nonlocal seconds_left
             began = anyio.current_time()
-            client = await provider.client(headers)
+            client = await provider.client(caller)
             from linq_mcp.api.scope import open_api  # noqa: PLC0415 - it imports httpx, as the client does
 
             call = Call(
-                api=open_api(client, provider.settings().lines),
+                api=open_api(client, settings.lines),
                 deadline=began + seconds_left,
                 progress=progress,
                 format_error=describe,
-                directory=await provider.directory(),
+                directory=await provider.directory(caller),
                 consent=consent,
-                sending=self._desk.settings if self._desk else STRICTEST,
+                sending=settings.sending or STRICTEST,
             )
             try:
                 return await tool.run(arguments, call)
@@ -97,9 +113,9 @@ class ToolCalls:
         try:
             arguments = tool.parse(given)
             if not (self._desk and tool.asks):
-                return _success(await run(ask_first), key)
+                return _success(await run(ask_first), caller.key)
             result = await self._desk.run(run, context, params)
-            return result if isinstance(result, types.InputRequiredResult) else _success(result, key)
+            return result if isinstance(result, types.InputRequiredResult) else _success(result, caller.key)
         except LinqMcpError as error:
             logger.info("%s: %s", tool.name, type(error).__name__)
             return _failure(describe(error))

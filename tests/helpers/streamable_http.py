@@ -13,9 +13,10 @@ import httpx
 import pytest
 from helpers.piped import SECONDS, modern, request
 from starlette.applications import Starlette
+from starlette.requests import Request
 
 from linq_mcp.demo import in_process
-from linq_mcp.server.client_provider import ClientProvider, SettingsClientProvider
+from linq_mcp.server.client_provider import KEY_HEADER, ClientProvider, SettingsClientProvider
 from linq_mcp.transports.http.app import build_app
 from linq_mcp.transports.http.config import HttpConfig, HttpLimits
 from linq_mcp.transports.http.run import HttpServer
@@ -36,6 +37,11 @@ def posted(era: str, method: str, params: dict[str, Any] | None = None) -> dict[
 
 def call(era: str, tool: str, arguments: dict[str, Any] | None = None) -> dict[str, Any]:
     return posted(era, "tools/call", {"name": tool, "arguments": arguments or {}})
+
+
+def with_key(key: str | None) -> Request:
+    """A request with that Linq key in its header, or without one, as a provider of clients sees it."""
+    return Request({"type": "http", "headers": [] if key is None else [(KEY_HEADER.encode(), key.encode())]})
 
 
 @asynccontextmanager

@@ -7,10 +7,9 @@ and how much at once.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
-from typing import Any
 
 import anyio
 from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
@@ -28,7 +27,6 @@ from linq_mcp import __version__
 from linq_mcp.server.app import build_server
 from linq_mcp.server.client_provider import KEY_HEADER, ClientProvider
 from linq_mcp.server.consent import ConsentDesk
-from linq_mcp.tools.support.tool import Tool
 from linq_mcp.transports.http.config import HttpConfig, is_allowed_host, is_allowed_origin
 from linq_mcp.transports.http.middleware import (
     MESSAGE,
@@ -49,17 +47,17 @@ from linq_mcp.transports.http.middleware import (
 _SINGLE_HEADERS = frozenset({"host", "origin", "authorization", KEY_HEADER})
 
 
-def build_app(provider: ClientProvider, config: HttpConfig, tools: Sequence[Tool[Any]] | None = None) -> Starlette:
+def build_app(provider: ClientProvider, config: HttpConfig) -> Starlette:
     """The application: MCP behind its middlewares at `config.path`, and `/healthz`.
 
     `app.state.calls` holds the cancel scope of each call in flight; cancelling one answers its call with an error.
     """
     limits = config.limits
-    sending = provider.settings().sending
+    sending = provider.caller(None).settings.sending
     desk = ConsentDesk(sending) if sending else None
     json_manager, stream_manager = (
         StreamableHTTPSessionManager(
-            build_server(provider, tools, desk),
+            build_server(provider, desk=desk),
             stateless=True,
             json_response=json_response,
             # `AllowedHostMiddleware` and `AllowedOriginMiddleware` check this, without regard to case.

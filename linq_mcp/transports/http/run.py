@@ -7,9 +7,7 @@ import logging
 import signal
 import socket
 import sys
-from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
 import anyio
 import uvicorn
@@ -18,7 +16,6 @@ from starlette.applications import Starlette
 
 from linq_mcp import __version__
 from linq_mcp.server.client_provider import ClientProvider
-from linq_mcp.tools.support.tool import Tool
 from linq_mcp.transports.http.app import build_app
 from linq_mcp.transports.http.config import HttpConfig, HttpLimits
 from linq_mcp.transports.http.protocol import bounded_protocol
@@ -69,10 +66,10 @@ class HttpServer(uvicorn.Server):
             call.cancel()
 
 
-def serve(provider: ClientProvider, config: HttpConfig, tools: Sequence[Tool[Any]]) -> None:
+def serve(provider: ClientProvider, config: HttpConfig) -> None:
     """Serve until SIGINT or SIGTERM. Raises OSError if the port is taken."""
     limits = fit_to_descriptors(config.limits)
-    server = HttpServer(build_app(provider, replace(config, limits=limits), tools), limits)
+    server = HttpServer(build_app(provider, replace(config, limits=limits)), limits)
     # From here on a signal stops the server. uvicorn raises it again at the end, and these handlers then ignore it.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, server.handle_exit)

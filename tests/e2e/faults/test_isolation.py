@@ -8,9 +8,10 @@ from collections.abc import Callable, Sequence
 import anyio
 import pytest
 from helpers.fault_server import Act, FaultServer, Request, Script, in_turn, raw, whole
+from helpers.streamable_http import with_key
 
 from linq_mcp.errors import LinqError
-from linq_mcp.server.client_provider import KEY_HEADER, HeaderClientProvider
+from linq_mcp.server.client_provider import HeaderClientProvider
 from linq_mcp.settings import Settings
 
 KEYS = ("lq-caller-one", "lq-caller-two")
@@ -53,7 +54,7 @@ async def test_a_second_answer_on_a_connection_reaches_no_other_caller(
         async def caller(key: str) -> None:
             nonlocal foreign, answered
             for _ in range(calls_each):
-                api = await provider.client({KEY_HEADER: key})
+                api = await provider.client(provider.caller(with_key(key)))
                 try:
                     page = await api.list_chats(
                         from_=None, to=None, limit=20, cursor=None, deadline=anyio.current_time() + 10
@@ -80,7 +81,7 @@ async def test_a_second_answer_reaches_no_later_call_of_the_same_caller() -> Non
         provider = HeaderClientProvider(Settings(base_url=linq.url))
         read = []
         for _ in range(2):
-            api = await provider.client({KEY_HEADER: KEYS[0]})
+            api = await provider.client(provider.caller(with_key(KEYS[0])))
             answer = await api.get("chats", deadline=anyio.current_time() + 10)
             read.append(json.loads(answer.content)["chats"][0]["id"])
         await provider.aclose()

@@ -27,7 +27,6 @@ from linq_mcp.demo.api import DEMO_BASE_URL, demo_api
 from linq_mcp.server.client_provider import KEY_HEADER, HeaderClientProvider, SettingsClientProvider
 from linq_mcp.settings import Settings, load_settings
 from linq_mcp.tools import TOOLS
-from linq_mcp.tools.list_chats import LIST_CHATS
 from linq_mcp.transports.http.app import build_app
 from linq_mcp.transports.http.config import HttpConfig, HttpLimits, validate_http_config
 
@@ -114,9 +113,10 @@ async def test_each_caller_is_told_of_a_bad_base_url() -> None:
 @eras
 async def test_only_what_is_open_is_offered_and_read(era: str) -> None:
     """To all callers alike, whosever key they use."""
-    settings = load_settings({"LINQ_API_V3_BASE_URL": DEMO_BASE_URL, "LINQ_MCP_LINES": "+12052535597"})
+    scope = {"LINQ_MCP_LINES": "+12052535597", "LINQ_MCP_TOOLS": "list_chats"}
+    settings = load_settings({"LINQ_API_V3_BASE_URL": DEMO_BASE_URL, **scope})
     provider = HeaderClientProvider(settings, transport=httpx.ASGITransport(demo_api(generated_account(40), key=KEY)))
-    async with serving(build_app(provider, HttpConfig(), [LIST_CHATS])) as client:
+    async with serving(build_app(provider, HttpConfig())) as client:
         listed = result_of(await client.post("/mcp", **posted(era, "tools/list")))
         asked = call(era, "list_chats", {"limit": 100})
         asked["headers"][KEY_HEADER] = KEY

@@ -19,8 +19,10 @@ from pydantic import SecretStr
 from linq_mcp import __version__
 from linq_mcp.server.app import INSTRUCTIONS, build_server
 from linq_mcp.server.client_provider import SettingsClientProvider
+from linq_mcp.server.consent import ConsentDesk
 from linq_mcp.server.error_messages import HEADLINES
 from linq_mcp.settings import Settings, load_settings
+from linq_mcp.settings.sending import STRICTEST
 from linq_mcp.tools import TOOLS
 from linq_mcp.tools.list_chats import LIST_CHATS
 from linq_mcp.tools.support.tool import Tool
@@ -75,12 +77,37 @@ async def test_says_who_it_is_and_how_to_page(era: ConnectMode) -> None:
 @eras
 async def test_instructions_name_no_tool_that_is_not_offered(era: ConnectMode) -> None:
     """A model would try it."""
-    account = account_over(always(httpx.Response(500)))
-    async with Client(build_server(account, [LIST_CHATS]), mode=era) as client:
+    account = account_over(always(httpx.Response(500)), settings=Settings(tools=("list_chats",)))
+    async with Client(build_server(account), mode=era) as client:
         said = client.instructions or ""
     assert [tool.name for tool in TOOLS if tool.name in said] == []
     assert "summarize_" not in said
     assert "next_cursor" in said
+
+
+@eras
+async def test_a_tool_that_is_not_open_to_the_caller_does_not_exist(era: ConnectMode) -> None:
+    """It is neither listed, nor called, nor named, and what sends is closed at a desk, too, to whoever only reads."""
+    settings = Settings(tools=("get_chat", "list_chats", "send_message"))
+    account = account_over(always(httpx.Response(500)), settings=settings)
+    async with Client(build_server(account, desk=ConsentDesk(STRICTEST)), mode=era) as client:
+        listed = (await client.list_tools()).tools
+        assert [tool.name for tool in listed] == ["list_chats", "get_chat"]
+        assert client.instructions is not None
+        assert client.instructions.startswith(INSTRUCTIONS[:60])
+        for name in ("list_inbox", "send_message"):
+            with pytest.raises(MCPError, match=r"Unknown tool: \w+\. The tools are: list_chats, get_chat\."):
+                await client.call_tool(name, {})
+
+
+async def test_what_the_settings_narrow_is_not_cached_for_others() -> None:
+    """The whole list is the same for everybody for an hour; any other is the caller's own for a minute."""
+    hints = []
+    for settings in (Settings(), Settings(tools=("list_chats",)), Settings(sending=STRICTEST)):
+        async with Client(build_server(account_over(always(httpx.Response(500)), settings=settings))) as client:
+            listed = await client.list_tools()
+        hints.append((listed.cache_scope, listed.ttl_ms))
+    assert hints == [("public", 3_600_000), ("private", 60_000), ("private", 60_000)]
 
 
 @eras
@@ -266,7 +293,7 @@ async def test_the_pool_is_closed_with_the_server() -> None:
 
 
 async def test_one_pool_serves_all_calls() -> None:
-    """Settings are read and the pool is opened once, at the first call."""
+    """Settings are read once, and the pool is opened once, at the first call."""
     loads = 0
 
     def load() -> Settings:
@@ -277,7 +304,7 @@ async def test_one_pool_serves_all_calls() -> None:
     account = account_over(always(httpx.Response(200, content=DOCS_PAGE)))
     account._load = load
     async with Client(build_server(account)) as client:
-        assert loads == 0
+        assert account._api is None
         for _ in range(3):
             await client.call_tool("list_chats", {})
     assert loads == 1
