@@ -31,7 +31,7 @@ from pydantic import ValidationError
 
 from linq_mcp.errors import NotSent, NotSentError
 from linq_mcp.server.client_provider import ClientProvider
-from linq_mcp.server.question_form import agreed_text, form_of
+from linq_mcp.server.question_form import NO_ANSWER_IN_TIME, agreed_text, form_of
 from linq_mcp.server.send_limit import SendLimit
 from linq_mcp.settings.sending import Confirm, SendSettings
 from linq_mcp.tools.support.consent import Ask, Consent, ConsentNeeded, Question, ask_first
@@ -39,6 +39,10 @@ from linq_mcp.tools.support.consent import Ask, Consent, ConsentNeeded, Question
 CONFIRM_TOKEN = "confirm_token"  # noqa: S105 - an argument's name
 _AUDIENCE = "linq-mcp"
 _ANSWER = "consent"
+_PREVIEW_NOTE = (
+    "Nothing has been sent. Show the preview to your user. Only if they agree to it, call again with the same "
+    f"arguments and this {CONFIRM_TOKEN}, which is good once."
+)
 
 Context: TypeAlias = ServerRequestContext[ClientProvider, Any]
 Result: TypeAlias = Mapping[str, Any]
@@ -125,7 +129,7 @@ class ConsentDesk:
         self._use(pending.nonce, 2 * self._seconds)
         answer = (params.input_responses or {}).get(_ANSWER)
         if time.time() > pending.asked_at + self._seconds:
-            raise NotSentError(NotSent.DECLINED, "The question was not answered in time.")
+            raise NotSentError(NotSent.DECLINED, NO_ANSWER_IN_TIME)
         if not isinstance(answer, types.ElicitResult):
             raise NotSentError(NotSent.INVALID_CONSENT, "There was no answer to the question.")
         return lambda asked: _consent(pending, asked, agreed_text(asked, answer), "person")
@@ -144,7 +148,7 @@ class ConsentDesk:
                     failed = True
             tasks.cancel_scope.cancel()
         if failed:
-            raise NotSentError(NotSent.CANNOT_ASK, "The client failed to put the question to a person.")
+            raise NotSentError(NotSent.CANNOT_ASK, "It failed to show the question.")
         return answer
 
     async def _report_waiting(self, context: Context) -> None:
@@ -163,22 +167,22 @@ class ConsentDesk:
         self._limit.take(caller_of(context), question.subject)
         claims = {**vars(Pending.of(question)), "bound_to": _bound_to(context, params)}
         token = self._codec.seal(json.dumps(claims).encode())
-        return {"sent": False, "preview": question.message, CONFIRM_TOKEN: token}
+        return {"sent": False, "note": _PREVIEW_NOTE, "preview": question.message, CONFIRM_TOKEN: token}
 
     def _confirmed(self, context: Context, params: types.CallToolRequestParams) -> Ask:
         """Goes on with the token of a preview."""
         if not self._second_call or not why_not_asked(context):
             raise NotSentError(
-                NotSent.INVALID_CONSENT, f"`{CONFIRM_TOKEN}` has no use here. Call again without it: a person is asked."
+                NotSent.INVALID_CONSENT, f"`{CONFIRM_TOKEN}` can't be used here, because a person can be asked."
             )
         try:
             claims = json.loads(self._codec.unseal(str((params.arguments or {})[CONFIRM_TOKEN])))
             bound_to = claims.pop("bound_to")
             pending = Pending(**claims)
         except (InvalidRequestState, ValueError, KeyError, TypeError):
-            raise NotSentError(NotSent.INVALID_CONSENT, f"`{CONFIRM_TOKEN}` is not one of this server's.") from None
+            raise NotSentError(NotSent.INVALID_CONSENT, f"`{CONFIRM_TOKEN}` is not from this server.") from None
         if bound_to != _bound_to(context, params):
-            raise NotSentError(NotSent.INVALID_CONSENT, f"`{CONFIRM_TOKEN}` was given for other arguments.")
+            raise NotSentError(NotSent.INVALID_CONSENT, f"`{CONFIRM_TOKEN}` belongs to other arguments.")
         if time.time() > pending.asked_at + self._token_seconds:
             raise NotSentError(NotSent.INVALID_CONSENT, f"`{CONFIRM_TOKEN}` is too old.")
         self._use(pending.nonce, self._token_seconds)
@@ -202,13 +206,13 @@ def why_not_asked(context: Context) -> str:
     """Why the client can't ask a person; "" if it can."""
     if context.request is not None and context.protocol_version not in MODERN_PROTOCOL_VERSIONS:
         # There is no connection on which the question could go out, nor a session that knows what the client can do.
-        return "Over HTTP the question needs protocol version 2026-07-28 or later, which this client does not speak."
+        return "Over HTTP that takes protocol version 2026-07-28 or later, which this client does not speak."
     capabilities = context.session.client_capabilities
     elicitation = capabilities.elicitation if capabilities else None
     if elicitation is None:
-        return "It does not declare MCP's elicitation, by which a server asks a person."
+        return "It does not declare MCP's elicitation capability."
     if elicitation.form is None and elicitation.url is not None:
-        return "It asks people by web pages only, and this question is a form."
+        return "It can only show people web pages (elicitation in URL mode), and this question is a form."
     return ""
 
 
@@ -216,7 +220,7 @@ def _consent(pending: Pending, question: Question, text: str | None, confirmed_b
     """The consent to `question`, if it still is the one that was asked."""
     if question.fingerprint() != pending.fingerprint:
         raise NotSentError(
-            NotSent.INVALID_CONSENT, "Something about the chat has changed since the question was asked. Ask again."
+            NotSent.INVALID_CONSENT, "Something about the chat has changed since the question was asked."
         )
     return Consent(nonce=pending.nonce, text=text, confirmed_by=confirmed_by)
 

@@ -55,9 +55,9 @@ HEADLINES = {
     "unreachable": "Linq could not be reached.",
     "unreadable": "The answer did not come from Linq.",
     "opted_out": "This person does not want messages.",
-    "critical": "This chat is to be paused.",
+    "critical": "This chat should be paused.",
     "not_permitted": "Writing to this recipient is not allowed here.",
-    "send_limit": "The limit for messages is reached.",
+    "send_limit": "The limit on messages has been reached.",
     "cannot_ask": "This client can't ask a person.",
     "declined": "The person did not agree.",
     "invalid_consent": "There is no valid consent.",
@@ -65,26 +65,45 @@ HEADLINES = {
     "not_written_first": "They have to write first.",
     "line_limited": "This line can't send at the moment.",
     "not_deliverable": "The recipient's service can't take this.",
-    "perhaps_sent": "It is not known whether the message was sent.",
+    "perhaps_sent": "It is not known whether this was sent.",
     "internal": "linq-mcp failed on this call.",
 }
 
+# Why a message was not sent: the headline, and what to do next where the error itself does not say it.
 _NOT_SENT = {
-    NotSent.OPTED_OUT: "opted_out",
-    NotSent.CRITICAL: "critical",
-    NotSent.NOT_PERMITTED: "not_permitted",
-    NotSent.LIMIT: "send_limit",
-    NotSent.CANNOT_ASK: "cannot_ask",
-    NotSent.DECLINED: "declined",
-    NotSent.INVALID_CONSENT: "invalid_consent",
+    NotSent.OPTED_OUT: ("opted_out", ""),
+    NotSent.CRITICAL: ("critical", ""),
+    NotSent.NOT_PERMITTED: ("not_permitted", ""),
+    NotSent.LIMIT: ("send_limit", ""),
+    NotSent.CANNOT_ASK: (
+        "cannot_ask",
+        "Your user can write it themselves, or use a client that supports elicitation in form mode.",
+    ),
+    NotSent.DECLINED: ("declined", "Don't propose it again unless your user asks you to."),
+    NotSent.INVALID_CONSENT: (
+        "invalid_consent",
+        "Call again with the arguments alone, so that the question is asked anew.",
+    ),
 }
 # Linq's codes for refusing a send: the headline, and what there is to do.
 _SEND_REFUSED = {
-    2024: ("opted_out", "They have opted out, perhaps in another chat. Do not try again; they can write again first."),
-    2026: ("blocked", "Whoever manages the account can unblock them at Linq."),
-    2008: ("not_written_first", "On this line a conversation begins with a message of theirs."),
-    2027: ("line_limited", "Reading goes on working. Try again later, or ask Linq's support about the line."),
-    4005: ("not_deliverable", "Leave out what is special about it: files, effect, reply_to, or the service."),
+    2024: (
+        "opted_out",
+        (
+            "They opted out, perhaps in another chat, and Linq refuses messages to them. Don't try another chat or "
+            "line: an opt-out holds for all of them until the person writes again."
+        ),
+    ),
+    2026: ("blocked", "Linq refuses messages to them. Whoever manages the account can unblock them at Linq."),
+    2008: ("not_written_first", "Linq refuses to start a conversation on this line. Wait for a message from them."),
+    2027: (
+        "line_limited",
+        (
+            "Linq refuses messages from it for now; reading still works. Try again later, or ask Linq's support about "
+            "the line. Don't move the conversation to another line."
+        ),
+    ),
+    4005: ("not_deliverable", "Leave out attachments, effect, reply_to, or service, then call again."),
 }
 
 # Linq's own codes. Linq docs: Error codes.
@@ -93,33 +112,33 @@ _NOT_YOUR_LINE, _NOT_THERE_YET, _NOT_ON_ACCOUNT, _CHAT_LEFT = 2006, 2007, 2011, 
 _NOT_FOUND = frozenset({2003, 2010, 2012, NUMBER_NOT_FOUND})
 _CURSOR_CODES = frozenset({0, 1003, 1004, 1005})
 _ARGUMENT_LIMIT = 80
-
-
-_PERHAPS_SENT = (
-    f"{HEADLINES['perhaps_sent']} Look with list_messages whether it is in the chat before you send it again: a second "
-    "call would be a second message."
-)
+_NOTHING_SENT = "Nothing was sent."
 
 
 def format_error(
     error: LinqMcpError, *, settings: Settings, tool: Tool[Any] | None, arguments: Mapping[str, object]
 ) -> str:
     """The whole error text for a call of `tool` with `arguments`. `tool` is None outside a call."""
+    # A tool that asks a person first is one that sends.
+    sends = tool is not None and tool.asks
+    not_sent = _NOTHING_SENT if sends else ""
     match error:
         case ArgumentsError():
-            example = f" Example: {tool.example}" if tool else ""
-            return f"{HEADLINES['arguments']} {' '.join(error.problems)}{example}"
+            example = f"Example: {tool.example}" if tool else ""
+            return _sentences(HEADLINES["arguments"], *error.problems, not_sent, example)
         case NotSentError():
-            return f"{HEADLINES[_NOT_SENT[error.reason]]} {error} Nothing was sent."
+            headline, next_step = _NOT_SENT[error.reason]
+            return _sentences(HEADLINES[headline], str(error), next_step, _NOTHING_SENT)
         case SettingsError():
-            return format_problem(error.problem, settings.launched_by)
+            return _sentences(format_problem(error.problem, settings.launched_by), not_sent)
         case LineNotOpenError():
             argument = "line" if "line" in arguments else "from"
-            return f"{HEADLINES['not_your_line']} {_no_such_line(argument, clean(error.line, _ARGUMENT_LIMIT))}"
+            what = _no_such_line(argument, clean(error.line, _ARGUMENT_LIMIT), sends=sends)
+            return _sentences(HEADLINES["not_your_line"], what, not_sent)
         case ApiStatusError():
             shown = {name: clean(str(value), _ARGUMENT_LIMIT) for name, value in arguments.items()}
             parts = [
-                *_status(error, settings, shown, not_found=tool.not_found if tool else ""),
+                *_status(error, settings, shown, not_found=tool.not_found if tool else "", sends=sends),
                 _base_url_note(settings) if error.status >= 500 else "",
             ]
         case ApiConnectionError():
@@ -132,13 +151,19 @@ def format_error(
             ]
         case _:
             parts = [HEADLINES["internal"], str(error)]
-    if isinstance(error, LinqError) and tool and tool.asks:
-        parts = [*parts, "Nothing was sent."] if not error.may_have_sent else [_PERHAPS_SENT, *parts]
-    return " ".join(" ".join([*parts, *_reference(error)]).split())
+    if tool and isinstance(error, LinqError) and error.may_have_sent:
+        parts = [HEADLINES["perhaps_sent"], tool.if_lost, *parts]
+    else:
+        parts = [*parts, not_sent]
+    return " ".join(_sentences(*parts, *_reference(error)).split())
+
+
+def _sentences(*parts: str) -> str:
+    return " ".join(filter(None, parts))
 
 
 def _status(
-    error: ApiStatusError, settings: Settings, arguments: Mapping[str, str], *, not_found: str
+    error: ApiStatusError, settings: Settings, arguments: Mapping[str, str], *, not_found: str, sends: bool
 ) -> tuple[str, str]:
     """The headline and the explanation of an error answer."""
     linq_says = f"Linq says: {quoted(str(error))}" if str(error) else ""
@@ -153,7 +178,7 @@ def _status(
                 "help."
             )
         case 403 | 404 if error.code == _NOT_YOUR_LINE or (error.code == NUMBER_NOT_FOUND and _line(arguments)):
-            return HEADLINES["not_your_line"], _no_such_line(*(_line(arguments) or ("from", "")))
+            return HEADLINES["not_your_line"], _no_such_line(*(_line(arguments) or ("from", "")), sends=sends)
         case 403 if error.code == _NOT_ON_ACCOUNT:
             explanation = f"Calling again will not help; Linq's support can enable it. {linq_says}"
             return HEADLINES["not_on_account"], explanation
@@ -191,13 +216,13 @@ def _line(arguments: Mapping[str, str]) -> tuple[str, str] | None:
     return next(((name, arguments[name]) for name in ("from", "line") if name in arguments), None)
 
 
-def _no_such_line(argument: str, number: str) -> str:
+def _no_such_line(argument: str, number: str, *, sends: bool) -> str:
     person = "to" if argument == "from" else "participant"
     which = f"{number} is not a line of this account. " if number else ""
-    return (
-        f"{which}`{argument}` takes one of your own numbers, which chats show as `line`; leave it out to read all "
-        f"lines. To find the chats with a person, use `{person}`."
-    )
+    takes = f"{which}`{argument}` takes one of your own numbers, which chats show as `line`"
+    if sends:
+        return f"{takes}."
+    return f"{takes}; leave it out to read all lines. To find the chats with a person, use `{person}`."
 
 
 def _missing(

@@ -10,6 +10,7 @@ from mcp import types
 from linq_mcp.errors import NotSent, NotSentError
 from linq_mcp.tools.support.consent import Question
 
+NO_ANSWER_IN_TIME = "They did not answer the question in time."
 # Unlike an empty form, one with a required field is not accepted by hosts that answer for their user.
 _CHOICE, _TEXT = "choice", "text"
 
@@ -37,22 +38,22 @@ def agreed_text(question: Question, answer: types.ElicitResult | None) -> str | 
     An `answer` of None is one that did not come in time.
     """
     if answer is None:
-        raise NotSentError(NotSent.DECLINED, "The question was not answered in time.")
+        raise NotSentError(NotSent.DECLINED, NO_ANSWER_IN_TIME)
     if answer.action == "cancel":
-        raise NotSentError(NotSent.DECLINED, "The question was closed without an answer.")
+        raise NotSentError(NotSent.DECLINED, "The question was closed without an answer, by them or by the client.")
     if answer.action == "decline":
-        raise NotSentError(NotSent.DECLINED, "The answer was no.")
+        raise NotSentError(NotSent.DECLINED, "They declined.")
     content: Mapping[str, Any] = answer.content or {}
     if content.get(_CHOICE) == question.no:
-        raise NotSentError(NotSent.DECLINED, f"The person chose “{question.no}”.")
+        raise NotSentError(NotSent.DECLINED, f"They chose “{question.no}”.")
     if content.get(_CHOICE) != question.yes:
-        raise NotSentError(NotSent.INVALID_CONSENT, "The answer lacks the required choice.")
+        raise NotSentError(NotSent.INVALID_CONSENT, "The client's answer lacks the required choice.")
     if question.text is None:
         return None
     # Hosts may leave out a field that the person did not touch.
     text = content.get(_TEXT, question.text)
     if not isinstance(text, str) or not text.strip() or len(text) > question.text_limit:
         raise NotSentError(
-            NotSent.INVALID_CONSENT, f"The text in the answer has to have from 1 to {question.text_limit:,} characters."
+            NotSent.INVALID_CONSENT, f"The text in the answer must have 1 to {question.text_limit:,} characters."
         )
     return text

@@ -28,19 +28,19 @@ class SendLimit:
         taken = self._taken.get(caller, deque())
         same = [at for at, about in taken if about == subject]
         if len(taken) >= self._limit:
-            since = taken[-self._limit][0] if self._limit else now
-            allowed = f"{self._limit} messages an hour"
+            allowed = f"{_messages(self._limit)} an hour"
+            since = taken[-self._limit][0] if self._limit else None
         elif len(same) >= self._per_subject:
-            since, allowed = same[-self._per_subject], f"{self._per_subject} messages an hour to one chat"
+            allowed = f"{_messages(self._per_subject)} an hour to one chat"
+            since = same[-self._per_subject]
         else:
             taken.append((now, subject))
             self._taken[caller] = taken
             return
-        minutes = max(1, -int(-(since + _HOUR - now) // 60))
         raise NotSentError(
             NotSent.LIMIT,
-            f"This server allows {allowed}, those that were not sent after all included. Try again in {minutes} "
-            f"minute{'' if minutes == 1 else 's'}.",
+            f"linq-mcp allows {allowed}, including those that were proposed but not sent, and asked nobody about this "
+            f"one. {_when(None if since is None else since + _HOUR - now)}",
         )
 
     def _forget(self, now: float) -> None:
@@ -49,3 +49,14 @@ class SendLimit:
                 taken.popleft()
             if not taken:
                 del self._taken[caller]
+
+
+def _messages(count: int) -> str:
+    return f"{count} message{'' if count == 1 else 's'}"
+
+
+def _when(seconds: float | None) -> str:
+    if seconds is None:
+        return "Only the operator can change that (LINQ_MCP_SEND_LIMIT)."
+    minutes = max(1, -int(-seconds // 60))
+    return f"Try again in {minutes} minute{'' if minutes == 1 else 's'}."

@@ -41,7 +41,7 @@ async def react_to_message(arguments: Arguments, call: Call) -> ReactionResult:
     """`POST /v3/messages/{messageId}/reactions`. Linq docs: React to a message."""
     message = await call.api.get_message(arguments.message_id, deadline=call.deadline)
     if not message.chat_id:
-        raise ArgumentsError(["`message_id` is a message of which Linq does not say to which chat it belongs."])
+        raise ArgumentsError(["`message_id` is a message for which Linq names no chat."])
     target = await find_target(call, chat_id=message.chat_id, to=None, from_=None)
     check_health(target.status, allow_critical=call.sending.allow_critical)
     history = await read_history(call, target)
@@ -83,5 +83,9 @@ REACT_TO_MESSAGE = Tool(
     annotations=REACTS,
     not_found="Ids of messages come from list_messages and find_messages; a chat's id is another one.",
     asks=True,
+    if_lost=(
+        "Check with get_message whether the message has the reaction. Calling again does no harm, as the same reaction "
+        "twice changes nothing."
+    ),
     run=react_to_message,
 )

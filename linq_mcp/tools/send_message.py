@@ -6,6 +6,8 @@ from typing import Any, NotRequired
 
 from pydantic import Field
 
+from linq_mcp.errors import ArgumentsError
+from linq_mcp.rows.message import text_of
 from linq_mcp.rows.schema import without_empty
 from linq_mcp.sanitize import ID_LIMIT, clean
 from linq_mcp.tools.support.consent import Consent
@@ -61,10 +63,21 @@ async def send_message(arguments: Arguments, call: Call) -> SendResult:
     check_content(draft, is_first=history.is_empty)
     check_health(target.status, allow_critical=call.sending.allow_critical)
     check_recipients(target.recipients, call.sending, have_written=history.have_written)
-    consent = call.consent(send_question(target, draft, call.directory))
+    answered = await _answered(call, target, draft)
+    consent = call.consent(send_question(target, draft, call.directory, answered=answered))
     agreed = _draft(arguments, consent.text or draft.text)
     check_content(agreed, is_first=history.is_empty)
     return await _send(call, target, agreed, consent)
+
+
+async def _answered(call: Call, target: Target, draft: Draft) -> str:
+    """What the message says that `draft` answers; "" if it answers none. A person can't judge by its id."""
+    if draft.reply_to is None:
+        return ""
+    message = await call.api.get_message(draft.reply_to, deadline=call.deadline)
+    if message.chat_id != target.chat_id:
+        raise ArgumentsError(["`reply_to` is the id of a message in another chat."])
+    return text_of(message) or "a message without text"
 
 
 async def _send(call: Call, target: Target, draft: Draft, consent: Consent) -> SendResult:
@@ -131,7 +144,11 @@ SEND_MESSAGE = Tool(
     result=SendResult,
     example='{"chat_id":"550e8400-e29b-41d4-a716-446655440000","text":"Yes, Thursday at 10 works."}',
     annotations=SENDS,
-    not_found="Ids of chats come from list_chats and find_chats; a message's id is another one.",
+    not_found="Ids for `chat_id` come from list_chats and find_chats, those for `reply_to` from list_messages.",
     asks=True,
+    if_lost=(
+        "Check with list_messages whether it is in the chat before you send it again: another call would be another "
+        "message."
+    ),
     run=send_message,
 )

@@ -12,8 +12,8 @@ from linq_mcp.settings.sending import SendSettings
 
 ADVICE = {
     "healthy": "Linq's advice: send normally.",
-    "at_risk": "Linq's advice: slow down, wait for a reply, and don't send the same words again.",
-    "critical": "Linq's advice: pause this chat, because its messages probably don't arrive.",
+    "at_risk": "Linq's advice: slow down, wait for a reply, and vary what you write.",
+    "critical": "Linq's advice: pause this chat, because messages probably don't arrive.",
 }
 # What a phone shows as a link, with or without its scheme.
 _LINK = re.compile(r"\bhttps?://\S|\bwww\.\S|\b[a-z0-9-]+(\.[a-z0-9-]+)*\.[a-z]{2,24}/\S", re.IGNORECASE)
@@ -35,15 +35,18 @@ def check_content(draft: Draft, *, is_first: bool) -> None:
     problems = []
     only_imessage = [name for name, given in (("effect", draft.effect), ("reply_to", draft.reply_to)) if given]
     if only_imessage and draft.service not in (None, "iMessage"):
-        problems.append(f"`{only_imessage[0]}` exists in iMessage only; leave it or `service` out.")
+        problems.append(f"`{only_imessage[0]}` works in iMessage only; leave out either it or `service`.")
     if is_first:
-        problems += [f"`{name}` can't be in the first message of a chat; leave it out." for name in only_imessage]
+        problems += [f"`{name}` can't be used in the first message of a chat; leave it out." for name in only_imessage]
         if _LINK.search(draft.text):
             problems.append(
-                "`text` has a link, and Linq refuses links in the first message of a chat: write first without one."
+                "`text` contains a link, which Linq refuses in the first message of a chat. Write without one first."
             )
         if draft.attachments:
-            problems.append("`attachments` can't be in the first message of a chat: write first without files.")
+            problems.append(
+                "`attachments` can't be used in the first message of a chat, as Linq advises. Write without files "
+                "first."
+            )
     if problems:
         raise ArgumentsError(problems)
 
@@ -54,14 +57,15 @@ def check_health(status: str | None, *, allow_critical: bool) -> None:
         case "opted_out":
             raise NotSentError(
                 NotSent.OPTED_OUT,
-                "They have opted out in this chat. Do not try another chat or line: it holds for all of them until "
-                "they write again.",
+                "Linq marks the chat OPTED_OUT, and linq-mcp never writes to people who opted out. Don't try another "
+                "chat or line: an opt-out holds for all of them until the person writes again.",
             )
         case "critical" if not allow_critical:
             raise NotSentError(
                 NotSent.CRITICAL,
-                "Its health is CRITICAL: messages probably do not arrive, and more of them endanger the line. Linq "
-                "advises to wait until they write. The operator can allow it with LINQ_MCP_SEND_CRITICAL=1.",
+                "Its health is CRITICAL: messages probably don't arrive, and sending more puts the line at risk. "
+                "linq-mcp doesn't write to such chats unless the operator allows it (LINQ_MCP_SEND_CRITICAL=1). Wait "
+                "until they write, as Linq advises.",
             )
 
 
@@ -73,15 +77,17 @@ def check_recipients(recipients: Collection[str], rules: SendSettings, *, have_w
         if not have_written:
             raise NotSentError(
                 NotSent.NOT_PERMITTED,
-                "They have never written in this chat, and the operator allows answers only (LINQ_MCP_SEND_TO=known). "
-                "Linq, too, advises to let people write first.",
+                "The operator allows answers only (LINQ_MCP_SEND_TO=known), and there is no message from them to "
+                "answer. Let them write first, as Linq advises; only the operator can allow more.",
             )
         return
     strangers = [handle for handle in recipients if not _is_listed(handle, rules.recipients)]
     if strangers or not recipients:
         raise NotSentError(
             NotSent.NOT_PERMITTED,
-            f"{', '.join(strangers[:3]) or 'Nobody'} is not on the operator's list of recipients (LINQ_MCP_SEND_TO).",
+            "The operator's list of recipients (LINQ_MCP_SEND_TO) does not include "
+            f"{', '.join(strangers[:3]) or 'anybody in this chat'}. Don't try another chat or address; only the "
+            "operator can change the list.",
         )
 
 

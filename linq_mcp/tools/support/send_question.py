@@ -12,13 +12,15 @@ from linq_mcp.tools.support.send_gates import ADVICE, Draft
 from linq_mcp.tools.support.send_param_types import MESSAGE_LIMIT
 from linq_mcp.tools.support.send_target import Target
 
+_QUOTE_LIMIT = 500
 
-def send_question(target: Target, draft: Draft, directory: Directory) -> Question:
-    """The question whether `draft` may go to `target`, with its text to change."""
+
+def send_question(target: Target, draft: Draft, directory: Directory, *, answered: str = "") -> Question:
+    """The question whether `draft` may go to `target`, with its text to change. `answered` is what it replies to."""
     facts = [
         *_facts(target, directory),
         ("Files", ", ".join(draft.attachments)),
-        ("Answers message", draft.reply_to or ""),
+        ("In reply to", quoted(clean(answered, _QUOTE_LIMIT)) if answered else ""),
         ("Only by", draft.service or ""),
         ("Effect", draft.effect or ""),
     ]
@@ -46,12 +48,13 @@ def reaction_question(target: Target, message: str, reaction: str, directory: Di
 def _facts(target: Target, directory: Directory) -> list[tuple[str, str]]:
     people = [f"{name} ({handle})" if (name := directory.name_of(handle)) else handle for handle in target.recipients]
     health = target.status or "not reported"
+    reputation = f" (reputation: {target.reputation})" if target.reputation else ""
     return [
         ("To", ", ".join(people)),
         ("Group", quoted(target.name) if target.name and target.is_group else ("yes" if target.is_group else "")),
-        ("From your line", target.line),
-        ("Chat", "a new one, opened by this message" if target.chat_id is None else ""),
-        ("Health", "" if target.chat_id is None else f"{health}. {ADVICE.get(health.casefold(), '')}".strip()),
+        ("From your line", f"{target.line}{reputation}"),
+        ("Chat", "a new one, which this message starts" if target.chat_id is None else ""),
+        ("Chat's health", "" if target.chat_id is None else f"{health}. {ADVICE.get(health.casefold(), '')}".strip()),
     ]
 
 

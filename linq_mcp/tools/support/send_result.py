@@ -31,6 +31,7 @@ class Outcome(TypedDict):
     chat_id: NotRequired[str]
     line: NotRequired[str]
     confirmed_by: NotRequired[str]
+    note: NotRequired[str]
     preview: NotRequired[str]
     confirm_token: NotRequired[str]
 

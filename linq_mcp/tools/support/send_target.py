@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from linq_mcp.errors import ArgumentsError
+from linq_mcp.errors import ArgumentsError, LineNotOpenError
 from linq_mcp.rows.chat import given_name, health_status, is_active, own_line
-from linq_mcp.rows.status import OPTED_OUT
+from linq_mcp.rows.status import OPTED_OUT, status_of
 from linq_mcp.sanitize import HANDLE_LIMIT, ID_LIMIT, clean
 
 if TYPE_CHECKING:
@@ -23,7 +23,8 @@ _MOST_PAGES = 10
 class Target:
     """A chat that a message can go to; without a `chat_id` it is opened by its first message.
 
-    `recipients` are the handles of everybody else in it, `status` is its health as Linq has it.
+    `recipients` are the handles of everybody else in it, `status` is its health and `reputation` that of the line, both
+    as Linq reports them.
     """
 
     chat_id: str | None
@@ -32,6 +33,7 @@ class Target:
     name: str | None = None
     is_group: bool = False
     status: str | None = None
+    reputation: str | None = None
 
 
 @dataclass(frozen=True)
@@ -43,18 +45,27 @@ class History:
 
 
 async def find_target(call: Call, *, chat_id: str | None, to: str | None, from_: str | None) -> Target:
-    """The chat that is meant. Raises `ArgumentsError` where that is not exactly one, and what the API raises."""
+    """The chat that is meant. Raises `ArgumentsError` where that is not exactly one, and what the API raises.
+
+    Raises `LineNotOpenError` where a chat would have to be opened on a line that is not one's own.
+    """
     if (chat_id is None) == (to is None):
-        raise ArgumentsError(["Either `chat_id` or `to` is needed, and not both."])
+        raise ArgumentsError(["Pass either `chat_id` or `to`, not both."])
     if chat_id is not None:
         chat = await call.api.get_chat(chat_id, deadline=call.deadline)
         target = _target_of(chat)
         if target is None:
-            raise ArgumentsError(["`chat_id` is a chat that you have left, or in which nobody else is."])
+            raise ArgumentsError(["`chat_id` is a chat that you have left, or that nobody else is in."])
         if from_ and from_ != target.line:
-            raise ArgumentsError([f"`from` has to be the chat's line, {target.line}, or can be left out."])
-        return target
-    return await _with_person(call, to or "", from_)
+            raise ArgumentsError([f"`from` must be the chat's own line, {target.line}; it can be left out."])
+    else:
+        target = await _with_person(call, to or "", from_)
+    numbers = await call.api.list_phone_numbers(deadline=call.deadline)
+    own = {number.phone_number: status_of(number.reputation) for number in numbers.items}
+    # A shared line may be missing from the list; its chats show that it can be used.
+    if target.chat_id is None and target.line not in own:
+        raise LineNotOpenError(target.line)
+    return replace(target, reputation=own.get(target.line))
 
 
 async def read_history(call: Call, target: Target) -> History:
@@ -88,15 +99,14 @@ async def _with_person(call: Call, to: str, from_: str | None) -> Target:
             return await _new_chat(call, to, from_)
         case _:
             ids = ", ".join(f"{target.chat_id} (your line {target.line})" for target in found[:10])
-            raise ArgumentsError([f"There are several chats with {to}: pass one of their ids as `chat_id`: {ids}."])
+            raise ArgumentsError([f"There are several chats with {to}. Pass the id of one as `chat_id`: {ids}."])
 
 
 async def _new_chat(call: Call, to: str, from_: str | None) -> Target:
     if from_ is None:
         raise ArgumentsError(
-            [f"There is no chat with {to} yet. To open one, pass as `from` which of your lines writes to them."]
+            [f"There is no chat with {to} yet. To start one, pass the line that should write to them as `from`."]
         )
-    # The line is one of ours: Linq has just listed its chats, and refuses to do so for others.
     elsewhere = await call.api.list_chats(from_=None, to=to, limit=_PAGE, cursor=None, deadline=call.deadline)
     statuses = [status for chat in elsewhere.items if not chat.is_group and (status := health_status(chat))]
     # An opt-out holds on every line.

@@ -72,7 +72,7 @@ class Tool(Generic[ArgumentsT]):
 
     `example` is the JSON of valid arguments. `not_found` says where valid ids come from, for when Linq does
     not know the one that was given. `seconds` is the time that a call may take. `asks` says that it asks a person
-    before it acts.
+    before it sends something; `if_lost` is then what to do when nobody knows whether Linq took it.
     """
 
     name: str
@@ -86,6 +86,7 @@ class Tool(Generic[ArgumentsT]):
     not_found: str = ""
     seconds: float = CALL_SECONDS
     asks: bool = False
+    if_lost: str = ""
 
     @cached_property
     def input_schema(self) -> dict[str, Any]:

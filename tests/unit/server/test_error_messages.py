@@ -33,6 +33,7 @@ from linq_mcp.tools import TOOLS
 from linq_mcp.tools.get_chat import GET_CHAT
 from linq_mcp.tools.get_message import GET_MESSAGE
 from linq_mcp.tools.list_chats import LIST_CHATS
+from linq_mcp.tools.react_to_message import REACT_TO_MESSAGE
 from linq_mcp.tools.send_message import SEND_MESSAGE
 from linq_mcp.tools.support.tool import Tool
 
@@ -77,23 +78,31 @@ def send_refused(code: int, headline: str, *holds: str, status: int = 403) -> Ca
 CASES = {
     **{
         f"not sent, {reason.name}": Case(
-            NotSentError(reason, "Because."), headline, ("Because. Nothing was sent.",), tool=SEND_MESSAGE
+            NotSentError(reason, "Because."), headline, (f"Because. {next_step}Nothing was sent.",), tool=SEND_MESSAGE
         )
-        for reason, headline in (
-            (NotSent.OPTED_OUT, "opted_out"),
-            (NotSent.CRITICAL, "critical"),
-            (NotSent.NOT_PERMITTED, "not_permitted"),
-            (NotSent.LIMIT, "send_limit"),
-            (NotSent.CANNOT_ASK, "cannot_ask"),
-            (NotSent.DECLINED, "declined"),
-            (NotSent.INVALID_CONSENT, "invalid_consent"),
+        for reason, headline, next_step in (
+            (NotSent.OPTED_OUT, "opted_out", ""),
+            (NotSent.CRITICAL, "critical", ""),
+            (NotSent.NOT_PERMITTED, "not_permitted", ""),
+            (NotSent.LIMIT, "send_limit", ""),
+            (
+                NotSent.CANNOT_ASK,
+                "cannot_ask",
+                "Your user can write it themselves, or use a client that supports elicitation in form mode. ",
+            ),
+            (NotSent.DECLINED, "declined", "Don't propose it again unless your user asks you to. "),
+            (
+                NotSent.INVALID_CONSENT,
+                "invalid_consent",
+                "Call again with the arguments alone, so that the question is asked anew. ",
+            ),
         )
     },
-    "send refused, opted out": send_refused(2024, "opted_out", "another chat", "Do not try again"),
+    "send refused, opted out": send_refused(2024, "opted_out", "another chat", "Don't try another"),
     "send refused, blocked": send_refused(2026, "blocked", "unblock"),
-    "send refused, shared line": send_refused(2008, "not_written_first", "begins with a message of theirs"),
-    "send refused, line": send_refused(2027, "line_limited", "Reading goes on working"),
-    "send refused, content": send_refused(4005, "not_deliverable", "files", status=422),
+    "send refused, shared line": send_refused(2008, "not_written_first", "Wait for a message from them"),
+    "send refused, line": send_refused(2027, "line_limited", "reading still works"),
+    "send refused, content": send_refused(4005, "not_deliverable", "attachments", status=422),
     "send refused, left": Case(
         answered(409, 2013), "bad_request", ("you left it", "Nothing was sent."), tool=SEND_MESSAGE
     ),
@@ -103,8 +112,33 @@ CASES = {
     "send, answer lost": Case(
         perhaps_sent(ApiConnectionError("It broke.")),
         "perhaps_sent",
-        ("list_messages", "second message", "It broke."),
+        ("list_messages", "another message", "It broke."),
         ("Nothing was sent.",),
+        tool=SEND_MESSAGE,
+    ),
+    "reaction, answer lost": Case(
+        perhaps_sent(ApiConnectionError("It broke.")),
+        "perhaps_sent",
+        ("get_message", "does no harm", "It broke."),
+        ("Nothing was sent.", "another message"),
+        tool=REACT_TO_MESSAGE,
+    ),
+    "send, wrong arguments": Case(
+        ArgumentsError(["`text` is wrong."]), "arguments", ("Nothing was sent. Example: ",), tool=SEND_MESSAGE
+    ),
+    "send, no key": Case(SettingsError(NoKey()), "no_key", ("Nothing was sent.",), tool=SEND_MESSAGE),
+    "send, another line": Case(
+        LineNotOpenError("+12055550123"),
+        "not_your_line",
+        ("+12055550123 is not a line", "Nothing was sent."),
+        ("read all lines",),
+        tool=SEND_MESSAGE,
+    ),
+    "send, a line that is not theirs": Case(
+        answered(403, 2006),
+        "not_your_line",
+        ("`from` takes one of your own numbers", "Nothing was sent."),
+        ("read all lines",),
         tool=SEND_MESSAGE,
     ),
     "send, reading before it failed": Case(

@@ -57,8 +57,18 @@ def test_callers_do_not_share_places() -> None:
 
 
 def test_a_limit_of_none_is_none() -> None:
-    """0 refuses everything."""
-    refusal(SendLimit(0, clock=Clock()))
+    """0 refuses everything, and no time is promised at which it would not."""
+    text = refusal(SendLimit(0, clock=Clock()))
+    assert "0 messages an hour" in text
+    assert "Try again" not in text
+    assert "LINQ_MCP_SEND_LIMIT" in text
+
+
+def test_one_is_one_message() -> None:
+    """The text counts as a person would."""
+    limit = SendLimit(1, clock=Clock())
+    limit.take("a", "chat")
+    assert "1 message an hour" in refusal(limit)
 
 
 def test_nothing_is_kept_of_callers_who_are_gone() -> None:

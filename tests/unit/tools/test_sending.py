@@ -5,9 +5,11 @@ from __future__ import annotations
 import logging
 from typing import Any
 
+import httpx
 import pytest
 from helpers.linq import call_over
 from helpers.recording_api import RecordingApi, demo_chat
+from helpers.scripted_api import Body
 from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
@@ -21,6 +23,7 @@ from linq_mcp.demo.outbox import BLOCKED, LIMITED_LINE
 from linq_mcp.demo.people import person
 from linq_mcp.errors import ApiStatusError, ArgumentsError, LineNotOpenError, NotSent, NotSentError
 from linq_mcp.rows.directory import Directory
+from linq_mcp.sanitize import quoted
 from linq_mcp.server.app import build_server
 from linq_mcp.settings.sending import SendSettings
 from linq_mcp.tools import SEND_TOOLS, TOOLS
@@ -60,6 +63,10 @@ def handle_of(chat: Any) -> str:
     return str(next(one["handle"] for one in chat["handles"] if not one["is_me"]))
 
 
+def first_message(chat: Any) -> Any:
+    return demo_account().messages[chat["id"]][0]
+
+
 def silent_chat() -> str:
     """A chat in which only we have written."""
     account = demo_account()
@@ -85,7 +92,12 @@ REFUSED: dict[str, tuple[dict[str, Any], SendSettings, Any, str]] = {
         NotSent.NOT_PERMITTED,
         "LINQ_MCP_SEND_TO",
     ),
-    "a stranger": ({"to": STRANGER, "from": CLINIC_LINE}, SendSettings(), NotSent.NOT_PERMITTED, "never written"),
+    "a stranger": (
+        {"to": STRANGER, "from": CLINIC_LINE},
+        SendSettings(),
+        NotSent.NOT_PERMITTED,
+        "no message from them",
+    ),
     "a stranger, no line": ({"to": STRANGER}, ANYONE, ArgumentsError, "`from`"),
     "a stranger, a foreign line": ({"to": STRANGER, "from": STRANGER}, ANYONE, ApiStatusError, "does not belong"),
     "a link to a stranger": (
@@ -100,7 +112,7 @@ REFUSED: dict[str, tuple[dict[str, Any], SendSettings, Any, str]] = {
         ArgumentsError,
         "`attachments`",
     ),
-    "no recipient": ({}, ANYONE, ArgumentsError, "Either `chat_id` or `to`"),
+    "no recipient": ({}, ANYONE, ArgumentsError, "either `chat_id` or `to`"),
     "two recipients": (
         {"chat_id": demo_chat()["id"], "to": STRANGER},
         ANYONE,
@@ -111,10 +123,16 @@ REFUSED: dict[str, tuple[dict[str, Any], SendSettings, Any, str]] = {
         {"chat_id": demo_chat(line=CLINIC_LINE)["id"], "from": LIMITED_LINE},
         ANYONE,
         ArgumentsError,
-        "the chat's line",
+        "the chat's own line",
     ),
     "a person with several chats": ({"to": person(4).phone}, ANYONE, ArgumentsError, "several chats"),
     "an unknown chat": ({"chat_id": "550e8400-e29b-41d4-a716-446655440000"}, ANYONE, ApiStatusError, ""),
+    "an answer to another chat's message": (
+        {"chat_id": demo_chat()["id"], "reply_to": first_message(demo_chat(skip=1))["id"]},
+        ANYONE,
+        ArgumentsError,
+        "another chat",
+    ),
     "an effect by SMS": (
         {"chat_id": demo_chat()["id"], "effect": "confetti", "service": "SMS"},
         ANYONE,
@@ -148,6 +166,23 @@ async def test_refused_before_any_question(name: str) -> None:
     assert api.posts == []
 
 
+class NothingForStrangers(RecordingApi):
+    """As Linq may be: a line that is not the account's own has no chats, instead of being refused."""
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        if request.method == "GET" and request.url.params.get("from") == STRANGER:
+            return httpx.Response(200, stream=Body([b'{"chats": [], "next_cursor": null}']))
+        return await super().handle_async_request(request)
+
+
+async def test_a_foreign_line_is_refused_however_linq_lists_it() -> None:
+    """Nobody is asked whether a message may be sent from a number that is not theirs."""
+    api = NothingForStrangers()
+    with pytest.raises(LineNotOpenError):
+        await send(api, {"to": person(4).phone, "from": STRANGER, "text": "Hello"}, rules=ANYONE, ask=never)
+    assert api.posts == []
+
+
 async def test_an_answer_is_not_sent_to_those_who_never_wrote() -> None:
     """`known` means that they have written in this chat."""
     api = RecordingApi()
@@ -168,6 +203,32 @@ async def test_the_question_names_people() -> None:
     assert "AT_RISK" in message
     assert "slow down" in message
     assert message.endswith("Hello")
+
+
+async def test_the_question_quotes_what_is_answered() -> None:
+    """A person can't tell a message by its id."""
+    chat = demo_chat()
+    answered = first_message(chat)
+    with pytest.raises(ConsentNeeded) as needed:
+        await send(RecordingApi(), {"chat_id": chat["id"], "text": "Hello", "reply_to": answered["id"]})
+    message = needed.value.question.message
+    assert f"In reply to: {quoted(answered['parts'][0]['value'])}" in message
+    assert answered["id"] not in message
+
+
+@pytest.mark.parametrize("reacts", [False, True])
+async def test_the_question_says_how_the_line_stands(*, reacts: bool) -> None:
+    """A line in trouble is reason to think twice, however healthy the chat."""
+    line = next(row for row in demo_account().phone_numbers if row["reputation"]["status"] == "AT_RISK")
+    chat = demo_chat(line=line["phone_number"])
+    arguments = {"message_id": first_message(chat)["id"], "type": "like"} if reacts else {"chat_id": chat["id"]}
+    with pytest.raises(ConsentNeeded) as needed:
+        await send(
+            RecordingApi(),
+            arguments if reacts else {**arguments, "text": "Hello"},
+            tool=REACT_TO_MESSAGE if reacts else SEND_MESSAGE,
+        )
+    assert f"From your line: {line['phone_number']} (reputation: AT_RISK)" in needed.value.question.message
 
 
 async def test_what_is_posted_is_what_was_agreed() -> None:
