@@ -23,6 +23,7 @@ def read_settings(options: Namespace, launched_by: LaunchedBy | None = None) -> 
         launched_by=launched_by,
         options={LINES_VARIABLE: options.lines, TOOLS_VARIABLE: options.tools},
         known_tools=[tool.name for tool in (*TOOLS, *SEND_TOOLS)],
+        send_tools=[tool.name for tool in SEND_TOOLS],
         allow_send=options.allow_send,
     )
     if not options.demo:

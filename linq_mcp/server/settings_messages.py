@@ -32,6 +32,7 @@ from linq_mcp.settings.problems import (
     ProfileWithoutToken,
     SettingsProblem,
     SettingsWarning,
+    ToolsThatSend,
     UnknownTools,
     UnsafeConfigFile,
     UnusableBaseUrl,
@@ -40,6 +41,7 @@ from linq_mcp.settings.problems import (
     UrlFlaw,
     WarningKind,
 )
+from linq_mcp.settings.sending import SEND_VARIABLE
 
 SETTINGS_HEADLINES = {
     "no_key": "No Linq API key is set.",
@@ -75,6 +77,7 @@ class _Remedies:
     log_in_again: str
     correct_base_url: str
     correct_scope: str
+    allow_send: str
     after_chmod: str
 
 
@@ -93,6 +96,10 @@ _REMEDIES = {
         correct_scope=(
             "Correct {variable} in {env_block}, or `{option}` in the `args` of that entry, then restart the client."
         ),
+        allow_send=(
+            f"Allow it with {SEND_VARIABLE}=1 in {_ENV_BLOCK}, or `--allow-send` in the `args` of that entry, or take "
+            "them out of the list, then restart the client."
+        ),
         after_chmod="call again",
     ),
     LaunchedBy.BUNDLE: _Remedies(
@@ -106,6 +113,7 @@ _REMEDIES = {
             f"Correct `API base URL` in the settings of this extension, or leave it empty to use {DEFAULT_BASE_URL}."
         ),
         correct_scope="Correct `{field}` in the settings of this extension.",
+        allow_send="Turn on `Allow sending` in the settings of this extension, or take them out of `Open tools` there.",
         after_chmod="call again",
     ),
     LaunchedBy.TERMINAL: _Remedies(
@@ -117,6 +125,7 @@ _REMEDIES = {
         log_in_again="Run `linq login`, then run this command again.",
         correct_base_url=f"Correct it, or unset it to use {DEFAULT_BASE_URL}, then run this command again.",
         correct_scope="Correct `{option}`, or {variable} in this terminal, then run this command again.",
+        allow_send="Add `--allow-send`, or take them out of the list, then run this command again.",
         after_chmod="run this command again",
     ),
     LaunchedBy.SERVICE: _Remedies(
@@ -135,6 +144,9 @@ _REMEDIES = {
         correct_scope=(
             "Whoever runs this server has to correct `{option}`, or {variable} in the service's environment, and "
             "restart the server."
+        ),
+        allow_send=(
+            "Whoever runs this server has to add `--allow-send`, or take them out of the list, and restart the server."
         ),
         after_chmod="call again",
     ),
@@ -208,6 +220,9 @@ def format_problem(problem: SettingsProblem, launched_by: LaunchedBy) -> str:
         case UnknownTools():
             headline, what = "tools", _unknown_tools(problem)
             remedy = _corrected_scope(remedies, TOOLS_VARIABLE, "--tools", "Open tools")
+        case ToolsThatSend():
+            headline, remedy = "tools", remedies.allow_send
+            what = f"It names tools that send, and sending is not allowed: {', '.join(problem.names)}."
         case _:
             assert_never(problem)
     return " ".join(filter(None, (SETTINGS_HEADLINES[headline], what, remedy)))

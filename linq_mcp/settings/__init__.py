@@ -102,13 +102,14 @@ def load_settings(
     launched_by: LaunchedBy | None = None,
     options: Mapping[str, str | None] | None = None,
     known_tools: Collection[str] | None = None,
+    send_tools: Collection[str] = (),
     allow_send: bool = False,
 ) -> Settings:
     """Read `environ` and the config file in the home folder that it names. Never raises.
 
     Without `launched_by`, it is the bundle if `environ` says so, and otherwise the client. `options` are values from
     the command line that replace `LINQ_MCP_LINES` and `LINQ_MCP_TOOLS`; the names in the latter must be among
-    `known_tools`. `allow_send` allows sending whatever `environ` says.
+    `known_tools`, and not among `send_tools` unless sending is allowed. `allow_send` allows it whatever `environ` says.
     """
     warnings: list[SettingsWarning] = []
     base_url = _value(environ, BASE_URL_VARIABLE, warnings)
@@ -116,7 +117,6 @@ def load_settings(
     base_url_problem = UnusableBaseUrl(base_url_flaw) if base_url_flaw else None
     key, key_source, profile, key_problem = _find_key(environ, warnings)
     lines, tools = (_listed(environ, options or {}, name) for name in (LINES_VARIABLE, TOOLS_VARIABLE))
-    scope = read_scope(lines, tools, known_tools)
     log_level = _value(environ, LOG_LEVEL_VARIABLE, warnings)
     contacts = _value(environ, CONTACTS_VARIABLE, warnings)
     http_token = environ.get(HTTP_TOKEN_VARIABLE, "").strip()
@@ -126,6 +126,7 @@ def load_settings(
         lambda name: warnings.append(SettingsWarning(WarningKind.UNUSABLE_SEND_SETTING, name)),
         allowed=allow_send,
     )
+    scope = read_scope(lines, tools, known_tools, () if sending else send_tools)
     if launched_by is None:
         launched_by = LaunchedBy.BUNDLE if environ.get(LAUNCHED_BY_VARIABLE) == "bundle" else LaunchedBy.CLIENT
     return Settings(

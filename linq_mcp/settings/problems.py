@@ -109,7 +109,14 @@ class UnknownTools:
     known: tuple[str, ...]
 
 
-ScopeProblem = UnusableLines | UnknownTools
+@dataclass(frozen=True)
+class ToolsThatSend:
+    """The list of open tools names some that send, which are there only where sending is allowed."""
+
+    names: tuple[str, ...]
+
+
+ScopeProblem = UnusableLines | UnknownTools | ToolsThatSend
 SettingsProblem = (
     NoKey | UnusableKey | MissingProfile | ProfileWithoutToken | UnsafeConfigFile | UnusableBaseUrl | ScopeProblem
 )

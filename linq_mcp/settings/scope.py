@@ -7,7 +7,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 from linq_mcp.sanitize import e164
-from linq_mcp.settings.problems import ScopeProblem, UnknownTools, UnusableLines
+from linq_mcp.settings.problems import ScopeProblem, ToolsThatSend, UnknownTools, UnusableLines
 
 _SEPARATOR = re.compile(r"[,;\n]")
 # Of anything else, a key pasted into the wrong place for example, nothing is repeated.
@@ -23,10 +23,13 @@ class Scope:
     problem: ScopeProblem | None = None
 
 
-def read_scope(lines: str | None, tools: str | None, known_tools: Collection[str] | None) -> Scope:
+def read_scope(
+    lines: str | None, tools: str | None, known_tools: Collection[str] | None, absent_tools: Collection[str] = ()
+) -> Scope:
     """The scope of two comma-separated lists, each of which may be missing (None).
 
-    With `known_tools`, the tools have to be among them.
+    With `known_tools`, the tools have to be among them. `absent_tools` are those that are missing because sending is
+    not allowed.
     """
     numbers, names = _items(lines), _items(tools)
     read = [number for item in numbers if (number := e164(item))]
@@ -36,6 +39,8 @@ def read_scope(lines: str | None, tools: str | None, known_tools: Collection[str
     if tools is not None and (unknown or not names):
         shown = tuple(name for name in unknown if _NAME.fullmatch(name))
         return Scope(problem=UnknownTools(shown, tuple(known_tools or ())))
+    if sends := [name for name in names if name in absent_tools]:
+        return Scope(problem=ToolsThatSend(tuple(dict.fromkeys(sends))))
     return Scope(tuple(dict.fromkeys(read)), tuple(dict.fromkeys(names)))
 
 

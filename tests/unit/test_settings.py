@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from linq_mcp.settings.problems import (
     NoKey,
     ProfileWithoutToken,
     SettingsWarning,
+    ToolsThatSend,
     UnknownTools,
     UnsafeConfigFile,
     UnusableBaseUrl,
@@ -656,6 +658,19 @@ def test_a_list_of_tools_with_a_mistake_opens_nothing(given: str, names: tuple[s
     settings = load_settings({"LINQ_API_V3_API_KEY": KEY, TOOLS: given}, known_tools=KNOWN)
     assert settings.problem == settings.scope_problem == UnknownTools(names, KNOWN)
     assert (settings.lines, settings.tools) == ((), ())
+
+
+@pytest.mark.parametrize("allowed", [False, True])
+def test_a_tool_that_sends_is_open_only_where_sending_is_allowed(*, allowed: bool) -> None:
+    """Without the switch the list would quietly be shorter than it says, or empty."""
+    environ = {"LINQ_API_V3_API_KEY": KEY, TOOLS: "get_chat,send"}
+    load = partial(load_settings, known_tools=(*KNOWN, "send"), send_tools=("send",))
+    settings = load(environ, allow_send=allowed)
+    if allowed:
+        assert (settings.tools, settings.problem) == (("get_chat", "send"), None)
+    else:
+        assert settings.problem == settings.scope_problem == ToolsThatSend(("send",))
+    assert load({**environ, TOOLS: "get_chat"}).problem is None
 
 
 def test_options_come_before_variables() -> None:

@@ -331,6 +331,16 @@ def test_http_names_a_wrong_scope_whosever_key_is_used(cli: Cli, caplog: pytest.
     assert "every call will be refused: The list of open tools can't be used. list_chat is not a tool" in caplog.text
 
 
+@pytest.mark.parametrize("tools", ["send_message", "list_chats,send_message"])
+def test_a_tool_that_sends_is_missed_without_the_switch(tools: str, cli: Cli) -> None:
+    """Doctor says what would switch it on; a list of tools that is empty says nothing."""
+    done = cli("doctor", "--demo", "--tools", tools)
+    assert done.code == 1
+    assert "FAIL  The list of open tools can't be used." in done.out
+    assert "sending is not allowed: send_message. Add `--allow-send`" in done.out
+    assert cli("doctor", "--demo", "--tools", tools, "--allow-send").code == 0
+
+
 def test_demo_api_refuses_a_taken_port_in_one_line(cli: Cli) -> None:
     """No traceback for what only needs another number."""
     with socket.create_server(("127.0.0.1", 0)) as taken:

@@ -21,6 +21,7 @@ from linq_mcp.settings.problems import (
     ProfileWithoutToken,
     SettingsProblem,
     SettingsWarning,
+    ToolsThatSend,
     UnknownTools,
     UnsafeConfigFile,
     UnusableBaseUrl,
@@ -43,6 +44,7 @@ PROBLEMS: list[SettingsProblem] = [
     UnusableLines(foreign=("+12055550101",)),
     UnknownTools((), ("list_chats", "get_chat")),
     UnknownTools(("list_chat", "get_money"), ("list_chats", "get_chat")),
+    ToolsThatSend(("send_message",)),
 ]
 # Words that only make sense to a reader somewhere else.
 FOREIGN = {
@@ -143,6 +145,16 @@ def test_a_callers_own_key_is_fixed_in_the_header(problem: SettingsProblem) -> N
             UnknownTools(("list_chat",), ("list_chats", "get_chat")),
             LaunchedBy.SERVICE,
             ("list_chat is not a tool; did you mean list_chats?", "LINQ_MCP_TOOLS in the service's environment"),
+        ),
+        (
+            ToolsThatSend(("send_message", "react_to_message")),
+            LaunchedBy.CLIENT,
+            ("sending is not allowed: send_message, react_to_message.", "LINQ_MCP_SEND=1 in the `env` block"),
+        ),
+        (
+            ToolsThatSend(("send_message",)),
+            LaunchedBy.BUNDLE,
+            ("`Allow sending` in the settings of this extension", "`Open tools`"),
         ),
         (
             UnknownTools(("list_chat", "xyz"), ("list_chats", "get_chat")),
