@@ -17,6 +17,7 @@ from linq_mcp import __version__
 from linq_mcp.server.client_provider import Caller, ClientProvider
 from linq_mcp.server.consent import ConsentDesk
 from linq_mcp.server.tool_calls import ToolCalls
+from linq_mcp.server.view import EXTENSION, list_resources, read_resource
 from linq_mcp.settings.sending import Confirm
 from linq_mcp.tools import SEND_TOOLS, TOOLS
 from linq_mcp.tools.support.tool import Tool
@@ -66,8 +67,9 @@ def build_server(
             await provider.aclose()
 
     calls = ToolCalls(tools, desk)
-    settings = provider.caller(None).settings
-    hint = _MINUTE if settings.tools or settings.sending else _HOUR
+    nobody = provider.caller(None)
+    hint = _MINUTE if nobody.settings.tools or nobody.settings.sending else _HOUR
+    has_view = any(tool.has_view for tool in calls.open_to(nobody).values())
 
     async def instruct(ctx: ServerRequestContext[ClientProvider], call_next: CallNext) -> HandlerResult:
         """Add the instructions, which depend on what is open to the caller."""
@@ -82,10 +84,14 @@ def build_server(
         version=__version__,
         title="Linq conversations",
         lifespan=lifespan,
-        cache_hints={"tools/list": hint, "server/discover": hint},
+        cache_hints={"tools/list": hint, "server/discover": hint, "resources/list": hint, "resources/read": _HOUR},
         on_list_tools=calls.list_tools,
         on_call_tool=calls.call_tool,
+        on_list_resources=list_resources if has_view else None,
+        on_read_resource=read_resource if has_view else None,
     )
+    if has_view:
+        server.extensions[EXTENSION] = {}
     server.middleware.append(instruct)
     if desk:
         server.middleware.append(desk.boundary())

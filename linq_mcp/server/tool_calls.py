@@ -22,6 +22,7 @@ from linq_mcp.sanitize import clean, without_surrogates
 from linq_mcp.server.client_provider import Caller, ClientProvider
 from linq_mcp.server.consent import ConsentDesk
 from linq_mcp.server.error_messages import HEADLINES, format_error
+from linq_mcp.server.view import view_meta
 from linq_mcp.settings.sending import STRICTEST
 from linq_mcp.tools.support.consent import Ask, ask_first
 from linq_mcp.tools.support.parameters import without_absent
@@ -135,6 +136,7 @@ def _described(tool: Tool[Any]) -> types.Tool:
             idempotent_hint=hints.idempotent,
             open_world_hint=hints.open_world,
         ),
+        _meta=view_meta(tool),
     )
 
 

@@ -186,4 +186,5 @@ LIST_INBOX = Tool(
     annotations=READS,
     run=list_inbox,
     seconds=SCAN_SECONDS,
+    has_view=True,
 )

@@ -205,4 +205,5 @@ SUMMARIZE_ACTIVITY = Tool(
     annotations=READS,
     run=summarize_activity,
     seconds=SCAN_SECONDS,
+    has_view=True,
 )

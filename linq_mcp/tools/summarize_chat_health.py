@@ -193,4 +193,5 @@ SUMMARIZE_CHAT_HEALTH = Tool(
     annotations=READS,
     run=summarize_chat_health,
     seconds=SCAN_SECONDS,
+    has_view=True,
 )

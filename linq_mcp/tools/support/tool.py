@@ -72,7 +72,8 @@ class Tool(Generic[ArgumentsT]):
 
     `example` is the JSON of valid arguments. `not_found` says where valid ids come from, for when Linq does
     not know the one that was given. `seconds` is the time that a call may take. `asks` says that it asks a person
-    before it sends something; `if_lost` is then what to do when nobody knows whether Linq took it.
+    before it sends something; `if_lost` is then what to do when nobody knows whether Linq took it. `has_view` says that
+    its answer can also be shown as a page.
     """
 
     name: str
@@ -87,6 +88,7 @@ class Tool(Generic[ArgumentsT]):
     seconds: float = CALL_SECONDS
     asks: bool = False
     if_lost: str = ""
+    has_view: bool = False
 
     @cached_property
     def input_schema(self) -> dict[str, Any]:

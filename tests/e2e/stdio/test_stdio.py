@@ -16,6 +16,11 @@ from helpers.linq import KEY
 from helpers.odd_account import odd_account
 from helpers.piped import COMMAND, HELLO, MEASURED, SECONDS, Piped, modern, request, text_of
 
+CAPABILITIES = {
+    "tools": {"listChanged": False},
+    "resources": {"listChanged": False, "subscribe": False},
+}
+
 
 @pytest.fixture(scope="module")
 def over_a_socket(api_url: str) -> Iterator[Piped]:
@@ -46,7 +51,7 @@ def test_tools_are_listed_without_a_key_a_home_or_a_network() -> None:
     with Piped(env={}) as server:
         hello = server.initialize()["result"]
         assert hello["serverInfo"]["name"] == "linq-mcp"
-        assert hello["capabilities"] == {"tools": {"listChanged": False}}
+        assert hello["capabilities"] == CAPABILITIES
         assert server.ask("tools/list")["result"]["tools"][0]["name"] == "list_chats"
 
 
@@ -54,7 +59,7 @@ def test_the_modern_era_is_served_with_cache_hints() -> None:
     """`server/discover` and `tools/list` of 2026-07-28 carry capabilities, instructions and how long they hold."""
     with Piped() as server:
         discovered = server.ask("server/discover", modern(), id_=1)["result"]
-        assert discovered["capabilities"] == {"tools": {"listChanged": False}}
+        assert discovered["capabilities"] == {**CAPABILITIES, "extensions": {"io.modelcontextprotocol/ui": {}}}
         assert "next_cursor" in discovered["instructions"]
         listed = server.ask("tools/list", modern(), id_=2)["result"]
         assert (listed["ttlMs"], listed["cacheScope"]) == (3_600_000, "public")

@@ -21,6 +21,7 @@ from linq_mcp.server.app import INSTRUCTIONS, build_server
 from linq_mcp.server.client_provider import SettingsClientProvider
 from linq_mcp.server.consent import ConsentDesk
 from linq_mcp.server.error_messages import HEADLINES
+from linq_mcp.server.view import EXTENSION
 from linq_mcp.settings import Settings, load_settings
 from linq_mcp.settings.sending import STRICTEST
 from linq_mcp.tools import TOOLS
@@ -65,13 +66,18 @@ def always(response: httpx.Response) -> Handler:
 
 @eras
 async def test_says_who_it_is_and_how_to_page(era: ConnectMode) -> None:
-    """Name, version, title and instructions come with the connection, and tools are the only capability."""
+    """Name, version, title and instructions come with the connection; there are tools, and a page that shows some."""
     async with Client(build_server(account_over(always(httpx.Response(500)))), mode=era) as client:
         info = client.server_info
         assert info is not None
         assert (info.name, info.version, info.title) == ("linq-mcp", __version__, "Linq conversations")
         assert client.instructions == INSTRUCTIONS
-        assert client.server_capabilities.model_dump(exclude_none=True) == {"tools": {"list_changed": False}}
+        assert client.server_capabilities.model_dump(exclude_none=True) == {
+            "tools": {"list_changed": False},
+            "resources": {"list_changed": False, "subscribe": False},
+            # The handshake has no room for extensions: hosts find the page by the tools' `_meta`.
+            **({} if era == "legacy" else {"extensions": {EXTENSION: {}}}),
+        }
 
 
 @eras
