@@ -40,6 +40,10 @@ def _run(options: Namespace) -> int:
             from linq_mcp.cli import http
 
             return http.run(options)
+        case "board":
+            from linq_mcp.cli import board
+
+            return board.run(options)
         case "doctor":
             from linq_mcp.cli import doctor
 

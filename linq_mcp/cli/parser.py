@@ -74,6 +74,11 @@ def build_parser() -> argparse.ArgumentParser:
         default="header",
         help="whose Linq key is used: each caller's own (header x-linq-api-v3-api-key, the default), or the server's",
     )
+    board = commands.add_parser(
+        "board", help="open the board in the browser: who waits, what is unhealthy, what failed"
+    )
+    board.add_argument("--port", type=_port, default=0, help="default 0, which picks a free one")
+    board.add_argument("--no-open", dest="open", action="store_false", help="only print the address")
     doctor = commands.add_parser("doctor", help="check the key, the connection, and one chat")
     config = commands.add_parser("config", help="print how to register this server in a client")
     config.add_argument(
@@ -82,11 +87,12 @@ def build_parser() -> argparse.ArgumentParser:
         metavar="CLIENT",
         help=f"{', '.join(CLIENT_NAMES)}, or a similar name, such as claude; all of them if omitted",
     )
-    for command in (demo, http, doctor, config):
+    for command in (demo, http, board, doctor, config):
         # Accepted both before and after the command.
         command.add_argument("--demo", action="store_true", default=argparse.SUPPRESS, help="use the demo account")
-    for command in (http, doctor, config):
+    for command in (http, board, doctor, config):
         _add_scope(command, default=argparse.SUPPRESS)
+    for command in (http, doctor, config):
         command.add_argument("--allow-send", action="store_true", default=argparse.SUPPRESS, help=_ALLOW_SEND)
     return parser
 

@@ -75,7 +75,7 @@ def test_help_names_every_command_and_variable(cli: Cli) -> None:
     done = cli("--help")
     assert done.code == 0
     variables = {value for name, value in vars(settings).items() if name.endswith("_VARIABLE")}
-    words = ["demo", "demo-api", "doctor", "config", "http", *variables - {settings.LAUNCHED_BY_VARIABLE}]
+    words = ["demo", "demo-api", "doctor", "config", "http", "board", *variables - {settings.LAUNCHED_BY_VARIABLE}]
     assert [word for word in words if f"  {word} " not in done.out] == []
     assert max(map(len, done.out.splitlines())) <= 120
 
@@ -89,6 +89,8 @@ def test_help_names_every_command_and_variable(cli: Cli) -> None:
         "demo-api --port x",
         "demo-api --port 65536",
         "http --path x",
+        "board --port x",
+        "board --allow-send",
         "config no",
     ],
 )
@@ -109,7 +111,7 @@ def test_a_misspelt_command_is_recognised(word: str, meant: str, cli: Cli) -> No
 
 def test_a_word_that_is_like_no_command_gets_them_all(cli: Cli) -> None:
     """There is nothing to suggest."""
-    assert "choose from demo, demo-api, http, doctor, config" in cli("xyzzy").err
+    assert "choose from demo, demo-api, http, board, doctor, config" in cli("xyzzy").err
 
 
 def test_doctor_on_a_working_account(live: dict[str, str], cli: Cli) -> None:

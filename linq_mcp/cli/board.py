@@ -1,0 +1,48 @@
+"""`linq-mcp board`: opens the board in the browser."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import webbrowser
+from argparse import Namespace
+from threading import Thread
+
+from linq_mcp.cli.account import open_account, open_tools
+from linq_mcp.cli.output import log_to_stderr, warn
+
+
+def run(options: Namespace) -> int:
+    """Serve the page until Ctrl-C. Without a key, or with another unusable setting, the exit code is 1."""
+    # Until the server handles SIGTERM itself.
+    signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
+    from linq_mcp.server.settings_messages import format_problem
+    from linq_mcp.settings.problems import LaunchedBy
+    from linq_mcp.transports.board.run import serve_board
+
+    account, settings = open_account(options, LaunchedBy.TERMINAL)
+    log_to_stderr(settings.log_level)
+    warn(settings.warnings)
+    if settings.problem:
+        problem = format_problem(settings.problem, LaunchedBy.TERMINAL)
+        print(f"linq-mcp board: {problem}\n`linq-mcp board --demo` needs no key.", file=sys.stderr)
+        return 1
+
+    def announce(url: str) -> None:
+        print(f"The board is at {url}\nPress Ctrl-C to stop.", flush=True)
+        if options.open:
+            # A browser for the terminal does not return until it is closed.
+            Thread(target=webbrowser.open, args=[url], daemon=True).start()
+
+    # The board does not offer sending, so its server doesn't either.
+    tools = [tool for tool in open_tools(settings) if tool.annotations.read_only]
+    try:
+        serve_board(account, tools, options.port, announce)
+    except OSError as error:
+        print(
+            f"linq-mcp board: can't listen on port {options.port} ({error.strerror}); choose another with --port",
+            file=sys.stderr,
+        )
+        return 1
+    return 0

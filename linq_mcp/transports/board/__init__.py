@@ -1,0 +1,1 @@
+"""The board in a browser: a small MCP Apps host on the loopback interface."""

@@ -1,0 +1,45 @@
+"""Serves the board on the loopback interface until a signal comes."""
+
+from __future__ import annotations
+
+import secrets
+import signal
+import socket
+from collections.abc import Callable, Sequence
+from types import FrameType
+from typing import Any
+
+from linq_mcp.server.client_provider import ClientProvider
+from linq_mcp.tools.support.tool import Tool
+from linq_mcp.transports.board.app import LIMITS, build_board_app
+from linq_mcp.transports.http.run import HttpServer
+
+_HOST = "127.0.0.1"
+
+
+def serve_board(
+    provider: ClientProvider, tools: Sequence[Tool[Any]], port: int, announce: Callable[[str], None]
+) -> None:
+    """Serve until SIGINT or SIGTERM; `announce` is called with the page's URL. Port 0 is any free one.
+
+    Raises OSError if the port is taken, and KeyboardInterrupt after SIGINT.
+    """
+    secret = secrets.token_urlsafe(24)
+    server = HttpServer(build_board_app(provider, tools, secret), LIMITS)
+    interrupted = False
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        nonlocal interrupted
+        interrupted = interrupted or number == signal.SIGINT
+        server.handle_exit(number, frame)
+
+    with socket.create_server((_HOST, port)) as bound:
+        bound.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        # uvicorn has handlers of its own while it runs, and raises the signal again for these at the end.
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, stop)
+        # Connections wait in the socket's queue until the server accepts them.
+        announce(f"http://{_HOST}:{bound.getsockname()[1]}/{secret}/")
+        server.run(sockets=[bound])
+    if interrupted:
+        raise KeyboardInterrupt
