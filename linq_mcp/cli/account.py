@@ -43,12 +43,15 @@ def read_settings(options: Namespace, launched_by: LaunchedBy | None = None) -> 
     )
 
 
-def open_account(options: Namespace, launched_by: LaunchedBy | None = None) -> tuple[SettingsClientProvider, Settings]:
+def open_account(
+    options: Namespace, launched_by: LaunchedBy | None = None, *, read_only: bool = False
+) -> tuple[SettingsClientProvider, Settings]:
     """The account and its current settings. `launched_by` is passed to `load_settings`."""
     from linq_mcp.server.client_provider import SettingsClientProvider
 
     def load() -> Settings:
-        return read_settings(options, launched_by)
+        settings = read_settings(options, launched_by)
+        return replace(settings, sending=None) if read_only else settings
 
     if options.demo:
         from linq_mcp.demo import in_process

@@ -9,7 +9,7 @@ import webbrowser
 from argparse import Namespace
 from threading import Thread
 
-from linq_mcp.cli.account import open_account, open_tools
+from linq_mcp.cli.account import open_account
 from linq_mcp.cli.output import log_to_stderr, warn
 
 
@@ -21,7 +21,8 @@ def run(options: Namespace) -> int:
     from linq_mcp.settings.problems import LaunchedBy
     from linq_mcp.transports.board.run import serve_board
 
-    account, settings = open_account(options, LaunchedBy.TERMINAL)
+    # The board does not offer sending, so its server doesn't either.
+    account, settings = open_account(options, LaunchedBy.TERMINAL, read_only=True)
     log_to_stderr(settings.log_level)
     warn(settings.warnings)
     if settings.problem:
@@ -35,10 +36,8 @@ def run(options: Namespace) -> int:
             # A browser for the terminal does not return until it is closed.
             Thread(target=webbrowser.open, args=[url], daemon=True).start()
 
-    # The board does not offer sending, so its server doesn't either.
-    tools = [tool for tool in open_tools(settings) if tool.annotations.read_only]
     try:
-        serve_board(account, tools, options.port, announce)
+        serve_board(account, options.port, announce)
     except OSError as error:
         print(
             f"linq-mcp board: can't listen on port {options.port} ({error.strerror}); choose another with --port",

@@ -18,7 +18,6 @@ from helpers.piped import SECONDS
 from linq_mcp.demo import in_process
 from linq_mcp.demo.contacts import demo_contacts
 from linq_mcp.server.client_provider import SettingsClientProvider
-from linq_mcp.tools import TOOLS
 from linq_mcp.transports.board.app import LIMITS, build_board_app
 from linq_mcp.transports.http.run import HttpServer
 
@@ -45,7 +44,7 @@ def browser() -> Iterator[Browser]:
 def origin() -> Iterator[str]:
     """Where the demo account's board is served, by a thread; its page is at `/secret/`."""
     provider = SettingsClientProvider(in_process.settings, transport=in_process.transport, names=demo_contacts)
-    server = HttpServer(build_board_app(provider, TOOLS, SECRET), LIMITS)
+    server = HttpServer(build_board_app(provider, SECRET), LIMITS)
     with socket.create_server(("127.0.0.1", 0)) as bound:
         thread = threading.Thread(target=server.run, kwargs={"sockets": [bound]}, daemon=True)
         thread.start()

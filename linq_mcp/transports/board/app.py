@@ -6,10 +6,9 @@ sandboxed frame with an opaque origin and no network, and everything that it ask
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import partial
 from importlib.resources import files
-from typing import Any
 
 from pydantic import SecretStr
 from starlette.applications import Starlette
@@ -20,7 +19,6 @@ from starlette.routing import Route
 
 from linq_mcp.server.client_provider import ClientProvider
 from linq_mcp.server.view import board_html
-from linq_mcp.tools.support.tool import Tool
 from linq_mcp.transports.http.app import build_app
 from linq_mcp.transports.http.config import HttpConfig, HttpLimits, is_allowed_host
 from linq_mcp.transports.http.middleware import AllowedHostMiddleware
@@ -40,10 +38,10 @@ VIEW_POLICY = (
 )
 
 
-def build_board_app(provider: ClientProvider, tools: Sequence[Tool[Any]], secret: str) -> Starlette:
+def build_board_app(provider: ClientProvider, secret: str) -> Starlette:
     """The page at `/<secret>/`, the view at `/view`, and MCP at `/mcp` for callers that know the secret."""
     config = HttpConfig(own_key=True, token=SecretStr(secret), limits=LIMITS)
-    mcp = build_app(provider, config, tools)
+    mcp = build_app(provider, config)
     page = {
         f"/{secret}/": _file("page.html", "text/html"),
         f"/{secret}/page.css": _file("page.css", "text/css"),

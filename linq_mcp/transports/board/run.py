@@ -5,27 +5,23 @@ from __future__ import annotations
 import secrets
 import signal
 import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from types import FrameType
-from typing import Any
 
 from linq_mcp.server.client_provider import ClientProvider
-from linq_mcp.tools.support.tool import Tool
 from linq_mcp.transports.board.app import LIMITS, build_board_app
 from linq_mcp.transports.http.run import HttpServer
 
 _HOST = "127.0.0.1"
 
 
-def serve_board(
-    provider: ClientProvider, tools: Sequence[Tool[Any]], port: int, announce: Callable[[str], None]
-) -> None:
+def serve_board(provider: ClientProvider, port: int, announce: Callable[[str], None]) -> None:
     """Serve until SIGINT or SIGTERM; `announce` is called with the page's URL. Port 0 is any free one.
 
     Raises OSError if the port is taken, and KeyboardInterrupt after SIGINT.
     """
     secret = secrets.token_urlsafe(24)
-    server = HttpServer(build_board_app(provider, tools, secret), LIMITS)
+    server = HttpServer(build_board_app(provider, secret), LIMITS)
     interrupted = False
 
     def stop(number: int, frame: FrameType | None) -> None:

@@ -24,7 +24,7 @@ eras = pytest.mark.parametrize("era", ["auto", "legacy"], ids=["2026-07-28", "ha
 SHOWN = {"list_inbox", "summarize_activity", "summarize_chat_health"}
 
 
-def connect(era: ConnectMode, tools: Sequence[Tool[Any]] | None = None, *, views: bool = False) -> Client:
+def connect(era: ConnectMode, tools: Sequence[Tool[Any]] = TOOLS, *, views: bool = False) -> Client:
     """A client of the server, which says that it shows views if `views`."""
     account = account_over(lambda _: httpx.Response(500))
     extensions = [advertise(EXTENSION, {"mimeTypes": [MIME_TYPE]})] if views else None

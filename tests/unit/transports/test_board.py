@@ -7,7 +7,6 @@ import pytest
 from helpers.streamable_http import demo, posted, result_of, serving
 
 from linq_mcp.server.view import board_html
-from linq_mcp.tools import TOOLS
 from linq_mcp.transports.board.app import build_board_app
 
 SECRET = "the-secret"
@@ -15,13 +14,13 @@ TOKEN = {"Authorization": f"Bearer {SECRET}"}
 
 
 async def get(path: str, **headers: str) -> httpx.Response:
-    async with serving(build_board_app(demo(), TOOLS, SECRET)) as client:
+    async with serving(build_board_app(demo(), SECRET)) as client:
         return await client.get(path, headers=headers)
 
 
 async def call(token: dict[str, str], **headers: str) -> httpx.Response:
     asked = posted("modern", "tools/call", {"name": "list_phone_numbers", "arguments": {}})
-    async with serving(build_board_app(demo(), TOOLS, SECRET)) as client:
+    async with serving(build_board_app(demo(), SECRET)) as client:
         return await client.post("/mcp", json=asked["json"], headers={**asked["headers"], **token, **headers})
 
 
