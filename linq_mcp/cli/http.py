@@ -26,7 +26,7 @@ def run(options: Namespace) -> int:
 
     account, settings = open_account(options, LaunchedBy.SERVICE)
     # The access log is on unless a level was asked for.
-    log_to_stderr(settings.log_level if settings.log_level_is_set else "INFO")
+    log_to_stderr(settings.log_level if settings.log_level_is_set else "INFO", options.log_format)
     own_key = options.key_from == "settings" or options.demo
     if settings.http_token_flaw and own_key:
         flaw = describe_flaw(settings.http_token_flaw, "token")

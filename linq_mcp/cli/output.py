@@ -7,20 +7,28 @@ import logging
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, TextIO
 
+from linq_mcp.logs import JsonFormatter, SafeFormatter
+from linq_mcp.transports.stderr import LossyStderr
+
 if TYPE_CHECKING:
     from linq_mcp.settings.problems import SettingsWarning
 
-from linq_mcp.logs import SafeFormatter
-from linq_mcp.transports.stderr import LossyStderr
+
+LOG_FORMATS: dict[str, logging.Formatter] = {
+    "plain": SafeFormatter("%(levelname)s %(name)s: %(message)s"),
+    "text": SafeFormatter("%(asctime)s %(levelname)s %(request_id)s %(name)s: %(message)s"),
+    "json": JsonFormatter(),
+}
 
 
-def log_to_stderr(level: str) -> None:
+def log_to_stderr(level: str, log_format: str = "plain") -> None:
     """Log to stderr: linq-mcp's own records from `level` up, and those of libraries from WARNING up."""
     handler = logging.StreamHandler(LossyStderr())
-    handler.setFormatter(SafeFormatter("%(levelname)s %(name)s: %(message)s"))
+    handler.setFormatter(LOG_FORMATS[log_format])
     # Libraries log whole URLs at INFO, which contain people's numbers.
     logging.basicConfig(handlers=[handler], level=logging.WARNING)
     logging.getLogger("linq_mcp").setLevel(level)
+    logging.captureWarnings(True)
 
 
 def warn(warnings: Iterable[SettingsWarning]) -> None:

@@ -74,6 +74,9 @@ def build_parser() -> argparse.ArgumentParser:
         default="header",
         help="whose Linq key is used: each caller's own (header x-linq-api-v3-api-key, the default), or the server's",
     )
+    http.add_argument(
+        "--log-format", choices=["text", "json"], default="text", help="of the log on stderr; default text"
+    )
     board = commands.add_parser(
         "board", help="open the board in the browser: who waits, what is unhealthy, what failed"
     )

@@ -19,6 +19,7 @@ from pydantic_core import PydanticSerializationError, to_json
 from linq_mcp.api.redaction import may_repeat, without_key
 from linq_mcp.errors import LinqMcpError
 from linq_mcp.sanitize import clean, without_surrogates
+from linq_mcp.server.call_record import OTHER, Outcome, outcome_of, record_of
 from linq_mcp.server.client_provider import Caller, ClientProvider
 from linq_mcp.server.consent import ConsentDesk
 from linq_mcp.server.error_messages import HEADLINES, format_error
@@ -60,12 +61,15 @@ class ToolCalls:
         caller = context.lifespan_context.caller(context.request)
         tools = self.open_to(caller)
         tool = tools.get(params.name)
+        record = record_of(context)
+        record.tool = tool.name if tool else OTHER
         if tool is None:
             known = ", ".join(tools)
             raise MCPError(types.INVALID_PARAMS, f"Unknown tool: {clean(params.name, 60)}. The tools are: {known}.")
         try:
             return await self._run(tool, params, context, caller)
         except Exception:
+            record.outcome = Outcome.INTERNAL
             logger.exception("%s failed", tool.name)
             return _failure(
                 f"{HEADLINES['internal']} This is a bug in linq-mcp; the arguments are fine. Its log (stderr) has the "
@@ -116,8 +120,12 @@ class ToolCalls:
             if not (self._desk and tool.asks):
                 return _success(await run(ask_first), caller.key)
             result = await self._desk.run(run, context, params)
-            return result if isinstance(result, types.InputRequiredResult) else _success(result, caller.key)
+            if isinstance(result, types.InputRequiredResult):
+                record_of(context).outcome = Outcome.ASKED
+                return result
+            return _success(result, caller.key)
         except LinqMcpError as error:
+            record_of(context).outcome = outcome_of(error)
             logger.info("%s: %s", tool.name, type(error).__name__)
             return _failure(describe(error))
 

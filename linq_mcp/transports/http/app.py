@@ -12,6 +12,7 @@ from contextlib import asynccontextmanager
 from functools import partial
 
 import anyio
+from mcp.server.lowlevel import Server
 from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
 from mcp.server.transport_security import TransportSecuritySettings
 from mcp.types.jsonrpc import JSONRPCMessage, JSONRPCRequest
@@ -25,12 +26,13 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from linq_mcp import __version__
 from linq_mcp.server.app import build_server
+from linq_mcp.server.call_record import record_call
 from linq_mcp.server.client_provider import KEY_HEADER, ClientProvider
 from linq_mcp.server.consent import ConsentDesk
+from linq_mcp.transports.http.access_log import CallerMiddleware, RecordMiddleware, log_request
 from linq_mcp.transports.http.config import HttpConfig, is_allowed_host, is_allowed_origin
 from linq_mcp.transports.http.middleware import (
     MESSAGE,
-    AccessLogMiddleware,
     AllowedHostMiddleware,
     AllowedOriginMiddleware,
     BearerTokenMiddleware,
@@ -57,7 +59,7 @@ def build_app(provider: ClientProvider, config: HttpConfig) -> Starlette:
     desk = ConsentDesk(sending) if sending else None
     json_manager, stream_manager = (
         StreamableHTTPSessionManager(
-            build_server(provider, desk=desk),
+            _recorded(build_server(provider, desk=desk)),
             stateless=True,
             json_response=json_response,
             # `AllowedHostMiddleware` and `AllowedOriginMiddleware` check this, without regard to case.
@@ -80,6 +82,7 @@ def build_app(provider: ClientProvider, config: HttpConfig) -> Starlette:
         Middleware(AllowedHostMiddleware, partial(is_allowed_host, config)),
         Middleware(AllowedOriginMiddleware, partial(is_allowed_origin, config)),
         *([Middleware(BearerTokenMiddleware, token)] if token else []),
+        Middleware(CallerMiddleware, lambda request: provider.caller(request).id),
         Middleware(RequestBodyMiddleware, limits),
         Middleware(JsonRpcMiddleware),
         Middleware(ConcurrencyLimitMiddleware, places, acquires=True),
@@ -100,7 +103,7 @@ def build_app(provider: ClientProvider, config: HttpConfig) -> Starlette:
             Route(config.path, endpoint=mcp, methods=["POST"], middleware=middleware),
             Route("/healthz", healthz, methods=["GET"]),
         ],
-        middleware=[Middleware(AccessLogMiddleware), Middleware(BodyLengthMiddleware)],
+        middleware=[Middleware(RecordMiddleware, [log_request]), Middleware(BodyLengthMiddleware)],
         lifespan=lifespan,
     )
     app.state.calls = calls
@@ -120,6 +123,11 @@ class JsonOrEventStream:
         accepts = Headers(scope=scope).get("accept", "")
         streams = _asks_for_progress(scope[MESSAGE]) and ("text/event-stream" in accepts or "*/*" in accepts)
         await (self._event_stream_app if streams else self._json_app)(scope, receive, send)
+
+
+def _recorded(server: Server[ClientProvider]) -> Server[ClientProvider]:
+    server.middleware.insert(0, record_call)
+    return server
 
 
 def _asks_for_progress(message: JSONRPCMessage) -> bool:

@@ -6,9 +6,7 @@
 from __future__ import annotations
 
 import hmac
-import logging
 from collections.abc import Callable
-from time import perf_counter
 
 import anyio
 from mcp.types.jsonrpc import CONNECTION_CLOSED
@@ -19,46 +17,12 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from linq_mcp.transports.http.config import HttpLimits
 from linq_mcp.transports.jsonrpc import InvalidMessage, error_response, parse_message, repair
 
-logger = logging.getLogger(__name__)
-
 # The key in the scope under which the parsed JSON-RPC message is found.
 MESSAGE = "linq_mcp.message"
 # Bodies up to this size are read however many bytes are held already.
 _ALWAYS_READ_BYTES = 64 * 1024
 _CLOSE_HEADERS = {"Connection": "close"}
 _RETRY_HEADERS = {"Retry-After": "1"}
-
-
-class AccessLogMiddleware:
-    """Logs one line for each request: method, path, status, and milliseconds. It logs no query, header, or body."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-        started = perf_counter()
-        status = 0
-
-        async def note_status(message: Message) -> None:
-            nonlocal status
-            if message["type"] == "http.response.start":
-                status = message["status"]
-            await send(message)
-
-        try:
-            await self._app(scope, receive, note_status)
-        finally:
-            known = "route" in scope or "endpoint" in scope
-            logger.info(
-                "%s %s %d %.0f ms",
-                scope["method"],
-                scope["path"] if known else "(another path)",
-                status,
-                (perf_counter() - started) * 1000,
-            )
 
 
 class BodyLengthMiddleware:

@@ -257,6 +257,6 @@ def test_few_file_descriptors_are_enough() -> None:
             assert httpx.get(f"http://127.0.0.1:{port}/healthz", timeout=SECONDS, trust_env=False).is_success
             server.terminate()
             assert server.wait(SECONDS) == 0
-            assert [line.split()[2] for line in server.stderr.read().splitlines()] == ["GET"]
+            assert [line.split()[4] for line in server.stderr.read().splitlines()] == ["GET"]
         finally:
             server.kill()

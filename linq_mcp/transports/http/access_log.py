@@ -1,0 +1,101 @@
+"""Gives each HTTP request an id, and reports what became of it once it has been answered, for the access log."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from secrets import token_hex
+from time import perf_counter
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import Request
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from linq_mcp.logs import request_id
+from linq_mcp.server.call_record import OTHER, CallRecord
+
+logger = logging.getLogger(__name__)
+
+REQUEST_ID_HEADER = "X-Request-Id"
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+_ANOTHER_PATH = "(another path)"
+# Enough of a caller's hash to tell a team's members apart.
+_SHORT = 12
+
+
+@dataclass
+class HttpRecord:
+    """One HTTP request. `status` is 0 if no response was sent; `path` is one of the server's own."""
+
+    method: str
+    path: str = _ANOTHER_PATH
+    status: int = 0
+    seconds: float = 0.0
+    call: CallRecord = field(default_factory=CallRecord)
+
+
+class RecordMiddleware:
+    """Makes a record of each request and passes it to `observers` at the end.
+
+    The request's id is the one that a balancer sent, if it is well-formed, or a new one. The response repeats it, and
+    so does every log line about the request.
+    """
+
+    def __init__(self, app: ASGIApp, observers: Sequence[Callable[[HttpRecord], None]]) -> None:
+        self._app = app
+        self._observers = observers
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        started = perf_counter()
+        record = HttpRecord(scope["method"] if scope["method"] in _METHODS else OTHER)
+        scope.setdefault("state", {})["call"] = record.call
+        given = Headers(scope=scope).getlist(REQUEST_ID_HEADER)
+        used = given[0] if len(given) == 1 and _REQUEST_ID.fullmatch(given[0]) else token_hex(16)
+
+        async def note_status(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                record.status = message["status"]
+                MutableHeaders(scope=message)[REQUEST_ID_HEADER] = used
+            await send(message)
+
+        token = request_id.set(used)
+        try:
+            await self._app(scope, receive, note_status)
+        finally:
+            if "route" in scope or "endpoint" in scope:
+                record.path = scope["path"]
+            record.seconds = perf_counter() - started
+            for observe in self._observers:
+                observe(record)
+            request_id.reset(token)
+
+
+class CallerMiddleware:
+    """Records who calls, as a short hash. It comes after everything that may refuse a caller."""
+
+    def __init__(self, app: ASGIApp, caller_id: Callable[[Request], str]) -> None:
+        self._app = app
+        self._caller_id = caller_id
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        scope["state"]["call"].caller = self._caller_id(Request(scope))[:_SHORT]
+        await self._app(scope, receive, send)
+
+
+def log_request(record: HttpRecord) -> None:
+    """Log one line: method, path, status and milliseconds, and what is known of the call."""
+    ms = round(record.seconds * 1000)
+    call = record.call
+    found = {"caller": call.caller, "mcp_method": call.method, "tool": call.tool, "outcome": call.outcome}
+    known = {name: str(value) for name, value in found.items() if value}
+    text = f"{record.method} {record.path} {record.status} {ms} ms" + "".join(
+        f" {name}={value}" for name, value in known.items()
+    )
+    members = {"method": record.method, "path": record.path, "status": record.status, "ms": ms, **known}
+    logger.info("%s", text, extra={"members": members})
