@@ -9,6 +9,8 @@ from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
+import anyio
+import anyio.lowlevel
 import httpx
 import pytest
 from helpers.piped import SECONDS, modern, request
@@ -51,6 +53,33 @@ async def serving(app: Starlette, base_url: str = "http://127.0.0.1:8000") -> As
         transport = httpx.ASGITransport(app)
         async with httpx.AsyncClient(transport=transport, base_url=base_url, headers=HEADERS) as client:
             yield client
+
+
+async def hang_up(app: Starlette, asked: dict[str, Any], when: anyio.Event) -> None:
+    """Send a request, and close the connection at the event instead of waiting for the answer."""
+    headers = {"host": "127.0.0.1:8000", **asked["headers"]}
+    scope = {
+        "type": "http",
+        "method": "POST",
+        "path": "/mcp",
+        "raw_path": b"/mcp",
+        "query_string": b"",
+        "headers": [(name.lower().encode(), value.encode()) for name, value in headers.items()],
+    }
+    messages = [{"type": "http.request", "body": json.dumps(asked["json"]).encode(), "more_body": False}]
+
+    async def receive() -> dict[str, Any]:
+        if messages:
+            return messages.pop(0)
+        await when.wait()
+        return {"type": "http.disconnect"}
+
+    async def send(_: Any) -> None:
+        await anyio.lowlevel.checkpoint()
+
+    with anyio.fail_after(SECONDS):
+        async with app.router.lifespan_context(app):
+            await app(scope, receive, send)
 
 
 def demo() -> ClientProvider:

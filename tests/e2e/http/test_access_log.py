@@ -6,14 +6,12 @@ import json
 from base64 import b64encode
 from typing import Any
 
-import anyio
-import anyio.lowlevel
 import httpx
 import pytest
 from helpers.linq import KEY, Silent, account_over
 from helpers.logged import access_lines, json_log
 from helpers.recording_api import RecordingApi, demo_chat
-from helpers.streamable_http import call, demo, eras, posted, serving
+from helpers.streamable_http import call, demo, eras, hang_up, posted, serving
 from pydantic import SecretStr
 
 from linq_mcp.demo import in_process
@@ -133,31 +131,9 @@ async def test_a_forged_state_is_a_protocol_error() -> None:
 async def test_a_call_that_is_given_up_is_cancelled(era: str) -> None:
     """When the client closes the connection."""
     silent = Silent()
-    asked = call(era, "list_chats")
-    headers = {"host": "127.0.0.1:8000", **asked["headers"]}
-    scope = {
-        "type": "http",
-        "method": "POST",
-        "path": "/mcp",
-        "raw_path": b"/mcp",
-        "query_string": b"",
-        "headers": [(name.lower().encode(), value.encode()) for name, value in headers.items()],
-    }
-    messages = [{"type": "http.request", "body": json.dumps(asked["json"]).encode(), "more_body": False}]
-
-    async def receive() -> dict[str, Any]:
-        if messages:
-            return messages.pop(0)
-        await silent.begun.wait()
-        return {"type": "http.disconnect"}
-
-    async def send(_: Any) -> None:
-        await anyio.lowlevel.checkpoint()
-
     app = build_app(SettingsClientProvider(in_process.settings, transport=lambda: silent), HttpConfig())
-    with json_log() as lines, anyio.fail_after(10):
-        async with serving(app):
-            await app(scope, receive, send)
+    with json_log() as lines:
+        await hang_up(app, call(era, "list_chats"), silent.begun)
     (line,) = access_lines(lines)
     assert (line["tool"], line["outcome"]) == ("list_chats", "cancelled")
 

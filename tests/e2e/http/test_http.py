@@ -7,7 +7,6 @@ import signal
 import socket
 import subprocess
 from collections.abc import AsyncIterator
-from typing import Any
 
 import anyio
 import anyio.lowlevel
@@ -16,7 +15,7 @@ import pytest
 from helpers.generated_account import generated_account
 from helpers.linq import KEY, Canned, Silent
 from helpers.piped import COMMAND, MEASURED, SECONDS, run
-from helpers.streamable_http import MODERN, call, demo, eras, posted, result_of, serving
+from helpers.streamable_http import MODERN, call, demo, eras, hang_up, posted, result_of, serving
 from pydantic import SecretStr
 
 from linq_mcp import __version__
@@ -344,32 +343,8 @@ async def test_incomplete_bodies_share_a_limit() -> None:
 async def test_hanging_up_cancels_the_call(era: str) -> None:
     """When the client closes the connection, the request to Linq is cancelled."""
     silent = Silent()
-    asked = call(era, "list_chats")
-    body = json.dumps(asked["json"]).encode()
-    headers = {"host": "127.0.0.1:8000", **{name.lower(): value for name, value in asked["headers"].items()}}
-    scope = {
-        "type": "http",
-        "method": "POST",
-        "path": "/mcp",
-        "raw_path": b"/mcp",
-        "query_string": b"",
-        "headers": [(name.encode(), value.encode()) for name, value in headers.items()],
-    }
-    messages = [{"type": "http.request", "body": body, "more_body": False}]
-
-    async def receive() -> dict[str, Any]:
-        if messages:
-            return messages.pop(0)
-        await silent.begun.wait()
-        return {"type": "http.disconnect"}
-
-    async def send(_: Any) -> None:
-        await anyio.lowlevel.checkpoint()
-
     app = build_app(SettingsClientProvider(in_process.settings, transport=lambda: silent), HttpConfig())
-    with anyio.fail_after(10):
-        async with serving(app):
-            await app(scope, receive, send)
+    await hang_up(app, call(era, "list_chats"), silent.begun)
     assert silent.stopped.is_set()
 
 
