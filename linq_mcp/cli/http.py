@@ -42,6 +42,7 @@ def run(options: Namespace) -> int:
                 allowed_origins=options.allowed_origin,
                 own_key=own_key,
                 token=settings.http_token if own_key else None,
+                calls_per_minute=options.calls_per_minute,
             )
         )
     except ValueError as error:

@@ -75,8 +75,9 @@ def build_parser() -> argparse.ArgumentParser:
         help="whose Linq key is used: each caller's own (header x-linq-api-v3-api-key, the default), or the server's",
     )
     http.add_argument(
-        "--log-format", choices=["text", "json"], default="text", help="of the log on stderr; default text"
+        "--calls-per-minute", type=_count, metavar="N", help="how many tools each caller may call; default unlimited"
     )
+    http.add_argument("--log-format", choices=["text", "json"], default="text", help="of the log; default text")
     board = commands.add_parser(
         "board", help="open the board in the browser: who waits, what is unhealthy, what failed"
     )
@@ -118,6 +119,12 @@ def _port(text: str) -> int:
     if text.isdecimal() and int(text) < 65536:
         return int(text)
     raise argparse.ArgumentTypeError(f"{text!r} is not a port (0 to 65535)")
+
+
+def _count(text: str) -> int:
+    if text.isdecimal() and 0 < int(text) <= 1_000_000:
+        return int(text)
+    raise argparse.ArgumentTypeError(f"{text!r} is not a number from 1 to 1000000")
 
 
 def _path(text: str) -> str:

@@ -22,7 +22,7 @@ REQUEST_ID_HEADER = "X-Request-Id"
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _ANOTHER_PATH = "(another path)"
-# Enough of a caller's hash to tell a team's members apart.
+# How much of a caller's hash is logged: enough to tell a team's members apart.
 _SHORT = 12
 
 
@@ -77,14 +77,14 @@ class RecordMiddleware:
 
 
 class CallerMiddleware:
-    """Records who calls, as a short hash. It comes after everything that may refuse a caller."""
+    """Records who calls, as a hash. It comes after everything that may refuse a caller."""
 
     def __init__(self, app: ASGIApp, caller_id: Callable[[Request], str]) -> None:
         self._app = app
         self._caller_id = caller_id
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        scope["state"]["call"].caller = self._caller_id(Request(scope))[:_SHORT]
+        scope["state"]["call"].caller = self._caller_id(Request(scope))
         await self._app(scope, receive, send)
 
 
@@ -92,7 +92,7 @@ def log_request(record: HttpRecord) -> None:
     """Log one line: method, path, status and milliseconds, and what is known of the call."""
     ms = round(record.seconds * 1000)
     call = record.call
-    found = {"caller": call.caller, "mcp_method": call.method, "tool": call.tool, "outcome": call.outcome}
+    found = {"caller": call.caller[:_SHORT], "mcp_method": call.method, "tool": call.tool, "outcome": call.outcome}
     known = {name: str(value) for name, value in found.items() if value}
     text = f"{record.method} {record.path} {record.status} {ms} ms" + "".join(
         f" {name}={value}" for name, value in known.items()

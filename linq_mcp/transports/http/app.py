@@ -30,6 +30,7 @@ from linq_mcp.server.call_record import record_call
 from linq_mcp.server.client_provider import KEY_HEADER, ClientProvider
 from linq_mcp.server.consent import ConsentDesk
 from linq_mcp.transports.http.access_log import CallerMiddleware, RecordMiddleware, log_request
+from linq_mcp.transports.http.call_limit import CallLimitMiddleware
 from linq_mcp.transports.http.config import HttpConfig, is_allowed_host, is_allowed_origin
 from linq_mcp.transports.http.middleware import (
     MESSAGE,
@@ -85,6 +86,7 @@ def build_app(provider: ClientProvider, config: HttpConfig) -> Starlette:
         Middleware(CallerMiddleware, lambda request: provider.caller(request).id),
         Middleware(RequestBodyMiddleware, limits),
         Middleware(JsonRpcMiddleware),
+        *([Middleware(CallLimitMiddleware, config.calls_per_minute)] if config.calls_per_minute else []),
         Middleware(ConcurrencyLimitMiddleware, places, acquires=True),
         Middleware(ShutdownMiddleware, calls),
     ]

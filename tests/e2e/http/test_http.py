@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 from collections.abc import AsyncIterator
+from typing import Any
 
 import anyio
 import anyio.lowlevel
@@ -15,6 +16,7 @@ import pytest
 from helpers.generated_account import generated_account
 from helpers.linq import KEY, Canned, Silent
 from helpers.piped import COMMAND, MEASURED, SECONDS, run
+from helpers.recording_api import RecordingApi
 from helpers.streamable_http import MODERN, call, demo, eras, hang_up, posted, result_of, serving
 from pydantic import SecretStr
 
@@ -294,6 +296,27 @@ async def test_beyond_the_limit_callers_are_asked_to_come_back() -> None:
         assert (await client.post("/mcp", **posted("modern", "tools/list"))).status_code == 200
 
 
+@eras
+async def test_a_caller_beyond_the_limit_is_told_to_wait(era: str) -> None:
+    """Before Linq is asked, and without a limit on anything but calls; another caller isn't affected."""
+    linq = RecordingApi()
+    provider = HeaderClientProvider(Settings(base_url=DEMO_BASE_URL), transport=linq)
+
+    def by(caller: str, asked: dict[str, Any]) -> dict[str, Any]:
+        return {**asked, "headers": {**asked["headers"], KEY_HEADER: caller}}
+
+    async with serving(build_app(provider, HttpConfig(calls_per_minute=2))) as client:
+        answers = [await client.post("/mcp", **by("one", call(era, "list_chats"))) for _ in range(3)]
+        other = await client.post("/mcp", **by("other", call(era, "list_chats")))
+        listed = await client.post("/mcp", **by("one", posted(era, "tools/list")))
+    assert [answer.status_code for answer in (*answers, other, listed)] == [200, 200, 429, 200, 200]
+    assert answers[2].headers["retry-after"] == "30"
+    error = answers[2].json()
+    assert (error["id"], error["error"]["code"]) == (1, -32010)
+    assert "Wait 30 s" in error["error"]["message"]
+    assert len(linq.requests) == 3
+
+
 async def test_a_body_that_never_ends_gives_its_place_up() -> None:
     """It does not count as a call, and the wait for it is limited."""
     statuses: list[int] = []
@@ -380,6 +403,15 @@ def test_a_path_that_can_not_be_served_is_a_usage_error(path: str, capsys: pytes
     """So is the path of the health check."""
     with pytest.raises(SystemExit) as ended:
         main(["http", "--path", path])
+    assert ended.value.code == 2
+    assert len(capsys.readouterr().err.splitlines()) == 1
+
+
+@pytest.mark.parametrize("limit", ["0", "-1", "x", "1.5", "²", "1000001"])
+def test_a_limit_that_is_not_a_number_is_a_usage_error(limit: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """No limit is said by leaving it out."""
+    with pytest.raises(SystemExit) as ended:
+        main(["http", "--calls-per-minute", limit])
     assert ended.value.code == 2
     assert len(capsys.readouterr().err.splitlines()) == 1
 
