@@ -87,7 +87,7 @@ class LinqApi:
             "headers": {
                 "Accept": "application/json",
                 "Accept-Encoding": "gzip",
-                "Authorization": f"Bearer {self._key}",
+                **({"Authorization": f"Bearer {self._key}"} if self._key else {}),
                 "User-Agent": f"linq-mcp/{__version__}",
             },
             "timeout": timeout,

@@ -14,6 +14,8 @@ USAGE_ERROR = 2
 # The clients that `linq-mcp config` knows. They are listed here so that `--help` needs no other import.
 CLIENT_NAMES = ("claude-desktop", "claude-code", "cursor", "vscode", "codex")
 
+# What `http` serves beside MCP.
+_RESERVED_PATHS = ("/healthz", "/readyz", "/metrics")
 _DESCRIPTION = "A Model Context Protocol server over a Linq account's conversations. Without a command it serves stdio."
 _ALLOW_SEND = "let assistants send messages, each only after a person has agreed to it"
 _ENVIRONMENT = """\
@@ -128,6 +130,6 @@ def _count(text: str) -> int:
 
 
 def _path(text: str) -> str:
-    if re.fullmatch(r"/[A-Za-z0-9._~/-]*", text) and text != "/healthz":
+    if re.fullmatch(r"/[A-Za-z0-9._~/-]*", text) and text not in _RESERVED_PATHS:
         return text
     raise argparse.ArgumentTypeError(f"{text!r} is not a path such as /mcp")

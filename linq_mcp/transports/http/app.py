@@ -29,6 +29,7 @@ from linq_mcp.server.app import build_server
 from linq_mcp.server.call_record import record_call
 from linq_mcp.server.client_provider import KEY_HEADER, ClientProvider
 from linq_mcp.server.consent import ConsentDesk
+from linq_mcp.server.readiness import Readiness
 from linq_mcp.transports.http.access_log import CallerMiddleware, RecordMiddleware, log_request
 from linq_mcp.transports.http.call_limit import CallLimitMiddleware
 from linq_mcp.transports.http.config import HttpConfig, is_allowed_host, is_allowed_origin
@@ -51,9 +52,10 @@ _SINGLE_HEADERS = frozenset({"host", "origin", "authorization", KEY_HEADER})
 
 
 def build_app(provider: ClientProvider, config: HttpConfig) -> Starlette:
-    """The application: MCP behind its middlewares at `config.path`, and `/healthz`.
+    """The application: MCP behind its middlewares at `config.path`, `/healthz`, and `/readyz`.
 
     `app.state.calls` holds the cancel scope of each call in flight; cancelling one answers its call with an error.
+    `app.state.readiness` is what `/readyz` answers from.
     """
     limits = config.limits
     sending = provider.caller(None).settings.sending
@@ -96,6 +98,13 @@ def build_app(provider: ClientProvider, config: HttpConfig) -> Starlette:
         async with json_manager.run(), stream_manager.run():
             yield
 
+    readiness = Readiness(provider, own_key=config.own_key)
+
+    async def readyz(_: Request) -> Response:
+        if problem := await readiness.problem():
+            return JSONResponse({"ready": False, "reason": problem}, status_code=503)
+        return JSONResponse({"ready": True})
+
     async def healthz(_: Request) -> Response:
         return JSONResponse({"version": __version__})
 
@@ -104,11 +113,13 @@ def build_app(provider: ClientProvider, config: HttpConfig) -> Starlette:
             # The server sends nothing on its own and keeps no sessions, so GET and DELETE are answered with 405.
             Route(config.path, endpoint=mcp, methods=["POST"], middleware=middleware),
             Route("/healthz", healthz, methods=["GET"]),
+            Route("/readyz", readyz, methods=["GET"]),
         ],
         middleware=[Middleware(RecordMiddleware, [log_request]), Middleware(BodyLengthMiddleware)],
         lifespan=lifespan,
     )
     app.state.calls = calls
+    app.state.readiness = readiness
     # A redirect would be built from the Host header, and would lead to http when a balancer terminates TLS.
     app.router.redirect_slashes = False
     return app

@@ -8,6 +8,7 @@ import signal
 import socket
 import sys
 from dataclasses import replace
+from types import FrameType
 
 import anyio
 import uvicorn
@@ -16,6 +17,7 @@ from starlette.applications import Starlette
 
 from linq_mcp import __version__
 from linq_mcp.server.client_provider import ClientProvider
+from linq_mcp.server.readiness import Readiness
 from linq_mcp.transports.http.app import build_app
 from linq_mcp.transports.http.config import HttpConfig, HttpLimits
 from linq_mcp.transports.http.protocol import bounded_protocol
@@ -32,6 +34,7 @@ class HttpServer(uvicorn.Server):
 
     def __init__(self, app: Starlette, limits: HttpLimits) -> None:
         self.calls: set[anyio.CancelScope] = app.state.calls
+        self._readiness: Readiness = app.state.readiness
         self._stop_seconds = limits.stop_seconds
         super().__init__(
             uvicorn.Config(
@@ -49,6 +52,10 @@ class HttpServer(uvicorn.Server):
                 timeout_graceful_shutdown=int(limits.stop_seconds) + _LAST_ANSWERS_SECONDS,
             )
         )
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        self._readiness.stop()
+        super().handle_exit(sig, frame)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)

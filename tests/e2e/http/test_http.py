@@ -14,7 +14,7 @@ import anyio.lowlevel
 import httpx
 import pytest
 from helpers.generated_account import generated_account
-from helpers.linq import KEY, Canned, Silent
+from helpers.linq import KEY, Canned, Silent, account_over
 from helpers.piped import COMMAND, MEASURED, SECONDS, run
 from helpers.recording_api import RecordingApi
 from helpers.streamable_http import MODERN, call, demo, eras, hang_up, posted, result_of, serving
@@ -29,6 +29,7 @@ from linq_mcp.settings import Settings, load_settings
 from linq_mcp.tools import TOOLS
 from linq_mcp.transports.http.app import build_app
 from linq_mcp.transports.http.config import HttpConfig, HttpLimits, validate_http_config
+from linq_mcp.transports.http.run import HttpServer
 
 
 @eras
@@ -391,6 +392,28 @@ async def test_health_has_the_version_and_nothing_else() -> None:
         assert (await client.get("/healthz")).json() == {"version": __version__}
 
 
+async def test_ready_says_whether_linq_answers() -> None:
+    """In both ways of keys, without a key or token of the prober's, and with nothing of Linq's."""
+    rejecting = account_over(lambda _: httpx.Response(401, json={"error": {"message": KEY}}))
+    config = HttpConfig(own_key=True, token=SecretStr("token"))
+    async with serving(build_app(demo(), config)) as ready, serving(build_app(rejecting, config)) as not_ready:
+        answers = [await ready.get("/readyz"), await not_ready.get("/readyz")]
+    assert [answer.status_code for answer in answers] == [200, 503]
+    assert answers[0].json() == {"ready": True}
+    assert answers[1].json() == {"ready": False, "reason": "Linq rejects the server's key"}
+
+
+async def test_a_server_that_was_told_to_stop_is_not_ready() -> None:
+    """From the moment of the signal on, while calls in progress are still answered."""
+    app = build_app(demo(), HttpConfig(own_key=True))
+    server = HttpServer(app, HttpLimits())
+    async with serving(app) as client:
+        before = await client.get("/readyz")
+        server.handle_exit(signal.SIGTERM, None)
+        after = await client.get("/readyz")
+    assert (before.status_code, after.status_code) == (200, 503)
+
+
 def test_a_start_that_is_refused_ends_with_2_and_one_line() -> None:
     """It never listens."""
     done = run("http", "--host", "0.0.0.0", "--allowed-host", "x", "--key-from", "settings")
@@ -398,9 +421,9 @@ def test_a_start_that_is_refused_ends_with_2_and_one_line() -> None:
     assert len(done.stderr.splitlines()) == 1
 
 
-@pytest.mark.parametrize("path", ["mcp", "/healthz", "/mcp?x"])
+@pytest.mark.parametrize("path", ["mcp", "/healthz", "/readyz", "/metrics", "/mcp?x"])
 def test_a_path_that_can_not_be_served_is_a_usage_error(path: str, capsys: pytest.CaptureFixture[str]) -> None:
-    """So is the path of the health check."""
+    """So is a path at which something else is served."""
     with pytest.raises(SystemExit) as ended:
         main(["http", "--path", path])
     assert ended.value.code == 2
