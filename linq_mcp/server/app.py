@@ -15,7 +15,9 @@ from mcp.server.lowlevel import Server
 
 from linq_mcp import __version__
 from linq_mcp.server.client_provider import Caller, ClientProvider
+from linq_mcp.server.completion import ChatCompletion
 from linq_mcp.server.consent import ConsentDesk
+from linq_mcp.server.prompts import ChatArguments, PromptRequests
 from linq_mcp.server.tool_calls import ToolCalls
 from linq_mcp.server.view import EXTENSION, list_resources, read_resource
 from linq_mcp.settings.sending import Confirm
@@ -69,6 +71,10 @@ def build_server(
     calls = ToolCalls(tools, desk)
     nobody = provider.caller(None)
     hint = _MINUTE if nobody.settings.tools or nobody.settings.sending else _HOUR
+    prompts = PromptRequests(calls.open_to)
+    # What has no handler is not offered.
+    has_prompts = bool(prompts.open_to(nobody))
+    completes = any(prompt.arguments is ChatArguments for prompt in prompts.open_to(nobody).values())
     has_view = any(tool.has_view for tool in calls.open_to(nobody).values())
 
     async def instruct(ctx: ServerRequestContext[ClientProvider], call_next: CallNext) -> HandlerResult:
@@ -84,11 +90,17 @@ def build_server(
         version=__version__,
         title="Linq conversations",
         lifespan=lifespan,
-        cache_hints={"tools/list": hint, "server/discover": hint, "resources/list": hint, "resources/read": _HOUR},
+        cache_hints={
+            **dict.fromkeys(("tools/list", "prompts/list", "server/discover", "resources/list"), hint),
+            "resources/read": _HOUR,
+        },
         on_list_tools=calls.list_tools,
         on_call_tool=calls.call_tool,
         on_list_resources=list_resources if has_view else None,
         on_read_resource=read_resource if has_view else None,
+        on_list_prompts=prompts.list_prompts if has_prompts else None,
+        on_get_prompt=prompts.get_prompt if has_prompts else None,
+        on_completion=ChatCompletion(prompts).complete if completes else None,
     )
     if has_view:
         server.extensions[EXTENSION] = {}

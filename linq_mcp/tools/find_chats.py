@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Callable
 from datetime import datetime
@@ -11,9 +10,10 @@ from typing import TYPE_CHECKING, NotRequired, TypedDict
 from pydantic import Field
 
 from linq_mcp.errors import ArgumentsError
-from linq_mcp.rows.chat import ChatRow, chat_row, given_name, health_guide, health_status, line_number, own_line
+from linq_mcp.rows.chat import ChatRow, chat_row, health_guide, health_status, line_number
 from linq_mcp.rows.status import KNOWN, UNREPORTED, unknown_words
-from linq_mcp.sanitize import clean, folded, moment
+from linq_mcp.sanitize import moment
+from linq_mcp.tools.support.chat_names import ChatNames, name_matcher
 from linq_mcp.tools.support.chats import NO_LINE, chat_pages, no_chats
 from linq_mcp.tools.support.paging import counted
 from linq_mcp.tools.support.param_types import (
@@ -36,8 +36,6 @@ if TYPE_CHECKING:
     from linq_mcp.api.models import Chat
     from linq_mcp.rows.directory import Directory
 
-_PHONE_LIKE = re.compile(r"[0-9\s().\-/+]+")
-_FEWEST_DIGITS = 3
 SERVICES = ("iMessage", "SMS", "RCS")
 _NAMES_KNOWN = "A person's name is known only if a chat is called by it or the contacts file has it."
 
@@ -128,7 +126,8 @@ def _matcher(arguments: Arguments, directory: Directory) -> Callable[[Chat], boo
     """The filters as one function. Raises `ArgumentsError` if there are none."""
     tests: list[Callable[[Chat], bool]] = []
     if arguments.text:
-        tests.append(_text_matcher(arguments.text, directory))
+        named = name_matcher(arguments.text, directory)
+        tests.append(lambda chat: named(ChatNames.of(chat)))
     if statuses := arguments.health_status:
         tests.append(lambda chat: (health_status(chat) or UNREPORTED).upper() in statuses)
     if arguments.is_group is not None:
@@ -150,32 +149,6 @@ def _matcher(arguments: Arguments, directory: Directory) -> Callable[[Chat], boo
 
 def _health_since(chat: Chat) -> datetime | None:
     return moment(chat.health_status.updated_at or "") if chat.health_status else None
-
-
-def _text_matcher(wanted: str, directory: Directory) -> Callable[[Chat], bool]:
-    """Matches the name somebody gave the chat, and the others' handles and names, those who left included."""
-    needle = folded(clean(wanted, None))
-    digits = _digits(wanted) if _PHONE_LIKE.fullmatch(wanted) else ""
-    by_number = len(digits) >= _FEWEST_DIGITS
-
-    def matches(chat: Chat) -> bool:
-        name = given_name(chat)
-        if name and needle in folded(clean(name, None)):
-            return True
-        line = own_line(chat)
-        handles = [handle.handle for handle in chat.handles or () if handle is not line and handle.handle]
-        return any(
-            needle in folded(handle)
-            or needle in folded(directory.name_of(handle))
-            or (by_number and digits in _digits(handle))
-            for handle in handles
-        )
-
-    return matches
-
-
-def _digits(text: str) -> str:
-    return re.sub(r"[^0-9]", "", text)
 
 
 FIND_CHATS = Tool(

@@ -14,6 +14,7 @@ import pytest
 from packaging.requirements import Requirement
 
 import linq_mcp
+from linq_mcp.server.prompts import PROMPTS
 from linq_mcp.settings import (
     BASE_URL_VARIABLE,
     CONTACTS_VARIABLE,
@@ -115,6 +116,16 @@ def test_manifest_describes_each_tool_in_one_sentence(manifest: Json) -> None:
     """A settings page has room for one sentence, not for everything a model is told."""
     for tool in manifest["tools"]:
         assert re.fullmatch(r"[A-Z][^\n]{10,100}\.", tool["description"]), tool
+
+
+def test_manifest_names_the_prompts_there_are(manifest: Json) -> None:
+    """With the descriptions and arguments that the server lists. Its own texts depend on what is open."""
+    assert [(one["name"], one["description"], one.get("arguments", [])) for one in manifest["prompts"]] == [
+        (prompt.name, prompt.description, list(prompt.arguments.model_fields)) for prompt in PROMPTS
+    ]
+    for prompt in manifest["prompts"]:
+        assert re.findall(r"\$\{arguments\.(\w+)\}", prompt["text"]) == prompt.get("arguments", [])
+    assert manifest["prompts_generated"] is True
 
 
 def test_manifest_starts_the_console_script(manifest: Json, project: Json) -> None:

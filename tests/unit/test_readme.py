@@ -5,23 +5,28 @@ from __future__ import annotations
 import json
 import re
 import sys
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from linq_mcp.cli import main
 from linq_mcp.cli.config import CLIENTS
+from linq_mcp.server.prompts import PROMPTS, Prompt
 from linq_mcp.tools import TOOLS
+from linq_mcp.tools.support.tool import Tool
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 DOCUMENTS = "\n".join(path.read_text(encoding="utf-8") for path in [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
 
 
-def test_the_table_of_tools_is_complete() -> None:
-    """A row for each tool, in the order in which a client lists them."""
-    (section,) = re.findall(r"^## Tools\n(.*?)^## ", README, re.MULTILINE | re.DOTALL)
-    assert re.findall(r"^\| `(\w+)` \|", section, re.MULTILINE) == [tool.name for tool in TOOLS]
+@pytest.mark.parametrize(("heading", "listed"), [("Tools", TOOLS), ("Prompts", PROMPTS)])
+def test_the_tables_of_tools_and_prompts_are_complete(heading: str, listed: Sequence[Tool[Any] | Prompt]) -> None:
+    """A row for each of them, in the order in which a client lists them."""
+    (section,) = re.findall(rf"^## {heading}\n(.*?)^## ", README, re.MULTILINE | re.DOTALL)
+    assert re.findall(r"^\| `(\w+)` \|", section, re.MULTILINE) == [one.name for one in listed]
 
 
 @pytest.mark.parametrize("client", [client.name for client in CLIENTS.values()])

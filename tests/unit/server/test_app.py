@@ -66,7 +66,7 @@ def always(response: httpx.Response) -> Handler:
 
 @eras
 async def test_says_who_it_is_and_how_to_page(era: ConnectMode) -> None:
-    """Name, version, title and instructions come with the connection; there are tools, and a page that shows some."""
+    """Name, version, title, instructions and capabilities come with the connection, and no list ever changes."""
     async with Client(build_server(account_over(always(httpx.Response(500)))), mode=era) as client:
         info = client.server_info
         assert info is not None
@@ -77,6 +77,8 @@ async def test_says_who_it_is_and_how_to_page(era: ConnectMode) -> None:
             "resources": {"list_changed": False, "subscribe": False},
             # The handshake has no room for extensions: hosts find the page by the tools' `_meta`.
             **({} if era == "legacy" else {"extensions": {EXTENSION: {}}}),
+            "prompts": {"list_changed": False},
+            "completions": {},
         }
 
 

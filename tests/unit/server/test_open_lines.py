@@ -1,4 +1,4 @@
-"""With `--lines`, no tool shows anything of another line, and the answers are those of an account without it."""
+"""With `--lines`, no tool and no prompt shows anything of another line; answers are those of an account without it."""
 
 from __future__ import annotations
 
@@ -73,6 +73,15 @@ class Assistant:
         result = self._portal.call(self._client.call_tool, tool, arguments)
         assert isinstance(result, types.CallToolResult)
         return result
+
+    def complete(self, typed: str) -> list[str]:
+        """What is offered as the chat of a prompt when this is typed."""
+
+        async def completed() -> list[str]:
+            ref = types.PromptReference(name="catch_up")
+            return (await self._client.complete(ref, {"name": "chat", "value": typed})).completion.values
+
+        return self._portal.call(completed)
 
     def answer(self, tool: str, arguments: Json) -> Json:
         result = self.call(tool, arguments)
@@ -171,6 +180,17 @@ def test_nothing_of_a_closed_line_is_in_any_answer(
             arguments["cursor"] = cursor
 
 
+@settings(max_examples=100, derandomize=True, database=None, deadline=None)
+@given(pick=st.integers(0, 999), start=st.integers(0, 40), length=st.integers(0, 40))
+def test_nothing_of_a_closed_line_is_in_any_completion(
+    account: MarkedAccount, scoped: Assistant, pick: int, start: int, length: int
+) -> None:
+    """Whatever part of a name, a handle or an id is typed, be it a closed one."""
+    known = [str(value) for values in choices(account).values() for value in values]
+    values = scoped.complete(known[pick % len(known)][start : start + length])
+    assert account.traces(" ".join(values)) == []
+
+
 def test_the_closed_part_is_found_when_it_is_open(account: MarkedAccount) -> None:
     """Else the test above would be blind: with no line given, the marks are in the answers."""
     for assistant in Assistant(account.whole, ()).open():
@@ -189,9 +209,15 @@ def test_the_closed_part_is_found_when_it_is_open(account: MarkedAccount) -> Non
         ]
         assert {name for name, _ in asked} == {tool.name for tool in TOOLS}
         assert [name for name, arguments in asked if not account.traces(text_of(assistant.call(name, arguments)))] == []
+        assert account.traces(" ".join(assistant.complete("")))
 
 
 # What is closed does not exist
+
+
+def test_completions_are_those_of_an_account_without_the_closed_lines(scoped: Assistant, oracle: Assistant) -> None:
+    """What is open is offered."""
+    assert scoped.complete("") == oracle.complete("") != []
 
 
 @pytest.mark.parametrize(("tool", "name"), ID_ARGUMENTS, ids=name_of)

@@ -1,0 +1,134 @@
+"""Completes the `chat` of a prompt: the names of chats, and people's names and handles, on the first page of chats.
+
+A page is kept for a minute, and only for the caller that it was read for. Whatever keeps it from being read, the
+completion is empty: while a person types, nobody reads an error.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from math import inf
+from typing import TYPE_CHECKING, TypeAlias
+
+import anyio
+from mcp import types
+from mcp.server.context import ServerRequestContext
+from mcp.shared.exceptions import MCPError
+
+from linq_mcp.api.redaction import without_key
+from linq_mcp.errors import LinqMcpError
+from linq_mcp.rows.chat import NAME_LIMIT
+from linq_mcp.rows.directory import Directory
+from linq_mcp.sanitize import HANDLE_LIMIT, clean, folded
+from linq_mcp.server.client_provider import Caller, ClientProvider
+from linq_mcp.server.prompts import PromptRequests
+from linq_mcp.tools.support.chat_names import ChatNames, name_matcher
+from linq_mcp.tools.support.scan import PAGE_SIZE
+
+if TYPE_CHECKING:
+    from linq_mcp.api.models import Chat
+
+logger = logging.getLogger(__name__)
+
+# A person is typing.
+SECONDS = 3.0
+_KEPT_SECONDS = 60.0
+_MOST_CALLERS = 64
+# By the protocol.
+_MOST_VALUES = 100
+
+Context: TypeAlias = ServerRequestContext[ClientProvider]
+
+
+@dataclass(slots=True)
+class _FirstPage:
+    """What the chats of a caller's first page are called, and whether there are more. `reading` it, others wait."""
+
+    names: tuple[ChatNames, ...] = ()
+    has_more: bool = False
+    fresh_until: float = -inf
+    reading: anyio.Lock = field(default_factory=anyio.Lock)
+
+
+class ChatCompletion:
+    """Answers `completion/complete` for the prompts in `prompts`."""
+
+    def __init__(self, prompts: PromptRequests) -> None:
+        self._prompts = prompts
+        # By the caller and the lines that are open to them; the page that was read first is first.
+        self._pages: dict[tuple[str, tuple[str, ...]], _FirstPage] = {}
+
+    async def complete(self, context: Context, params: types.CompleteRequestParams) -> types.CompleteResult:
+        provider = context.lifespan_context
+        caller = provider.caller(context.request)
+        self._check(params, caller)
+        completion = types.Completion(values=[], total=0, has_more=False)
+        try:
+            with anyio.move_on_after(SECONDS) as scope:
+                page = await self._first_page(provider, caller, scope.deadline)
+                directory = await provider.directory(caller)
+                typed = params.argument.value
+                matches = name_matcher(typed, directory)
+                found = (_value(names, directory) for names in page.names if matches(names))
+                values = list(dict.fromkeys(without_key(value, caller.key) for value in found))
+                values.sort(key=lambda value: not folded(value).startswith(folded(typed)))
+                completion = types.Completion(
+                    values=values[:_MOST_VALUES],
+                    total=None if page.has_more else len(values),
+                    has_more=page.has_more or len(values) > _MOST_VALUES,
+                )
+        except LinqMcpError as error:
+            logger.info("completion: %s", type(error).__name__)
+        return types.CompleteResult(completion=completion)
+
+    def _check(self, params: types.CompleteRequestParams, caller: Caller) -> None:
+        """Raises `MCPError` unless the argument is one of a prompt that is offered."""
+        if not isinstance(params.ref, types.PromptReference):
+            raise MCPError(types.INVALID_PARAMS, "Only the arguments of prompts can be completed.")
+        known = self._prompts.prompt(params.ref.name, caller).arguments.model_fields
+        if params.argument.name not in known:
+            name = clean(params.argument.name, 60)
+            raise MCPError(types.INVALID_PARAMS, f"Unknown argument: {name}. Valid: {', '.join(known) or 'none'}.")
+
+    async def _first_page(self, provider: ClientProvider, caller: Caller, deadline: float) -> _FirstPage:
+        lines = caller.settings.lines
+        self._forget()
+        page = self._pages.setdefault((caller.id, lines), _FirstPage())
+        async with page.reading:
+            if page.fresh_until <= anyio.current_time():
+                client = await provider.client(caller)
+                from linq_mcp.api.scope import open_api  # noqa: PLC0415 - it imports httpx, as the client does
+
+                read = await open_api(client, lines).list_chats(
+                    from_=None, to=None, limit=PAGE_SIZE, cursor=None, deadline=deadline
+                )
+                page.names = tuple(names for chat in read.items for names in _names(chat))
+                page.has_more = read.next_cursor is not None or read.unusable_cursor
+                page.fresh_until = anyio.current_time() + _KEPT_SECONDS
+        return page
+
+    def _forget(self) -> None:
+        """Forget the pages that are too old, and the oldest of too many."""
+        now = anyio.current_time()
+        kept = [(who, page) for who, page in self._pages.items() if page.fresh_until > now or page.reading.locked()]
+        self._pages = dict(kept[-_MOST_CALLERS:])
+
+
+def _names(chat: Chat) -> Iterator[ChatNames]:
+    """What `chat` is called: by the name that somebody gave it, or else by each of its people.
+
+    The beginning of a name is enough to find it by; an ellipsis would not be part of it.
+    """
+    given, handles = ChatNames.of(chat)
+    name = clean(given, None)[:NAME_LIMIT].rstrip()
+    shown = tuple(filter(None, (clean(handle, HANDLE_LIMIT) for handle in handles)))
+    if name:
+        yield ChatNames(name, shown)
+    else:
+        yield from (ChatNames("", (handle,)) for handle in shown)
+
+
+def _value(names: ChatNames, directory: Directory) -> str:
+    return names.given or directory.name_of(names.handles[0]) or names.handles[0]
