@@ -207,9 +207,7 @@ class _Gate:
             return _envelope(request, 401, 2004, "Unauthorized: missing or invalid authentication token")
         self._requests += 1
         if self._rate_limit_every and self._requests % self._rate_limit_every == 0:
-            error = _envelope(request, 429, 1007, "Rate limit exceeded", retry_after=_RETRY_AFTER_SECONDS)
-            error.headers["Retry-After"] = str(_RETRY_AFTER_SECONDS)
-            return error
+            return _envelope(request, 429, 1007, "Rate limit exceeded", retry_after=_RETRY_AFTER_SECONDS)
         return None
 
 
@@ -259,20 +257,25 @@ def _answer(content: Any, status: int = 200) -> Response:
     return Response(body, status, media_type="application/json")
 
 
-def _envelope(request: Request, status: int, code: int, message: str, **members: int) -> Response:
-    error: Wire = {"status": status, "code": code, "message": message, **members}
+def _envelope(request: Request, status: int, code: int, message: str, *, retry_after: int | None = None) -> Response:
+    error: Wire = {"status": status, "code": code, "message": message}
+    if retry_after is not None:
+        error["retry_after"] = retry_after
     # Linq has no code of its own, and so no page, for an unknown path or method.
     if code != status:
         error["doc_url"] = f"https://docs.linqapp.com/error/codes/{code // 1000}xxx/{code}/"
     trace_id = request.scope[_TRACE]
-    return _answer({"success": False, "error": error, "trace_id": trace_id}, status)
+    answer = _answer({"success": False, "error": error, "trace_id": trace_id}, status)
+    if retry_after is not None:
+        answer.headers["Retry-After"] = str(retry_after)
+    return answer
 
 
 async def _error_answer(request: Request, error: Exception) -> Response:
     if isinstance(error, _ApiError):
         return _envelope(request, error.status, error.code, error.message)
     if isinstance(error, SendRefused):
-        return _envelope(request, error.status, error.code, error.text)
+        return _envelope(request, error.status, error.code, error.text, retry_after=error.retry_after)
     if isinstance(error, HTTPException) and error.status_code == 405:
         refusal = _envelope(request, 405, 405, "Method not allowed")
         refusal.headers.update(error.headers or {})

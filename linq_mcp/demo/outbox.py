@@ -1,11 +1,14 @@
 """What was sent through the demo API: kept beside the account, which others share, for as long as the API lives.
 
-It answers as Linq documents it: a key that was used gets its first answer again, people who opted out or are blocked
-and a line in trouble are refused, and a message is delivered a little later: each time it is read, by one step.
+It answers as Linq documents it: a key that was used gets its first answer again, people who opted out or are blocked,
+a line in trouble and too many messages in a minute are refused, and a message is delivered a little later: each time it
+is read, by one step.
 """
 
-from collections import defaultdict
-from collections.abc import Mapping, Sequence
+import math
+import time
+from collections import defaultdict, deque
+from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
 from datetime import UTC, datetime
 from functools import cached_property
@@ -19,18 +22,21 @@ from linq_mcp.demo.wire import Sending, Wire, handle, health, message, new_id, r
 BLOCKED = person(4).phone
 LIMITED_LINE = AGENCY_LINE
 _PROGRESS = {"pending": "sent", "sent": "delivered"}
+# In a minute, between one pair.
+_MOST_MESSAGES, _MINUTE = 30, 60.0
 _LONGEST_TEXT = 10_000
 _MOST_PARTS = 100
 
 
 class SendRefused(Exception):
-    """Raised where Linq would refuse a send with this status, code and message."""
+    """Raised where Linq would refuse a send with this status, code and message, perhaps for some seconds only."""
 
-    def __init__(self, status: int, code: int, text: str) -> None:
+    def __init__(self, status: int, code: int, text: str, *, retry_after: int | None = None) -> None:
         super().__init__(text)
         self.status = status
         self.code = code
         self.text = text
+        self.retry_after = retry_after
 
 
 class Outbox:
@@ -39,8 +45,10 @@ class Outbox:
     `reacted` are the account's messages as they look with the reactions that were set here.
     """
 
-    def __init__(self, account: DemoAccount) -> None:
+    def __init__(self, account: DemoAccount, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._account = account
+        self._clock = clock
+        self._sent_at: defaultdict[str, deque[float]] = defaultdict(deque)
         self._random = seeded("sent messages")
         self._answers: dict[str, Wire] = {}
         self.chats: dict[str, Wire] = {}
@@ -62,6 +70,7 @@ class Outbox:
             self._check_person(others)
         if not self.messages[chat["id"]] and chat["id"] in self.chats and any(_has_link(part) for part in parts):
             raise SendRefused(400, 1005, "The first message of a chat can't contain a link")
+        self._check_pace(self._sent_at[chat["id"]])
         sent = message(self._random, chat, own, parts, Sending(datetime.now(UTC), "pending"))
         self.messages[chat["id"]].append(sent)
         # A copy, as what was answered stays as it was while the message makes its way.
@@ -132,6 +141,15 @@ class Outbox:
             for one in chat["handles"]
             if not one.get("is_me")
         }
+
+    def _check_pace(self, sent_at: deque[float]) -> None:
+        now = self._clock()
+        while sent_at and sent_at[0] <= now - _MINUTE:
+            sent_at.popleft()
+        if len(sent_at) >= _MOST_MESSAGES:
+            wait = math.ceil(sent_at[0] + _MINUTE - now)
+            raise SendRefused(429, 1007, "Rate limit exceeded", retry_after=wait)
+        sent_at.append(now)
 
     def _check_person(self, others: Sequence[str]) -> None:
         if self._opted_out & set(others):
