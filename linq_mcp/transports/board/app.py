@@ -61,7 +61,7 @@ def build_board_app(provider: ClientProvider, secret: str) -> Starlette:
         ],
         lifespan=mcp.router.lifespan_context,
     )
-    app.state.calls = mcp.state.calls
+    app.state = mcp.state
     app.router.redirect_slashes = False
     return app
 
