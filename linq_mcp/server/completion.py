@@ -44,7 +44,7 @@ Context: TypeAlias = ServerRequestContext[ClientProvider]
 
 @dataclass(slots=True)
 class _FirstPage:
-    """What the chats of a caller's first page are called, and whether there are more. `reading` it, others wait."""
+    """What the chats of a caller's first page are called, and whether there are more. `reading` is held while it is read."""
 
     names: tuple[ChatNames, ...] = ()
     has_more: bool = False

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import anyio
 import httpx
 import pytest
 from helpers.linq import AT_ONCE, KEY, Canned, Silent, account_over
+from helpers.streamable_http import eras as http_eras
 from helpers.streamable_http import posted, result_of, serving
 from helpers.virtual_time import in_virtual_time
 from mcp import Client, MCPError, types
@@ -192,9 +194,9 @@ def test_the_page_is_read_once_a_minute() -> None:
     assert in_virtual_time(type_on) == [1, 1, 2]
 
 
-async def completed_over_http(client: httpx.AsyncClient, key: str) -> list[str]:
+async def completed_over_http(client: httpx.AsyncClient, key: str, era: str = "modern") -> list[str]:
     asked = posted(
-        "modern",
+        era,
         "completion/complete",
         {"ref": {"type": "ref/prompt", "name": "catch_up"}, "argument": {"name": "chat", "value": ""}},
     )
@@ -204,7 +206,8 @@ async def completed_over_http(client: httpx.AsyncClient, key: str) -> list[str]:
     return values
 
 
-async def test_a_page_is_kept_for_its_caller_alone() -> None:
+@http_eras
+async def test_a_page_is_kept_for_its_caller_alone(era: str) -> None:
     """Whoever has another key is shown their own chats, and nothing if Linq does not accept it."""
     keys: list[str] = []
 
@@ -218,8 +221,30 @@ async def test_a_page_is_kept_for_its_caller_alone() -> None:
     async with serving(build_app(accounts, HttpConfig())) as client:
         for key in ("key-ann1", "key-bob2", "key-ann1", "key-wrong", "key-bob2", "key-wrong"):
             expected = [] if key == "key-wrong" else [f"Chat of {key}"]
-            assert await completed_over_http(client, key) == [value.replace(key, "[key]") for value in expected]
+            assert await completed_over_http(client, key, era) == [value.replace(key, "[key]") for value in expected]
         assert keys == ["key-ann1", "key-bob2", "key-wrong", "key-wrong"]
+
+
+def test_a_page_is_not_kept_for_other_lines() -> None:
+    """What was read while more was open to a caller is not shown once less is."""
+    linq = Linq(chat("Book club", "+12052532136"))
+
+    class Narrowed(SettingsClientProvider):
+        lines: tuple[str, ...] = ()
+
+        def caller(self, _: Any = None) -> Caller:
+            caller = super().caller()
+            return replace(caller, settings=replace(caller.settings, lines=self.lines))
+
+    async def type_on() -> list[list[str]]:
+        account = Narrowed(lambda: Settings(api_key=SecretStr(KEY)), transport=lambda: linq, retry=AT_ONCE)
+        async with Client(build_server(account)) as client:
+            values = [(await complete(client, "book")).values]
+            for account.lines in ((LINE,), ("+13343284472",)):
+                values.append((await complete(client, "book")).values)
+            return values
+
+    assert in_virtual_time(type_on) == [["Book club"], ["Book club"], []]
 
 
 async def test_the_pages_of_only_so_many_callers_are_kept() -> None:
