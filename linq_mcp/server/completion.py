@@ -44,7 +44,10 @@ Context: TypeAlias = ServerRequestContext[ClientProvider]
 
 @dataclass(slots=True)
 class _FirstPage:
-    """What the chats of a caller's first page are called, and whether there are more. `reading` is held while it is read."""
+    """What the chats of a caller's first page are called, and whether there are more.
+
+    It may be used until `fresh_until`. Whoever reads it anew holds `reading`, for which others wait.
+    """
 
     names: tuple[ChatNames, ...] = ()
     has_more: bool = False
