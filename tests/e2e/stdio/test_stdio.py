@@ -19,6 +19,8 @@ from helpers.piped import COMMAND, HELLO, MEASURED, SECONDS, Piped, modern, requ
 CAPABILITIES = {
     "tools": {"listChanged": False},
     "resources": {"listChanged": False, "subscribe": False},
+    "prompts": {"listChanged": False},
+    "completions": {},
 }
 
 
@@ -46,13 +48,17 @@ def end(server: Piped, how: signal.Signals | None) -> int:
     return server.process.wait(SECONDS)
 
 
-def test_tools_are_listed_without_a_key_a_home_or_a_network() -> None:
-    """An empty environment is enough for `initialize` and `tools/list`."""
+def test_tools_and_prompts_are_there_without_a_key_a_home_or_a_network() -> None:
+    """An empty environment is enough for `initialize` and for the lists, and nothing keeps a person from typing."""
     with Piped(env={}) as server:
         hello = server.initialize()["result"]
         assert hello["serverInfo"]["name"] == "linq-mcp"
         assert hello["capabilities"] == CAPABILITIES
         assert server.ask("tools/list")["result"]["tools"][0]["name"] == "list_chats"
+        assert server.ask("prompts/list")["result"]["prompts"][0]["name"] == "who_is_waiting"
+        typing = {"ref": {"type": "ref/prompt", "name": "catch_up"}, "argument": {"name": "chat", "value": "Ma"}}
+        completion = server.ask("completion/complete", typing)["result"]["completion"]
+        assert completion == {"values": [], "total": 0, "hasMore": False}
 
 
 def test_the_modern_era_is_served_with_cache_hints() -> None:
