@@ -166,11 +166,12 @@ async def _find_in_account(arguments: Arguments, call: Call) -> FoundMessages:
     tally = _Tally(arguments.line, call.directory)
     seen = SeenMessages()
     while (page := await reading.next_page()) is not None:
-        for one in page:
+        for conversation in page:
             await call.give_way()
-            seen.add(one.reader.filter.seen)
-            tally.add(one.chat, one.reader.rows.matched)
-            rows.merge(one.reader.rows, partial(_Found, chat=one.chat, oldest_first=one.oldest_first))
+            chat, found = conversation.chat, conversation.reader.rows
+            seen.add(conversation.reader.filter.seen)
+            tally.add(chat, found.matched)
+            rows.merge(found, partial(_Found, chat=chat, oldest_first=conversation.oldest_first))
     result = tally.counted() if arguments.count_only else await tally.shown(rows, call)
     since = f" since {utc_time(reading.since)[:10]}"
     nothing = (

@@ -108,15 +108,15 @@ async def list_inbox(arguments: Arguments, call: Call) -> Inbox:
     matches = _matcher(arguments)
     by_wait = arguments.order == "longest_waiting"
     while (page := await reading.next_page()) is not None:
-        for one in page:
+        for conversation in page:
             await call.give_way()
-            last = one.reader.latest and one.reader.latest[1 if one.oldest_first else 0]
+            chat, reader, oldest_first = conversation.chat, conversation.reader, conversation.oldest_first
+            last = reader.latest and reader.latest[1 if oldest_first else 0]
             at = timestamp(last) if last else None
-            wait = waiting(in_order(one.reader.turns, oldest_first=one.oldest_first)) if can_wait(one.chat) else None
-            if matches(at, wait) and not one.reader.is_new:
+            wait = waiting(in_order(reader.turns, oldest_first=oldest_first)) if can_wait(chat) else None
+            if matches(at, wait) and not reader.is_new:
                 key = wait.since if by_wait and wait else inf if at is None else -at
-                row = partial(_row, one.chat, last, wait, arguments.from_, call.directory)
-                rows.offer((key, one.chat.id or ""), row)
+                rows.offer((key, chat.id or ""), partial(_row, chat, last, wait, arguments.from_, call.directory))
     notes = [
         "No conversation matches." if not rows.matched and reading.scan.scanned else None,
         unknown_words(arguments.health_status or (), [*KNOWN, UNREPORTED]),

@@ -123,16 +123,17 @@ async def summarize_activity(arguments: Arguments, call: Call) -> Activity:
     lines: dict[str, _Tally] = {}
     failing: list[FailingChat] = []
     while (page := await reading.next_page()) is not None:
-        for one in page:
+        for conversation in page:
             await call.give_way()
-            line = line_number(one.chat, arguments.from_)
-            counts = _count(one, reading.since, lines.setdefault(line, _Tally()))
+            chat = conversation.chat
+            line = line_number(chat, arguments.from_)
+            counts = _count(conversation, reading.since, lines.setdefault(line, _Tally()))
             if counts["failed"]:
                 row: FailingChat = {
-                    **chat_reference(one.chat, call.directory),
+                    **chat_reference(chat, call.directory),
                     "line": line,
                     "failed": counts["failed"],
-                    "health_status": health_status(one.chat) or "",
+                    "health_status": health_status(chat) or "",
                 }
                 failing = nlargest(_FAILING_LIMIT, [*failing, without_empty(row)], key=lambda row: row["failed"])
     result: Activity = {
@@ -149,9 +150,9 @@ async def summarize_activity(arguments: Arguments, call: Call) -> Activity:
     return result
 
 
-def _count(one: Conversation[_Reader], since: float, tally: _Tally) -> Counter[str]:
+def _count(conversation: Conversation[_Reader], since: float, tally: _Tally) -> Counter[str]:
     """Add what happened in a chat since then to its line's tally."""
-    turns = in_order(one.reader.turns, oldest_first=one.oldest_first)
+    turns = in_order(conversation.reader.turns, oldest_first=conversation.oldest_first)
     counts = Counter[str]()
     for turn in turns:
         if turn.at >= since:
@@ -159,7 +160,7 @@ def _count(one: Conversation[_Reader], since: float, tally: _Tally) -> Counter[s
             counts.update(("sent", status) if turn.own else ("received",))
     if counts:
         counts["chats"] = 1
-        counts["waiting"] = int(can_wait(one.chat) and waiting(turns) is not None)
+        counts["waiting"] = int(can_wait(conversation.chat) and waiting(turns) is not None)
     tally.counts += counts
     tally.replies += reply_seconds(turns, since)
     return counts

@@ -110,7 +110,7 @@ class Conversations(Generic[ReaderT]):
             if result is None and self.wanted(chat):
                 self.unreadable.append(chat.id)
         conversations = [result for result in results[:end] if isinstance(result, Conversation)]
-        self.unreadable += [one.chat.id for one in conversations if one.partial]
+        self.unreadable += [conversation.chat.id for conversation in conversations if conversation.partial]
         return conversations
 
     async def _read(self, chat: Chat) -> Conversation[ReaderT] | LinqError | Stop | None:
@@ -133,7 +133,7 @@ class Conversations(Generic[ReaderT]):
             self._limiter.total_tokens = max(1, self._limiter.total_tokens // 2)
 
     async def _read_back(self, chat: Chat) -> Conversation[ReaderT] | Stop:
-        one = Conversation(chat, self.make_reader())
+        conversation = Conversation(chat, self.make_reader())
         cursor: str | None = None
         cursors: set[str | None] = set()
         seen: set[str] = set()
@@ -154,15 +154,15 @@ class Conversations(Generic[ReaderT]):
             bound_met = False
             for message in fresh:
                 await self.call.give_way()
-                bound_met = one.reader.visit(message) or bound_met
+                bound_met = conversation.reader.visit(message) or bound_met
             empty_pages = 0 if fresh else empty_pages + 1
-            one.oldest_first = way != "older"
-            one.partial = one.partial or bool(page.unreadable)
-            if (bound_met and not one.oldest_first) or (page.next_cursor is None and not page.unusable_cursor):
-                return one
+            conversation.oldest_first = way != "older"
+            conversation.partial = conversation.partial or bool(page.unreadable)
+            if (bound_met and not conversation.oldest_first) or (page.next_cursor is None and not page.unusable_cursor):
+                return conversation
             if page.unusable_cursor or page.next_cursor in cursors or empty_pages > MOST_EMPTY_PAGES:
-                one.partial = True
-                return one
+                conversation.partial = True
+                return conversation
             cursor = page.next_cursor
 
 
