@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from helpers.piped import HELLO, MEASURED, Piped, modern, text_of
+from helpers.piped import HELLO, MEASURED, Piped, modern, request, text_of
 from mcp import Client, types
 from mcp.client.client import ConnectMode
 from mcp.client.context import ClientRequestContext
@@ -90,3 +90,24 @@ def test_a_client_that_dies_in_mid_question_ends_the_server() -> None:
         assert server.receive()["method"] == "elicitation/create"
         assert server.end_of_input() == 0
     assert b"linq_mcp.sent" not in server.stderr
+
+
+def test_a_question_that_is_answered_twice_takes_the_first_answer() -> None:
+    """In the handshake era: a yes that comes after the no changes nothing, and a second yes sends nothing more."""
+    yes: dict[str, Any] = {"action": "accept", "content": {"choice": "Send"}}
+    with Piped("--demo", "--allow-send") as server:
+        server.ask("initialize", {**HELLO, "capabilities": {"elicitation": {}}}, id_=0)
+        server.send({"jsonrpc": "2.0", "method": "notifications/initialized"})
+        texts = []
+        for number, answers in enumerate(([{"action": "decline"}, yes], [yes, yes]), start=1):
+            server.send(request("tools/call", {"name": "send_message", "arguments": ARGUMENTS}, id_=number))
+            asked = server.receive()["id"]
+            for answer in answers:
+                server.send({"jsonrpc": "2.0", "id": asked, "result": answer})
+            result = server.receive()
+            assert result["id"] == number
+            texts.append(text_of(result["result"]))
+        assert server.end_of_input() == 0
+    assert texts[0].startswith(HEADLINES["declined"])
+    assert json.loads(texts[1])["sent"] is True
+    assert len(server.stderr.splitlines()) == 1

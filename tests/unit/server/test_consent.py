@@ -3,20 +3,31 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 import anyio
 import pytest
+from helpers.hosts import (
+    ARGUMENTS,
+    CHAT,
+    DRAFT,
+    YES,
+    Answer,
+    Host,
+    answer_with,
+    answers,
+    client,
+    host,
+    question_of,
+    text_of,
+)
 from helpers.recording_api import RULES, RecordingApi, demo_chat
-from mcp import Client, MCPError, types
+from mcp import MCPError, types
 from mcp.client.client import ConnectMode
 from mcp.client.context import ClientRequestContext
-from mcp.client.session import ElicitationFnT
 from pydantic import SecretStr
 
 from linq_mcp.demo.lines import CLINIC_LINE
-from linq_mcp.server.app import build_server
 from linq_mcp.server.consent import ConsentDesk
 from linq_mcp.server.error_messages import HEADLINES
 from linq_mcp.server.send_limit import SendLimit
@@ -25,70 +36,18 @@ from linq_mcp.settings.sending import Confirm, SendSettings
 ERAS: list[ConnectMode] = ["auto", "legacy"]
 eras = pytest.mark.parametrize("era", ERAS, ids=["2026-07-28", "handshake"])
 
-CHAT = demo_chat(line=CLINIC_LINE)["id"]
-DRAFT = "Yes, Thursday at 10 works."
-ARGUMENTS = {"chat_id": CHAT, "text": DRAFT}
 SECOND_CALL = SendSettings(confirm=Confirm.SECOND_CALL)
 KEY_A, KEY_B = SecretStr("a" * 32), SecretStr("b" * 32)
-
-Answer = types.ElicitResult | types.ErrorData
-Host = Callable[[ClientRequestContext, types.ElicitRequestParams], Awaitable[Answer]]
-
-
-def host(action: Any, content: Mapping[str, Any] | None = None) -> Host:
-    """A host whose person always answers the same."""
-
-    async def answer(_: ClientRequestContext, __: types.ElicitRequestParams) -> Answer:
-        return types.ElicitResult(action=action, content=dict(content) if content is not None else None)
-
-    return answer
 
 
 async def failing(_: ClientRequestContext, __: types.ElicitRequestParams) -> Answer:
     return types.ErrorData(code=types.INTERNAL_ERROR, message="no screen")
 
 
-def _named(answer: Host | None) -> ElicitationFnT | None:
-    """As the SDK wants it: with names for what is passed."""
-    if answer is None:
-        return None
-
-    async def call(context: ClientRequestContext, params: types.ElicitRequestParams) -> Answer:
-        return await answer(context, params)
-
-    return call
-
-
-def client(
-    api: RecordingApi,
-    era: ConnectMode = "auto",
-    answer: Host | None = None,
-    *,
-    desk: ConsentDesk | None = None,
-    rules: SendSettings = RULES,
-    key: str | None = None,
-) -> Client:
-    account = api.account(rules) if key is None else api.account(rules, key=key)
-    return Client(
-        build_server(account, desk=desk or ConsentDesk(rules)),
-        mode=era,
-        elicitation_callback=_named(answer),
-        read_timeout_seconds=20,
-    )
-
-
-def text_of(result: types.CallToolResult) -> str:
-    (block,) = result.content
-    assert isinstance(block, types.TextContent)
-    return block.text
-
-
 async def ask(api: RecordingApi, era: ConnectMode, answer: Host | None, **options: Any) -> types.CallToolResult:
     async with client(api, era, answer, **options) as connected:
         return await connected.call_tool("send_message", ARGUMENTS)
 
-
-YES = host("accept", {"choice": "Send", "text": DRAFT})
 
 # What the host does, what it begins its answer with (None: it was sent), and the texts that reach Linq.
 HOSTS: dict[str, tuple[Host | None, str | None, list[str]]] = {
@@ -156,31 +115,6 @@ async def test_the_question_says_everything(era: ConnectMode) -> None:
         assert fact in question.message
     assert question.requested_schema["required"] == ["choice"]
     assert question.requested_schema["properties"]["text"]["default"] == DRAFT
-
-
-@eras
-async def test_fifty_at_once_stay_apart(era: ConnectMode) -> None:
-    """Every other person says yes; exactly their messages leave, each once."""
-
-    async def answer(_: ClientRequestContext, params: types.ElicitRequestParams) -> Answer:
-        await anyio.lowlevel.checkpoint()
-        number = int(params.message.rpartition(" ")[2])
-        return types.ElicitResult(action="accept", content={"choice": "Don't send" if number % 2 else "Send"})
-
-    api = RecordingApi()
-    desk = ConsentDesk(RULES, limit=SendLimit(50, per_subject=50))
-    results: dict[int, bool] = {}
-    async with client(api, era, answer, desk=desk) as connected, anyio.create_task_group() as tasks:
-
-        async def call(number: int) -> None:
-            result = await connected.call_tool("send_message", {"chat_id": CHAT, "text": f"Number {number}"})
-            results[number] = not result.is_error
-
-        for number in range(50):
-            tasks.start_soon(call, number)
-    assert sorted(api.texts) == sorted(f"Number {number}" for number in range(0, 50, 2))
-    assert results == {number: number % 2 == 0 for number in range(50)}
-    assert len({body["message"]["idempotency_key"] for _, body in api.posts}) == 25
 
 
 @eras
@@ -261,36 +195,6 @@ async def test_a_host_that_dies_sends_nothing() -> None:
                 await begun.wait()
             scope.cancel()
     assert api.posts == []
-
-
-def answers(content: Mapping[str, Any] | None = None, action: Any = "accept") -> types.InputResponses:
-    given = {"choice": "Send", "text": DRAFT} if content is None else content
-    return {"consent": types.ElicitResult(action=action, content=dict(given))}
-
-
-async def question_of(connected: Client) -> str:
-    """The sealed state of a question that is put but not answered."""
-    asked = await connected.session.call_tool("send_message", ARGUMENTS, allow_input_required=True)
-    assert isinstance(asked, types.InputRequiredResult)
-    assert asked.request_state
-    return asked.request_state
-
-
-async def answer_with(
-    connected: Client,
-    state: str | None,
-    responses: types.InputResponses | None,
-    arguments: Mapping[str, Any] = ARGUMENTS,
-) -> types.CallToolResult:
-    result = await connected.session.call_tool(
-        "send_message",
-        dict(arguments),
-        request_state=state,
-        input_responses=responses,
-        allow_input_required=True,
-    )
-    assert isinstance(result, types.CallToolResult)
-    return result
 
 
 async def test_an_answer_is_good_once() -> None:
