@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import json
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import httpx
 import pytest
-from helpers.piped import text_of
+from helpers.piped import COMMAND, MEASURED, SECONDS, text_of
 from helpers.recording_api import RecordingApi, demo_chat
 from helpers.streamable_http import call, eras, posted, result_of, serving
 from pydantic import SecretStr
 from starlette.applications import Starlette
 
-from linq_mcp.demo.api import DEMO_BASE_URL, DEMO_KEY
+from linq_mcp.demo.account import demo_account
+from linq_mcp.demo.api import DEMO_BASE_URL, DEMO_KEY, demo_api
 from linq_mcp.demo.lines import CLINIC_LINE
+from linq_mcp.demo.serve import running
 from linq_mcp.server.client_provider import KEY_HEADER, HeaderClientProvider
 from linq_mcp.server.error_messages import HEADLINES
 from linq_mcp.settings import Settings
@@ -76,6 +81,71 @@ async def test_a_replica_with_another_key_does_not() -> None:
         response = await other.post("/mcp", **asking(answer=ANSWER, state=await question(one)))
     assert response.json()["error"]["code"] == -32602
     assert api.posts == []
+
+
+@contextmanager
+def replica(linq: str, *state_keys: str) -> Iterator[httpx.Client]:
+    """A client of `linq-mcp http`, a process of its own, with these state keys."""
+    env = {
+        **MEASURED,
+        "LINQ_API_V3_BASE_URL": linq,
+        "LINQ_MCP_SEND": "1",
+        "LINQ_MCP_STATE_KEY": ",".join(key * 32 for key in state_keys),
+    }
+    with subprocess.Popen([*COMMAND, "http", "--port", "0"], env=env, stderr=subprocess.PIPE, text=True) as server:
+        try:
+            assert server.stderr is not None
+            listens = server.stderr.readline()
+            port = listens.rsplit(":", 1)[1].split("/")[0]
+            headers = {KEY_HEADER: DEMO_KEY}
+            url = f"http://127.0.0.1:{port}"
+            with httpx.Client(base_url=url, headers=headers, timeout=SECONDS, trust_env=False) as client:
+                yield client
+        finally:
+            server.kill()
+
+
+def asked_at(client: httpx.Client) -> str:
+    return str(result_of(client.post("/mcp", **asking()))["requestState"])
+
+
+def answered_at(client: httpx.Client, state: str) -> dict[str, Any]:
+    """The whole JSON-RPC response to a yes."""
+    answer = client.post("/mcp", **asking(answer=ANSWER, state=state)).json()
+    assert isinstance(answer, dict)
+    return answer
+
+
+@pytest.mark.slow
+def test_processes_take_each_others_answers_by_their_keys() -> None:
+    """The second process accepts the first one's state, and a replay is the same message; without the key, never."""
+
+    def arrived() -> int:
+        path = f"{linq}/v3/chats/{ARGUMENTS['chat_id']}/messages"
+        authorization = {"Authorization": f"Bearer {DEMO_KEY}"}
+        page = httpx.get(path, params={"limit": 100}, headers=authorization, trust_env=False).json()
+        assert page["next_cursor"] is None
+        return sum(part.get("value") == "Hello" for message in page["messages"] for part in message["parts"])
+
+    with (
+        running(demo_api(demo_account())) as linq,
+        replica(linq, "a") as one,
+        replica(linq, "b", "a") as rotating,
+        replica(linq, "c") as stranger,
+        replica(linq) as alone,
+    ):
+        before = arrived()
+        state = asked_at(one)
+        for other in (stranger, alone):
+            assert answered_at(other, state)["error"]["code"] == -32602
+        # The first key seals, so a process that has not been given it yet refuses.
+        assert answered_at(one, asked_at(rotating))["error"]["code"] == -32602
+        assert arrived() == before
+        sent, again = (answered_at(process, state)["result"]["structuredContent"] for process in (rotating, one))
+        assert sent["message_id"] == again["message_id"]
+        for process in (rotating, one):
+            assert text_of(answered_at(process, state)["result"]).startswith(HEADLINES["invalid_consent"])
+        assert arrived() == before + 1
 
 
 async def test_an_answer_is_good_once_however_it_is_answered() -> None:
