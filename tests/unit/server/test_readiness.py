@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import anyio
+import anyio.lowlevel
 import httpx
 import pytest
 from helpers.linq import KEY, Canned, Handler, Silent, account_over
@@ -97,13 +98,18 @@ async def test_linq_is_asked_once_for_all() -> None:
     """By a hundred probes at once, and by those of the next seconds; then anew."""
     count = 0
 
-    def answer(_: httpx.Request) -> httpx.Response:
-        nonlocal count
-        count += 1
-        return LINES if count == 1 else REJECTED
+    class Counting(httpx.AsyncBaseTransport):
+        async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+            nonlocal count
+            count += 1
+            # Time for the others to come in between.
+            await anyio.lowlevel.checkpoint()
+            return await Canned(always(LINES if count == 1 else REJECTED)).handle_async_request(request)
 
     clock = Clock()
-    asked = readiness(answer, clock=clock)
+    settings = Settings(api_key=SecretStr(KEY))
+    provider = SettingsClientProvider(lambda: settings, transport=Counting)
+    asked = Readiness(provider, own_key=True, seconds=SECONDS, clock=clock)
     async with anyio.create_task_group() as tasks:
         for _ in range(100):
             tasks.start_soon(asked.problem)
