@@ -7,65 +7,140 @@ import os
 import signal
 import sys
 from argparse import Namespace
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from linq_mcp.cli.account import open_account
 from linq_mcp.cli.output import log_to_stderr, warn
 from linq_mcp.cli.parser import USAGE_ERROR
+
+if TYPE_CHECKING:
+    from linq_mcp.server.client_provider import ClientProvider, SettingsClientProvider
+    from linq_mcp.settings import Settings
+    from linq_mcp.transports.http.config import HttpConfig
+    from linq_mcp.transports.http.sign_in import SignIn
+
+logger = logging.getLogger(__name__)
+
+_SIGN_IN = "sign-in"
+# What sign-in can't do without, with an example of each.
+_NEEDED = {
+    "--issuer": "the URL of your identity provider, such as https://id.example.com",
+    "--public-url": "the URL by which clients call this server, such as https://mcp.example.com/mcp",
+    "--access": "the file with the rules from claims to keys, such as access.toml",
+}
+_OPTIONAL = ("--scope", "--send-scope")
 
 
 def run(options: Namespace) -> int:
     """Serve until SIGINT or SIGTERM. A configuration that would let strangers in is a usage error."""
     # Until the server handles SIGTERM itself. Without a handler, the first process of a container would ignore it.
     signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
-    from linq_mcp.server.client_provider import HeaderClientProvider
-    from linq_mcp.server.settings_messages import describe_flaw, format_problem
-    from linq_mcp.settings import CONTACTS_VARIABLE, HTTP_TOKEN_VARIABLE
     from linq_mcp.settings.problems import LaunchedBy
-    from linq_mcp.transports.http.config import HttpConfig, validate_http_config
     from linq_mcp.transports.http.run import serve
 
     account, settings = open_account(options, LaunchedBy.SERVICE)
     # The access log is on unless a level was asked for.
     log_to_stderr(settings.log_level if settings.log_level_is_set else "INFO", options.log_format)
-    own_key = options.key_from == "settings" or options.demo
-    if settings.http_token_flaw and own_key:
-        flaw = describe_flaw(settings.http_token_flaw, "token")
-        print(f"linq-mcp http: {HTTP_TOKEN_VARIABLE} {flaw}", file=sys.stderr)
-        return USAGE_ERROR
     try:
-        config = validate_http_config(
-            HttpConfig(
-                host=options.host,
-                port=options.port,
-                path=options.path,
-                allowed_hosts=options.allowed_host,
-                allowed_origins=options.allowed_origin,
-                own_key=own_key,
-                token=settings.http_token if own_key else None,
-                calls_per_minute=options.calls_per_minute,
-            )
-        )
+        sign_in = _sign_in(options)
+        config = _config(options, settings, sign_in)
+        provider = _provider(options, settings, account, config)
     except ValueError as error:
         print(f"linq-mcp http: {error}", file=sys.stderr)
         return USAGE_ERROR
-    warn(settings.warnings)
-    logger = logging.getLogger(__name__)
-    if problem := settings.problem if own_key else settings.keyless_problem:
-        logger.warning("every call will be refused: %s", format_problem(problem, settings.launched_by))
-    if (settings.http_token or settings.http_token_flaw) and not own_key:
-        logger.warning(
-            "%s is not used: with --key-from header each caller sends their own Linq key", HTTP_TOKEN_VARIABLE
-        )
-    if settings.contacts and not own_key:
-        logger.warning("%s is not used: with --key-from header callers read accounts of their own", CONTACTS_VARIABLE)
-    if own_key and not config.token:
-        logger.warning(
-            "everyone on this machine can read the account through this server; to prevent that, set %s",
-            HTTP_TOKEN_VARIABLE,
-        )
+    _warn(options, settings, config)
     try:
-        serve(account if own_key else HeaderClientProvider(settings), config)
+        serve(provider, config, sign_in)
     except OSError as error:
         print(f"linq-mcp http: can't listen on {config.host} port {config.port} ({error.strerror})", file=sys.stderr)
         return 1
     return 0
+
+
+def _sign_in(options: Namespace) -> SignIn | None:
+    """What the options of sign-in say, if that is asked for. Raises ValueError."""
+    given = {name: getattr(options, name.removeprefix("--").replace("-", "_")) for name in (*_NEEDED, *_OPTIONAL)}
+    if options.key_from != _SIGN_IN:
+        if unused := [name for name, value in given.items() if value]:
+            raise ValueError(f"{unused[0]} has no use without --key-from {_SIGN_IN}")
+        return None
+    if missing := [name for name in _NEEDED if not given[name]]:
+        raise ValueError(f"--key-from {_SIGN_IN} needs {missing[0]}, {_NEEDED[missing[0]]}")
+    if options.demo:
+        raise ValueError(
+            f"--demo needs no key, and --key-from {_SIGN_IN} takes keys from the access file: leave one of them out"
+        )
+    from linq_mcp.transports.http.sign_in import SignIn, SignInConfig, validate_sign_in
+
+    config = SignInConfig(
+        issuer=options.issuer, public_url=options.public_url, scopes=options.scope, send_scope=options.send_scope
+    )
+    return SignIn(validate_sign_in(config))
+
+
+def _config(options: Namespace, settings: Settings, sign_in: SignIn | None) -> HttpConfig:
+    """How the server listens, and whom it lets in. Raises ValueError."""
+    from linq_mcp.server.settings_messages import describe_flaw
+    from linq_mcp.settings import HTTP_TOKEN_VARIABLE
+    from linq_mcp.transports.http.config import HttpConfig, validate_http_config
+
+    own_key = options.key_from == "settings" or options.demo
+    if settings.http_token_flaw and own_key:
+        raise ValueError(f"{HTTP_TOKEN_VARIABLE} {describe_flaw(settings.http_token_flaw, 'token')}")
+    public_host = [sign_in.config.public_host] if sign_in else []
+    return validate_http_config(
+        HttpConfig(
+            host=options.host,
+            port=options.port,
+            path=options.path,
+            allowed_hosts=[*options.allowed_host, *public_host],
+            allowed_origins=options.allowed_origin,
+            own_key=own_key,
+            token=settings.http_token if own_key else None,
+            calls_per_minute=options.calls_per_minute,
+        )
+    )
+
+
+def _provider(
+    options: Namespace, settings: Settings, account: SettingsClientProvider, config: HttpConfig
+) -> ClientProvider:
+    """Whose account each call reads. Raises ValueError if the access file can't be used."""
+    if config.own_key:
+        return account
+    if options.key_from != _SIGN_IN:
+        from linq_mcp.server.client_provider import HeaderClientProvider
+
+        return HeaderClientProvider(settings)
+    from linq_mcp.server.sign_in import Access, SignInClientProvider
+    from linq_mcp.settings.access_file import AccessRules, read_access_file
+    from linq_mcp.tools import SEND_TOOLS, TOOLS
+
+    def read() -> AccessRules:
+        names, send_names = ([tool.name for tool in tools] for tools in ((*TOOLS, *SEND_TOOLS), SEND_TOOLS))
+        path = Path(options.access)
+        return read_access_file(path, settings, environ=os.environ, known_tools=names, send_tools=send_names)
+
+    return SignInClientProvider(settings, Access(read))
+
+
+def _warn(options: Namespace, settings: Settings, config: HttpConfig) -> None:
+    """Log what is wrong with the settings, and which of them are not used."""
+    from linq_mcp.server.settings_messages import format_problem
+    from linq_mcp.settings import CONTACTS_VARIABLE, HTTP_TOKEN_VARIABLE
+
+    warn(settings.warnings)
+    if problem := settings.problem if config.own_key else settings.keyless_problem:
+        logger.warning("every call will be refused: %s", format_problem(problem, settings.launched_by))
+    how = f"with --key-from {options.key_from} each caller"
+    if (settings.http_token or settings.http_token_flaw) and not config.own_key:
+        does = "signs in" if options.key_from == _SIGN_IN else "sends their own Linq key"
+        logger.warning("%s is not used: %s %s", HTTP_TOKEN_VARIABLE, how, does)
+    if settings.contacts and not config.own_key and options.key_from != _SIGN_IN:
+        logger.warning("%s is not used: %s reads an account of their own", CONTACTS_VARIABLE, how)
+    if config.own_key and not config.token:
+        logger.warning(
+            "everyone on this machine can read the account through this server; to prevent that, set %s",
+            HTTP_TOKEN_VARIABLE,
+        )

@@ -72,14 +72,25 @@ def build_parser() -> argparse.ArgumentParser:
     )
     http.add_argument(
         "--key-from",
-        choices=["header", "settings"],
+        choices=["header", "settings", "sign-in"],
         default="header",
-        help="whose Linq key is used: each caller's own (header x-linq-api-v3-api-key, the default), or the server's",
+        help="whose Linq key is used: each caller's own (header x-linq-api-v3-api-key, the default), the server's "
+        "(settings), or the one that an access file has for people who sign in (sign-in)",
     )
     http.add_argument(
         "--calls-per-minute", type=_count, metavar="N", help="how many tools each caller may call; default unlimited"
     )
     http.add_argument("--log-format", choices=["text", "json"], default="text", help="of the log; default text")
+    sign_in = http.add_argument_group("sign-in", "with --key-from sign-in; docs/team.md describes the access file")
+    sign_in.add_argument("--issuer", metavar="URL", help="the identity provider that signs people in")
+    sign_in.add_argument(
+        "--public-url", metavar="URL", help="how clients call this server, such as https://mcp.example.com/mcp"
+    )
+    sign_in.add_argument("--access", metavar="FILE", help="who may read which account: rules from claims to keys")
+    sign_in.add_argument(
+        "--scope", action="append", default=[], metavar="NAME", help="a scope that every token must have; repeatable"
+    )
+    sign_in.add_argument("--send-scope", metavar="NAME", help="a scope that sending takes, besides the rule")
     board = commands.add_parser(
         "board", help="open the board in the browser: who waits, what is unhealthy, what failed"
     )

@@ -20,6 +20,7 @@ from linq_mcp.server.consent import ConsentDesk
 from linq_mcp.server.prompts import ChatArguments, PromptRequests
 from linq_mcp.server.tool_calls import ToolCalls
 from linq_mcp.server.view import EXTENSION, list_resources, read_resource
+from linq_mcp.settings.problems import KeySource
 from linq_mcp.settings.sending import Confirm
 from linq_mcp.tools import SEND_TOOLS, TOOLS
 from linq_mcp.tools.support.tool import Tool
@@ -47,7 +48,7 @@ SENDING_INSTRUCTIONS = {
 }
 # The requests, one in each era, by which a client learns what the server is.
 _INTRODUCTIONS = frozenset({"initialize", "server/discover"})
-# What changes with a release only is the same for every caller of every server; what the settings narrowed is not.
+# What changes with a release only is the same for every caller of every server; what somebody narrowed is not.
 _HOUR = CacheHint(ttl_ms=3_600_000, scope="public")
 _MINUTE = CacheHint(ttl_ms=60_000, scope="private")
 
@@ -70,7 +71,8 @@ def build_server(
 
     calls = ToolCalls(tools, desk)
     nobody = provider.caller(None)
-    hint = _MINUTE if nobody.settings.tools or nobody.settings.sending else _HOUR
+    by_caller = nobody.settings.key_source is KeySource.ACCESS_FILE
+    hint = _MINUTE if by_caller or nobody.settings.tools or nobody.settings.sending else _HOUR
     prompts = PromptRequests(calls.open_to)
     # What has no handler is not offered.
     has_prompts = bool(prompts.open_to(nobody))

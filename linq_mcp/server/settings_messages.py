@@ -11,6 +11,7 @@ from difflib import get_close_matches
 from pathlib import PurePosixPath
 from typing import assert_never
 
+from linq_mcp.sanitize import clean
 from linq_mcp.server.client_provider import KEY_HEADER
 from linq_mcp.settings import (
     BASE_URL_VARIABLE,
@@ -29,6 +30,7 @@ from linq_mcp.settings.problems import (
     LaunchedBy,
     MissingProfile,
     NoKey,
+    NoMatchingRule,
     ProfileWithoutToken,
     SettingsProblem,
     SettingsWarning,
@@ -49,6 +51,7 @@ SETTINGS_HEADLINES = {
     "base_url": f"{BASE_URL_VARIABLE} can't be used.",
     "lines": "The list of open lines can't be used.",
     "tools": "The list of open tools can't be used.",
+    "nothing_open": "Nothing on this server is open to you.",
 }
 
 _URL_FLAWS = {
@@ -64,6 +67,8 @@ _CALLERS_KEY = (
     f"This server reads Linq with each caller's own key: send it in the header {KEY_HEADER} (under `headers` in the "
     "client's configuration of this server), then call again."
 )
+# Providers name claims of their own after URLs.
+_CLAIM_LIMIT, _CLAIMS_SHOWN = 80, 30
 _PROTECT = f"chmod go-w {PurePosixPath(CONFIG_FILE).parent} {CONFIG_FILE}"
 _HIDE = f"chmod go-r {CONFIG_FILE}"
 
@@ -143,7 +148,7 @@ _REMEDIES = {
         ),
         correct_scope=(
             "Whoever runs this server has to correct `{option}`, or {variable} in the service's environment, and "
-            "restart the server."
+            "restart the server, or, where people sign in, the access file's rule for you."
         ),
         allow_send=(
             "Whoever runs this server has to add `--allow-send`, or take them out of the list, and restart the server."
@@ -162,6 +167,8 @@ def describe_key_source(source: KeySource | None, profile: str | None) -> str:
             return f"the profile {profile!r} of {CONFIG_FILE}"
         case KeySource.HEADER:
             return f"the header {KEY_HEADER}"
+        case KeySource.ACCESS_FILE:
+            return "the access file's rule for you"
         case KeySource.DEMO:
             return "the demo account"
         case _:
@@ -173,6 +180,8 @@ def how_to_replace_key(source: KeySource | None, launched_by: LaunchedBy) -> str
     match source:
         case KeySource.HEADER:
             return "Send a valid key in that header."
+        case KeySource.ACCESS_FILE:
+            return "Whoever runs this server has to put a valid key where that rule takes it from."
         case KeySource.PROFILE:
             return _REMEDIES[launched_by].log_in_again
         case _:
@@ -223,6 +232,11 @@ def format_problem(problem: SettingsProblem, launched_by: LaunchedBy) -> str:
         case ToolsThatSend():
             headline, remedy = "tools", remedies.allow_send
             what = f"It names tools that send, and sending is not allowed: {', '.join(problem.names)}."
+        case NoMatchingRule():
+            headline, remedy = "nothing_open", "Whoever runs this server can add a rule for one of them."
+            names = [clean(name, _CLAIM_LIMIT) for name in problem.claims[:_CLAIMS_SHOWN]]
+            claims = ", ".join(names) or "none"
+            what = f"No rule of its access file matches your sign-in, which has these claims: {claims}."
         case _:
             assert_never(problem)
     return " ".join(filter(None, (SETTINGS_HEADLINES[headline], what, remedy)))

@@ -21,6 +21,7 @@ class KeySource(Enum):
     ENVIRONMENT = auto()
     PROFILE = auto()  # of ~/.linq/config.json
     HEADER = auto()  # of the HTTP request
+    ACCESS_FILE = auto()  # or what it names
     DEMO = auto()  # the embedded demo account
 
 
@@ -116,9 +117,23 @@ class ToolsThatSend:
     names: tuple[str, ...]
 
 
+@dataclass(frozen=True)
+class NoMatchingRule:
+    """No rule of the access file is for this caller. `claims` are those of theirs that a rule could name."""
+
+    claims: tuple[str, ...] = ()
+
+
 ScopeProblem = UnusableLines | UnknownTools | ToolsThatSend
 SettingsProblem = (
-    NoKey | UnusableKey | MissingProfile | ProfileWithoutToken | UnsafeConfigFile | UnusableBaseUrl | ScopeProblem
+    NoKey
+    | UnusableKey
+    | MissingProfile
+    | ProfileWithoutToken
+    | UnsafeConfigFile
+    | UnusableBaseUrl
+    | NoMatchingRule
+    | ScopeProblem
 )
 
 

@@ -30,6 +30,7 @@ from linq_mcp.server.call_record import record_call
 from linq_mcp.server.client_provider import KEY_HEADER, ClientProvider
 from linq_mcp.server.consent import ConsentDesk
 from linq_mcp.server.readiness import Readiness
+from linq_mcp.tools import SEND_TOOLS
 from linq_mcp.transports.http.access_log import CallerMiddleware, RecordMiddleware, log_request
 from linq_mcp.transports.http.call_limit import CallLimitMiddleware
 from linq_mcp.transports.http.config import HttpConfig, is_allowed_host, is_allowed_origin
@@ -46,13 +47,14 @@ from linq_mcp.transports.http.middleware import (
     ShutdownMiddleware,
     SingleHeaderMiddleware,
 )
+from linq_mcp.transports.http.sign_in import SignIn
 
 # If one of these is sent twice, a proxy may read one value and this server the other.
 _SINGLE_HEADERS = frozenset({"host", "origin", "authorization", KEY_HEADER})
 
 
-def build_app(provider: ClientProvider, config: HttpConfig) -> Starlette:
-    """The application: MCP behind its middlewares at `config.path`, `/healthz`, and `/readyz`.
+def build_app(provider: ClientProvider, config: HttpConfig, sign_in: SignIn | None = None) -> Starlette:
+    """The application: MCP behind its middlewares at `config.path`, `/healthz`, `/readyz`, and what `sign_in` adds.
 
     `app.state.calls` holds the cancel scope of each call in flight; cancelling one answers its call with an error.
     `app.state.readiness` is what `/readyz` answers from.
@@ -85,9 +87,11 @@ def build_app(provider: ClientProvider, config: HttpConfig) -> Starlette:
         Middleware(AllowedHostMiddleware, partial(is_allowed_host, config)),
         Middleware(AllowedOriginMiddleware, partial(is_allowed_origin, config)),
         *([Middleware(BearerTokenMiddleware, token)] if token else []),
+        *(sign_in.on_headers() if sign_in else []),
         Middleware(CallerMiddleware, lambda request: provider.caller(request).id),
         Middleware(RequestBodyMiddleware, limits),
         Middleware(JsonRpcMiddleware),
+        *(sign_in.on_message({tool.name for tool in SEND_TOOLS}) if sign_in else []),
         *([Middleware(CallLimitMiddleware, config.calls_per_minute)] if config.calls_per_minute else []),
         Middleware(ConcurrencyLimitMiddleware, places, acquires=True),
         Middleware(ShutdownMiddleware, calls),
@@ -95,8 +99,12 @@ def build_app(provider: ClientProvider, config: HttpConfig) -> Starlette:
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
-        async with json_manager.run(), stream_manager.run():
+        async with json_manager.run(), stream_manager.run(), anyio.create_task_group() as tasks:
+            if sign_in:
+                # A wrong address of the issuer is in the log at once, and not only when somebody signs in.
+                tasks.start_soon(sign_in.keys.refresh)
             yield
+            tasks.cancel_scope.cancel()
 
     readiness = Readiness(provider, own_key=config.own_key)
 
@@ -114,6 +122,7 @@ def build_app(provider: ClientProvider, config: HttpConfig) -> Starlette:
             Route(config.path, endpoint=mcp, methods=["POST"], middleware=middleware),
             Route("/healthz", healthz, methods=["GET"]),
             Route("/readyz", readyz, methods=["GET"]),
+            *(sign_in.routes() if sign_in else []),
         ],
         middleware=[Middleware(RecordMiddleware, [log_request]), Middleware(BodyLengthMiddleware)],
         lifespan=lifespan,

@@ -21,6 +21,7 @@ from linq_mcp.server.readiness import Readiness
 from linq_mcp.transports.http.app import build_app
 from linq_mcp.transports.http.config import HttpConfig, HttpLimits
 from linq_mcp.transports.http.protocol import bounded_protocol
+from linq_mcp.transports.http.sign_in import SignIn
 
 logger = logging.getLogger(__name__)
 
@@ -73,10 +74,10 @@ class HttpServer(uvicorn.Server):
             call.cancel()
 
 
-def serve(provider: ClientProvider, config: HttpConfig) -> None:
+def serve(provider: ClientProvider, config: HttpConfig, sign_in: SignIn | None = None) -> None:
     """Serve until SIGINT or SIGTERM. Raises OSError if the port is taken."""
     limits = fit_to_descriptors(config.limits)
-    server = HttpServer(build_app(provider, replace(config, limits=limits)), limits)
+    server = HttpServer(build_app(provider, replace(config, limits=limits), sign_in), limits)
     # From here on a signal stops the server. uvicorn raises it again at the end, and these handlers then ignore it.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, server.handle_exit)

@@ -28,7 +28,7 @@ from linq_mcp.errors import (
 )
 from linq_mcp.server.error_messages import HEADLINES, format_error
 from linq_mcp.settings import DEFAULT_BASE_URL, Settings, load_settings
-from linq_mcp.settings.problems import KeySource, LaunchedBy, NoKey
+from linq_mcp.settings.problems import KeySource, LaunchedBy, NoKey, NoMatchingRule
 from linq_mcp.tools import TOOLS
 from linq_mcp.tools.get_chat import GET_CHAT
 from linq_mcp.tools.get_message import GET_MESSAGE
@@ -98,6 +98,18 @@ CASES = {
             ),
         )
     },
+    "signed in, no rule": Case(
+        SettingsError(NoMatchingRule(("groups", f"https://example.com/{'x' * 90}", *(f"c{n}" for n in range(100))))),
+        "nothing_open",
+        ("claims: groups, https://example.com/xxx", "c27. Whoever runs this server can add a rule"),
+        ("c28", "x" * 80),
+    ),
+    "signed in, key rejected": Case(
+        answered(401),
+        "key_rejected",
+        ("It came from the access file's rule for you. Whoever runs this server has to put a valid key",),
+        settings=replace(ENVIRONMENT, key_source=KeySource.ACCESS_FILE),
+    ),
     "send refused, opted out": send_refused(2024, "opted_out", "another chat", "Don't try another"),
     "send refused, blocked": send_refused(2026, "blocked", "unblock"),
     "send refused, shared line": send_refused(2008, "not_written_first", "Wait for a message from them"),

@@ -18,6 +18,7 @@ from linq_mcp.settings.problems import (
     LaunchedBy,
     MissingProfile,
     NoKey,
+    NoMatchingRule,
     ProfileWithoutToken,
     SettingsProblem,
     SettingsWarning,
@@ -45,6 +46,7 @@ PROBLEMS: list[SettingsProblem] = [
     UnknownTools((), ("list_chats", "get_chat")),
     UnknownTools(("list_chat", "get_money"), ("list_chats", "get_chat")),
     ToolsThatSend(("send_message",)),
+    NoMatchingRule(("groups", "sub")),
 ]
 # Words that only make sense to a reader somewhere else.
 FOREIGN = {
