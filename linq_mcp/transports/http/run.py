@@ -56,6 +56,8 @@ class HttpServer(uvicorn.Server):
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         self._readiness.stop()
+        # Otherwise sse_starlette would cut off event streams at once, and those of every other server in this process.
+        AppStatus.disable_automatic_graceful_drain()  # type: ignore[no-untyped-call]  # it has no types
         super().handle_exit(sig, frame)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
@@ -81,8 +83,6 @@ def serve(provider: ClientProvider, config: HttpConfig, sign_in: SignIn | None =
     # From here on a signal stops the server. uvicorn raises it again at the end, and these handlers then ignore it.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, server.handle_exit)
-    # Otherwise sse_starlette would cut off event streams as soon as the signal arrives.
-    AppStatus.disable_automatic_graceful_drain()  # type: ignore[no-untyped-call]  # it has no types
     family = socket.AF_INET6 if ":" in config.host else socket.AF_INET
     with socket.create_server((config.host, config.port), family=family) as bound:
         # Accepted connections inherit this option; without it, answers on a reused connection can be delayed by 40 ms.
