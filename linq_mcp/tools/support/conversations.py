@@ -9,17 +9,18 @@ result.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
 import anyio
 
 from linq_mcp.errors import ApiResponseError, ApiStatusError, LinqError
 from linq_mcp.rows.message import direction
-from linq_mcp.tools.support.scan import MOST_EMPTY_PAGES, PAGE_SIZE, SHORTEST_PAGE, Scan, Stop
+from linq_mcp.tools.support.scan import PAGE_SIZE, SHORTEST_PAGE, Scan, Stop
 
 if TYPE_CHECKING:
     from linq_mcp.api.models import Chat, Message
+    from linq_mcp.api.responses import Page
     from linq_mcp.tools.support.tool import Call
 
 READERS = 8
@@ -133,43 +134,35 @@ class Conversations(Generic[ReaderT]):
             self._limiter.total_tokens = max(1, self._limiter.total_tokens // 2)
 
     async def _read_back(self, chat: Chat) -> Conversation[ReaderT] | Stop:
-        conversation = Conversation(chat, self.make_reader())
-        cursor: str | None = None
-        cursors: set[str | None] = set()
-        seen: set[str] = set()
-        way: str | None = None
-        empty_pages = 0
-        while True:
-            if anyio.current_time() > self.call.deadline - SHORTEST_PAGE:
-                return Stop.TIME
-            cursors.add(cursor)
-            page = await self.call.api.list_messages(
-                chat.id or "",
-                limit=PAGE_SIZE if cursor else FIRST_PAGE_SIZE,
-                cursor=cursor,
-                deadline=self.call.deadline,
+        if anyio.current_time() > self.call.deadline - SHORTEST_PAGE:
+            return Stop.TIME
+
+        async def fetch(cursor: str | None) -> Page[Message]:
+            limit = PAGE_SIZE if cursor else FIRST_PAGE_SIZE
+            return await self.call.api.list_messages(
+                chat.id or "", limit=limit, cursor=cursor, deadline=self.call.deadline
             )
-            way = way or direction(page.items)
-            fresh = [message for message in page.items if _is_new(message, seen)]
+
+        conversation = Conversation(chat, self.make_reader())
+        # Progress is that of the chats.
+        scan = Scan(fetch, replace(self.call, progress=_keep_quiet))
+        way: str | None = None
+        while messages := await scan.next_page():
+            way = way or direction(messages)
             bound_met = False
-            for message in fresh:
+            for message in messages:
                 await self.call.give_way()
                 bound_met = conversation.reader.visit(message) or bound_met
-            empty_pages = 0 if fresh else empty_pages + 1
-            conversation.oldest_first = way != "older"
-            conversation.partial = conversation.partial or bool(page.unreadable)
-            if (bound_met and not conversation.oldest_first) or (page.next_cursor is None and not page.unusable_cursor):
-                return conversation
-            if page.unusable_cursor or page.next_cursor in cursors or empty_pages > MOST_EMPTY_PAGES:
-                conversation.partial = True
-                return conversation
-            cursor = page.next_cursor
+            if bound_met and way == "older":
+                scan.finish()
+        if scan.error:
+            raise scan.error
+        if scan.stop is Stop.TIME:
+            return Stop.TIME
+        conversation.oldest_first = way != "older"
+        conversation.partial = scan.stop is not Stop.END or bool(scan.unreadable)
+        return conversation
 
 
-def _is_new(message: Message, seen: set[str]) -> bool:
-    if message.id is None:
-        return True
-    if message.id in seen:
-        return False
-    seen.add(message.id)
-    return True
+async def _keep_quiet(_: int) -> None:
+    """Report nothing."""

@@ -158,7 +158,7 @@ async def test_pages_with_nothing_new_do_not_go_on_for_ever() -> None:
     api = ScriptedChats({"a": [[message(1)]] * 100})
     found, conversations = await read(api)
     assert found[0].reader.ids == ["m1"]
-    assert len(api.requests) == 52
+    assert len(api.requests) == 51
     assert conversations.unreadable == ["a"]
 
 
