@@ -6,6 +6,7 @@ import json
 import os
 import re
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ from pydantic import SecretStr
 
 from linq_mcp.sanitize import clean
 from linq_mcp.server.app import build_server
+from linq_mcp.server.client_provider import Caller, SettingsClientProvider
 from linq_mcp.server.consent import ConsentDesk
 from linq_mcp.server.error_messages import HEADLINES
 from linq_mcp.server.prompts import CHAT_LIMIT, PROMPTS, ChatArguments, Prompt, how_to_find
@@ -139,6 +141,29 @@ async def test_a_prompt_is_offered_only_with_all_of_its_tools(prompt: Prompt, er
                 await connected.get_prompt(prompt.name, arguments(prompt))
     async with client(era, tools=prompt.tools) as connected:
         assert prompt.name in {one.name for one in (await connected.list_prompts()).prompts}
+
+
+async def test_prompts_and_completions_follow_the_caller() -> None:
+    """Of a server that has them all, whoever may read less is offered fewer, and told that there are no others."""
+
+    class Narrowed(SettingsClientProvider):
+        tools: tuple[str, ...] = ()
+
+        def caller(self, _: Any = None) -> Caller:
+            caller = super().caller()
+            return replace(caller, settings=replace(caller.settings, tools=self.tools))
+
+    accounts = Narrowed(lambda: Settings(api_key=SecretStr(KEY)))
+    # In this era the client keeps no list.
+    async with Client(build_server(accounts), mode="legacy") as connected:
+        assert len((await connected.list_prompts()).prompts) == len(PROMPTS)
+        accounts.tools = ("list_inbox", "list_messages")
+        assert [prompt.name for prompt in (await connected.list_prompts()).prompts] == ["who_is_waiting"]
+        refused = r"Unknown prompt: catch_up\. The prompts are: who_is_waiting\."
+        with pytest.raises(MCPError, match=refused):
+            await connected.get_prompt("catch_up", {"chat": CHAT})
+        with pytest.raises(MCPError, match=refused):
+            await connected.complete(types.PromptReference(name="catch_up"), {"name": "chat", "value": ""})
 
 
 @eras
