@@ -49,8 +49,25 @@ export async function check(client, call, era) {
   assert.deepEqual(after.structuredContent, first.data, `${era}: the call after one that was given up`);
 }
 
+// The person whom a server that may send asks: the text to send says what they answer.
+export function person({ params }) {
+  return params.message.endsWith(": yes") ? { action: "accept", content: { choice: "Send" } } : { action: "decline" };
+}
+
+// Check the tools of a server that may send over a connected client that can ask, and send one message of two.
+export async function checkSending(client, call, era) {
+  const { tools, chat_id } = expected.sending;
+  assert.deepEqual((await client.listTools()).tools, tools, `${era}: tools of a server that may send`);
+  const send = (said) => call({ name: "send_message", arguments: { chat_id, text: `${era}: ${said}` } });
+  const sent = await send("yes");
+  assert.equal(sent.structuredContent?.sent, true, `${era}: a yes: ${JSON.stringify(sent.content)}`);
+  const refused = await send("no");
+  assert.equal(refused.isError, true, `${era}: a no is not shown as an error`);
+  assert.match(refused.content[0].text, /^The person did not agree\./, `${era}: a no`);
+}
+
 export function report(client) {
   const { tools, answers, refusals } = expected;
   const counts = `${tools.length} tools, ${answers.length} answers, ${refusals.length} errors`;
-  console.log(`${client}: ${counts}, progress, cancellation`);
+  console.log(`${client}: ${counts}, progress, cancellation, questions`);
 }

@@ -35,6 +35,19 @@ class Call:
 
 
 @dataclass(frozen=True)
+class Sending:
+    """A server that may send: how to start it, its tools by name, and a chat for messages."""
+
+    command: list[str]
+    tools: dict[str, dict[str, Any]]
+    chat_id: str
+
+    def arguments(self, era: str, said: str) -> dict[str, str]:
+        """The arguments of send_message. What the person answers stands at the end of the text: yes or no."""
+        return {"chat_id": self.chat_id, "text": f"{era}: {said}"}
+
+
+@dataclass(frozen=True)
 class Expected:
     """`command` starts the server; `tools` maps names to tools in the order of the list."""
 
@@ -45,6 +58,7 @@ class Expected:
     refusals: list[Call]
     progress: Call
     strict: Call
+    sending: Sending
 
     def report(self, client: str, details: str = "", *, answers: int | None = None) -> None:
         """Write the line that ends a successful script; `answers` is how many were compared, if not all of them."""
@@ -56,6 +70,7 @@ class Expected:
 def read() -> Expected:
     """Read the file that is named on the command line."""
     expected = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))
+    sending = expected["sending"]
     return Expected(
         command=expected["command"],
         instructions=expected["instructions"],
@@ -64,6 +79,11 @@ def read() -> Expected:
         refusals=[Call(**call) for call in expected["refusals"]],
         progress=Call(**expected["progress"]),
         strict=Call(**expected["strict"]),
+        sending=Sending(
+            command=sending["command"],
+            tools={tool["name"]: tool for tool in sending["tools"]},
+            chat_id=sending["chat_id"],
+        ),
     )
 
 
@@ -78,6 +98,24 @@ def refused(call: Call, *, flagged: bool, text: str) -> None:
     same(f"{call}: shown as an error", flagged, wanted=True)
     if call.text not in text:
         _end(f"{call}: the text of the error is missing:\n  got    {_shown(text)}\n  wanted {_shown(call.text)}")
+
+
+def answer_of_person(question: str) -> dict[str, Any] | None:
+    """What the person who is asked fills in; None if they decline."""
+    return {"choice": "Send"} if question.endswith(": yes") else None
+
+
+def sent(era: str, *, flagged: bool, text: str) -> None:
+    """Fail unless the client shows that the message was sent to which the person said yes."""
+    same(f"{era} send_message, a yes: {text}: shown as an error", flagged, wanted=False)
+    same(f"{era} send_message, a yes: sent", json.loads(text)["sent"], wanted=True)
+
+
+def not_sent(era: str, *, flagged: bool, text: str, because: str = "The person did not agree.") -> None:
+    """Fail unless the client shows that nothing was sent, and why."""
+    same(f"{era} send_message: shown as an error", flagged, wanted=True)
+    if because not in text or "Nothing was sent." not in text:
+        _end(f"{era} send_message: it should not have sent, and say: {because}\n  got    {_shown(text)}")
 
 
 def strict(schema: dict[str, Any]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""FastMCP's client in both eras: tools, complete answers (also as typed by the output schema), errors and progress."""
+"""FastMCP's client in both eras: tools, complete answers, also typed by the output schema, errors, progress, questions."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from importlib.metadata import version
 from typing import Any
 
 import expected
-from expected import Expected, no_warnings, same
+from expected import Expected, Sending, no_warnings, same
 from fastmcp import Client
+from fastmcp.client.elicitation import ElicitResult
 from fastmcp.client.transports import StdioTransport
 from fastmcp.exceptions import ToolError
 from pydantic import TypeAdapter
@@ -54,10 +55,31 @@ async def check(wanted: Expected, era: str) -> str:
         return str(client.protocol_version)
 
 
+async def person(message: str, _type: object, _params: object, _context: object) -> ElicitResult[Any]:
+    answer = expected.answer_of_person(message)
+    return ElicitResult(action="accept", content=answer) if answer else ElicitResult(action="decline")
+
+
+async def check_sending(sending: Sending, era: str) -> None:
+    """Check the tools of a server that may send, and send one message of two."""
+    transport = StdioTransport(sending.command[0], sending.command[1:])
+    async with Client(transport, mode=era, elicitation_handler=person) as client:
+        same(
+            f"{era} tools of a server that may send",
+            [tool.name for tool in await client.list_tools()],
+            [*sending.tools],
+        )
+        for said, check_text in (("yes", expected.sent), ("no", expected.not_sent)):
+            result = await client.call_tool("send_message", sending.arguments(era, said), raise_on_error=False)
+            check_text(era, flagged=result.is_error, text=result.content[0].text)
+
+
 async def main() -> None:
     wanted = expected.read()
     eras = [await check(wanted, era) for era in ERAS]
-    wanted.report(f"fastmcp {version('fastmcp')}, mcp {version('mcp')}, {' and '.join(eras)}", ", progress")
+    for era in ERAS:
+        await check_sending(wanted.sending, era)
+    wanted.report(f"fastmcp {version('fastmcp')}, mcp {version('mcp')}, {' and '.join(eras)}", ", progress, questions")
 
 
 asyncio.run(main())

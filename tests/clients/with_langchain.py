@@ -1,4 +1,4 @@
-"""LangChain's MCP adapters, which speak the older era: tools, their form for OpenAI, tool messages and progress."""
+"""LangChain's MCP adapters, which speak the older era: tools, also as OpenAI has them, messages, progress, questions."""
 
 from __future__ import annotations
 
@@ -7,13 +7,14 @@ from importlib.metadata import version
 from typing import Any
 
 import expected
-from expected import Call, Expected, no_warnings, same
+from expected import Call, Expected, Sending, no_warnings, same
 from langchain_core.messages import ToolMessage
 from langchain_core.tools import BaseTool
 from langchain_core.utils.function_calling import convert_to_openai_tool
 from langchain_mcp_adapters.callbacks import CallbackContext, Callbacks
 from langchain_mcp_adapters.client import MultiServerMCPClient
 from langchain_mcp_adapters.tools import load_mcp_tools
+from mcp.types import ElicitRequestParams, ElicitResult
 
 
 async def main() -> None:
@@ -48,10 +49,29 @@ async def main() -> None:
     call = wanted.answers[0]
     message = await invoke({tool.name: tool for tool in await client.get_tools()}[call.tool], call)
     same(f"{call} without a session: content", texts(message), [call.text])
+    await check_sending(wanted.sending)
     wanted.report(
         f"langchain-mcp-adapters {version('langchain-mcp-adapters')}, mcp {version('mcp')}",
-        ", strict and not, progress",
+        ", strict and not, progress, questions",
     )
+
+
+async def person(_mcp: object, params: ElicitRequestParams, _context: CallbackContext) -> ElicitResult:
+    answer = expected.answer_of_person(params.message)
+    return ElicitResult(action="accept", content=answer) if answer else ElicitResult(action="decline")
+
+
+async def check_sending(sending: Sending) -> None:
+    """Check the tools of a server that may send, and send one message of two."""
+    connection = {"transport": "stdio", "command": sending.command[0], "args": sending.command[1:]}
+    client = MultiServerMCPClient({"linq": connection}, callbacks=Callbacks(on_elicitation=person))
+    async with client.session("linq") as session:
+        tools = {tool.name: tool for tool in await load_mcp_tools(session)}
+        same("tools of a server that may send", [*tools], [*sending.tools])
+        for said, check_text in (("yes", expected.sent), ("no", expected.not_sent)):
+            call = Call("send_message", sending.arguments("langchain", said), "", None)
+            message = await invoke(tools["send_message"], call)
+            check_text("langchain", flagged=message.status == "error", text=texts(message)[0])
 
 
 def check_definitions(wanted: Expected, tools: list[BaseTool]) -> None:

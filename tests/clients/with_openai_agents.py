@@ -1,4 +1,4 @@
-"""The OpenAI Agents SDK: MCPServerStdio with its default timeouts, and function tools, strict and not."""
+"""The OpenAI Agents SDK: MCPServerStdio with its default timeouts, and function tools, strict and not. It can't ask."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from agents.mcp import MCPServerStdio
 from agents.mcp.util import MCPUtil
 from agents.tool import FunctionTool
 from agents.tool_context import ToolContext
-from expected import Call, Expected, no_warnings, same
+from expected import Call, Expected, Sending, no_warnings, same
 
 # The SDK's default for the first answer.
 START = 5
@@ -46,8 +46,18 @@ async def main() -> None:
         # In strict mode a model must give every argument, and writes "" or [] for those it does not need.
         said = await invoke(strict_tools[wanted.strict.tool], wanted.strict)
         same(f"strict mode, {wanted.strict}", said, wanted.strict.text)
-    details = f", strict and not, started in {started:.1f} s of {START}"
+    await check_sending(wanted.sending)
+    details = f", strict and not, no questions, started in {started:.1f} s of {START}"
     wanted.report(f"openai-agents {version('openai-agents')}, mcp {version('mcp')}", details)
+
+
+async def check_sending(sending: Sending) -> None:
+    """Check that the tools of a server that may send are listed, and that it sends nothing, as nobody can be asked."""
+    async with MCPServerStdio({"command": sending.command[0], "args": sending.command[1:]}) as server:
+        same("tools of a server that may send", [tool.name for tool in await server.list_tools()], [*sending.tools])
+        result = await server.call_tool("send_message", sending.arguments("openai-agents", "yes"))
+        text, because = result.content[0].text, "This client can't ask a person."
+        expected.not_sent("openai-agents", flagged=bool(result.is_error), text=text, because=because)
 
 
 def check_definitions(wanted: Expected, converted: list[FunctionTool], *, strictly: bool) -> None:

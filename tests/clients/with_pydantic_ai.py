@@ -1,12 +1,14 @@
-"""pydantic-ai's MCPToolset over stdio: tool definitions, their forms for models, answers and retries."""
+"""pydantic-ai's MCPToolset over stdio: tool definitions, their forms for models, answers, retries and questions."""
 
 from __future__ import annotations
 
 import asyncio
 from importlib.metadata import version
+from typing import Any
 
 import expected
-from expected import Expected, no_warnings, same
+from expected import Expected, Sending, no_warnings, same
+from fastmcp.client.elicitation import ElicitResult
 from fastmcp.client.transports import StdioTransport
 from pydantic_ai import ModelRetry, RunContext
 from pydantic_ai.mcp import MCPToolset
@@ -47,8 +49,33 @@ async def main() -> None:
         call = wanted.progress
         await toolset.call_tool(call.tool, call.arguments, context, tools[call.tool])
         same(f"{call}: progress ends with all that was read", progress[-1:], [(call.data or {})["scanned"]])
+    await check_sending(wanted.sending, context)
     versions = f"pydantic-ai-slim {version('pydantic-ai-slim')}, mcp {version('mcp')}"
-    wanted.report(versions, ", strict and not, for Gemini too, progress")
+    wanted.report(versions, ", strict and not, for Gemini too, progress, questions")
+
+
+async def person(message: str, _type: object, _params: object, _context: object) -> ElicitResult[Any]:
+    answer = expected.answer_of_person(message)
+    return ElicitResult(action="accept", content=answer) if answer else ElicitResult(action="decline")
+
+
+async def check_sending(sending: Sending, context: RunContext[None]) -> None:
+    """Check the tools of a server that may send, and send one message of two."""
+    transport = StdioTransport(sending.command[0], sending.command[1:])
+    toolset: MCPToolset[None] = MCPToolset(transport, elicitation_handler=person)
+    async with toolset:
+        tools = await toolset.get_tools(context)
+        same("tools of a server that may send", [*tools], [*sending.tools])
+        arguments = sending.arguments("pydantic-ai", "yes")
+        result = await toolset.call_tool("send_message", arguments, context, tools["send_message"])
+        same("send_message, a yes", result["sent"], wanted=True)
+        arguments = sending.arguments("pydantic-ai", "no")
+        try:
+            result = await toolset.call_tool("send_message", arguments, context, tools["send_message"])
+        except ModelRetry as error:
+            expected.not_sent("pydantic-ai", flagged=True, text=error.message)
+        else:
+            expected.not_sent("pydantic-ai", flagged=False, text=str(result))
 
 
 def check_definitions(wanted: Expected, definitions: list[ToolDefinition]) -> None:

@@ -4,15 +4,19 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { Client } from "@modelcontextprotocol/client";
 import { StdioClientTransport } from "@modelcontextprotocol/client/stdio";
-import { check, expected, report } from "./expected.mjs";
+import { check, checkSending, expected, person, report } from "./expected.mjs";
 
-const [command, ...args] = expected.command;
-for (const [mode, era] of [["legacy", "legacy"], ["auto", "modern"], [{ pin: "2026-07-28" }, "modern"]]) {
-  const client = new Client({ name: "clients", version: "1" }, { versionNegotiation: { mode } });
+async function connected({ command: [command, ...args] }, mode, era, capabilities, use) {
+  const client = new Client({ name: "clients", version: "1" }, { versionNegotiation: { mode }, capabilities });
+  if (capabilities.elicitation) client.setRequestHandler("elicitation/create", person);
   await client.connect(new StdioClientTransport({ command, args }));
   assert.equal(client.getProtocolEra(), era);
-  await check(client, (params, options) => client.callTool(params, options), era);
+  await use(client, (params, options) => client.callTool(params, options), mode.pin ?? mode);
   await client.close();
+}
+for (const [mode, era] of [["legacy", "legacy"], ["auto", "modern"], [{ pin: "2026-07-28" }, "modern"]]) {
+  await connected(expected, mode, era, {}, check);
+  await connected(expected.sending, mode, era, { elicitation: { form: {} } }, checkSending);
 }
 
 const { version } = JSON.parse(readFileSync("node_modules/@modelcontextprotocol/client/package.json", "utf-8"));
