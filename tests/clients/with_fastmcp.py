@@ -1,4 +1,4 @@
-"""FastMCP's client in both eras: tools, complete answers, also typed by the output schema, errors, progress, questions."""
+"""FastMCP's client in both eras: tools, complete answers, also by output schema, errors, progress, and questions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""LangChain's MCP adapters, which speak the older era: tools, also as OpenAI has them, messages, progress, questions."""
+"""LangChain's MCP adapters, which speak the older era: tools, also for OpenAI, messages, progress, and questions."""
 
 from __future__ import annotations
 
@@ -83,8 +83,9 @@ def check_definitions(wanted: Expected, tools: list[BaseTool]) -> None:
         same(f"{tool.name}: description", tool.description, listed["description"])
         same(f"{tool.name}: args_schema", tool.args_schema, schema)
         same(f"{tool.name}: args", tool.args, schema["properties"])
-        annotations = {name: value for name, value in (tool.metadata or {}).items() if value is not None}
-        same(f"{tool.name}: metadata", annotations, listed["annotations"])
+        metadata = {name: value for name, value in (tool.metadata or {}).items() if value is not None}
+        meta = {"_meta": listed["_meta"]} if "_meta" in listed else {}
+        same(f"{tool.name}: metadata", metadata, {**listed["annotations"], **meta})
         for strictly in (False, True):
             with no_warnings():
                 converted: dict[str, Any] = convert_to_openai_tool(tool, strict=strictly)["function"]
