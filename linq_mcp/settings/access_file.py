@@ -144,6 +144,8 @@ class _Reader:
     def rules(self, tables: Mapping[str, Any]) -> Iterator[Rule]:
         for name in tables.keys() - {"rule"}:
             self.problems.append(f"{_unknown(name, ['rule'])} Each rule begins with [[rule]]")
+        if self.problems:
+            return
         rules = tables.get("rule", [])
         if not isinstance(rules, list) or not all(isinstance(rule, dict) for rule in rules):
             self.problems.append("each rule begins with [[rule]]")
