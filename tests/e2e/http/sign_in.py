@@ -29,7 +29,6 @@ import httpx
 import httpx2
 from conformance import Outcome
 from helpers.generated_account import generated_account
-from helpers.recording_api import demo_chat
 from mcp import Client, types
 from mcp.client.auth import OAuthClientProvider
 from mcp.client.client import ConnectMode
@@ -42,7 +41,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from linq_mcp.demo.account import demo_account
 from linq_mcp.demo.api import demo_api
-from linq_mcp.demo.lines import CLINIC_LINE, SHOP_LINE
+from linq_mcp.demo.lines import SHOP_LINE
 from linq_mcp.demo.serve import running
 
 ANN, BO, EVE = "ann-4c1e", "bo-77d0", "eve-9b02"
@@ -296,7 +295,9 @@ async def step_up(loop: Loop) -> str:
     ann = loop.person(ANN)
     before = len(ann.agreed_to)
     async with loop.connected(ANN) as client:
-        arguments = {"chat_id": demo_chat(line=CLINIC_LINE)["id"], "text": "We will call you back today."}
+        inbox = await client.call_tool("list_inbox", {"waiting": True, "health_status": ["HEALTHY"], "limit": 1})
+        assert isinstance(inbox.structured_content, dict)
+        arguments = {"chat_id": inbox.structured_content["chats"][0]["id"], "text": "We will call you back today."}
         sent = await client.call_tool("send_message", arguments)
     if not isinstance(sent.structured_content, dict) or not sent.structured_content.get("sent"):
         raise Failed(f"send_message: {sent.content}")

@@ -202,7 +202,13 @@ async def test_a_short_key_is_not_trusted() -> None:
     issuer.keys = [public_jwk(short, "one")]
     with pytest.warns(jwt.InsecureKeyLengthWarning):
         token = signed(key=short)
-    assert await refused(token, issuer) == "The token can't be checked with the key that it names."
+    assert await refused(token, issuer) == "The token is signed with a key that is too short."
+
+
+async def test_what_a_token_calls_critical_is_not_ignored() -> None:
+    """It asks for something that this server does not know."""
+    token = jwt.encode(claims(), rsa_key("one"), "RS256", headers={"kid": "one", "crit": ["x"], "x": 1})
+    assert await refused(token)
 
 
 async def test_elliptic_curves_are_as_good() -> None:
