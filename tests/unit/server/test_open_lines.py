@@ -1,10 +1,14 @@
-"""With `--lines`, no tool and no prompt shows anything of another line; answers are those of an account without it."""
+"""With `--lines`, or a rule for whoever has signed in, no tool and no prompt shows anything of another line.
+
+Answers are those of an account without it.
+"""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -12,17 +16,21 @@ import pytest
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 from helpers.linq import AT_ONCE
 from helpers.marked_account import CLOSED_WORD, MarkedAccount, marked_account
+from helpers.signed_in import ENVIRON, access_to, signed_in
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from mcp import Client, types
+from pydantic import SecretStr
+from starlette.requests import Request
 
 from linq_mcp.demo import in_process
 from linq_mcp.demo.account import DemoAccount
 from linq_mcp.demo.api import demo_api
 from linq_mcp.demo.lines import LINES
 from linq_mcp.server.app import build_server
-from linq_mcp.server.client_provider import SettingsClientProvider
+from linq_mcp.server.client_provider import Caller, ClientProvider, SettingsClientProvider
 from linq_mcp.server.error_messages import HEADLINES
+from linq_mcp.server.sign_in import SignInClientProvider
 from linq_mcp.tools import TOOLS
 from linq_mcp.tools.support.tool import Tool
 
@@ -41,18 +49,29 @@ def name_of(value: Any) -> str:
     return str(getattr(value, "name", value))
 
 
-class Assistant:
-    """The tools over an account of which `lines` are open, all of it without any, and the requests that Linq got."""
+class AlwaysSignedIn(SignInClientProvider):
+    """Takes every call for that of the same person, as no request comes with it here."""
 
-    def __init__(self, account: DemoAccount, lines: tuple[str, ...]) -> None:
+    def caller(self, _: Request | None, /) -> Caller:
+        return super().caller(signed_in(org="acme"))
+
+
+class Assistant:
+    """The tools over an account of which `lines` are open, all of it without any, and the requests that Linq got.
+
+    With `access`, the lines are not the server's setting, but those of the caller's rule in that file.
+    """
+
+    def __init__(self, account: DemoAccount, lines: tuple[str, ...], access: Path | None = None) -> None:
         self.requests: list[httpx.Request] = []
         self._account = account
         self._lines = lines
+        self._access = access
         self._portal: BlockingPortal
         self._client: Client
 
     def open(self) -> Iterator[Assistant]:
-        app = httpx.ASGITransport(demo_api(self._account))
+        app = httpx.ASGITransport(demo_api(self._account, key=ENVIRON["ACME_KEY"]))
         requests = self.requests
 
         class Recorded(httpx.AsyncBaseTransport):
@@ -60,8 +79,15 @@ class Assistant:
                 requests.append(request)
                 return await app.handle_async_request(request)
 
-        scoped = replace(in_process.settings(), lines=self._lines)
-        provider = SettingsClientProvider(lambda: scoped, transport=Recorded, retry=AT_ONCE)
+        provider: ClientProvider
+        if self._access:
+            rule = f'[[rule]]\nclaim = "org"\nvalue = "acme"\nkey_env = "ACME_KEY"\nlines = {list(self._lines)}\n'
+            self._access.write_text(rule, "utf-8")
+            settings = in_process.settings()
+            provider = AlwaysSignedIn(settings, access_to(self._access, settings), transport=Recorded())
+        else:
+            scoped = replace(in_process.settings(), api_key=SecretStr(ENVIRON["ACME_KEY"]), lines=self._lines)
+            provider = SettingsClientProvider(lambda: scoped, transport=Recorded, retry=AT_ONCE)
         client = Client(build_server(provider), read_timeout_seconds=60)
         # One task opens and closes the client, as it must be; each call goes into that.
         with start_blocking_portal() as portal, portal.wrap_async_context_manager(client):
@@ -95,15 +121,16 @@ def text_of(result: types.CallToolResult) -> str:
     return block.text
 
 
-@pytest.fixture(scope="module", params=[1, 2], ids=["one line", "two lines"])
+@pytest.fixture(scope="module", params=[1, 2], ids=["one line, by a rule", "two lines, by the setting"])
 def account(request: pytest.FixtureRequest) -> MarkedAccount:
     return marked_account(45, lines=request.param)
 
 
 @pytest.fixture(scope="module")
-def scoped(account: MarkedAccount) -> Iterator[Assistant]:
+def scoped(account: MarkedAccount, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Assistant]:
     """An assistant that may see the open lines of the account."""
-    yield from Assistant(account.whole, account.lines).open()
+    access = tmp_path_factory.mktemp("access") / "access.toml" if len(account.lines) == 1 else None
+    yield from Assistant(account.whole, account.lines, access).open()
 
 
 @pytest.fixture(scope="module")
