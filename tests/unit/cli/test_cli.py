@@ -295,6 +295,58 @@ def test_http_refuses_to_start_unsafely(argv: list[str], env: dict[str, str], sa
     assert len(done.err.splitlines()) == 1
 
 
+ISSUER = ["--issuer", "https://id.example.com"]
+PUBLIC = ["--public-url", "https://mcp.example.com/mcp"]
+ACCESS = ["--access", "/nowhere/access.toml"]
+
+
+@pytest.mark.parametrize(
+    ("argv", "said"),
+    [
+        ([], "--key-from sign-in needs --issuer, the URL of your identity provider, such as https://id.example.com"),
+        (ISSUER, "--key-from sign-in needs --public-url, the URL by which clients call this server, such as"),
+        ([*ISSUER, *PUBLIC], "--key-from sign-in needs --access, the file with the rules from claims to keys"),
+        ([*ISSUER, *PUBLIC, *ACCESS], "the file can't be read: No such file or directory"),
+        ([*ISSUER, *PUBLIC, *ACCESS, "--demo"], "--demo needs no key"),
+        (["--issuer", "id.example.com", *PUBLIC, *ACCESS], "--issuer takes an https URL such as"),
+        ([*ISSUER, "--public-url", "https://mcp.example.com", *ACCESS], "--public-url needs the path"),
+        ([*ISSUER, *PUBLIC, *ACCESS, "--scope", "a b"], "a scope has no spaces"),
+    ],
+    ids=["issuer", "public URL", "access", "no such file", "demo", "odd issuer", "no path", "odd scope"],
+)
+def test_sign_in_says_what_it_needs(argv: list[str], said: str, cli: Cli) -> None:
+    """In one line, with an example, and without starting."""
+    done = cli("http", "--key-from", "sign-in", *argv)
+    assert (done.code, done.out) == (2, "")
+    assert said in done.err
+    assert len(done.err.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    "argv", [ISSUER, PUBLIC, ACCESS, ["--scope", "a"], ["--send-scope", "a"]], ids=lambda it: it[0]
+)
+def test_options_of_sign_in_do_nothing_without_it(argv: list[str], cli: Cli) -> None:
+    """Whoever gives one believes that nobody gets in without signing in."""
+    done = cli("http", *argv)
+    assert done.code == 2
+    assert f"{argv[0]} has no use without --key-from sign-in" in done.err
+
+
+def test_sign_in_starts_with_what_it_needs(cli: Cli, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """The host of the public URL is an allowed one, and a token of the server's is not used."""
+    path = tmp_path / "access.toml"
+    path.write_text('[[rule]]\nclaim = "org"\nvalue = "acme"\nkey_env = "ACME"\n', "utf-8")
+    with socket.create_server(("0.0.0.0", 0)) as taken:
+        where = ["--host", "0.0.0.0", "--port", str(taken.getsockname()[1])]
+        options = [*ISSUER, *PUBLIC, "--access", str(path)]
+        done = cli("http", *where, "--key-from", "sign-in", *options, ACME=KEY, LINQ_MCP_HTTP_TOKEN="a-token")
+    assert done.code == 1
+    assert "can't listen on 0.0.0.0" in done.err
+    assert "rules read from the access file: 1" in caplog.text
+    assert "LINQ_MCP_HTTP_TOKEN is not used: with --key-from sign-in each caller signs in" in caplog.text
+    assert "every call will be refused" not in caplog.text
+
+
 @pytest.mark.parametrize("token", ["a-token", "${TOKEN}"])
 def test_http_says_that_it_does_not_use_the_token(token: str, cli: Cli, caplog: pytest.LogCaptureFixture) -> None:
     """With callers' own keys even an unusable token does not keep the server from starting."""
