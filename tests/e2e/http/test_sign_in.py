@@ -115,7 +115,8 @@ async def test_whoever_has_no_token_learns_where_to_get_one(serve: Serve, linq: 
         assert response.status_code == 401
         assert response.headers["WWW-Authenticate"] == f'Bearer scope="linq:read", resource_metadata="{METADATA}"'
         assert response.json()["error_description"].startswith(f"An access token from {ISSUER} is needed.")
-        for authorization in ("Basic YTpi", "Bearer", "Bearer ", signed()):
+        token = signed(scope="linq:read")
+        for authorization in ("Basic YTpi", "Bearer", "Bearer ", token, f"Basic {token}"):
             refused = await client.post("/mcp", headers={**MODERN, "Authorization": authorization})
             assert refused.status_code == 401
     assert linq.requests == []
