@@ -6,18 +6,15 @@ const METHOD_NOT_FOUND = -32601;
 const INTERNAL_ERROR = -32603;
 
 /**
- * Listen to the view in `frame`, which is loaded afterwards.
+ * Listen to the view that is loaded into `frame` afterwards.
  *
- * `requests` holds a function for each method that the view may ask for; it takes the params and returns the result or
- * a promise of it, and an RpcError that it throws becomes the answer. `notifications` holds those that need no answer.
+ * `requests` has a function for each method that the view may ask for. It takes the params and returns the result, or a
+ * promise of it; what it throws becomes the answer. `notifications` has one for each notification to act on.
  */
 export function connect(frame, requests, notifications) {
-  const asked = new Map();
-  let lastId = 0;
-
   function send(message) {
-    // The view's origin is opaque, so that no other target origin can be named.
-    frame.contentWindow?.postMessage({ jsonrpc: "2.0", ...message }, "*");
+    // The view's origin is opaque, so that there is no target origin to name.
+    frame.contentWindow.postMessage({ jsonrpc: "2.0", ...message }, "*");
   }
 
   async function answer({ id, method, params = {} }) {
@@ -29,27 +26,13 @@ export function connect(frame, requests, notifications) {
     }
   }
 
-  function receive({ source, data }) {
+  window.addEventListener("message", ({ source, data }) => {
     if (source !== frame.contentWindow || data?.jsonrpc !== "2.0") return;
-    if (data.method === undefined) {
-      asked.get(data.id)?.(data);
-      asked.delete(data.id);
-    } else if (data.id !== undefined) {
+    if (data.id === undefined) {
+      if (Object.hasOwn(notifications, data.method)) notifications[data.method](data.params ?? {});
+    } else if (data.method !== undefined) {
       answer(data);
-    } else if (Object.hasOwn(notifications, data.method)) {
-      notifications[data.method](data.params ?? {});
     }
-  }
-
-  window.addEventListener("message", receive);
-  return {
-    notify: (method, params) => send({ method, params }),
-    /** Ask the view, and wait for whatever it answers. */
-    ask: (method, params) =>
-      new Promise((resolve) => {
-        asked.set(++lastId, resolve);
-        send({ id: lastId, method, params });
-      }),
-    close: () => window.removeEventListener("message", receive),
-  };
+  });
+  return { notify: (method, params) => send({ method, params }) };
 }

@@ -21,14 +21,13 @@ export class RpcError extends Error {
   }
 }
 
-/** The result of one request. Rejects with an RpcError, or with an AbortError after `signal`. */
-export async function request(method, params, signal) {
+/** The result of one request. Rejects with an RpcError. */
+export async function request(method, params) {
   const name = params.name ?? params.uri;
   let answer;
   try {
     const response = await fetch("/mcp", {
       method: "POST",
-      signal,
       headers: {
         "Accept": "application/json, text/event-stream",
         "Authorization": `Bearer ${TOKEN}`,
@@ -40,8 +39,7 @@ export async function request(method, params, signal) {
       body: JSON.stringify({ jsonrpc: "2.0", id: ++lastId, method, params: { ...params, _meta: ENVELOPE } }),
     });
     answer = await response.json();
-  } catch (error) {
-    if (error.name === "AbortError") throw error;
+  } catch {
     throw new RpcError(-32000, "The board's server does not answer. Is `linq-mcp board` still running?");
   }
   if (answer.error) throw new RpcError(answer.error.code, answer.error.message);

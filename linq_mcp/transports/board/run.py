@@ -21,21 +21,23 @@ def serve_board(provider: ClientProvider, port: int, announce: Callable[[str], N
     Raises OSError if the port is taken, and KeyboardInterrupt after SIGINT.
     """
     secret = secrets.token_urlsafe(24)
-    server = HttpServer(build_board_app(provider, secret), LIMITS)
-    interrupted = False
-
-    def stop(number: int, frame: FrameType | None) -> None:
-        nonlocal interrupted
-        interrupted = interrupted or number == signal.SIGINT
-        server.handle_exit(number, frame)
-
+    server = _BoardServer(build_board_app(provider, secret), LIMITS)
     with socket.create_server((_HOST, port)) as bound:
         bound.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        # uvicorn has handlers of its own while it runs, and raises the signal again for these at the end.
         for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, stop)
+            signal.signal(number, server.handle_exit)
         # Connections wait in the socket's queue until the server accepts them.
         announce(f"http://{_HOST}:{bound.getsockname()[1]}/{secret}/")
         server.run(sockets=[bound])
-    if interrupted:
+    if server.interrupted:
         raise KeyboardInterrupt
+
+
+class _BoardServer(HttpServer):
+    """Ends quietly, also when Ctrl-C is pressed twice."""
+
+    interrupted = False
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002 - as signal handlers have it
+        self.interrupted = self.interrupted or sig == signal.SIGINT
+        self.should_exit = True
