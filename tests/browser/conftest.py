@@ -10,6 +10,7 @@ import os
 import socket
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -22,11 +23,11 @@ from linq_mcp.transports.board.app import LIMITS, build_board_app
 from linq_mcp.transports.http.run import HttpServer
 
 if TYPE_CHECKING:
+    from helpers.view_host import ViewHost
     from helpers.watched_page import Watch
     from playwright.sync_api import Browser, Page
 
 collect_ignore_glob = [] if "LINQ_MCP_BROWSER_TOOLS" in os.environ else ["test_*.py"]
-SECRET = "secret"
 
 
 @pytest.fixture(scope="session")
@@ -41,16 +42,28 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="session")
-def origin() -> Iterator[str]:
-    """Where the demo account's board is served, by a thread; its page is at `/secret/`."""
-    provider = SettingsClientProvider(in_process.settings, transport=in_process.transport, names=demo_contacts)
-    server = HttpServer(build_board_app(provider, SECRET), LIMITS)
+def url(request: pytest.FixtureRequest) -> Iterator[str]:
+    """The page on the demo account, served by a thread. A test's parameter names the tools that are open."""
+    settings = replace(in_process.settings(), tools=getattr(request, "param", ()))
+    provider = SettingsClientProvider(lambda: settings, transport=in_process.transport, names=demo_contacts)
+    server = HttpServer(build_board_app(provider, "secret"), LIMITS)
     with socket.create_server(("127.0.0.1", 0)) as bound:
         thread = threading.Thread(target=server.run, kwargs={"sockets": [bound]}, daemon=True)
         thread.start()
-        yield f"http://127.0.0.1:{bound.getsockname()[1]}"
+        yield f"http://127.0.0.1:{bound.getsockname()[1]}/secret/"
         server.should_exit = True
         thread.join(SECONDS)
+
+
+@pytest.fixture
+def watched(browser: Browser, url: str) -> Iterator[tuple[Page, Watch]]:
+    """A page of which everything is checked at the end of the test."""
+    from helpers.watched_page import invalid, watched_page  # noqa: PLC0415 - Playwright may be missing
+
+    with watched_page(browser, url, viewport={"width": 1000, "height": 800}) as (page, watch):
+        yield page, watch
+    assert watch.problems == []
+    assert "\n".join(invalid(watch.messages)) == ""
 
 
 @pytest.fixture
@@ -64,11 +77,9 @@ def watch(watched: tuple[Page, Watch]) -> Watch:
 
 
 @pytest.fixture
-def watched(browser: Browser, origin: str) -> Iterator[tuple[Page, Watch]]:
-    """A page of which everything is checked at the end of the test."""
-    from helpers.watched_page import invalid, watched_page  # noqa: PLC0415 - Playwright may be missing
+def host(watched: tuple[Page, Watch], url: str) -> ViewHost:
+    from helpers.view_host import ViewHost  # noqa: PLC0415 - Playwright may be missing
 
-    with watched_page(browser, origin, viewport={"width": 1000, "height": 800}) as (page, watch):
-        yield page, watch
-    assert watch.problems == []
-    assert "\n".join(invalid(watch.messages)) == ""
+    host = ViewHost(*watched, url)
+    host.start()
+    return host

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
@@ -16,7 +16,7 @@ from typing import Any
 
 import jsonschema
 from mcp import types
-from playwright.sync_api import Browser, ConsoleMessage, Dialog, Page, Playwright, Request
+from playwright.sync_api import Browser, ConsoleMessage, Dialog, Frame, Page, Playwright, Request
 from pydantic import TypeAdapter
 
 Json = dict[str, Any]
@@ -75,9 +75,10 @@ def launch(playwright: Playwright) -> Browser:
 
 
 @contextmanager
-def watched_page(browser: Browser, origin: str, **options: Any) -> Iterator[tuple[Page, Watch]]:
+def watched_page(browser: Browser, url: str, **options: Any) -> Iterator[tuple[Page, Watch]]:
     """A page in a context of its own, which is closed at the end."""
     watch = Watch()
+    origin = "/".join(url.split("/")[:3])
     context = browser.new_context(**options)
     context.set_default_timeout(SECONDS * 1000)
     context.expose_binding("observe", lambda _, kind, what: _note(watch, kind, what))
@@ -122,16 +123,37 @@ def _settle(page: Page) -> None:
         assert frame.evaluate("new Promise((resolve) => setTimeout(() => resolve(window.hacked ?? null)))") is None
 
 
-def tools_folder() -> Path:
-    return Path(os.environ["LINQ_MCP_BROWSER_TOOLS"])
+def wait_until(page: Page, condition: Callable[[], bool]) -> None:
+    """Wait for what can't be seen on the page, such as a message."""
+    for _ in range(SECONDS * 50):
+        if condition():
+            return
+        page.wait_for_timeout(20)
+    raise TimeoutError(f"it did not happen within {SECONDS} s")
+
+
+def axe_violations(frame: Frame) -> list[str]:
+    """What axe-core finds in `frame` against the levels A and AA of WCAG 2.2."""
+    frame.evaluate(_from_npm("axe-core/axe.min.js"))
+    found = frame.evaluate(
+        "axe.run(document, { iframes: false, runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa'] })"
+    )
+    return [
+        f"{one['id']}: {node['html'][:200]} {node['failureSummary'][:300]}"
+        for one in found["violations"]
+        for node in one["nodes"]
+    ]
+
+
+@cache
+def _from_npm(path: str) -> str:
+    return Path(os.environ["LINQ_MCP_BROWSER_TOOLS"], path).read_text(encoding="utf-8")
 
 
 @cache
 def _definitions() -> dict[str, Json]:
-    path = tools_folder() / "@modelcontextprotocol/ext-apps/dist/src/generated/schema.json"
-    schema: dict[str, dict[str, Json]] = json.loads(
-        path.read_text(encoding="utf-8"), object_hook=_with_open_intersections
-    )
+    text = _from_npm("@modelcontextprotocol/ext-apps/dist/src/generated/schema.json")
+    schema: dict[str, dict[str, Json]] = json.loads(text, object_hook=_with_open_intersections)
     return schema["$defs"]
 
 

@@ -1,0 +1,115 @@
+"""A host of the board's view that behaves as a test says, in a watched page; its script is tests/browser/host.js."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from helpers.watched_page import Json, Watch
+from playwright.sync_api import Frame, Page, Route
+
+FILES = Path(__file__).parents[1] / "browser"
+Theme = Literal["light", "dark"]
+Mode = Literal["inline", "fullscreen"]
+FULL_HEIGHT = 800
+EVERYTHING: Json = {"openLinks": {}, "serverTools": {}, "serverResources": {}, "message": {"text": {}}}
+
+
+def result(data: Json) -> Json:
+    """What a tool returns whose answer is `data`."""
+    text = json.dumps(data, ensure_ascii=False, separators=(",", ":"))
+    return {"content": [{"type": "text", "text": text}], "structuredContent": data}
+
+
+def failure(text: str) -> Json:
+    """What a tool returns that failed with `text`."""
+    return {"content": [{"type": "text", "text": text}], "isError": True}
+
+
+@dataclass
+class ViewHost:
+    """The host in a page whose width is the view's. `url` is that of the shipped page, whose scripts it shares."""
+
+    page: Page
+    watch: Watch
+    url: str
+
+    def start(self) -> None:
+        for name, kind in (("host.html", "text/html"), ("host.js", "text/javascript")):
+            self.page.route(f"{self.url}{name}", self._serve(name, kind))
+        self.page.goto(f"{self.url}host.html")
+        self.page.wait_for_function("window.ready")
+
+    def _serve(self, name: str, kind: str) -> Any:
+        def serve(route: Route) -> None:
+            route.fulfill(body=(FILES / name).read_text(encoding="utf-8"), content_type=kind)
+
+        return serve
+
+    def call(self, tool: str, arguments: Json | None = None) -> Json:
+        """The answer of the real server, parsed."""
+        answer = self.page.evaluate("([tool, given]) => call(tool, given)", [tool, arguments or {}])
+        data: Json = json.loads(answer["content"][0]["text"])
+        return data
+
+    def open(  # noqa: PLR0913 - each is a trait of a host
+        self,
+        tool: str,
+        outcome: Json | str | None,
+        *,
+        arguments: Json | None = None,
+        answers: dict[str, Json | None] | None = None,
+        capabilities: Json = EVERYTHING,
+        early: bool = False,
+        theme: Theme = "light",
+        mode: Mode = "inline",
+        width: int = 720,
+        **context: Any,
+    ) -> Frame:
+        """Show the view of a call of `tool`, and return its frame.
+
+        `outcome` is the call's result, the reason why it was cancelled, or None while there is none.
+        """
+        self.page.set_viewport_size({"width": width, "height": FULL_HEIGHT})
+        if isinstance(outcome, str):
+            message: list[Any] | None = ["ui/notifications/tool-cancelled", {"reason": outcome}]
+        else:
+            message = ["ui/notifications/tool-result", outcome] if outcome else None
+        height = {"maxHeight": 500} if mode == "inline" else {"height": FULL_HEIGHT}
+        self.page.evaluate(
+            "(options) => open_view(options)",
+            {
+                "context": {
+                    "toolInfo": {"tool": {"name": tool, "inputSchema": {"type": "object"}}},
+                    "theme": theme,
+                    "displayMode": mode,
+                    "availableDisplayModes": ["inline", "fullscreen"],
+                    "containerDimensions": {"width": width, **height},
+                    "locale": "en-US",
+                    "timeZone": "America/New_York",
+                    **context,
+                },
+                "capabilities": capabilities,
+                "given": arguments or {},
+                "outcome": message,
+                "early": early,
+                "answers": answers or {},
+            },
+        )
+        return self.frame
+
+    @property
+    def frame(self) -> Frame:
+        return self.page.frames[-1]
+
+    def change(self, **context: Any) -> None:
+        """Tell the view that its context has changed."""
+        self.page.evaluate("(change) => notify('ui/notifications/host-context-changed', change)", context)
+
+    def picture(self, name: str) -> None:
+        """Keep a picture in the folder that LINQ_MCP_PICTURES names, if it does."""
+        if folder := os.environ.get("LINQ_MCP_PICTURES"):
+            self.page.screenshot(path=Path(folder) / f"{name}.png")
