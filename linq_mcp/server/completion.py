@@ -1,7 +1,8 @@
 """Completes the `chat` of a prompt: the names of chats, and people's names and handles, on the first page of chats.
 
-A page is kept for a minute, and only for the caller that it was read for. Whatever keeps it from being read, the
-completion is empty: while a person types, nobody reads an error.
+A page is used for a minute, and only with the client and the lines that it was read with, so that no caller sees what
+is not, or no longer, open to them. Whatever keeps it from being read, the completion is empty: while a person types,
+nobody reads an error.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from math import inf
 from typing import TYPE_CHECKING, TypeAlias
+from weakref import WeakKeyDictionary
 
 import anyio
 from mcp import types
@@ -28,14 +30,14 @@ from linq_mcp.tools.support.chat_names import ChatNames, name_matcher
 from linq_mcp.tools.support.scan import PAGE_SIZE
 
 if TYPE_CHECKING:
+    from linq_mcp.api.client import LinqApi
     from linq_mcp.api.models import Chat
 
 logger = logging.getLogger(__name__)
 
 # A person is typing.
 SECONDS = 3.0
-_KEPT_SECONDS = 60.0
-_MOST_CALLERS = 64
+_FRESH_SECONDS = 60.0
 # By the protocol.
 _MOST_VALUES = 100
 
@@ -44,7 +46,7 @@ Context: TypeAlias = ServerRequestContext[ClientProvider]
 
 @dataclass(slots=True)
 class _FirstPage:
-    """What the chats of a caller's first page are called, and whether there are more.
+    """What the chats of a first page are called, and whether there are more.
 
     It may be used until `fresh_until`. Whoever reads it anew holds `reading`, for which others wait.
     """
@@ -60,8 +62,8 @@ class ChatCompletion:
 
     def __init__(self, prompts: PromptRequests) -> None:
         self._prompts = prompts
-        # By the caller and the lines that are open to them; the page that was read first is first.
-        self._pages: dict[tuple[str, tuple[str, ...]], _FirstPage] = {}
+        # By client, then by the lines that are open. A caller's client is another one when their settings change.
+        self._pages: WeakKeyDictionary[LinqApi, dict[tuple[str, ...], _FirstPage]] = WeakKeyDictionary()
 
     async def complete(self, context: Context, params: types.CompleteRequestParams) -> types.CompleteResult:
         provider = context.lifespan_context
@@ -70,7 +72,8 @@ class ChatCompletion:
         completion = types.Completion(values=[], total=0, has_more=False)
         try:
             with anyio.move_on_after(SECONDS) as scope:
-                page = await self._first_page(provider, caller, scope.deadline)
+                client = await provider.client(caller)
+                page = await self._first_page(client, caller.settings.lines, scope.deadline)
                 directory = await provider.directory(caller)
                 typed = params.argument.value
                 matches = name_matcher(typed, directory)
@@ -95,13 +98,10 @@ class ChatCompletion:
             name = clean(params.argument.name, 60)
             raise MCPError(types.INVALID_PARAMS, f"Unknown argument: {name}. Valid: {', '.join(known) or 'none'}.")
 
-    async def _first_page(self, provider: ClientProvider, caller: Caller, deadline: float) -> _FirstPage:
-        lines = caller.settings.lines
-        self._forget()
-        page = self._pages.setdefault((caller.id, lines), _FirstPage())
+    async def _first_page(self, client: LinqApi, lines: tuple[str, ...], deadline: float) -> _FirstPage:
+        page = self._pages.setdefault(client, {}).setdefault(lines, _FirstPage())
         async with page.reading:
             if page.fresh_until <= anyio.current_time():
-                client = await provider.client(caller)
                 from linq_mcp.api.scope import open_api  # noqa: PLC0415 - it imports httpx, as the client does
 
                 read = await open_api(client, lines).list_chats(
@@ -109,14 +109,8 @@ class ChatCompletion:
                 )
                 page.names = tuple(names for chat in read.items for names in _names(chat))
                 page.has_more = read.next_cursor is not None or read.unusable_cursor
-                page.fresh_until = anyio.current_time() + _KEPT_SECONDS
+                page.fresh_until = anyio.current_time() + _FRESH_SECONDS
         return page
-
-    def _forget(self) -> None:
-        """Forget the pages that are too old, and the oldest of too many."""
-        now = anyio.current_time()
-        kept = [(who, page) for who, page in self._pages.items() if page.fresh_until > now or page.reading.locked()]
-        self._pages = dict(kept[-_MOST_CALLERS:])
 
 
 def _names(chat: Chat) -> Iterator[ChatNames]:

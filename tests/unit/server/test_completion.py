@@ -31,7 +31,7 @@ from linq_mcp.server.client_provider import (
 )
 from linq_mcp.server.completion import SECONDS
 from linq_mcp.settings import Settings
-from linq_mcp.settings.problems import NoKey
+from linq_mcp.settings.problems import NoKey, NoMatchingRule
 from linq_mcp.transports.http.app import build_app
 from linq_mcp.transports.http.config import HttpConfig
 
@@ -52,6 +52,8 @@ CHATS = [
     chat(None, "+13345550119", "omar@example.com"),
     chat("omar\u2019s \u202ebirthday\n🎂", "OMAR@example.com"),
 ]
+ONE_KEY = Settings(api_key=SecretStr(KEY))
+NO_RULE = Settings(problem=NoMatchingRule())
 NAMES = {"+12052532136": "Zoë Book", "mina@example.com": "Mina Ito"}
 
 
@@ -247,19 +249,28 @@ def test_a_page_is_not_kept_for_other_lines() -> None:
     assert in_virtual_time(type_on) == [["Book club"], ["Book club"], []]
 
 
-async def test_the_pages_of_only_so_many_callers_are_kept() -> None:
-    """The one that was read first goes first."""
-    keys: list[str] = []
+def test_a_page_is_not_kept_when_the_key_of_its_caller_changes() -> None:
+    """Nor when they lose it: the same person may have been given another account, or none."""
+    linq = Linq(*CHATS)
 
-    def linq(request: httpx.Request) -> httpx.Response:
-        keys.append(request.headers["Authorization"].removeprefix("Bearer "))
-        return httpx.Response(200, json={"chats": CHATS})
+    class OneCaller(HeaderClientProvider):
+        given = Settings()
 
-    accounts = HeaderClientProvider(Settings(), transport=Canned(linq))
-    async with serving(build_app(accounts, HttpConfig())) as client:
-        for number in (*range(65), 1, 0):
-            assert len(await completed_over_http(client, f"lq-caller-{number}")) == 5
-    assert keys == [f"lq-caller-{number}" for number in (*range(65), 0)]
+        def caller(self, _: Any = None) -> Caller:
+            return Caller("ann", self.given)
+
+    async def type_on() -> list[int]:
+        account = OneCaller(Settings(), transport=linq)
+        found = []
+        async with Client(build_server(account)) as client:
+            for given in (ONE_KEY, ONE_KEY, replace(ONE_KEY, api_key=SecretStr("lq-another")), NO_RULE, ONE_KEY):
+                account.given = given
+                found.append(len((await complete(client, "")).values))
+        return found
+
+    assert in_virtual_time(type_on) == [5, 5, 5, 0, 5]
+    keys = [request.headers["Authorization"].removeprefix("Bearer ") for request in linq.requests]
+    assert keys == [KEY, "lq-another", KEY]
 
 
 # What can go wrong
