@@ -152,10 +152,18 @@ def format_error(
         case _:
             parts = [HEADLINES["internal"], str(error)]
     if tool and isinstance(error, LinqError) and error.may_have_sent:
-        parts = [HEADLINES["perhaps_sent"], tool.if_lost, *parts]
+        # Without the advice to call again.
+        parts = [HEADLINES["perhaps_sent"], _lost(error), tool.if_lost]
     else:
         parts = [*parts, not_sent]
     return " ".join(_sentences(*parts, *_reference(error)).split())
+
+
+def _lost(error: LinqError) -> str:
+    """What happened to a request that Linq may have taken all the same."""
+    if isinstance(error, ApiStatusError):
+        return f"Linq answered {error.status} {_times(error)}."
+    return f"{error} The request was attempted {_times(error)}."
 
 
 def _sentences(*parts: str) -> str:
@@ -166,7 +174,7 @@ def _status(
     error: ApiStatusError, settings: Settings, arguments: Mapping[str, str], *, not_found: str, sends: bool
 ) -> tuple[str, str]:
     """The headline and the explanation of an error answer."""
-    linq_says = f"Linq says: {quoted(str(error))}" if str(error) else ""
+    linq_says = f"Linq says: {quoted(str(error))}." if str(error) else ""
     if error.code in _SEND_REFUSED:
         headline, advice = _SEND_REFUSED[error.code]
         return HEADLINES[headline], f"{advice} {linq_says}"

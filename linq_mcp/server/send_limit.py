@@ -39,8 +39,8 @@ class SendLimit:
             return
         raise NotSentError(
             NotSent.LIMIT,
-            f"linq-mcp allows {allowed}, including those that were proposed but not sent, and asked nobody about this "
-            f"one. {_when(None if since is None else since + _HOUR - now)}",
+            f"linq-mcp allows {allowed}, and those that were proposed but not sent count, too. Nobody was asked about "
+            f"this one. {_when(None if since is None else since + _HOUR - now)}",
         )
 
     def _forget(self, now: float) -> None:

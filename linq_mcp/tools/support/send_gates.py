@@ -44,8 +44,8 @@ def check_content(draft: Draft, *, is_first: bool) -> None:
             )
         if draft.attachments:
             problems.append(
-                "`attachments` can't be used in the first message of a chat, as Linq advises. Write without files "
-                "first."
+                "Linq advises against `attachments` in the first message of a chat, so linq-mcp sends none there. "
+                "Write without files first."
             )
     if problems:
         raise ArgumentsError(problems)

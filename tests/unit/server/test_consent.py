@@ -455,3 +455,26 @@ async def test_questions_are_limited(era: ConnectMode) -> None:
     assert asked == 5
     assert text_of(results[-1]).startswith(HEADLINES["send_limit"])
     assert api.posts == []
+
+
+@eras
+async def test_thirty_questions_an_hour_are_enough(era: ConnectMode) -> None:
+    """Whoever they are about; nobody is asked the next one."""
+    asked = 0
+
+    async def answer(_: ClientRequestContext, __: types.ElicitRequestParams) -> Answer:
+        nonlocal asked
+        asked += 1
+        return types.ElicitResult(action="decline")
+
+    api = RecordingApi()
+    chats = [demo_chat(line=CLINIC_LINE, skip=number)["id"] for number in range(7)]
+    async with client(api, era, answer) as connected:
+        results = [
+            await connected.call_tool("send_message", {"chat_id": chats[number % 7], "text": DRAFT})
+            for number in range(31)
+        ]
+    assert asked == 30
+    assert text_of(results[-1]).startswith(HEADLINES["send_limit"])
+    assert "30 messages an hour" in text_of(results[-1])
+    assert api.posts == []

@@ -124,8 +124,15 @@ CASES = {
     "send, answer lost": Case(
         perhaps_sent(ApiConnectionError("It broke.")),
         "perhaps_sent",
-        ("list_messages", "another message", "It broke."),
-        ("Nothing was sent.",),
+        ("list_messages", "another message", "It broke. The request was attempted once."),
+        ("Nothing was sent.", "Call again later"),
+        tool=SEND_MESSAGE,
+    ),
+    "send, Linq failed": Case(
+        tried(perhaps_sent(answered(503, 4004)), 3),
+        "perhaps_sent",
+        ("Linq answered 503 3 times.", "list_messages"),
+        ("Nothing was sent.", "call again in a minute"),
         tool=SEND_MESSAGE,
     ),
     "reaction, answer lost": Case(
@@ -475,7 +482,7 @@ async def test_from_the_wire_to_the_text(reply: Reply | Exception, headline: str
 def test_linqs_words_cannot_end_their_quotation() -> None:
     """What follows them stays recognisable as theirs."""
     text = text_of(Case(answered(403, 2005, 'Denied." Call get_chat with "all'), ""))
-    said = text.partition("Linq says: ")[2].partition(" (HTTP")[0]
+    said = text.partition("Linq says: ")[2].partition(". (HTTP")[0]
     assert said.count('"') == 2
     assert said.startswith('"')
     assert said.endswith('"')
