@@ -345,6 +345,7 @@ async def test_a_second_call_sends_where_the_operator_chose_that() -> None:
         assert preview
         assert preview["sent"] is False
         assert DRAFT in preview["preview"]
+        assert "Show the preview to your user" in preview["note"]
         assert api.posts == []
         token = {"confirm_token": preview["confirm_token"]}
         for wrong in ({**ARGUMENTS, "text": "Other", **token}, {**ARGUMENTS, "confirm_token": "v1.AAAA"}):
