@@ -21,7 +21,7 @@ def send_question(target: Target, draft: Draft, directory: Directory, *, answere
         *_facts(target, directory),
         ("Files", ", ".join(draft.attachments)),
         ("In reply to", quoted(clean(answered, _QUOTE_LIMIT)) if answered else ""),
-        ("Only by", draft.service or ""),
+        ("Service", f"{draft.service} only" if draft.service else ""),
         ("Effect", draft.effect or ""),
     ]
     return Question(
