@@ -440,20 +440,23 @@ async def test_the_list_is_private_where_sending_is_on(era: ConnectMode) -> None
         assert (listed.ttl_ms, listed.cache_scope) == (60_000, "private")
 
 
+def declining(asked: list[str]) -> Host:
+    """A host whose person says no to every question; these are kept in `asked`."""
+
+    async def answer(_: ClientRequestContext, params: types.ElicitRequestParams) -> Answer:
+        asked.append(params.message)
+        return types.ElicitResult(action="decline")
+
+    return answer
+
+
 @eras
 async def test_questions_are_limited(era: ConnectMode) -> None:
     """The place is taken before the question, so a person who says no is not asked for ever."""
-    asked = 0
-
-    async def answer(_: ClientRequestContext, __: types.ElicitRequestParams) -> Answer:
-        nonlocal asked
-        asked += 1
-        return types.ElicitResult(action="decline")
-
-    api = RecordingApi()
-    async with client(api, era, answer) as connected:
+    api, asked = RecordingApi(), list[str]()
+    async with client(api, era, declining(asked)) as connected:
         results = [await connected.call_tool("send_message", ARGUMENTS) for _ in range(7)]
-    assert asked == 5
+    assert len(asked) == 5
     assert text_of(results[-1]).startswith(HEADLINES["send_limit"])
     assert api.posts == []
 
@@ -461,21 +464,14 @@ async def test_questions_are_limited(era: ConnectMode) -> None:
 @eras
 async def test_thirty_questions_an_hour_are_enough(era: ConnectMode) -> None:
     """Whoever they are about; nobody is asked the next one."""
-    asked = 0
-
-    async def answer(_: ClientRequestContext, __: types.ElicitRequestParams) -> Answer:
-        nonlocal asked
-        asked += 1
-        return types.ElicitResult(action="decline")
-
-    api = RecordingApi()
+    api, asked = RecordingApi(), list[str]()
     chats = [demo_chat(line=CLINIC_LINE, skip=number)["id"] for number in range(7)]
-    async with client(api, era, answer) as connected:
+    async with client(api, era, declining(asked)) as connected:
         results = [
             await connected.call_tool("send_message", {"chat_id": chats[number % 7], "text": DRAFT})
             for number in range(31)
         ]
-    assert asked == 30
+    assert len(asked) == 30
     assert text_of(results[-1]).startswith(HEADLINES["send_limit"])
     assert "30 messages an hour" in text_of(results[-1])
     assert api.posts == []
