@@ -7,7 +7,6 @@ from typing import NotRequired
 from pydantic import Field
 
 from linq_mcp.errors import ArgumentsError
-from linq_mcp.rows.message import text_of
 from linq_mcp.rows.schema import without_empty
 from linq_mcp.tools.support.param_types import Flag, MessageId
 from linq_mcp.tools.support.parameters import ToolArguments
@@ -46,7 +45,7 @@ async def react_to_message(arguments: Arguments, call: Call) -> ReactionResult:
     check_health(target.status, allow_critical=call.sending.allow_critical)
     history = await read_history(call, target)
     check_recipients(target.recipients, call.sending, have_written=history.have_written)
-    question = reaction_question(target, text_of(message), arguments.type, call.directory, remove=arguments.remove)
+    question = reaction_question(target, message, arguments.type, call.directory, remove=arguments.remove)
     consent = call.consent(question)
     is_custom = arguments.type not in REACTIONS
     await call.api.react_to_message(

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any, NotRequired
+from typing import TYPE_CHECKING, Any, NotRequired
 
 from pydantic import Field
 
 from linq_mcp.errors import ArgumentsError
-from linq_mcp.rows.message import text_of
 from linq_mcp.rows.schema import without_empty
 from linq_mcp.sanitize import ID_LIMIT, clean
 from linq_mcp.tools.support.consent import Consent
@@ -26,6 +25,9 @@ from linq_mcp.tools.support.send_question import send_question
 from linq_mcp.tools.support.send_result import Outcome, delivery_of, log_sent
 from linq_mcp.tools.support.send_target import Target, find_target, read_history
 from linq_mcp.tools.support.tool import SENDS, Call, Tool
+
+if TYPE_CHECKING:
+    from linq_mcp.api.models import Message
 
 _NAME = "send_message"
 
@@ -70,14 +72,14 @@ async def send_message(arguments: Arguments, call: Call) -> SendResult:
     return await _send(call, target, agreed, consent)
 
 
-async def _answered(call: Call, target: Target, draft: Draft) -> str:
-    """What the message says that `draft` answers; "" if it answers none. A person can't judge by its id."""
+async def _answered(call: Call, target: Target, draft: Draft) -> Message | None:
+    """The message that `draft` answers, if any. Raises `ArgumentsError` if it is in another chat."""
     if draft.reply_to is None:
-        return ""
+        return None
     message = await call.api.get_message(draft.reply_to, deadline=call.deadline)
     if message.chat_id != target.chat_id:
         raise ArgumentsError(["`reply_to` is the id of a message in another chat."])
-    return text_of(message) or "a message without text"
+    return message
 
 
 async def _send(call: Call, target: Target, draft: Draft, consent: Consent) -> SendResult:

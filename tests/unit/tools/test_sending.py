@@ -209,12 +209,15 @@ async def test_the_question_names_people() -> None:
 async def test_the_question_quotes_what_is_answered() -> None:
     """A person can't tell a message by its id."""
     chat = demo_chat()
-    answered = first_message(chat)
-    with pytest.raises(ConsentNeeded) as needed:
-        await send(RecordingApi(), {"chat_id": chat["id"], "text": "Hello", "reply_to": answered["id"]})
-    message = needed.value.question.message
-    assert f"In reply to: {quoted(answered['parts'][0]['value'])}" in message
-    assert answered["id"] not in message
+    directory = Directory({handle_of(chat): "Ana Adler"})
+    for is_ours, author in ((True, "you"), (False, f"Ana Adler ({handle_of(chat)})")):
+        answered = next(one for one in demo_account().messages[chat["id"]] if one["is_from_me"] is is_ours)
+        arguments = {"chat_id": chat["id"], "text": "Hello", "reply_to": answered["id"]}
+        with pytest.raises(ConsentNeeded) as needed:
+            await send(RecordingApi(), arguments, directory=directory)
+        message = needed.value.question.message
+        assert f"In reply to: {quoted(answered['parts'][0]['value'])}, by {author}" in message
+        assert answered["id"] not in message
 
 
 @pytest.mark.parametrize("reacts", [False, True])
