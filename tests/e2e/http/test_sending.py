@@ -12,7 +12,9 @@ import httpx
 import pytest
 from helpers.piped import COMMAND, MEASURED, SECONDS, text_of
 from helpers.recording_api import RecordingApi, demo_chat
-from helpers.streamable_http import call, eras, posted, result_of, serving
+from helpers.streamable_http import call, eras, listening, posted, result_of, serving
+from mcp import Client, types
+from mcp.client.context import ClientRequestContext
 from pydantic import SecretStr
 from starlette.applications import Starlette
 
@@ -26,7 +28,7 @@ from linq_mcp.settings import Settings
 from linq_mcp.settings.sending import Confirm, SendSettings
 from linq_mcp.tools import TOOLS
 from linq_mcp.transports.http.app import build_app
-from linq_mcp.transports.http.config import HttpConfig
+from linq_mcp.transports.http.config import HttpConfig, HttpLimits
 
 ARGUMENTS = {"chat_id": demo_chat(line=CLINIC_LINE)["id"], "text": "Hello"}
 ANSWER = {"consent": {"action": "accept", "content": {"choice": "Send"}}}
@@ -60,6 +62,24 @@ async def question(client: httpx.AsyncClient, **headers: str) -> str:
     assert result["resultType"] == "input_required"
     assert "Hello" in result["inputRequests"]["consent"]["params"]["message"]
     return str(result["requestState"])
+
+
+async def test_a_clients_person_is_asked_over_http() -> None:
+    """The SDK's own client puts the question and comes back with the answer by itself."""
+
+    async def person(context: ClientRequestContext, params: types.ElicitRequestParams) -> types.ElicitResult:
+        del context
+        assert "Hello" in params.message
+        return types.ElicitResult(action="accept", content={"choice": "Send", "text": "Good morning"})
+
+    api = RecordingApi()
+    with listening(api.account(KEYED), HttpLimits()) as (_, port):
+        url = f"http://127.0.0.1:{port}/mcp"
+        async with Client(url, elicitation_callback=person, read_timeout_seconds=SECONDS) as client:
+            sent = await client.call_tool("send_message", ARGUMENTS)
+    assert sent.structured_content
+    assert sent.structured_content["confirmed_by"] == "person"
+    assert api.texts == ["Good morning"]
 
 
 async def test_another_replica_takes_the_answer() -> None:
