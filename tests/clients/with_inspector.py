@@ -10,12 +10,10 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
 from secrets import token_urlsafe
-from typing import Any
+from typing import Any, Self
 
 import expected
 from expected import Expected, Sending, same
@@ -63,60 +61,61 @@ def check(wanted: Expected, era: str) -> None:
 
 
 class Mcpdo:
-    """The Inspector's connections, which a daemon keeps between its commands."""
+    """The Inspector's connections, which a daemon keeps between its commands. Leaving the block stops it."""
 
-    def __init__(self, folder: str) -> None:
+    def __enter__(self) -> Self:
+        self._folder = tempfile.TemporaryDirectory()
+        folder = self._folder.name
         private = {"MCP_INSPECTOR_DAEMON_DIR": folder, "MCP_INSPECTOR_DAEMON_TOKEN": token_urlsafe(32)}
         # The daemon's home is its own folder, too, so that nothing is left of it.
         self._env = {**os.environ, **private, "HOME": folder, "MCP_INSPECTOR_SECRET_STORE": "file"}
+        return self
+
+    def __exit__(self, kind: object, error: object, trace: object) -> None:
+        run("mcpdo", "daemon", "stop", env=self._env)
+        self._folder.cleanup()
 
     def run(self, *arguments: str) -> dict[str, Any]:
-        """The JSON that a command prints. One that ends with a tool's error prints that."""
+        """The JSON that a command prints, also if it is a tool's error."""
         done = run("mcpdo", "--format", "json", *arguments, env=self._env)
-        same(f"mcpdo {arguments}: exit code {done.returncode}, {done.stderr}", done.returncode in (0, TOOL_ERROR), True)
+        if done.returncode not in (0, TOOL_ERROR):
+            raise RuntimeError(f"mcpdo {arguments}: exit code {done.returncode}: {done.stderr}")
         printed: dict[str, Any] = json.loads(done.stdout)
         return printed
 
-    @contextmanager
-    def connected(self, command: list[str], era: str) -> Iterator[str]:
-        """The name of a connection to the server."""
-        name = self.run("connect", "--era", era, "--elicit", "form", "--", *command)["name"]
-        try:
-            yield name
-        finally:
-            self.run("disconnect", name)
+    def send(self, sending: Sending, era: str) -> list[tuple[dict[str, Any], dict[str, Any]]]:
+        """Send one message of two: each question, which is what the call prints, and the result after the answer."""
+        name = self.run("connect", "--era", era, "--elicit", "form", "--", *sending.command)["name"]
+        ended = []
+        for said in ("yes", "no"):
+            arguments = json.dumps(sending.arguments(era, said))
+            asked = self.run("--connection", name, "tools/call", "send_message", arguments)["elicitationPending"]
+            answer = expected.answer_of_person(asked["message"])
+            given = json.dumps(answer) if answer else "--decline"
+            ended.append((asked, self.run("--connection", name, "elicitation/respond", asked["elicitationId"], given)))
+        self.run("disconnect", name)
+        return ended
 
-    def stop(self) -> None:
-        run("mcpdo", "daemon", "stop", env=self._env)
 
-
-def check_sending(mcpdo: Mcpdo, sending: Sending, era: str) -> None:
-    """Check the tools of a server that may send, and send one message of two: the question is a command's answer."""
+def check_sending(sending: Sending, era: str, ended: list[tuple[dict[str, Any], dict[str, Any]]]) -> None:
+    """Check the tools of a server that may send, and how the two questions ended."""
     code, result, said = inspect(sending.command, era, "tools/list", "--strict")
     same(f"{era} tools/list --strict of a server that may send: findings", (code, said.strip()), (0, ""))
     same(f"{era} tools/list of a server that may send", result["tools"], list(sending.tools.values()))
-    with mcpdo.connected(sending.command, era) as name:
-        for said, check_text in (("yes", expected.sent), ("no", expected.not_sent)):
-            arguments = json.dumps(sending.arguments(era, said))
-            asked = mcpdo.run("--connection", name, "tools/call", "send_message", arguments)["elicitationPending"]
-            same(f"{era}: what must be answered", asked["requestedSchema"]["required"], ["choice"])
-            answer = expected.answer_of_person(asked["message"])
-            given = json.dumps(answer) if answer else "--decline"
-            result = mcpdo.run("--connection", name, "elicitation/respond", asked["elicitationId"], given)
-            check_text(era, flagged=result["isError"], text=result["content"][0]["text"])
+    for (asked, result), check_text in zip(ended, (expected.sent, expected.not_sent), strict=True):
+        same(f"{era}: what must be answered", asked["requestedSchema"]["required"], ["choice"])
+        check_text(era, flagged=result["isError"], text=result["content"][0]["text"])
 
 
 def main() -> None:
     wanted = expected.read()
     with ThreadPoolExecutor() as eras:
         list(eras.map(lambda era: check(wanted, era), ERAS))
-    with tempfile.TemporaryDirectory() as folder:
-        mcpdo = Mcpdo(folder)
-        try:
-            for era in ERAS:
-                check_sending(mcpdo, wanted.sending, era)
-        finally:
-            mcpdo.stop()
+    # A failed check ends this process at once, so there is none while the daemon runs.
+    with Mcpdo() as mcpdo:
+        ended = {era: mcpdo.send(wanted.sending, era) for era in ERAS}
+    for era in ERAS:
+        check_sending(wanted.sending, era, ended[era])
     wanted.report("mcp-inspector --cli and mcpdo, both eras", ", no strict finding, questions", answers=FEW)
 
 
