@@ -125,7 +125,11 @@ class ConsentDesk:
         """Goes on with the answer that came with the state of its question."""
         if params.request_state is None:
             raise NotSentError(NotSent.INVALID_CONSENT, "The answer came without the state of its question.")
-        pending = Pending(**json.loads(params.request_state))
+        try:
+            pending = Pending(**json.loads(params.request_state))
+        except (ValueError, TypeError):
+            # A replica of another release, with the same key, may have sealed it.
+            raise NotSentError(NotSent.INVALID_CONSENT, "The state is of another version of this server.") from None
         self._use(pending.nonce, 2 * self._seconds)
         answer = (params.input_responses or {}).get(_ANSWER)
         if time.time() > pending.asked_at + self._seconds:

@@ -13,7 +13,7 @@ from linq_mcp.tools.support.parameters import ToolArguments
 from linq_mcp.tools.support.send_gates import check_health, check_recipients
 from linq_mcp.tools.support.send_param_types import REACTIONS, ConfirmToken, ReactionType
 from linq_mcp.tools.support.send_question import reaction_question
-from linq_mcp.tools.support.send_result import Outcome, log_sent
+from linq_mcp.tools.support.send_result import Outcome, logged
 from linq_mcp.tools.support.send_target import find_target, read_history
 from linq_mcp.tools.support.tool import REACTS, Call, Tool
 
@@ -48,13 +48,6 @@ async def react_to_message(arguments: Arguments, call: Call) -> ReactionResult:
     question = reaction_question(target, message, arguments.type, call.directory, remove=arguments.remove)
     consent = call.consent(question)
     is_custom = arguments.type not in REACTIONS
-    await call.api.react_to_message(
-        arguments.message_id,
-        operation="remove" if arguments.remove else "add",
-        type_="custom" if is_custom else arguments.type,
-        custom_emoji=arguments.type if is_custom else None,
-        deadline=call.deadline,
-    )
     result: ReactionResult = {
         "sent": True,
         "message_id": arguments.message_id,
@@ -64,7 +57,14 @@ async def react_to_message(arguments: Arguments, call: Call) -> ReactionResult:
         "removed": arguments.remove,
         "confirmed_by": consent.confirmed_by,
     }
-    log_sent(_NAME, result, call.now())
+    with logged(_NAME, result, call):
+        await call.api.react_to_message(
+            arguments.message_id,
+            operation="remove" if arguments.remove else "add",
+            type_="custom" if is_custom else arguments.type,
+            custom_emoji=arguments.type if is_custom else None,
+            deadline=call.deadline,
+        )
     return without_empty(result)
 
 

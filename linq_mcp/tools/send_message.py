@@ -22,7 +22,7 @@ from linq_mcp.tools.support.send_param_types import (
     Service,
 )
 from linq_mcp.tools.support.send_question import send_question
-from linq_mcp.tools.support.send_result import Outcome, delivery_of, log_sent
+from linq_mcp.tools.support.send_result import Outcome, delivery_of, logged
 from linq_mcp.tools.support.send_target import Target, find_target, read_history
 from linq_mcp.tools.support.tool import SENDS, Call, Tool
 
@@ -84,24 +84,24 @@ async def _answered(call: Call, target: Target, draft: Draft) -> Message | None:
 
 async def _send(call: Call, target: Target, draft: Draft, consent: Consent) -> SendResult:
     message, key = _on_the_wire(draft), f"linq-mcp-{consent.nonce}"
-    if target.chat_id is None:
-        created = await call.api.create_chat(
-            from_=target.line, to=target.recipients[0], message=message, idempotency_key=key, deadline=call.deadline
-        )
-        chat = created.chat
-        chat_id, taken = (chat.id, chat.message) if chat else (None, None)
-    else:
-        sent = await call.api.send_message(target.chat_id, message, idempotency_key=key, deadline=call.deadline)
-        chat_id, taken = target.chat_id, sent.message
     outcome: SendResult = {
         "sent": True,
-        "message_id": clean((taken and taken.id) or "", ID_LIMIT),
-        "chat_id": clean(chat_id or "", ID_LIMIT),
+        "chat_id": target.chat_id or "",
         "line": target.line,
         "created_new_chat": target.chat_id is None,
         "confirmed_by": consent.confirmed_by,
     }
-    log_sent(_NAME, outcome, call.now())
+    with logged(_NAME, outcome, call):
+        if target.chat_id is None:
+            created = await call.api.create_chat(
+                from_=target.line, to=target.recipients[0], message=message, idempotency_key=key, deadline=call.deadline
+            )
+            taken = created.chat.message if created.chat else None
+            outcome["chat_id"] = clean((created.chat and created.chat.id) or "", ID_LIMIT)
+        else:
+            sent = await call.api.send_message(target.chat_id, message, idempotency_key=key, deadline=call.deadline)
+            taken = sent.message
+        outcome["message_id"] = clean((taken and taken.id) or "", ID_LIMIT)
     if taken and taken.id:
         outcome["delivery_status"] = await delivery_of(call, taken.id, taken.delivery_status)
     return without_empty(outcome)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from datetime import datetime
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, NotRequired, TypedDict
 
 import anyio
@@ -51,11 +52,26 @@ async def delivery_of(call: Call, message_id: str, status: str | None) -> str:
     return clean_word(status)
 
 
-def log_sent(tool: str, outcome: Outcome, at: datetime) -> None:
-    """One line for whoever has to know what left: never a text, never a key."""
+@contextmanager
+def logged(tool: str, outcome: Outcome, call: Call) -> Iterator[None]:
+    """Log one line about what is sent within this, for whoever has to know what left: never a text, never a key.
+
+    `outcome` may be completed within. What Linq refused is not logged; what was cut off is, because it may have left.
+    """
+    try:
+        yield
+    except BaseException as error:
+        if not isinstance(error, LinqError) or error.may_have_sent:
+            _log(tool, outcome, call, "; not known whether Linq took it")
+        raise
+    _log(tool, outcome, call)
+
+
+def _log(tool: str, outcome: Outcome, call: Call, ending: str = "") -> None:
     _sent.info(
-        "%s %s: chat %s, line %s, message %s, confirmed by %s",
-        at.isoformat(timespec="seconds"),
+        "%s %s: chat %s, line %s, message %s, confirmed by %s%s",
+        call.now().isoformat(timespec="seconds"),
         tool,
         *(clean(str(outcome.get(name, "unknown")), 80) for name in ("chat_id", "line", "message_id", "confirmed_by")),
+        ending,
     )

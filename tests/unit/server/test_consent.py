@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from typing import Any
 
 import anyio
@@ -28,10 +29,12 @@ from mcp.client.context import ClientRequestContext
 from pydantic import SecretStr
 
 from linq_mcp.demo.lines import CLINIC_LINE
-from linq_mcp.server.consent import ConsentDesk
+from linq_mcp.server import consent
+from linq_mcp.server.consent import ConsentDesk, Pending
 from linq_mcp.server.error_messages import HEADLINES
 from linq_mcp.server.send_limit import SendLimit
 from linq_mcp.settings.sending import Confirm, SendSettings
+from linq_mcp.tools.support.consent import Question
 
 ERAS: list[ConnectMode] = ["auto", "legacy"]
 eras = pytest.mark.parametrize("era", ERAS, ids=["2026-07-28", "handshake"])
@@ -312,6 +315,27 @@ async def test_replicas_with_different_keys_do_not(other_key: tuple[SecretStr, .
         state = await question_of(one)
         with pytest.raises(MCPError):
             await answer_with(other, state, answers())
+    assert api.posts == []
+
+
+async def test_a_state_of_another_release_is_refused_plainly(monkeypatch: pytest.MonkeyPatch) -> None:
+    """While replicas are replaced one by one, they share the key but perhaps not what they seal."""
+
+    @dataclass(frozen=True)
+    class NewerPending(Pending):
+        language: str = "en"
+
+        @staticmethod
+        def of(question: Question) -> Pending:
+            return NewerPending(**vars(Pending.of(question)))
+
+    api = RecordingApi()
+    async with client(api, answer=YES) as connected:
+        with monkeypatch.context() as newer:
+            newer.setattr(consent, "Pending", NewerPending)
+            state = await question_of(connected)
+        result = await answer_with(connected, state, answers())
+    assert text_of(result).startswith(HEADLINES["invalid_consent"])
     assert api.posts == []
 
 

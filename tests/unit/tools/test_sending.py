@@ -22,7 +22,7 @@ from linq_mcp.demo.account import DemoAccount, demo_account
 from linq_mcp.demo.lines import CLINIC_LINE, SHOP_LINE
 from linq_mcp.demo.outbox import BLOCKED, LIMITED_LINE
 from linq_mcp.demo.people import person
-from linq_mcp.errors import ApiStatusError, ArgumentsError, LineNotOpenError, NotSent, NotSentError
+from linq_mcp.errors import ApiStatusError, ArgumentsError, LineNotOpenError, LinqError, NotSent, NotSentError
 from linq_mcp.rows.directory import Directory
 from linq_mcp.sanitize import quoted
 from linq_mcp.server.app import build_server
@@ -345,6 +345,27 @@ async def test_one_line_is_logged(caplog: pytest.LogCaptureFixture) -> None:
         assert fact in line
     assert "secret" not in caplog.text
     assert handle_of(chat) not in line
+    assert line.endswith("person")
+
+
+async def test_what_may_have_left_is_logged_too(caplog: pytest.LogCaptureFixture) -> None:
+    """Whoever reads the log has to look for it at Linq."""
+    caplog.set_level(logging.INFO)
+    with pytest.raises(LinqError):
+        await send(RecordingApi(lose=9), {"chat_id": demo_chat()["id"], "text": "Hello"}, ask=agree())
+    (line,) = [record.getMessage() for record in caplog.records if record.name == "linq_mcp.sent"]
+    assert "message unknown" in line
+    assert line.endswith("not known whether Linq took it")
+
+
+async def test_what_linq_refused_is_not_logged(caplog: pytest.LogCaptureFixture) -> None:
+    """It did not leave."""
+    caplog.set_level(logging.INFO)
+    with pytest.raises(ApiStatusError):
+        await send(
+            RecordingApi(), {"chat_id": demo_chat(line=LIMITED_LINE)["id"], "text": "Hello"}, rules=ANYONE, ask=agree()
+        )
+    assert not [record for record in caplog.records if record.name == "linq_mcp.sent"]
 
 
 @pytest.mark.parametrize(
