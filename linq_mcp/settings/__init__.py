@@ -113,7 +113,7 @@ def load_settings(
     """
     warnings: list[SettingsWarning] = []
     base_url = _value(environ, BASE_URL_VARIABLE, warnings)
-    base_url_flaw = None if base_url is None else _url_flaw(base_url)
+    base_url_flaw = None if base_url is None else url_flaw(base_url)
     base_url_problem = UnusableBaseUrl(base_url_flaw) if base_url_flaw else None
     key, key_source, profile, key_problem = _find_key(environ, warnings)
     lines, tools = (_listed(environ, options or {}, name) for name in (LINES_VARIABLE, TOOLS_VARIABLE))
@@ -202,7 +202,8 @@ def _path(value: str, home: str | None) -> Path:
     return Path(home, in_home[1] or "") if in_home and home else Path(value)
 
 
-def _url_flaw(value: str) -> UrlFlaw | None:
+def url_flaw(value: str) -> UrlFlaw | None:
+    """Why `value` can't be the URL of a service to which secrets go; None if it can."""
     try:
         url = urlsplit(value)
         host, _ = url.hostname, url.port

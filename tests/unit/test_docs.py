@@ -19,6 +19,7 @@ from linq_mcp.server.app import build_server
 from linq_mcp.server.client_provider import SettingsClientProvider
 from linq_mcp.server.error_messages import HEADLINES
 from linq_mcp.settings import sending
+from linq_mcp.settings.access_file import read_access_file
 from linq_mcp.tools import SEND_TOOLS, TOOLS
 from linq_mcp.tools.support.tool import Tool
 
@@ -119,6 +120,20 @@ def test_everything_in_the_package_is_drawn() -> None:
     there = [path.name for path in package.iterdir() if path.suffix == ".py" and path.name != "__init__.py"]
     there += [f"{path.parent.name}/" for path in package.glob("*/__init__.py")]
     assert sorted(re.findall(r"^  (\w+(?:\.py|/)) ", ARCHITECTURE, re.MULTILINE)) == sorted(there)
+
+
+def test_the_access_file_of_the_document_can_be_used(tmp_path: Path) -> None:
+    """As it stands there, but for the place of the key."""
+    (block,) = re.findall(r"```toml\n(.*?)```", TEAM, re.DOTALL)
+    (tmp_path / "acme").write_text("lq-a-key", "utf-8")
+    (tmp_path / "access.toml").write_text(block.replace("/run/secrets/acme", "acme"), "utf-8")
+    rules = read_access_file(
+        tmp_path / "access.toml",
+        settings.Settings(sending=sending.STRICTEST),
+        environ={"ACME_LINQ_KEY": "lq-another-key"},
+        known_tools=[tool.name for tool in ALL_TOOLS],
+    ).rules
+    assert [rule.settings.sending is not None for rule in rules] == [True, False]
 
 
 def test_the_nginx_lines_are_the_tested_ones() -> None:

@@ -104,7 +104,7 @@ class IssuerKeys:
         ) as client:
             document = await self._discover(client)
             address = document.get("jwks_uri")
-            if not isinstance(address, str) or not is_secure_url(address):
+            if not isinstance(address, str) or not _is_secure(address):
                 raise IssuerUnavailable("its discovery document has no jwks_uri that is an https URL")
             published = (await _json(client, address)).get("keys")
         keys = [key for key in published if _is_signing_key(key)] if isinstance(published, list) else []
@@ -129,7 +129,7 @@ class IssuerKeys:
 _USER_AGENT = f"linq-mcp/{__version__}"
 
 
-def is_secure_url(url: str) -> bool:
+def _is_secure(url: str) -> bool:
     """Whether `url` is an https one, or http to this machine."""
     try:
         parts = urlsplit(url)

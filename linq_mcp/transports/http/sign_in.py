@@ -6,6 +6,7 @@ is not decided here; the token's claims are in the scope's `user`, as the SDK's 
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from urllib.parse import urlsplit
@@ -21,9 +22,12 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from linq_mcp.settings import url_flaw
 from linq_mcp.transports.http.access_tokens import AccessTokenVerifier, InvalidToken
-from linq_mcp.transports.http.issuer_keys import IssuerKeys, IssuerUnavailable, is_secure_url
+from linq_mcp.transports.http.issuer_keys import IssuerKeys, IssuerUnavailable
 from linq_mcp.transports.http.middleware import MESSAGE
+
+logger = logging.getLogger(__name__)
 
 _METADATA = "/.well-known/oauth-protected-resource"
 
@@ -63,10 +67,12 @@ def validate_sign_in(config: SignInConfig) -> SignInConfig:
         ("--issuer", config.issuer, "https://id.example.com"),
         ("--public-url", config.public_url, "https://mcp.example.com/mcp"),
     ):
-        if not is_secure_url(url):
-            raise ValueError(f"{option} takes an https URL such as {example} (http only to this machine), not {url!r}")
-        if "?" in url or "#" in url or "@" in urlsplit(url).netloc:
-            raise ValueError(f"{option} must not have a query, a fragment or a user name, such as {example}")
+        # Both are quoted in headers.
+        if url_flaw(url) or '"' in url or "\\" in url:
+            raise ValueError(
+                f"{option} takes an https URL such as {example} (http only to this machine), without a query, a "
+                f"fragment, or a user name, not {url!r}"
+            )
     path = urlsplit(config.public_url).path
     if not path.strip("/") or path.endswith("/"):
         raise ValueError("--public-url needs the path of the MCP endpoint, such as https://mcp.example.com/mcp")
@@ -136,6 +142,7 @@ class SignInMiddleware:
             try:
                 user = AuthenticatedUser(await self._verifier.verify(token.strip()))
             except InvalidToken as invalid:
+                logger.info("a token was refused: %s", invalid)
                 refusal = self._challenges.invalid_token(str(invalid))
             except IssuerUnavailable:
                 refusal = _UNAVAILABLE
