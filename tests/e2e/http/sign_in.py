@@ -8,6 +8,8 @@ the resource, tokens, calls, and the step up to sending. Prints each outcome, th
 
 from __future__ import annotations
 
+import hmac
+import json
 import re
 import sys
 import tempfile
@@ -27,7 +29,10 @@ from urllib.parse import parse_qsl, urlsplit
 import anyio
 import httpx
 import httpx2
+import jwt
 from conformance import Outcome
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from helpers.generated_account import generated_account
 from mcp import Client, types
 from mcp.client.auth import OAuthClientProvider
@@ -189,7 +194,7 @@ class Loop:
             "redirect_uri": CALLBACK,
             "scope": scope,
             "resource": resource,
-            "code_challenge": _challenge(verifier),
+            "code_challenge": _base64url(sha256(verifier.encode()).digest()),
             "code_challenge_method": "S256",
         }
         await person.open(str(httpx.URL(f"{self.issuer_url}/auth", params=query)))
@@ -211,8 +216,8 @@ class Loop:
         return dict(given)
 
 
-def _challenge(verifier: str) -> str:
-    return urlsafe_b64encode(sha256(verifier.encode()).digest()).decode().rstrip("=")
+def _base64url(data: bytes) -> str:
+    return urlsafe_b64encode(data).decode().rstrip("=")
 
 
 async def agree(context: ClientRequestContext, params: types.ElicitRequestParams) -> types.ElicitResult:
@@ -334,6 +339,39 @@ async def missing_scope(loop: Loop) -> str:
     return str(response.headers["WWW-Authenticate"])
 
 
+async def forged(loop: Loop) -> str:
+    """With the issuer's own key, so that nothing but one detail is wrong with each token."""
+    tokens = loop.person(ANN).tokens
+    assert tokens is not None
+    given = jwt.decode(tokens.access_token, options={"verify_signature": False})
+    private = jwt.PyJWK.from_json((loop.access.parent / "key.json").read_text("utf-8")).key
+    assert isinstance(private, rsa.RSAPrivateKey)
+
+    def signed(key_id: str = "one", key: rsa.RSAPrivateKey = private, **members: Any) -> str:
+        return jwt.encode({**given, **members}, key, "RS256", headers={"kid": key_id, "typ": "at+jwt"})
+
+    now = int(time.time())
+    header = {"alg": "HS256", "typ": "at+jwt", "kid": "one"}
+    parts = [json.dumps(header).encode(), json.dumps(given).encode()]
+    text = ".".join(_base64url(part) for part in parts)
+    public = private.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+    cases = {
+        "unchanged": (signed(), 200),
+        "expired a moment ago": (signed(exp=now - 55), 200),
+        "expired": (signed(exp=now - 65), 401),
+        "valid in a moment": (signed(nbf=now + 55), 200),
+        "not yet valid": (signed(nbf=now + 70), 401),
+        "another issuer": (signed(iss="https://id.evil.example"), 401),
+        "unknown key id": (signed("two"), 401),
+        "another key": (signed(key=rsa.generate_private_key(65537, 2048)), 401),
+        "alg none": (jwt.encode(given, "", "none", headers={"kid": "one", "typ": "at+jwt"}), 401),
+        "HS256 with the public key": (f"{text}.{_base64url(hmac.digest(public, text.encode(), 'sha256'))}", 401),
+    }
+    for name, (token, status) in cases.items():
+        same(name, (await loop.post(token)).status_code, status)
+    return ", ".join(f"{name} {status}" for name, (_, status) in cases.items())
+
+
 async def changed_rules(loop: Loop) -> str:
     """A change of the access file counts within seconds; a mistake in it changes nothing."""
     async with loop.connected(BO) as client:
@@ -377,6 +415,7 @@ TESTS: list[Callable[[Loop], Awaitable[str]]] = [
     id_token,
     foreign_audience,
     missing_scope,
+    forged,
     changed_rules,
     stopped_issuer,
     secrets,
