@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -14,6 +15,7 @@ from mcp.client import advertise
 from mcp.client.client import ConnectMode
 
 from linq_mcp import __version__
+from linq_mcp.server import view
 from linq_mcp.server.app import build_server
 from linq_mcp.server.view import BOARD_URI, EXTENSION, MIME_TYPE, board_html
 from linq_mcp.tools import TOOLS
@@ -36,8 +38,8 @@ async def test_three_tools_have_the_board_as_their_view(era: ConnectMode) -> Non
     """Models and the page itself may call them; the other tools have no `_meta` at all."""
     async with connect(era) as client:
         listed = (await client.list_tools()).tools
-    view = {"ui": {"resourceUri": BOARD_URI, "visibility": ["model", "app"]}}
-    assert {tool.name: tool.meta for tool in listed if tool.meta is not None} == dict.fromkeys(SHOWN, view)
+    meta = {"ui": {"resourceUri": BOARD_URI, "visibility": ["model", "app"]}}
+    assert {tool.name: tool.meta for tool in listed if tool.meta is not None} == dict.fromkeys(SHOWN, meta)
 
 
 @eras
@@ -95,6 +97,7 @@ def test_each_version_has_a_uri_of_its_own() -> None:
     assert f"-{__version__}." in BOARD_URI
     assert f'version: "{__version__}"' in board_html()
     assert "{{" not in board_html()
+    assert __version__ not in Path(view.__file__).with_name("board.html").read_text(encoding="utf-8")
 
 
 def test_the_page_calls_only_tools_that_there_are() -> None:
