@@ -18,7 +18,7 @@ from typing import Annotated, Any, TypeAlias
 from mcp import types
 from mcp.server.context import ServerRequestContext
 from mcp.shared.exceptions import MCPError
-from pydantic import Field, PlainValidator, WithJsonSchema
+from pydantic import Field, PlainValidator
 
 from linq_mcp.api.redaction import without_key
 from linq_mcp.errors import ArgumentsError
@@ -41,7 +41,7 @@ def _chat(value: Any) -> str:
     return text
 
 
-ChatWords: TypeAlias = Annotated[str, PlainValidator(_chat), WithJsonSchema({"type": "string"})]
+ChatWords: TypeAlias = Annotated[str, PlainValidator(_chat)]
 """What a person calls a chat."""
 
 
