@@ -16,7 +16,7 @@ window.notify = (method, params) => bridge.notify(method, params);
  * `outcome` is what the tool came to, as a method and its params, or null while it has not. `answers` are those to
  * the view's own calls, by tool: `{ result }`, `{ error }`, or null for none; the real server answers other calls.
  */
-window.open_view = ({ context, capabilities, given, outcome, early, answers }) =>
+window.open_view = ({ context, capabilities, given, outcome, early, answers, background }) =>
   new Promise((resolve) => {
     const tell = () => {
       bridge.notify("ui/notifications/tool-input", { arguments: given });
@@ -26,7 +26,7 @@ window.open_view = ({ context, capabilities, given, outcome, early, answers }) =
     frame.sandbox = "allow-scripts";
     frame.src = "/view";
     document.body.replaceChildren(frame);
-    document.body.style.background = context.theme === "dark" ? "#16181b" : "#ffffff";
+    document.body.style.background = background;
     bridge = connect(
       frame,
       {

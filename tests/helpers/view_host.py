@@ -14,7 +14,11 @@ from playwright.sync_api import Frame, Page, Route
 FILES = Path(__file__).parents[1] / "browser"
 Theme = Literal["light", "dark"]
 Mode = Literal["inline", "fullscreen"]
+THEMES: tuple[Theme, ...] = ("light", "dark")
+MODES: tuple[Mode, ...] = ("inline", "fullscreen")
+WIDTHS = (320, 720, 1200)
 FULL_HEIGHT = 800
+_BACKGROUNDS = {"light": "#ffffff", "dark": "#191917"}
 EVERYTHING: Json = {"openLinks": {}, "serverTools": {}, "serverResources": {}, "message": {"text": {}}}
 
 
@@ -96,6 +100,7 @@ class ViewHost:
                 "given": arguments or {},
                 "outcome": message,
                 "early": early,
+                "background": _BACKGROUNDS[theme],
                 "answers": answers or {},
             },
         )
@@ -108,6 +113,10 @@ class ViewHost:
     def change(self, **context: Any) -> None:
         """Tell the view that its context has changed."""
         self.page.evaluate("(change) => notify('ui/notifications/host-context-changed', change)", context)
+
+    def paint_background(self, frame: Frame, theme: Theme) -> None:
+        """Give the view, which is transparent, what is behind it: axe-core does not see beyond the frame."""
+        frame.evaluate("(colour) => { document.documentElement.style.background = colour }", _BACKGROUNDS[theme])
 
     def picture(self, name: str) -> None:
         """Keep a picture in the folder that LINQ_MCP_PICTURES names, if it does."""

@@ -1,0 +1,108 @@
+"""The board's view in every state: what it says, that it fits and is accessible; in each theme, mode, and width."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from helpers.view_host import MODES, THEMES, WIDTHS, Mode, Theme, ViewHost, failure, result
+from helpers.watched_page import Json, axe_violations, wait_until
+from playwright.sync_api import Frame, expect
+
+
+@dataclass(frozen=True)
+class State:
+    """What the host tells the view of a call of `tool`, and a text that it then shows."""
+
+    name: str
+    tool: str
+    outcome: Callable[[ViewHost], Json | str | None]
+    text: str
+    arguments: Json | None = None
+    chat: str | None = None
+
+
+WAITING = {"waiting": True, "order": "longest_waiting"}
+NO_LINES: Json = {"lines": [], "scanned": 0, "complete": True}
+KEY_REJECTED = "Linq rejected the API key. It comes from the environment variable LINQ_API_V3_API_KEY; replace it."
+
+
+def real(tool: str, arguments: Json | None = None, **changes: Any) -> Callable[[ViewHost], Json]:
+    """The answer of the real server, with some members changed."""
+    return lambda host: result({**host.call(tool, arguments), **changes})
+
+
+STATES = [
+    State("loading", "list_inbox", lambda _: None, "Reading the account", WAITING),
+    State("cancelled", "list_inbox", lambda _: "The user stopped it.", "This was cancelled", WAITING),
+    State("error", "summarize_activity", lambda _: failure("Linq could not be reached. Try again later."), "Try again"),
+    State("no permission", "list_inbox", lambda _: failure(KEY_REJECTED), "Linq rejected the API key", WAITING),
+    State(
+        "nobody waits",
+        "list_inbox",
+        lambda _: result({"matched": 0, "chats": [], "has_more": False, "scanned": 12, "complete": True}),
+        "Nobody is waiting",
+        WAITING,
+    ),
+    State(
+        "no chats",
+        "summarize_chat_health",
+        lambda _: result({"total": {"chats": 0, "health": {}}, **NO_LINES}),
+        "There are no chats",
+    ),
+    State(
+        "nothing happened",
+        "summarize_activity",
+        lambda _: result({"after": "2026-11-23T00:00:00Z", **NO_LINES}),
+        "Nothing happened",
+    ),
+    State(
+        "partial",
+        "list_inbox",
+        real("list_inbox", WAITING, complete=False, next_cursor="n", note="Linq answered with an error in the middle."),
+        "This is only a part of the account.",
+        WAITING,
+    ),
+    State("waiting", "list_inbox", real("list_inbox", WAITING), "21 chats are waiting for an answer", WAITING),
+    State("health", "summarize_chat_health", real("summarize_chat_health"), "of 300 chats are critical or at risk"),
+    State("activity", "summarize_activity", real("summarize_activity"), "messages failed"),
+    State("transcript", "list_inbox", real("list_inbox", WAITING), "Back to waiting", WAITING, chat="Sofia Pereira"),
+]
+
+
+def show(host: ViewHost, state: State, theme: Theme, mode: Mode, width: int) -> Frame:
+    outcome = state.outcome(host)
+    frame = host.open(state.tool, outcome, arguments=state.arguments, theme=theme, mode=mode, width=width)
+    settle(host, frame, mode)
+    if state.chat:
+        frame.get_by_role("button", name=state.chat).click()
+        expect(frame.get_by_role("table")).to_be_visible()
+    expect(frame.get_by_text(state.text).first).to_be_visible()
+    settle(host, frame, mode)
+    return frame
+
+
+def settle(host: ViewHost, frame: Frame, mode: Mode) -> None:
+    """Wait until the frame has the height that the view asks for, and nothing has to be scrolled."""
+    if mode == "inline":
+        wait_until(host.page, lambda: not overflows(frame, "Height"))
+
+
+def overflows(frame: Frame, side: str) -> bool:
+    """Whether the page is larger than its frame, so that it would have to be scrolled."""
+    return bool(frame.evaluate(f"document.documentElement.scroll{side} > inner{side}"))
+
+
+@pytest.mark.parametrize("theme", THEMES)
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("state", STATES, ids=lambda state: state.name.replace(" ", "_"))
+def test_a_state_is_shown(state: State, mode: Mode, theme: Theme, host: ViewHost) -> None:
+    """In words, within the frame at every width, and without a violation of WCAG A or AA."""
+    for width in WIDTHS:
+        frame = show(host, state, theme, mode, width)
+        assert not overflows(frame, "Width")
+        host.picture(f"{state.name}-{mode}-{theme}-{width}")
+        host.paint_background(frame, theme)
+        assert axe_violations(frame) == [], width
