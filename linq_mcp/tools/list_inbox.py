@@ -64,6 +64,7 @@ class InboxRow(ChatSummary):
 class Inbox(ScanInfo):
     """The conversations that match. `matched` counts them, `scanned` the chats that were read for it."""
 
+    as_of: str
     matched: int
     chats: list[InboxRow]
 
@@ -122,7 +123,7 @@ async def list_inbox(arguments: Arguments, call: Call) -> Inbox:
         unknown_words(arguments.health_status or (), [*KNOWN, UNREPORTED]),
     ]
     info = reading.info(reading.next_cursor(rows), notes)
-    return {"matched": rows.matched, "chats": rows.rows, **info}
+    return {"as_of": reading.as_of, "matched": rows.matched, "chats": rows.rows, **info}
 
 
 def _chat_filter(arguments: Arguments) -> Callable[[Chat], bool]:

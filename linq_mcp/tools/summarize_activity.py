@@ -80,6 +80,7 @@ class FailingChat(ChatReference):
 class Activity(ScanInfo):
     """What happened since `after`. `failing` has the chats with the most failed messages, at most ten."""
 
+    as_of: str
     after: str
     before: NotRequired[str]
     lines: list[LineActivity]
@@ -137,6 +138,7 @@ async def summarize_activity(arguments: Arguments, call: Call) -> Activity:
                 }
                 failing = nlargest(_FAILING_LIMIT, [*failing, without_empty(row)], key=lambda row: row["failed"])
     result: Activity = {
+        "as_of": reading.as_of,
         "after": utc_time(reading.since),
         "lines": [
             _line(number, tally, whole=reading.is_whole) for number, tally in sorted(lines.items(), key=_most_first)

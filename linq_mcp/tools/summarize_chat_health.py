@@ -14,7 +14,7 @@ from linq_mcp.errors import LinqError, LinqMcpError
 from linq_mcp.rows.chat import ChatRow, chat_row, health_guide, health_status, line_number
 from linq_mcp.rows.schema import without_empty
 from linq_mcp.rows.status import UNREPORTED, is_unhealthy, status_of
-from linq_mcp.sanitize import HANDLE_LIMIT, clean, moment
+from linq_mcp.sanitize import HANDLE_LIMIT, clean, moment, utc_time
 from linq_mcp.tools.support.chats import chat_pages, no_chats
 from linq_mcp.tools.support.param_types import ChatCount, Handle, Line, RowCount
 from linq_mcp.tools.support.parameters import ToolArguments
@@ -60,6 +60,7 @@ class LineHealth(TypedDict):
 class HealthSummary(ScanInfo):
     """`lines` has the worst first, by reputation, then by chats in trouble; `worst` the chats that need attention."""
 
+    as_of: str
     total: Total
     lines: list[LineHealth]
     worst: NotRequired[list[ChatRow]]
@@ -114,6 +115,7 @@ class _Reputations:
 
 async def summarize_chat_health(arguments: Arguments, call: Call) -> HealthSummary:
     """Read up to `max_chats` chats of `GET /v3/chats`, and `GET /v3/phone_numbers` at the same time."""
+    as_of = utc_time(call.now().timestamp())
     mark = check_fingerprint(arguments.cursor, arguments)
     tally = _Tally(arguments.from_, call.directory, arguments.worst)
     reputations = _Reputations()
@@ -140,6 +142,7 @@ async def summarize_chat_health(arguments: Arguments, call: Call) -> HealthSumma
             tally.lines.setdefault(number, Counter())
     statuses = sum(tally.lines.values(), Counter[str]())
     result: HealthSummary = {
+        "as_of": as_of,
         **scan_info(
             scan,
             call,

@@ -15,7 +15,7 @@ from math import inf
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from linq_mcp.rows.message import listed_at
-from linq_mcp.sanitize import ID_LIMIT, clean
+from linq_mcp.sanitize import ID_LIMIT, clean, utc_time
 from linq_mcp.tools.support.chats import chat_pages, no_chats
 from linq_mcp.tools.support.conversations import Conversation, Conversations, ReaderT
 from linq_mcp.tools.support.paging import join_notes
@@ -133,6 +133,11 @@ class Reading(Generic[ItemT]):
         at = listed_at(message)
         self._newest = max(self._newest, at)
         return at <= self.until
+
+    @property
+    def as_of(self) -> str:
+        """Up to when messages count, which in later calls is the time of the first one."""
+        return utc_time(min(self._now, self.until))
 
     def next_cursor(self, rows: BestRows[RowT] | None = None, *, read_on_first: bool = False) -> ReadingCursor | None:
         """Where the next call goes on; None if there is nothing left to read or to show.

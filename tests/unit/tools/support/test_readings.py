@@ -13,9 +13,11 @@ from helpers.virtual_time import in_virtual_time
 from hypothesis import given
 from hypothesis import strategies as st
 
+from linq_mcp.sanitize import utc_time
 from linq_mcp.tools.find_messages import FIND_MESSAGES
 from linq_mcp.tools.list_inbox import LIST_INBOX
 from linq_mcp.tools.summarize_activity import SUMMARIZE_ACTIVITY
+from linq_mcp.tools.summarize_chat_health import SUMMARIZE_CHAT_HEALTH
 from linq_mcp.tools.support.reading_cursor import Rank
 from linq_mcp.tools.support.readings import BestRows, Window
 from linq_mcp.tools.support.tool import Tool
@@ -124,6 +126,16 @@ async def test_no_chat_is_shown_twice_or_skipped_while_messages_arrive(now: date
     assert [row["id"] for row in shown] == [f"c{number}" for number in range(8)]
     assert [row["last_message"]["text"] for row in shown] == [f"text {80 - 10 * number}" for number in range(8)]
     assert {row["waiting"]["messages"] for row in shown} == {1}
+
+
+async def test_later_answers_are_as_of_the_first_call() -> None:
+    """Nothing that arrived after it is in them."""
+    api = chats()
+    first = await ask(api, LIST_INBOX, NOW, limit=3)
+    second = await ask(api, LIST_INBOX, NOW + timedelta(hours=1), limit=3, cursor=first["next_cursor"])
+    others = [await ask(api, tool, NOW) for tool in (SUMMARIZE_ACTIVITY, SUMMARIZE_CHAT_HEALTH)]
+    assert {answer["as_of"] for answer in (first, *others)} == {utc_time(NOW.timestamp())}
+    assert second["as_of"] <= first["as_of"]
 
 
 @CLOCKS
