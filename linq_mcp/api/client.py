@@ -33,6 +33,7 @@ from linq_mcp.api.models import (
     PhoneNumbers,
     SentMessage,
 )
+from linq_mcp.api.observer import LinqRequest, Observer
 from linq_mcp.api.redaction import without_key
 from linq_mcp.api.responses import (
     Answer,
@@ -61,9 +62,9 @@ class LinqApi:
     """Linq's API with the key of `settings`. An async context manager: leaving it closes the connections.
 
     `transport` replaces the network (for the demo account and tests), `tls` replaces the certificates that the
-    environment names, and `kept_connections` is how many connections stay open between calls. Every method takes a
-    `deadline` on the clock of `anyio.current_time()` and raises only `LinqError`. The constructor raises it, too, if
-    the environment's proxy or certificate settings can't be used.
+    environment names, and `kept_connections` is how many connections stay open between calls. `observer` is told of
+    each request once it has ended. Every method takes a `deadline` on the clock of `anyio.current_time()` and raises
+    only `LinqError`. The constructor raises it, too, if the environment's proxy or certificate settings can't be used.
     """
 
     def __init__(
@@ -74,9 +75,11 @@ class LinqApi:
         retry: RetryPolicy | None = None,
         tls: ssl.SSLContext | None = None,
         kept_connections: int = 50,
+        observer: Observer | None = None,
     ) -> None:
         self._key = settings.api_key.get_secret_value() if settings.api_key else ""
         self._retry = retry or RetryPolicy()
+        self._observer = observer
         self._may_send = settings.sending is not None
         # A call may wait for a free connection until its deadline.
         timeout = httpx.Timeout(self._retry.read_timeout, connect=self._retry.connect_timeout, pool=None)
@@ -225,18 +228,23 @@ class LinqApi:
     async def _request(
         self, method: str, path: str, content: Mapping[str, Any], policy: RetryPolicy, *, deadline: float
     ) -> Answer:
+        is_retry = False
+
         async def attempt() -> Answer:
+            nonlocal is_retry
             # Don't wait if that would take until the deadline: Linq's own 429 then says how long to wait.
             latest = deadline - self._retry.shortest_attempt
             while anyio.current_time() < self._resume_at <= latest:  # noqa: ASYNC110 - only the clock ends a pause
                 await anyio.sleep_until(self._resume_at)
             try:
-                return await self._request_once(http, method, path, content)
+                return await self._request_once(http, method, path, content, is_retry=is_retry)
             except ApiStatusError as error:
                 if error.status == httpx.codes.TOO_MANY_REQUESTS:
                     self.throttled += 1
                     self._resume_at = max(self._resume_at, anyio.current_time() + (error.retry_after or 0.0))
                 raise
+            finally:
+                is_retry = True
 
         async with self._in_use() as http:
             return await with_retries(attempt, policy, deadline=deadline)
@@ -260,10 +268,12 @@ class LinqApi:
                 await self._http.aclose()
 
     async def _request_once(
-        self, http: httpx.AsyncClient, method: str, path: str, content: Mapping[str, Any]
+        self, http: httpx.AsyncClient, method: str, path: str, content: Mapping[str, Any], *, is_retry: bool
     ) -> Answer:
+        started, status = monotonic(), 0
         try:
             async with http.stream(method, path, **content) as response:
+                status = response.status_code
                 try:
                     body = await read_body(response)
                 except ApiResponseError:
@@ -275,6 +285,9 @@ class LinqApi:
             raise self._timed_out(error) from None
         except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, OSError, UnicodeError) as error:
             raise self._unreachable(error) from None
+        finally:
+            if self._observer:
+                self._observer(LinqRequest(method, status, monotonic() - started, is_retry))
         trace_id = self._safe(trace_id_of(response))
         logger.info(
             "%s /v3/%s -> %d, %d bytes, trace %s",

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from linq_mcp.api.observer import Observer
     from linq_mcp.server.client_provider import SettingsClientProvider
     from linq_mcp.settings import Settings
     from linq_mcp.settings.problems import LaunchedBy
@@ -44,9 +45,13 @@ def read_settings(options: Namespace, launched_by: LaunchedBy | None = None) -> 
 
 
 def open_account(
-    options: Namespace, launched_by: LaunchedBy | None = None, *, read_only: bool = False
+    options: Namespace,
+    launched_by: LaunchedBy | None = None,
+    *,
+    read_only: bool = False,
+    observer: Observer | None = None,
 ) -> tuple[SettingsClientProvider, Settings]:
-    """The account and its current settings. `launched_by` is passed to `load_settings`."""
+    """The account and its current settings. `launched_by` is passed to `load_settings`, `observer` to the client."""
     from linq_mcp.server.client_provider import SettingsClientProvider
 
     def load() -> Settings:
@@ -57,7 +62,7 @@ def open_account(
         from linq_mcp.demo import in_process
         from linq_mcp.demo.contacts import demo_contacts
 
-        account = SettingsClientProvider(load, transport=in_process.transport, names=demo_contacts)
+        account = SettingsClientProvider(load, transport=in_process.transport, names=demo_contacts, observer=observer)
     else:
-        account = SettingsClientProvider(load)
+        account = SettingsClientProvider(load, observer=observer)
     return account, account.caller().settings

@@ -15,9 +15,11 @@ from linq_mcp.cli.output import log_to_stderr, warn
 from linq_mcp.cli.parser import USAGE_ERROR
 
 if TYPE_CHECKING:
+    from linq_mcp.api.observer import Observer
     from linq_mcp.server.client_provider import ClientProvider, SettingsClientProvider
     from linq_mcp.settings import Settings
     from linq_mcp.transports.http.config import HttpConfig
+    from linq_mcp.transports.http.metrics import Metrics
     from linq_mcp.transports.http.sign_in import SignIn
 
 logger = logging.getLogger(__name__)
@@ -39,19 +41,21 @@ def run(options: Namespace) -> int:
     from linq_mcp.settings.problems import LaunchedBy
     from linq_mcp.transports.http.run import serve
 
-    account, settings = open_account(options, LaunchedBy.SERVICE)
+    metrics = _metrics()
+    observer = metrics.observe_linq_request if metrics else None
+    account, settings = open_account(options, LaunchedBy.SERVICE, observer=observer)
     # The access log is on unless a level was asked for.
     log_to_stderr(settings.log_level if settings.log_level_is_set else "INFO", options.log_format)
     try:
         sign_in = _sign_in(options)
         config = _config(options, settings, sign_in)
-        provider = _provider(options, settings, account, config)
+        provider = _provider(options, settings, account, config, observer)
     except ValueError as error:
         print(f"linq-mcp http: {error}", file=sys.stderr)
         return USAGE_ERROR
     _warn(options, settings, config)
     try:
-        serve(provider, config, sign_in)
+        serve(provider, config, sign_in, metrics)
     except OSError as error:
         print(f"linq-mcp http: can't listen on {config.host} port {config.port} ({error.strerror})", file=sys.stderr)
         return 1
@@ -104,7 +108,11 @@ def _config(options: Namespace, settings: Settings, sign_in: SignIn | None) -> H
 
 
 def _provider(
-    options: Namespace, settings: Settings, account: SettingsClientProvider, config: HttpConfig
+    options: Namespace,
+    settings: Settings,
+    account: SettingsClientProvider,
+    config: HttpConfig,
+    observer: Observer | None,
 ) -> ClientProvider:
     """Whose account each call reads. Raises ValueError if the access file can't be used."""
     if config.own_key:
@@ -112,7 +120,7 @@ def _provider(
     if options.key_from != _SIGN_IN:
         from linq_mcp.server.client_provider import HeaderClientProvider
 
-        return HeaderClientProvider(settings)
+        return HeaderClientProvider(settings, observer=observer)
     from linq_mcp.server.sign_in import Access, SignInClientProvider
     from linq_mcp.settings.access_file import AccessRules, read_access_file
     from linq_mcp.tools import SEND_TOOLS, TOOLS
@@ -122,7 +130,7 @@ def _provider(
         path = Path(options.access)
         return read_access_file(path, settings, environ=os.environ, known_tools=names, send_tools=send_names)
 
-    return SignInClientProvider(settings, Access(read))
+    return SignInClientProvider(settings, Access(read), observer=observer)
 
 
 def _warn(options: Namespace, settings: Settings, config: HttpConfig) -> None:
@@ -144,3 +152,12 @@ def _warn(options: Namespace, settings: Settings, config: HttpConfig) -> None:
             "everyone on this machine can read the account through this server; to prevent that, set %s",
             HTTP_TOKEN_VARIABLE,
         )
+
+
+def _metrics() -> Metrics | None:
+    """The server's metrics; None if the extra for them is not installed."""
+    try:
+        from linq_mcp.transports.http.metrics import Metrics
+    except ModuleNotFoundError:
+        return None
+    return Metrics()

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import httpx
 
     from linq_mcp.api.client import LinqApi
+    from linq_mcp.api.observer import Observer
 
 # For each caller, between their requests.
 _KEPT_CONNECTIONS = 8
@@ -38,10 +39,12 @@ class ClientPool:
         self,
         *,
         transport: httpx.AsyncBaseTransport | None = None,
+        observer: Observer | None = None,
         max_callers: int = 64,
         idle_seconds: float = 60.0,
     ) -> None:
         self._transport = transport
+        self._observer = observer
         self._max_callers = max_callers
         self._idle_seconds = idle_seconds
         # By caller. The most recently used client is at the end.
@@ -68,6 +71,7 @@ class ClientPool:
             transport=self._transport,
             tls=other.api.tls if other else None,
             kept_connections=_KEPT_CONNECTIONS,
+            observer=self._observer,
         )
 
     def _pop_unused(self, *, but: LinqApi) -> list[LinqApi]:

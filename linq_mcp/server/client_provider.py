@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
 
     from linq_mcp.api.client import LinqApi
+    from linq_mcp.api.observer import Observer
     from linq_mcp.api.retry import RetryPolicy
     from linq_mcp.server.contacts import ContactsFile
 
@@ -82,11 +83,13 @@ class SettingsClientProvider:
         *,
         transport: Callable[[], httpx.AsyncBaseTransport] | None = None,
         retry: RetryPolicy | None = None,
+        observer: Observer | None = None,
         names: Callable[[], Mapping[str, str]] | None = None,
     ) -> None:
         self._load = load
         self._transport = transport
         self._retry = retry
+        self._observer = observer
         self._names = names
         self._contacts: ContactsFile | None = None
         self._caller: Caller | None = None
@@ -105,7 +108,7 @@ class SettingsClientProvider:
             from linq_mcp.api.client import LinqApi  # noqa: PLC0415 - importing httpx would delay `initialize`
 
             transport = self._transport() if self._transport else None
-            self._api = LinqApi(caller.settings, transport=transport, retry=self._retry)
+            self._api = LinqApi(caller.settings, transport=transport, retry=self._retry, observer=self._observer)
         return self._api
 
     async def directory(self, caller: Caller) -> Directory:
@@ -126,7 +129,13 @@ class SettingsClientProvider:
 class HeaderClientProvider:
     """Takes the Linq key of each call from a header of its request."""
 
-    def __init__(self, settings: Settings, *, transport: httpx.AsyncBaseTransport | None = None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        transport: httpx.AsyncBaseTransport | None = None,
+        observer: Observer | None = None,
+    ) -> None:
         self._settings = replace(
             settings,
             api_key=None,
@@ -134,7 +143,7 @@ class HeaderClientProvider:
             contacts=None,
             problem=settings.keyless_problem or NoKey(in_header=True),
         )
-        self._pool = ClientPool(transport=transport)
+        self._pool = ClientPool(transport=transport, observer=observer)
 
     def caller(self, request: Request | None, /) -> Caller:
         key = request.headers.get(KEY_HEADER, "").strip() if request else ""

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
 
     from linq_mcp.api.client import LinqApi
+    from linq_mcp.api.observer import Observer
 
 logger = logging.getLogger(__name__)
 
@@ -81,7 +82,12 @@ class SignInClientProvider:
     """One client for each caller who has signed in, with the key that the access file has for them."""
 
     def __init__(
-        self, settings: Settings, access: Access, *, transport: httpx.AsyncBaseTransport | None = None
+        self,
+        settings: Settings,
+        access: Access,
+        *,
+        transport: httpx.AsyncBaseTransport | None = None,
+        observer: Observer | None = None,
     ) -> None:
         self._settings = replace(
             settings,
@@ -90,7 +96,7 @@ class SignInClientProvider:
             problem=settings.keyless_problem or NoMatchingRule(),
         )
         self._access = access
-        self._pool = ClientPool(transport=transport)
+        self._pool = ClientPool(transport=transport, observer=observer)
         self._contacts = ContactsFile(settings.contacts) if settings.contacts else None
 
     def caller(self, request: Request | None, /) -> Caller:

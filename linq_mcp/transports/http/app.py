@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
+from typing import TYPE_CHECKING
 
 import anyio
 from mcp.server.lowlevel import Server
@@ -49,12 +50,18 @@ from linq_mcp.transports.http.middleware import (
 )
 from linq_mcp.transports.http.sign_in import SignIn
 
+if TYPE_CHECKING:
+    # It needs an extra that not everybody has.
+    from linq_mcp.transports.http.metrics import Metrics
+
 # If one of these is sent twice, a proxy may read one value and this server the other.
 _SINGLE_HEADERS = frozenset({"host", "origin", "authorization", KEY_HEADER})
 
 
-def build_app(provider: ClientProvider, config: HttpConfig, sign_in: SignIn | None = None) -> Starlette:
-    """The application: MCP behind its middlewares at `config.path`, `/healthz`, `/readyz`, and what `sign_in` adds.
+def build_app(
+    provider: ClientProvider, config: HttpConfig, sign_in: SignIn | None = None, metrics: Metrics | None = None
+) -> Starlette:
+    """The application: MCP behind its middlewares at `config.path`, what an operator asks for, and `sign_in`'s routes.
 
     `app.state.calls` holds the cancel scope of each call in flight; cancelling one answers its call with an error.
     `app.state.readiness` is what `/readyz` answers from.
@@ -116,15 +123,26 @@ def build_app(provider: ClientProvider, config: HttpConfig, sign_in: SignIn | No
     async def healthz(_: Request) -> Response:
         return JSONResponse({"version": __version__})
 
+    async def read_metrics(request: Request) -> Response:
+        if metrics is None:
+            return Response("Metrics need the extra linq-mcp[http]", status_code=404, media_type="text/plain")
+        body, media_type = metrics.exposition(request.headers.get("accept", ""))
+        return Response(body, headers={"Content-Type": media_type})
+
+    observers = [log_request]
+    if metrics:
+        observers.append(metrics.observe_request)
+        metrics.count_calls_in_flight(lambda: len(calls))
     app = Starlette(
         routes=[
             # The server sends nothing on its own and keeps no sessions, so GET and DELETE are answered with 405.
             Route(config.path, endpoint=mcp, methods=["POST"], middleware=middleware),
             Route("/healthz", healthz, methods=["GET"]),
             Route("/readyz", readyz, methods=["GET"]),
+            Route("/metrics", read_metrics, methods=["GET"]),
             *(sign_in.routes() if sign_in else []),
         ],
-        middleware=[Middleware(RecordMiddleware, [log_request]), Middleware(BodyLengthMiddleware)],
+        middleware=[Middleware(RecordMiddleware, observers), Middleware(BodyLengthMiddleware)],
         lifespan=lifespan,
     )
     app.state.calls = calls

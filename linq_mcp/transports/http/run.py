@@ -9,6 +9,7 @@ import socket
 import sys
 from dataclasses import replace
 from types import FrameType
+from typing import TYPE_CHECKING
 
 import anyio
 import uvicorn
@@ -22,6 +23,9 @@ from linq_mcp.transports.http.app import build_app
 from linq_mcp.transports.http.config import HttpConfig, HttpLimits
 from linq_mcp.transports.http.protocol import bounded_protocol
 from linq_mcp.transports.http.sign_in import SignIn
+
+if TYPE_CHECKING:
+    from linq_mcp.transports.http.metrics import Metrics
 
 logger = logging.getLogger(__name__)
 
@@ -76,10 +80,10 @@ class HttpServer(uvicorn.Server):
             call.cancel()
 
 
-def serve(provider: ClientProvider, config: HttpConfig, sign_in: SignIn | None = None) -> None:
+def serve(provider: ClientProvider, config: HttpConfig, sign_in: SignIn | None, metrics: Metrics | None) -> None:
     """Serve until SIGINT or SIGTERM. Raises OSError if the port is taken."""
     limits = fit_to_descriptors(config.limits)
-    server = HttpServer(build_app(provider, replace(config, limits=limits), sign_in), limits)
+    server = HttpServer(build_app(provider, replace(config, limits=limits), sign_in, metrics), limits)
     # From here on a signal stops the server. uvicorn raises it again at the end, and these handlers then ignore it.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, server.handle_exit)

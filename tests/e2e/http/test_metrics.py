@@ -1,0 +1,245 @@
+"""What Prometheus reads at `/metrics`, as its own parser understands it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import anyio
+import httpx
+import pytest
+from helpers.linq import AT_ONCE, KEY, Canned, Silent
+from helpers.recording_api import RecordingApi
+from helpers.signed_in import signed_in
+from helpers.streamable_http import call, demo, eras, posted, serving
+from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
+from prometheus_client.parser import text_string_to_metric_families as parse
+from prometheus_client.samples import Sample
+from starlette.applications import Starlette
+
+from linq_mcp import __version__
+from linq_mcp.api.observer import LinqRequest
+from linq_mcp.cli.account import open_account
+from linq_mcp.cli.http import _provider
+from linq_mcp.cli.parser import build_parser
+from linq_mcp.demo.account import demo_account
+from linq_mcp.demo.api import DEMO_BASE_URL, DEMO_KEY, demo_api
+from linq_mcp.demo.serve import running
+from linq_mcp.server.client_provider import KEY_HEADER, HeaderClientProvider, SettingsClientProvider
+from linq_mcp.settings import Settings
+from linq_mcp.transports.http.app import build_app
+from linq_mcp.transports.http.config import HttpConfig
+from linq_mcp.transports.http.metrics import Metrics
+
+OPERATIONS = "mcp_server_operation_duration_seconds"
+REQUESTS = "http_server_request_duration_seconds"
+LINQ_REQUESTS = "http_client_request_duration_seconds"
+
+
+def measured_app(transport: httpx.AsyncBaseTransport | None = None) -> Starlette:
+    """A server for callers with keys of their own, over the demo account or `transport`."""
+    metrics = Metrics()
+    provider = HeaderClientProvider(
+        Settings(base_url=DEMO_BASE_URL), transport=transport or RecordingApi(), observer=metrics.observe_linq_request
+    )
+    return build_app(provider, HttpConfig(), metrics=metrics)
+
+
+async def read(client: httpx.AsyncClient) -> dict[tuple[str, ...], float]:
+    """Each sample by its name and the values of its labels in the order of their names, without buckets."""
+    response = await client.get("/metrics")
+    assert response.status_code == 200
+    assert response.headers["content-type"].startswith("text/plain; version=")
+    samples: list[Sample] = [sample for family in parse(response.text) for sample in family.samples]
+    return {
+        (sample.name, *(sample.labels[name] for name in sorted(sample.labels))): sample.value
+        for sample in samples
+        if "le" not in sample.labels
+    }
+
+
+async def ask(client: httpx.AsyncClient, era: str, tool: str, **arguments: object) -> None:
+    asked = call(era, tool, arguments)
+    await client.post("/mcp", **{**asked, "headers": {**asked["headers"], KEY_HEADER: DEMO_KEY}})
+
+
+@eras
+async def test_calls_are_counted_by_tool_and_outcome(era: str) -> None:
+    """An error of a tool is one for the conventions, too, although its response has status 200."""
+    async with serving(measured_app()) as client:
+        before = await read(client)
+        for _ in range(3):
+            await ask(client, era, "list_chats", limit=1)
+        await ask(client, era, "list_chats", limit=1000)
+        await ask(client, era, "get_chat", chat_id="0b8f2c4e-0000-4000-8000-000000000000")
+        await client.post("/mcp", **posted(era, "tools/list"))
+        found = await read(client)
+    count = f"{OPERATIONS}_count"
+    assert {key: value for key, value in found.items() if key[0] == count} == {
+        (count, "", "list_chats", "tools/call", "ok"): 3,
+        (count, "tool_error", "list_chats", "tools/call", "arguments_error"): 1,
+        (count, "tool_error", "get_chat", "tools/call", "linq_status_error"): 1,
+        (count, "", "", "tools/list", "ok"): 1,
+    }
+    assert 0 < found[f"{OPERATIONS}_sum", "", "list_chats", "tools/call", "ok"] < 30
+    assert not [key for key in before if key[0] == count]
+
+
+async def test_durations_have_the_buckets_of_the_conventions() -> None:
+    """So that dashboards made for them fit."""
+    async with serving(measured_app()) as client:
+        await ask(client, "modern", "list_chats")
+        families = {family.name: family for family in parse((await client.get("/metrics")).text)}
+    buckets = [sample.labels["le"] for sample in families[OPERATIONS].samples if "le" in sample.labels]
+    assert [float(bucket) for bucket in buckets] == [
+        0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60, 120, 300, float("inf"),
+    ]  # fmt: skip
+    assert families[OPERATIONS].type == "histogram"
+
+
+async def test_the_other_format_is_valid_too() -> None:
+    """Prometheus asks for OpenMetrics first."""
+    async with serving(measured_app()) as client:
+        await ask(client, "modern", "list_chats")
+        accepted = "application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.5"
+        response = await client.get("/metrics", headers={"Accept": accepted})
+    assert response.headers["content-type"].startswith("application/openmetrics-text")
+    names = {family.name for family in parse_openmetrics(response.text)}  # type: ignore[no-untyped-call]  # it has none
+    assert OPERATIONS in names
+
+
+async def test_requests_are_counted_by_route_and_status() -> None:
+    """Those that are refused before MCP, too."""
+    async with serving(measured_app()) as client:
+        await client.get("/healthz")
+        await client.get(f"/{KEY}")
+        await client.request("BREW", "/+12055550101")
+        await client.post("/mcp", headers={"Host": "evil.example"})
+        found = await read(client)
+    count = f"{REQUESTS}_count"
+    assert {key: value for key, value in found.items() if key[0] == count} == {
+        (count, "GET", "200", "/healthz"): 1,
+        (count, "GET", "404", "(another path)"): 1,
+        (count, "_OTHER", "404", "(another path)"): 1,
+        (count, "POST", "421", "/mcp"): 1,
+    }
+
+
+async def test_requests_to_linq_are_counted_by_status_and_retries_by_themselves() -> None:
+    """429 and 503 are sent again, the others are not; no answer at all is an error of its own."""
+    answers = [
+        httpx.Response(429, headers={"Retry-After": "0"}),
+        httpx.Response(503),
+        httpx.Response(200, json={"chats": []}),
+        httpx.Response(404, json={}),
+    ]
+
+    def answer(_: httpx.Request) -> httpx.Response:
+        if answers:
+            return answers.pop(0)
+        raise httpx.UnsupportedProtocol(KEY)
+
+    metrics = Metrics()
+    settings = Settings(api_key=None, base_url=DEMO_BASE_URL)
+    provider = SettingsClientProvider(
+        lambda: settings, transport=lambda: Canned(answer), retry=AT_ONCE, observer=metrics.observe_linq_request
+    )
+    async with serving(build_app(provider, HttpConfig(own_key=True), metrics=metrics)) as client:
+        for _ in range(3):
+            await ask(client, "modern", "list_chats")
+        found = await read(client)
+    count = f"{LINQ_REQUESTS}_count"
+    assert {key[1:]: value for key, value in found.items() if key[0] == count} == {
+        ("429", "GET", "429"): 1,
+        ("503", "GET", "503"): 1,
+        ("", "GET", "200"): 1,
+        ("404", "GET", "404"): 1,
+        ("no_answer", "GET", ""): 3,
+    }
+    assert found["linq_mcp_linq_retries_total",] == 4
+
+
+@pytest.mark.parametrize("key_from", ["header", "settings", "sign-in"])
+async def test_requests_to_linq_are_counted_whosever_key_is_used(
+    key_from: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The command line passes the observer on to each kind of client."""
+    seen: list[LinqRequest] = []
+    access = tmp_path / "access.toml"
+    access.write_text('[[rule]]\nclaim = "sub"\nvalue = "ann"\nkey_env = "LINQ_API_V3_API_KEY"\n', "utf-8")
+    monkeypatch.setenv("LINQ_API_V3_API_KEY", DEMO_KEY)
+    options = build_parser().parse_args(["http", "--key-from", key_from, "--access", str(access)])
+    with running(demo_api(demo_account(), key=DEMO_KEY)) as url:
+        monkeypatch.setenv("LINQ_API_V3_BASE_URL", url)
+        account, settings = open_account(options, observer=seen.append)
+        config = HttpConfig(own_key=key_from == "settings")
+        provider = _provider(options, settings, account, config, seen.append)
+        request = signed_in()
+        request.scope["headers"] = [(KEY_HEADER.encode(), DEMO_KEY.encode())]
+        linq = await provider.client(provider.caller(request))
+        await linq.list_phone_numbers(deadline=anyio.current_time() + 30)
+        await provider.aclose()
+    assert [(one.method, one.status, one.is_retry) for one in seen] == [("GET", 200, False)]
+
+
+async def test_calls_in_flight_are_those_of_the_moment() -> None:
+    """Also while nothing else is answered."""
+    silent = Silent()
+    async with serving(measured_app(silent)) as client, anyio.create_task_group() as tasks:
+        tasks.start_soon(ask, client, "modern", "list_chats")
+        await silent.begun.wait()
+        during = await read(client)
+        tasks.cancel_scope.cancel()
+    assert during["linq_mcp_calls_in_flight",] == 1
+
+
+@eras
+async def test_no_caller_can_make_a_series(era: str) -> None:
+    """Whatever tools, methods, paths and keys they send, the series are the same few, and name none of them."""
+    app = measured_app()
+    async with serving(app) as client:
+        sizes = []
+        for number in range(20):
+            await ask(client, era, f"evil{number}")
+            await client.post("/mcp", **posted(era, f"evil/{number}"))
+            await client.request(f"EVIL{number}", f"/evil{number}")
+            listed = posted(era, "tools/list")
+            await client.post("/mcp", **{**listed, "headers": {**listed["headers"], KEY_HEADER: f"evil{number}"}})
+            sizes.append(len(await read(client)))
+        text = (await client.get("/metrics")).text
+    assert len(set(sizes[1:])) == 1
+    assert "evil" not in text.lower()
+
+
+async def test_each_server_has_its_own() -> None:
+    """Two in one process do not add up."""
+    async with serving(measured_app()) as one, serving(measured_app()) as other:
+        await ask(one, "modern", "list_chats")
+        assert (f"{OPERATIONS}_count", "", "list_chats", "tools/call", "ok") not in await read(other)
+        assert (await read(one))["linq_mcp_info", __version__] == 1
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="read from /proc")
+async def test_memory_and_cpu_time_are_there() -> None:
+    """Of the process, as every Prometheus client reports them."""
+    async with serving(measured_app()) as client:
+        found = await read(client)
+    assert found["process_resident_memory_bytes",] > 1e6
+
+
+async def test_without_the_extra_there_is_a_hint() -> None:
+    """Not an empty page, which would look like a server without calls."""
+    async with serving(build_app(demo(), HttpConfig())) as client:
+        response = await client.get("/metrics")
+    assert (response.status_code, response.text) == (404, "Metrics need the extra linq-mcp[http]")
+
+
+def test_the_server_needs_no_extra() -> None:
+    """It starts without, and has no metrics."""
+    code = (
+        "import sys; sys.modules['prometheus_client'] = None; "
+        "from linq_mcp.cli.http import _metrics; import linq_mcp.transports.http.run; print(_metrics())"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "None\n"
