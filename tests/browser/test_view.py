@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from helpers.view_host import MODES, THEMES, WIDTHS, Mode, Theme, ViewHost, failure, result
-from helpers.watched_page import Json, axe_violations, wait_until
+from helpers.view_host import MODES, THEMES, WAITING, WIDTHS, Mode, Theme, ViewHost, failure, result
+from helpers.watched_page import Json, axe_violations
 from playwright.sync_api import Frame, expect
 
 
@@ -24,7 +24,6 @@ class State:
     chat: str | None = None
 
 
-WAITING = {"waiting": True, "order": "longest_waiting"}
 NO_LINES: Json = {"lines": [], "scanned": 0, "complete": True}
 KEY_REJECTED = "Linq rejected the API key. It comes from the environment variable LINQ_API_V3_API_KEY; replace it."
 
@@ -75,24 +74,13 @@ STATES = [
 def show(host: ViewHost, state: State, theme: Theme, mode: Mode, width: int) -> Frame:
     outcome = state.outcome(host)
     frame = host.open(state.tool, outcome, arguments=state.arguments, theme=theme, mode=mode, width=width)
-    settle(host, frame, mode)
+    host.settle()
     if state.chat:
         frame.get_by_role("button", name=state.chat).click()
         expect(frame.get_by_role("table")).to_be_visible()
     expect(frame.get_by_text(state.text).first).to_be_visible()
-    settle(host, frame, mode)
+    host.settle()
     return frame
-
-
-def settle(host: ViewHost, frame: Frame, mode: Mode) -> None:
-    """Wait until the frame has the height that the view asks for, and nothing has to be scrolled."""
-    if mode == "inline":
-        wait_until(host.page, lambda: not overflows(frame, "Height"))
-
-
-def overflows(frame: Frame, side: str) -> bool:
-    """Whether the page is larger than its frame, so that it would have to be scrolled."""
-    return bool(frame.evaluate(f"document.documentElement.scroll{side} > inner{side}"))
 
 
 @pytest.mark.parametrize("theme", THEMES)
@@ -102,7 +90,8 @@ def test_a_state_is_shown(state: State, mode: Mode, theme: Theme, host: ViewHost
     """In words, within the frame at every width, and without a violation of WCAG A or AA."""
     for width in WIDTHS:
         frame = show(host, state, theme, mode, width)
-        assert not overflows(frame, "Width")
+        assert not host.overflows("Width")
+        assert mode == "fullscreen" or not host.overflows("Height")
         host.picture(f"{state.name}-{mode}-{theme}-{width}")
         host.paint_background(frame, theme)
         assert axe_violations(frame) == [], width

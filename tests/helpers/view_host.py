@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from helpers.watched_page import Json, Watch
+from helpers.watched_page import Json, Watch, wait_until
 from playwright.sync_api import Frame, Page, Route
 
 FILES = Path(__file__).parents[1] / "browser"
@@ -16,6 +16,8 @@ Theme = Literal["light", "dark"]
 Mode = Literal["inline", "fullscreen"]
 THEMES: tuple[Theme, ...] = ("light", "dark")
 MODES: tuple[Mode, ...] = ("inline", "fullscreen")
+# The arguments of `list_inbox` by which the view knows that the question was who waits.
+WAITING: Json = {"waiting": True, "order": "longest_waiting"}
 WIDTHS = (320, 720, 1200)
 FULL_HEIGHT = 800
 _BACKGROUNDS = {"light": "#ffffff", "dark": "#191917"}
@@ -71,11 +73,13 @@ class ViewHost:
         theme: Theme = "light",
         mode: Mode = "inline",
         width: int = 720,
-        **context: Any,
+        context: Json | None = None,
+        **changes: Any,
     ) -> Frame:
         """Show the view of a call of `tool`, and return its frame.
 
-        `outcome` is the call's result, the reason why it was cancelled, or None while there is none.
+        `outcome` is the call's result, the reason why it was cancelled, or None while there is none. `changes` are made
+        to the context, unless `context` is the whole of it.
         """
         self.page.set_viewport_size({"width": width, "height": FULL_HEIGHT})
         if isinstance(outcome, str):
@@ -83,19 +87,21 @@ class ViewHost:
         else:
             message = ["ui/notifications/tool-result", outcome] if outcome else None
         height = {"maxHeight": 500} if mode == "inline" else {"height": FULL_HEIGHT}
+        if context is None:
+            context = {
+                "toolInfo": {"tool": {"name": tool, "inputSchema": {"type": "object"}}},
+                "theme": theme,
+                "displayMode": mode,
+                "availableDisplayModes": ["inline", "fullscreen"],
+                "containerDimensions": {"width": width, **height},
+                "locale": "en-US",
+                "timeZone": "America/New_York",
+                **changes,
+            }
         self.page.evaluate(
             "(options) => open_view(options)",
             {
-                "context": {
-                    "toolInfo": {"tool": {"name": tool, "inputSchema": {"type": "object"}}},
-                    "theme": theme,
-                    "displayMode": mode,
-                    "availableDisplayModes": ["inline", "fullscreen"],
-                    "containerDimensions": {"width": width, **height},
-                    "locale": "en-US",
-                    "timeZone": "America/New_York",
-                    **context,
-                },
+                "context": context,
                 "capabilities": capabilities,
                 "given": arguments or {},
                 "outcome": message,
@@ -113,6 +119,21 @@ class ViewHost:
     def change(self, **context: Any) -> None:
         """Tell the view that its context has changed."""
         self.page.evaluate("(change) => notify('ui/notifications/host-context-changed', change)", context)
+
+    def send(self, message: Json) -> None:
+        """Send the view a message as it is."""
+        self.page.evaluate(
+            "(message) => document.querySelector('iframe').contentWindow.postMessage(message, '*')", message
+        )
+
+    def settle(self) -> None:
+        """Wait until an inline frame has the height that the view asks for."""
+        if self.frame.evaluate("document.documentElement.dataset.mode") == "inline":
+            wait_until(self.page, lambda: not self.overflows("Height") or self.frame.evaluate("innerHeight") == 500)
+
+    def overflows(self, side: Literal["Width", "Height"]) -> bool:
+        """Whether the view is larger than its frame."""
+        return bool(self.frame.evaluate(f"document.documentElement.scroll{side} > inner{side}"))
 
     def paint_background(self, frame: Frame, theme: Theme) -> None:
         """Give the view, which is transparent, what is behind it: axe-core does not see beyond the frame."""
