@@ -8,6 +8,7 @@ from pathlib import Path
 RESULTS = Path(__file__).parent / "RESULTS.md"
 _ACCOUNT = "## The whole account"
 _HOSTILE = "## Hostile answers"
+_BOARD = "## The board"
 
 
 @dataclass(frozen=True)
@@ -31,11 +32,14 @@ def table(rows: list[Row]) -> str:
     return "\n".join(lines)
 
 
-def write_results(*, figures: str | None = None, account: str | None = None, hostile: str | None = None) -> None:
+def write_results(
+    *, figures: str | None = None, account: str | None = None, hostile: str | None = None, board: str | None = None
+) -> None:
     """Replace the parts that are given, each of which begins with its heading."""
     text = RESULTS.read_text(encoding="utf-8")
-    before, boundary, rest = text.partition(f"\n{_HOSTILE}")
-    old_hostile = boundary + rest
-    old_figures, boundary, rest = before.partition(f"\n{_ACCOUNT}")
-    parts = [figures or old_figures, account or boundary + rest, hostile or old_hostile]
-    RESULTS.write_text("\n\n".join(part.strip() for part in parts if part.strip()) + "\n", encoding="utf-8")
+    parts = []
+    for given, heading in ((board, _BOARD), (hostile, _HOSTILE), (account, _ACCOUNT)):
+        text, boundary, rest = text.partition(f"\n{heading}")
+        parts.append(given or boundary + rest)
+    parts.append(figures or text)
+    RESULTS.write_text("\n\n".join(part.strip() for part in reversed(parts) if part.strip()) + "\n", encoding="utf-8")

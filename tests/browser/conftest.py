@@ -7,20 +7,11 @@ the tests; a run without them doesn't collect this folder.
 from __future__ import annotations
 
 import os
-import socket
-import threading
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
-from helpers.piped import SECONDS
-
-from linq_mcp.demo import in_process
-from linq_mcp.demo.contacts import demo_contacts
-from linq_mcp.server.client_provider import SettingsClientProvider
-from linq_mcp.transports.board.app import LIMITS, build_board_app
-from linq_mcp.transports.http.run import HttpServer
+from helpers.board_server import serving_board
 
 if TYPE_CHECKING:
     from helpers.view_host import ViewHost
@@ -43,16 +34,9 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture(scope="session")
 def url(request: pytest.FixtureRequest) -> Iterator[str]:
-    """The page on the demo account, served by a thread. A test's parameter names the tools that are open."""
-    settings = replace(in_process.settings(), tools=getattr(request, "param", ()))
-    provider = SettingsClientProvider(lambda: settings, transport=in_process.transport, names=demo_contacts)
-    server = HttpServer(build_board_app(provider, "secret"), LIMITS)
-    with socket.create_server(("127.0.0.1", 0)) as bound:
-        thread = threading.Thread(target=server.run, kwargs={"sockets": [bound]}, daemon=True)
-        thread.start()
-        yield f"http://127.0.0.1:{bound.getsockname()[1]}/secret/"
-        server.should_exit = True
-        thread.join(SECONDS)
+    """The page on the demo account. A test's parameter names the tools that are open."""
+    with serving_board(getattr(request, "param", ())) as url:
+        yield url
 
 
 @pytest.fixture

@@ -26,6 +26,7 @@ window.open_view = ({ context, capabilities, given, outcome, early, answers, bac
     frame.sandbox = "allow-scripts";
     frame.src = "/view";
     document.body.replaceChildren(frame);
+    document.documentElement.style.colorScheme = context.theme ?? "light dark";
     document.body.style.background = background;
     bridge = connect(
       frame,
