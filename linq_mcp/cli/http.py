@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING
 from linq_mcp.cli.account import open_account
 from linq_mcp.cli.output import log_to_stderr, warn
 from linq_mcp.cli.parser import USAGE_ERROR
+from linq_mcp.cli.telemetry import open_metrics, start_traces
 
 if TYPE_CHECKING:
     from linq_mcp.api.observer import Observer
     from linq_mcp.server.client_provider import ClientProvider, SettingsClientProvider
     from linq_mcp.settings import Settings
     from linq_mcp.transports.http.config import HttpConfig
-    from linq_mcp.transports.http.metrics import Metrics
     from linq_mcp.transports.http.sign_in import SignIn
 
 logger = logging.getLogger(__name__)
@@ -41,7 +41,7 @@ def run(options: Namespace) -> int:
     from linq_mcp.settings.problems import LaunchedBy
     from linq_mcp.transports.http.run import serve
 
-    metrics = _metrics()
+    metrics = open_metrics()
     observer = metrics.observe_linq_request if metrics else None
     account, settings = open_account(options, LaunchedBy.SERVICE, observer=observer)
     # The access log is on unless a level was asked for.
@@ -54,11 +54,14 @@ def run(options: Namespace) -> int:
         print(f"linq-mcp http: {error}", file=sys.stderr)
         return USAGE_ERROR
     _warn(options, settings, config)
+    end_traces = start_traces(os.environ)
     try:
         serve(provider, config, sign_in, metrics)
     except OSError as error:
         print(f"linq-mcp http: can't listen on {config.host} port {config.port} ({error.strerror})", file=sys.stderr)
         return 1
+    finally:
+        end_traces()
     return 0
 
 
@@ -152,12 +155,3 @@ def _warn(options: Namespace, settings: Settings, config: HttpConfig) -> None:
             "everyone on this machine can read the account through this server; to prevent that, set %s",
             HTTP_TOKEN_VARIABLE,
         )
-
-
-def _metrics() -> Metrics | None:
-    """The server's metrics; None if the extra for them is not installed."""
-    try:
-        from linq_mcp.transports.http.metrics import Metrics
-    except ModuleNotFoundError:
-        return None
-    return Metrics()

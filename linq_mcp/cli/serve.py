@@ -12,6 +12,7 @@ from argparse import Namespace
 from linq_mcp.cli.account import open_account
 from linq_mcp.cli.output import log_to_stderr, warn
 from linq_mcp.cli.parser import USAGE_ERROR
+from linq_mcp.cli.telemetry import start_traces
 
 
 def run(options: Namespace) -> int:
@@ -34,6 +35,7 @@ def run(options: Namespace) -> int:
             "register it in a client, and `linq-mcp demo` shows what it does.",
             file=sys.stderr,
         )
+    end_traces = start_traces(os.environ)
     import anyio
 
     from linq_mcp.server.app import build_server
@@ -48,6 +50,7 @@ def run(options: Namespace) -> int:
     async def serve_and_leave() -> None:
         desk = ConsentDesk(settings.sending) if settings.sending else None
         code = await serve_stdio(build_server(account, desk=desk))
+        end_traces()
         logging.shutdown()
         # Don't wait for threads that are blocked on stdin or in a DNS query, nor for the interpreter's teardown.
         os._exit(code)
