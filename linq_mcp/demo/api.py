@@ -1,5 +1,8 @@
 """Linq's Partner API V3 for a `DemoAccount`, as an ASGI application: reading, and sending to nobody.
 
+The account's files are served here as well, to whoever has the signed address, as at Linq. Served on a port, messages
+have addresses of files on the same port.
+
 It is as strict as Linq's documentation allows: it refuses a limit out of range, a bad cursor, or someone else's line
 with Linq's own code. What is sent is kept in memory, beside the account.
 """
@@ -16,14 +19,15 @@ from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from linq_mcp.demo.account import DemoAccount
+from linq_mcp.demo.attachments import content_of
 from linq_mcp.demo.index import Index
 from linq_mcp.demo.outbox import Outbox, SendRefused
-from linq_mcp.demo.wire import Wire, new_id, seeded
+from linq_mcp.demo.wire import CDN, Wire, new_id, seeded
 
 DEMO_KEY = "demo-key"
 BASE_PATH = "/api/partner"
@@ -75,9 +79,12 @@ def demo_api(
     ]
     app = Starlette(
         routes=[
-            Route(base + path, _by_method(endpoints_of_path), methods=METHODS)
-            for base in (BASE_PATH, "")
-            for path, endpoints_of_path in routes
+            Route("/attachments/{attachment_id}/{filename}", endpoints.get_file),
+            *(
+                Route(base + path, _by_method(endpoints_of_path), methods=METHODS)
+                for base in (BASE_PATH, "")
+                for path, endpoints_of_path in routes
+            ),
         ],
         middleware=[Middleware(_Gate, key=key, delay=delay, rate_limit_every=rate_limit_every)],
         exception_handlers={_ApiError: _error_answer, SendRefused: _error_answer, HTTPException: _error_answer},
@@ -124,12 +131,24 @@ class _Endpoints:
         kept = [self._outbox.reacted.get(one["id"], one) for one in self._account.messages.get(chat_id, [])]
         messages = [*kept, *self._outbox.messages.get(chat_id, [])]
         ordered = messages if self._oldest_first else messages[::-1]
-        return _answer(_paged("messages", ordered, limit, offset))
+        paged = _paged("messages", ordered, limit, offset)
+        return _answer({**paged, "messages": [_with_own_files(request, one) for one in paged["messages"]]})
 
     async def get_message(self, request: Request) -> Response:
         message = self._message(request)
         self._outbox.progress(message)
-        return _answer(message)
+        return _answer(_with_own_files(request, message))
+
+    async def get_file(self, request: Request) -> Response:
+        file = self._index.file(_id(request, "attachment_id"))
+        if file is None or not file["url"].endswith(f"{request.url.path}?{request.url.query}"):
+            return Response("<Error><Code>AccessDenied</Code></Error>", 403, media_type="application/xml")
+        try:
+            content = content_of(file["filename"])
+        except FileNotFoundError:
+            return Response("<Error><Code>NoSuchKey</Code></Error>", 404, media_type="application/xml")
+        headers = {"Content-Length": str(file["size_bytes"])}
+        return StreamingResponse(content, headers=headers, media_type=file["mime_type"])
 
     async def create_chat(self, request: Request) -> Response:
         body = await _body(request)
@@ -196,7 +215,9 @@ class _Gate:
                 MutableHeaders(scope=message)["X-Trace-ID"] = trace_id
             await send(message)
 
-        answer = self._error(Request(scope)) or self._app
+        # A file's address has a signature instead of a key.
+        is_file = scope["path"].startswith("/attachments/")
+        answer = (None if is_file else self._error(Request(scope))) or self._app
         if self._delay:
             await anyio.sleep(self._delay)
         await answer(scope, receive, send_traced)
@@ -223,6 +244,18 @@ def _page(query: Mapping[str, str], *, default: int) -> tuple[int, int]:
 def _paged(name: str, rows: Sequence[Wire], limit: int, offset: int) -> Wire:
     end = offset + limit
     return {name: rows[offset:end], "next_cursor": str(end) if end < len(rows) else None}
+
+
+def _with_own_files(request: Request, message: Wire) -> Wire:
+    """`message` with addresses of files at which a port can answer; without a port, every address leads here."""
+    if request.url.port is None or not any(part["type"] == "media" for part in message["parts"] or ()):
+        return message
+    here = str(request.base_url).rstrip("/")
+    parts = [
+        {**part, "url": part["url"].replace(CDN, here, 1)} if part["type"] == "media" else part
+        for part in message["parts"]
+    ]
+    return {**message, "parts": parts}
 
 
 def _is_handle(text: str) -> bool:

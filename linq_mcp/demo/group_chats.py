@@ -108,7 +108,7 @@ _GROUPS = (
         4,
         1400,
         """
-> Thank you for coming to the first aid course. The photos are here. | file:first-aid-course.jpg
+> Thank you for coming to the first aid course. The photos are here. | file:first-aid-course.jpg | file:first-aid.mp4
 1 I look like I know what I'm doing!
 3 When is the next one?
 > In spring. We will write to this group.

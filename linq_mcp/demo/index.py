@@ -1,4 +1,4 @@
-"""Finds chats and messages of a `DemoAccount` quickly: by id, by line, and by participant.
+"""Finds chats, messages and files of a `DemoAccount` quickly: by id, by line, and by participant.
 
 Each index is built when it is first used; the account must not change after that.
 """
@@ -31,6 +31,14 @@ class Index:
 
     def message(self, message_id: str) -> Wire | None:
         return self._messages_by_id.get(message_id)
+
+    def file(self, attachment_id: str) -> Wire | None:
+        return self._files_by_id.get(attachment_id)
+
+    @cached_property
+    def _files_by_id(self) -> dict[str, Wire]:
+        messages = self._messages_by_id.values()
+        return {part["id"]: part for one in messages for part in one["parts"] or () if part["type"] == "media"}
 
     @cached_property
     def _by_line(self) -> dict[str, list[Wire]]:

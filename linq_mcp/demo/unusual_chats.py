@@ -146,7 +146,7 @@ _UNUSUAL = (
 1 We finally found a house two streets from the clinic
 2 So we need our records sent to Harbor Lane, please
 > Welcome to the neighborhood! Send us the name of your last doctor, and we take care of the rest.
-1 Dr. Ochoa in Mobile
+1 Dr. Ochoa in Mobile | file:dr-ochoa.vcf
 > Thank you, we write to her today.
 """),
     ),

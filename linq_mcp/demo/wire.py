@@ -11,10 +11,15 @@ from random import Random
 from typing import Any
 from uuid import UUID
 
+from linq_mcp.demo.attachments import size_of
+
 Wire = dict[str, Any]
 
 # The time at which the account is written. Nothing in it reads the clock; `account.demo_account` moves all of it.
 NOW = datetime(2026, 11, 20, 18, 0, tzinfo=UTC)
+
+# Where Linq keeps files.
+CDN = "https://cdn.linqapp.com"
 
 MIME_TYPES = {
     "jpg": "image/jpeg",
@@ -23,6 +28,7 @@ MIME_TYPES = {
     "pdf": "application/pdf",
     "m4a": "audio/x-m4a",
     "mov": "video/quicktime",
+    "mp4": "video/mp4",
     "vcf": "text/vcard",
     "csv": "text/csv",
 }
@@ -109,13 +115,16 @@ def link(url: str) -> Wire:
 
 def media(random: Random, filename: str) -> Wire:
     attachment = new_id(random)
+    url = presigned(random, f"attachments/{attachment}/{filename}")
+    # Drawn for every file, so that the rest of the account does not depend on which are kept.
+    drawn = random.randrange(18_000, 4_800_000)
     return {
         "type": "media",
         "id": attachment,
-        "url": presigned(random, f"attachments/{attachment}/{filename}"),
+        "url": url,
         "filename": filename,
         "mime_type": MIME_TYPES.get(filename.rpartition(".")[2], "application/octet-stream"),
-        "size_bytes": random.randrange(18_000, 4_800_000),
+        "size_bytes": size_of(filename) or drawn,
         "reactions": [],
     }
 
@@ -123,7 +132,7 @@ def media(random: Random, filename: str) -> Wire:
 def presigned(random: Random, path: str) -> str:
     """A signed download URL, as Linq has for files."""
     return (
-        f"https://cdn.linqapp.com/{path}?X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Date=20261120T180000Z"
+        f"{CDN}/{path}?X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Date=20261120T180000Z"
         f"&X-Amz-Expires=3600&X-Amz-SignedHeaders=host&X-Amz-Signature={random.getrandbits(256):064x}"
     )
 
