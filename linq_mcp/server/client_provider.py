@@ -35,7 +35,8 @@ KEY_HEADER = "x-linq-api-v3-api-key"
 class Caller:
     """Who calls. `settings` are those in force for them: their key, and what of the account is open to them.
 
-    `id` is a hash, the same for the same caller in every process, and of no use to anybody who learns it.
+    `id` is a hash, the same for the same caller in every process, and of no use to anybody who learns it. It is "" if
+    there is nothing to tell the caller by.
     """
 
     id: str
@@ -168,4 +169,4 @@ class HeaderClientProvider:
 
 def caller_id(key: SecretStr | None) -> str:
     """The `Caller.id` of whoever calls with that key."""
-    return sha256(key.get_secret_value().encode() if key else b"").hexdigest()
+    return sha256(key.get_secret_value().encode()).hexdigest() if key else ""

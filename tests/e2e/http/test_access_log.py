@@ -184,6 +184,14 @@ async def test_callers_are_told_apart_by_a_short_hash() -> None:
     assert all(len(caller) == 12 and int(caller, 16) for caller in callers)
 
 
+async def test_a_call_without_a_key_has_no_caller() -> None:
+    """A hash of nothing would show all who forgot their key as one caller, and as one who has a key."""
+    provider = HeaderClientProvider(load_settings({}))
+    line = await logged(call("modern", "list_chats"), provider, headers={KEY_HEADER: ""})
+    assert line["outcome"] == Outcome.SETTINGS
+    assert "caller" not in line
+
+
 async def test_the_balancers_request_id_is_used() -> None:
     """In the log, and in the response."""
     with json_log() as lines:
