@@ -5,6 +5,7 @@ LinqMcpError
 ├── ArgumentsError            the arguments are wrong; nothing was sent
 ├── LineNotOpenError          the line is not one of the open ones; nothing was sent
 ├── NotSentError              a rule forbids the message, or nobody agreed to it; nothing was sent
+├── FileError                 the file of a message can't be fetched or shown
 └── LinqError                 there is no usable answer from Linq
     ├── ApiConnectionError    no answer arrived: connection, DNS, TLS, proxy, or out of time
     ├── ApiStatusError        Linq answered with an error status, usually with a code of its own
@@ -73,6 +74,29 @@ class NotSentError(LinqMcpError):
     def __init__(self, reason: NotSent, message: str) -> None:
         super().__init__(message)
         self.reason = reason
+
+
+class FileProblem(Enum):
+    """Why a file can't be fetched or shown."""
+
+    GONE = auto()
+    TOO_LARGE = auto()
+    REFUSED = auto()  # its address, or what is at it, breaks a rule
+    UNAVAILABLE = auto()  # connection, DNS, TLS, the status of an error, or out of time
+    UNREADABLE = auto()  # damaged, or more work than a real file is
+
+
+class FileError(LinqMcpError):
+    """An attachment's file can't be fetched or shown, for the reason `problem`; the text says what is particular.
+
+    `url` is its address where that may still be of use to a person.
+    """
+
+    url = ""
+
+    def __init__(self, problem: FileProblem, message: str) -> None:
+        super().__init__(message)
+        self.problem = problem
 
 
 class LinqError(LinqMcpError):

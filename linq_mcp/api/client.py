@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote
 
+from linq_mcp.api.files import File, Needed
 from linq_mcp.api.http_client import HttpClient
 from linq_mcp.api.models import (
     Chat,
@@ -24,7 +25,8 @@ from linq_mcp.api.responses import Page, PageRequest, as_one, as_page, as_sent
 class LinqApi(HttpClient):
     """The endpoints that this package uses.
 
-    Every method takes a `deadline` on the clock of `anyio.current_time()` and raises only `LinqError`.
+    Every method takes a `deadline` on the clock of `anyio.current_time()` and raises only `LinqError`, or
+    `FileError` for a file.
     """
 
     async def list_chats(
@@ -55,6 +57,10 @@ class LinqApi(HttpClient):
     async def list_phone_numbers(self, *, deadline: float) -> Page[PhoneNumber]:
         """`GET /v3/phone_numbers`, which is always a single page. Linq docs: List phone numbers."""
         return as_page(await self.get("phone_numbers", deadline=deadline), PhoneNumbers)
+
+    async def fetch_file(self, url: str, *, needed: Needed, deadline: float) -> File:
+        """The file of a message, from its own `url`, which is not sent the key. Raises `FileError`."""
+        return await self._files.fetch(url, needed=needed, deadline=deadline)
 
     async def send_message(
         self, chat_id: str, message: Mapping[str, Any], *, idempotency_key: str, deadline: float

@@ -21,7 +21,9 @@ import anyio
 import httpx
 
 from linq_mcp import __version__
+from linq_mcp.api.files import FileFetcher
 from linq_mcp.api.observer import LinqRequest, Observer
+from linq_mcp.api.public_addresses import look_up
 from linq_mcp.api.redaction import without_key
 from linq_mcp.api.responses import (
     Answer,
@@ -99,6 +101,9 @@ class HttpClient:
                 f"cannot be used ({type(error).__name__}).",
                 retryable=False,
             ) from None
+        self._files = FileFetcher(
+            settings.base_url, lookup=None if transport else look_up, tls=self.tls, transport=transport
+        )
         # How many requests were answered with 429, and until when to send none: Linq's limit applies to the whole key.
         self.throttled = 0
         self._resume_at = 0.0

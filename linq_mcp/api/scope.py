@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import Any, TypeAlias, TypeVar
 
 from linq_mcp.api.client import LinqApi
+from linq_mcp.api.files import File, Needed
 from linq_mcp.api.models import Chat, ChatDetail, CreatedChat, Message, PhoneNumber, SentMessage
 from linq_mcp.api.responses import Page
 from linq_mcp.errors import (
@@ -33,13 +34,14 @@ class ScopedApi:
     """`api` as far as `lines` open it, for one call. Methods are those of `LinqApi`.
 
     A chat is open if one of its own numbers is; those of its numbers that are not open appear as other participants.
-    Chats that were found open are remembered for as long as this object lives.
+    Chats and files that were found open are remembered for as long as this object lives.
     """
 
     def __init__(self, api: LinqApi, lines: Collection[str]) -> None:
         self._api = api
         self._lines = frozenset(lines)
         self._open_chats: set[str] = set()
+        self._open_files: set[str] = set()
 
     @property
     def throttled(self) -> int:
@@ -94,7 +96,14 @@ class ScopedApi:
                 await self.get_chat(message.chat_id, deadline=deadline)
         except ApiStatusError as error:
             raise _hidden(error, MESSAGE_NOT_FOUND) from None
+        self._open_files.update(part.url for part in message.parts or () if part.url)
         return message
+
+    async def fetch_file(self, url: str, *, needed: Needed, deadline: float) -> File:
+        """A file of a message that `get_message` returned. Raises `ApiStatusError` as for an unknown message if not."""
+        if url not in self._open_files:
+            raise _not_found(MESSAGE_NOT_FOUND)
+        return await self._api.fetch_file(url, needed=needed, deadline=deadline)
 
     async def send_message(
         self, chat_id: str, message: Mapping[str, Any], *, idempotency_key: str, deadline: float

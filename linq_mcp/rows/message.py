@@ -127,7 +127,7 @@ def message_content(
     text = whole if text_limit is None else clean(whole, text_limit, lines=True)
     sender = sender_of(message) or ""
     # A file is kept even if nothing is known about it.
-    files = [_attachment(part, url=urls) or {"filename": _UNKNOWN} for part in parts if part.type == "media"]
+    files = [attachment_row(part, url=urls) or {"filename": _UNKNOWN} for part in parts if part.type == "media"]
     reactions = [_reaction(reaction) for part in parts for reaction in part.reactions or []]
     return {
         "at": utc(time_of(message) or ""),
@@ -193,6 +193,18 @@ def has_attachment(message: Message) -> bool:
     return any(part.type == "media" for part in message.parts or [])
 
 
+def attachment_row(part: Part, *, url: bool = False) -> AttachmentRow:
+    """What a message says of one of its files."""
+    row: AttachmentRow = {
+        "id": clean(part.id or "", ID_LIMIT),
+        "filename": clean(part.filename or "", _FILE_NAME_LIMIT),
+        "mime_type": clean(part.mime_type or "", _FILE_NAME_LIMIT),
+        "size_bytes": part.size_bytes,
+        "url": safe_url(part.url or "") if url else "",
+    }
+    return without_empty(row)
+
+
 def _part_text(part: Part) -> str | None:
     match part.type:
         case "text" | "link":
@@ -214,17 +226,6 @@ def _other_parts(parts: Sequence[Part]) -> list[str]:
 def _count_beyond(items: Sequence[object], limit: int | None) -> int | None:
     """How many `items` there are, if that is more than `limit`."""
     return len(items) if limit is not None and len(items) > limit else None
-
-
-def _attachment(part: Part, *, url: bool) -> AttachmentRow:
-    row: AttachmentRow = {
-        "id": clean(part.id or "", ID_LIMIT),
-        "filename": clean(part.filename or "", _FILE_NAME_LIMIT),
-        "mime_type": clean(part.mime_type or "", _FILE_NAME_LIMIT),
-        "size_bytes": part.size_bytes,
-        "url": safe_url(part.url or "") if url else "",
-    }
-    return without_empty(row)
 
 
 def _reaction(reaction: Reaction) -> ReactionRow:

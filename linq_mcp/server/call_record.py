@@ -18,6 +18,7 @@ from linq_mcp.errors import (
     ApiResponseError,
     ApiStatusError,
     ArgumentsError,
+    FileError,
     LineNotOpenError,
     LinqMcpError,
     NotSentError,
@@ -40,6 +41,7 @@ class Outcome(StrEnum):
     LINQ_CONNECTION = "linq_connection_error"
     LINQ_STATUS = "linq_status_error"
     LINQ_RESPONSE = "linq_response_error"
+    FILE = "file_error"
     INTERNAL = "internal_error"
 
 
@@ -51,6 +53,7 @@ _OUTCOMES: dict[type[LinqMcpError], Outcome] = {
     ApiConnectionError: Outcome.LINQ_CONNECTION,
     ApiStatusError: Outcome.LINQ_STATUS,
     ApiResponseError: Outcome.LINQ_RESPONSE,
+    FileError: Outcome.FILE,
 }
 
 

@@ -19,6 +19,8 @@ from linq_mcp.errors import (
     ApiResponseError,
     ApiStatusError,
     ArgumentsError,
+    FileError,
+    FileProblem,
     LineNotOpenError,
     LinqError,
     LinqMcpError,
@@ -54,6 +56,11 @@ HEADLINES = {
     "timeout": "Linq did not answer in time.",
     "unreachable": "Linq could not be reached.",
     "unreadable": "The answer did not come from Linq.",
+    "file_gone": "Linq no longer keeps this file.",
+    "file_too_large": "This file is too large.",
+    "file_refused": "This file's address can't be used.",
+    "file_unavailable": "The file could not be fetched.",
+    "file_unreadable": "This file can't be shown.",
     "opted_out": "This person does not want messages.",
     "critical": "This chat should be paused.",
     "not_permitted": "Writing to this recipient is not allowed here.",
@@ -84,6 +91,13 @@ _NOT_SENT = {
         "invalid_consent",
         "Call again with the arguments alone, so that the question is asked anew.",
     ),
+}
+_FILE_PROBLEMS = {
+    FileProblem.GONE: ("file_gone", ""),
+    FileProblem.TOO_LARGE: ("file_too_large", ""),
+    FileProblem.REFUSED: ("file_refused", "Calling again will not help."),
+    FileProblem.UNAVAILABLE: ("file_unavailable", "Files are fetched directly, without a proxy. Call again later."),
+    FileProblem.UNREADABLE: ("file_unreadable", "Calling again will not help."),
 }
 # Linq's codes for refusing a send: the headline, and what there is to do.
 _SEND_REFUSED = {
@@ -129,6 +143,10 @@ def format_error(
         case NotSentError():
             headline, next_step = _NOT_SENT[error.reason]
             return _sentences(HEADLINES[headline], str(error), next_step, _NOTHING_SENT)
+        case FileError():
+            headline, next_step = _FILE_PROBLEMS[error.problem]
+            by_a_person = f"Your user can open it: {error.url}" if error.url else ""
+            return _sentences(HEADLINES[headline], str(error), next_step, by_a_person)
         case SettingsError():
             return _sentences(format_problem(error.problem, settings.launched_by), not_sent)
         case LineNotOpenError():

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import logging
+from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -26,6 +27,7 @@ from linq_mcp.server.error_messages import HEADLINES, format_error
 from linq_mcp.server.view import view_meta
 from linq_mcp.settings.sending import STRICTEST
 from linq_mcp.tools.support.consent import Ask, ask_first
+from linq_mcp.tools.support.file_answer import Audio, FileAnswer, Image, Link, Shown
 from linq_mcp.tools.support.parameters import without_absent
 from linq_mcp.tools.support.tool import Call, Tool
 
@@ -137,7 +139,7 @@ def _described(tool: Tool[Any]) -> types.Tool:
         title=tool.title,
         description=tool.description,
         input_schema=tool.input_schema,
-        output_schema=tool.output_schema,
+        output_schema=None if tool.shows_file else tool.output_schema,
         annotations=types.ToolAnnotations(
             read_only_hint=hints.read_only,
             destructive_hint=hints.destructive,
@@ -149,7 +151,11 @@ def _described(tool: Tool[Any]) -> types.Tool:
 
 
 def _success(result: Mapping[str, Any], key: str) -> types.CallToolResult:
-    """The result as text and as structured content: clients show their model one or the other."""
+    """The result as text and as structured content: clients show their model one or the other.
+
+    Where a file follows the text there is no structured content, as clients that prefer it would not show the file.
+    """
+    file = result if isinstance(result, FileAnswer) else None
     try:
         text = to_json(result).decode()
     except PydanticSerializationError:
@@ -160,7 +166,21 @@ def _success(result: Mapping[str, Any], key: str) -> types.CallToolResult:
     if may_repeat(text, key):
         result = without_key(result, key)
         text = to_json(result).decode()
-    return types.CallToolResult(content=[types.TextContent(type="text", text=text)], structured_content=dict(result))
+    content: list[types.ContentBlock] = [types.TextContent(type="text", text=text)]
+    if file is not None:
+        return types.CallToolResult(content=[*content, _block(file.shown, key)] if file.shown else content)
+    return types.CallToolResult(content=content, structured_content=dict(result))
+
+
+def _block(shown: Shown, key: str) -> types.ContentBlock:
+    match shown:
+        case Image():
+            return types.ImageContent(type="image", data=b64encode(shown.data).decode(), mime_type=shown.mime_type)
+        case Audio():
+            return types.AudioContent(type="audio", data=b64encode(shown.data).decode(), mime_type=shown.mime_type)
+        case Link():
+            name, url, mime_type = without_key((shown.name, shown.url, shown.mime_type), key)
+            return types.ResourceLink(type="resource_link", name=name, uri=url, mime_type=mime_type, size=shown.size)
 
 
 def _failure(text: str) -> types.CallToolResult:

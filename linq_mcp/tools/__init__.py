@@ -4,6 +4,7 @@ from typing import Any
 
 from linq_mcp.tools.find_chats import FIND_CHATS
 from linq_mcp.tools.find_messages import FIND_MESSAGES
+from linq_mcp.tools.get_attachment import GET_ATTACHMENT
 from linq_mcp.tools.get_chat import GET_CHAT
 from linq_mcp.tools.get_message import GET_MESSAGE
 from linq_mcp.tools.list_chats import LIST_CHATS
@@ -26,6 +27,7 @@ TOOLS: tuple[Tool[Any], ...] = (
     SUMMARIZE_CHAT_HEALTH,
     GET_CHAT,
     GET_MESSAGE,
+    GET_ATTACHMENT,
     LIST_PHONE_NUMBERS,
 )
 # After the others, and only where the operator allows sending.

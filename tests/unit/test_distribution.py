@@ -84,11 +84,12 @@ def rules_broken(server_json: Json) -> list[str]:
 
 
 def requirements(pyproject: str) -> tuple[list[Requirement], list[Requirement]]:
-    """What is needed to build the package, and to run it."""
+    """What is needed to build the package, and to run it with everything that the bundle has."""
     content = read_toml(pyproject)
+    extras = content["project"].get("optional-dependencies", {})
     return (
         [Requirement(line) for line in content["build-system"]["requires"]],
-        [Requirement(line) for line in content["project"]["dependencies"]],
+        [Requirement(line) for line in [*content["project"]["dependencies"], *extras.get("files", [])]],
     )
 
 

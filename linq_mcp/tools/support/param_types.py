@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import PlainValidator, WithJsonSchema
 
-from linq_mcp.sanitize import e164
+from linq_mcp.sanitize import ID_LIMIT, e164
 from linq_mcp.tools.support.parameters import InvalidArgument
 
 _SHORT_CODE = re.compile(r"[0-9]{3,6}")
@@ -103,6 +103,13 @@ def _cursor(value: Any) -> str:
     return text
 
 
+def _attachment_id(value: Any) -> str:
+    text = str(value).strip() if isinstance(value, str | int) and not isinstance(value, bool) else ""
+    if not text or len(text) > ID_LIMIT or not text.isprintable():
+        raise InvalidArgument("takes the `id` of one of the message's `attachments`")
+    return text
+
+
 def _text(value: Any) -> str:
     if isinstance(value, str | int) and not isinstance(value, bool) and len(str(value)) <= _TEXT_LIMIT:
         return str(value).strip()
@@ -171,6 +178,9 @@ ChatId: TypeAlias = Annotated[
     str, PlainValidator(_uuid("chat", "find_chats (by name) or list_chats (by person)")), _STRING
 ]
 MessageId: TypeAlias = Annotated[str, PlainValidator(_uuid("message", "list_messages or find_messages")), _STRING]
+
+AttachmentId: TypeAlias = Annotated[str, PlainValidator(_attachment_id), _STRING]
+"""The id that an attachment has in an answer. Linq does not document its form."""
 
 Cursor: TypeAlias = Annotated[str, PlainValidator(_cursor), _STRING]
 """An opaque `next_cursor` of an earlier answer."""

@@ -46,6 +46,7 @@ _SYNONYMS = {
     "name": ("text",),
     "id": ("chat_id", "message_id"),
     "chat": ("chat_id",),
+    "file_id": ("attachment_id",),
     "count": ("limit", "count_only"),
     "page_size": ("limit",),
     "max_results": ("limit",),

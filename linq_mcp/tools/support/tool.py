@@ -73,7 +73,7 @@ class Tool(Generic[ArgumentsT]):
     `example` is the JSON of valid arguments. `not_found` says where valid ids come from, for when Linq does
     not know the one that was given. `seconds` is the time that a call may take. `asks` says that it asks a person
     before it sends something; `if_lost` is then what to do when nobody knows whether Linq took it. `has_view` says that
-    its answer can also be shown as a page.
+    its answer can also be shown as a page. With `shows_file`, the answer is a `FileAnswer`.
     """
 
     name: str
@@ -84,6 +84,7 @@ class Tool(Generic[ArgumentsT]):
     example: str
     annotations: Annotations
     run: Callable[[ArgumentsT, Call], Awaitable[Mapping[str, Any]]]
+    shows_file: bool = False
     not_found: str = ""
     seconds: float = CALL_SECONDS
     asks: bool = False

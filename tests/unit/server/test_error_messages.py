@@ -19,6 +19,8 @@ from linq_mcp.errors import (
     ApiResponseError,
     ApiStatusError,
     ArgumentsError,
+    FileError,
+    FileProblem,
     LineNotOpenError,
     LinqError,
     LinqMcpError,
@@ -30,6 +32,7 @@ from linq_mcp.server.error_messages import HEADLINES, format_error
 from linq_mcp.settings import DEFAULT_BASE_URL, Settings, load_settings
 from linq_mcp.settings.problems import KeySource, LaunchedBy, NoKey, NoMatchingRule
 from linq_mcp.tools import TOOLS
+from linq_mcp.tools.get_attachment import GET_ATTACHMENT
 from linq_mcp.tools.get_chat import GET_CHAT
 from linq_mcp.tools.get_message import GET_MESSAGE
 from linq_mcp.tools.list_chats import LIST_CHATS
@@ -71,6 +74,12 @@ def perhaps_sent(error: LinqError) -> LinqError:
     return error
 
 
+def file_error(problem: FileProblem, url: str = "") -> FileError:
+    error = FileError(problem, "Because.")
+    error.url = url
+    return error
+
+
 def send_refused(code: int, headline: str, *holds: str, status: int = 403) -> Case:
     return Case(answered(status, code), headline, ("Nothing was sent.", "Said by Linq", *holds), tool=SEND_MESSAGE)
 
@@ -98,6 +107,24 @@ CASES = {
             ),
         )
     },
+    **{
+        f"file, {problem.name}": Case(
+            file_error(problem), headline, (f"Because. {next_step}".strip(),), ("Your user",), tool=GET_ATTACHMENT
+        )
+        for problem, headline, next_step in (
+            (FileProblem.GONE, "file_gone", ""),
+            (FileProblem.TOO_LARGE, "file_too_large", ""),
+            (FileProblem.REFUSED, "file_refused", "Calling again will not help."),
+            (FileProblem.UNAVAILABLE, "file_unavailable", "Files are fetched directly, without a proxy. Call again"),
+            (FileProblem.UNREADABLE, "file_unreadable", "Calling again will not help."),
+        )
+    },
+    "file, with its address": Case(
+        file_error(FileProblem.TOO_LARGE, "https://cdn.example.com/film"),
+        "file_too_large",
+        ("Because. Your user can open it: https://cdn.example.com/film",),
+        tool=GET_ATTACHMENT,
+    ),
     "signed in, no rule": Case(
         SettingsError(NoMatchingRule(("groups", f"https://example.com/{'x' * 90}", *(f"c{n}" for n in range(100))))),
         "nothing_open",

@@ -222,6 +222,8 @@ def test_the_closed_part_is_found_when_it_is_open(account: MarkedAccount) -> Non
     """Else the test above would be blind: with no line given, the marks are in the answers."""
     for assistant in Assistant(account.whole, ()).open():
         chat, message = account.closed.chats[0]["id"], choices(account)["message_id"][0]
+        messages = [one for said in account.closed.messages.values() for one in said]
+        with_file = next(one["id"] for one in messages for part in one["parts"] if part["type"] == "media")
         asked: list[tuple[str, Json]] = [
             ("list_chats", {"limit": 100}),
             ("list_inbox", {"limit": 100}),
@@ -230,6 +232,7 @@ def test_the_closed_part_is_found_when_it_is_open(account: MarkedAccount) -> Non
             ("list_messages", {"chat_id": chat}),
             ("get_chat", {"chat_id": chat}),
             ("get_message", {"message_id": message}),
+            ("get_attachment", {"message_id": with_file, "attachment_id": NO_SUCH_ID}),
             ("summarize_activity", {"after": LONG_AGO}),
             ("summarize_chat_health", {}),
             ("list_phone_numbers", {}),
