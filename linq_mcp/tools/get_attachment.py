@@ -34,7 +34,7 @@ _MOST_TEXT_BYTES = 256_000
 _TEXT_LIMIT = 20_000
 _MOST_LISTED = 20
 # How many files may be in memory at once.
-_FILES = anyio.CapacityLimiter(4)
+_FILES = anyio.CapacityLimiter(3)
 _INSTALL = "`pip install 'linq-mcp[files]'`, or `uv tool install 'linq-mcp[files]'`, lets this server show it."
 # Encoded photos and keys, which would fill the whole text of a card.
 _BINARY_PROPERTY = re.compile(
@@ -71,11 +71,12 @@ async def get_attachment(arguments: Arguments, call: Call) -> FileAnswer:
                 file = await call.api.fetch_file(part.url, needed=partial(_needed, part), deadline=call.deadline)
                 return await _answer(part, file)
     except TimeoutError:
-        raise FileError(FileProblem.UNAVAILABLE, "It did not arrive within the time of a call.") from None
-    except FileError as error:
-        if error.problem in (FileProblem.TOO_LARGE, FileProblem.UNAVAILABLE):
-            error.url = safe_url(part.url)
-        raise
+        error = FileError(FileProblem.UNAVAILABLE, "It could not be shown within the time of a call.")
+    except FileError as failed:
+        error = failed
+    if error.problem in (FileProblem.TOO_LARGE, FileProblem.UNAVAILABLE):
+        error.url = safe_url(part.url)
+    raise error
 
 
 def _chosen(message: Message, attachment_id: str | None) -> Part:
@@ -98,8 +99,11 @@ def _chosen(message: Message, attachment_id: str | None) -> Part:
 
 
 def _listed(files: Sequence[Part]) -> str:
-    rows = map(attachment_row, files[:_MOST_LISTED])
-    listed = [f"{row.get('id', 'one without an id')} ({quoted(row.get('filename', 'unknown'))})" for row in rows]
+    listed = [
+        f"{row.get('id', 'one without an id')} "
+        f"({quoted(row.get('filename', 'unknown'))}, {row.get('mime_type', 'of unknown type')})"
+        for row in map(attachment_row, files[:_MOST_LISTED])
+    ]
     return ", ".join(listed) + (f" and {len(files) - _MOST_LISTED} more" if len(files) > _MOST_LISTED else "")
 
 

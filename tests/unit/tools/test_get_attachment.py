@@ -1,0 +1,400 @@
+"""get_attachment through a client, in both eras: each kind of file as a model gets it, and each refusal."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from base64 import b64decode
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from helpers.linq import AT_ONCE, KEY
+from helpers.photos import gif_bomb, opened, photo, png_bomb
+from helpers.reading_accounts import all_messages
+from helpers.scripted_api import Body
+from mcp import Client, types
+from mcp.client.client import ConnectMode
+from pydantic import SecretStr
+
+from linq_mcp import images
+from linq_mcp.demo import in_process
+from linq_mcp.demo.account import demo_account
+from linq_mcp.server.app import build_server
+from linq_mcp.server.client_provider import SettingsClientProvider
+from linq_mcp.server.error_messages import HEADLINES
+from linq_mcp.settings import Settings
+from linq_mcp.settings.problems import KeySource
+from linq_mcp.tools.support import photos
+
+Json = dict[str, Any]
+ROOT = Path(__file__).parents[3]
+MESSAGE_ID = "69a37c7d-af4f-4b5e-af42-e28e98ce873a"
+CHAT_ID = "94c6bf33-31d9-40e3-a0e9-f94250ecedb9"
+URL = "https://files.example.com/1"
+ERAS: list[ConnectMode] = ["auto", "legacy"]
+eras = pytest.mark.parametrize("era", ERAS, ids=["2026-07-28", "handshake"])
+DEMO = {
+    part["filename"]: (one["id"], part["id"])
+    for one in all_messages(demo_account())
+    for part in one["parts"] or ()
+    if part["type"] == "media"
+}
+
+
+def media(url: str | None = URL, **members: Any) -> Json:
+    return {
+        "type": "media",
+        "id": "a1",
+        "url": url,
+        "filename": "a file",
+        "mime_type": "image/jpeg",
+        "size_bytes": 9,
+        **members,
+    }
+
+
+class Linq(httpx.AsyncBaseTransport):
+    """Linq with one message of these `parts`, and `files` by address. Keeps the requests for files."""
+
+    def __init__(self, parts: Sequence[Json], files: Mapping[str, bytes | httpx.Response] | bytes = b"") -> None:
+        self._parts = parts
+        self._files = {URL: files} if isinstance(files, bytes) else files
+        self.asked: list[httpx.Request] = []
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        if request.url.host == "api.linqapp.com":
+            assert request.headers["Authorization"] == f"Bearer {KEY}"
+            message = {"id": MESSAGE_ID, "chat_id": CHAT_ID, "parts": self._parts}
+            return httpx.Response(200, stream=Body([json.dumps(message).encode()]))
+        self.asked.append(request)
+        file = self._files.get(str(request.url), httpx.Response(404))
+        return file if isinstance(file, httpx.Response) else httpx.Response(200, stream=Body([file]))
+
+
+async def call(linq: Linq, *, era: ConnectMode = "auto", **arguments: Any) -> types.CallToolResult:
+    settings = Settings(api_key=SecretStr(KEY), key_source=KeySource.ENVIRONMENT)
+    account = SettingsClientProvider(lambda: settings, transport=lambda: linq, retry=AT_ONCE)
+    async with Client(build_server(account), mode=era, read_timeout_seconds=40) as client:
+        return await client.call_tool("get_attachment", {"message_id": MESSAGE_ID, **arguments})
+
+
+async def call_demo(filename: str, era: ConnectMode = "auto") -> types.CallToolResult:
+    message_id, attachment_id = DEMO[filename]
+    async with Client(build_server(demo_provider()), mode=era, read_timeout_seconds=40) as client:
+        arguments = {"message_id": message_id, "attachment_id": attachment_id}
+        return await client.call_tool("get_attachment", arguments)
+
+
+def demo_provider() -> SettingsClientProvider:
+    return SettingsClientProvider(in_process.settings, transport=lambda: in_process.transport(demo_account()))
+
+
+def shown(result: types.CallToolResult) -> tuple[Json, types.ContentBlock | None]:
+    """What is said of the file, and the file. There is nothing else."""
+    assert not result.is_error, result.content
+    assert result.structured_content is None
+    text, *rest = result.content
+    assert isinstance(text, types.TextContent)
+    assert len(rest) <= 1
+    return json.loads(text.text), rest[0] if rest else None
+
+
+def refused(result: types.CallToolResult, headline: str) -> str:
+    (text,) = result.content
+    assert isinstance(text, types.TextContent)
+    assert result.is_error
+    assert text.text.startswith(HEADLINES[headline])
+    return text.text
+
+
+# Each kind of file, as the demo account has it
+
+
+@eras
+async def test_a_photo(era: ConnectMode) -> None:
+    """As an image, to the byte."""
+    facts, image = shown(await call_demo("knee-monday.jpg", era))
+    assert isinstance(image, types.ImageContent)
+    assert (
+        (facts["mime_type"], facts["width"], facts["height"]) == (image.mime_type, 640, 480) == ("image/jpeg", 640, 480)
+    )
+    assert len(b64decode(image.data)) == facts["size_bytes"]
+    assert "note" not in facts
+
+
+@eras
+async def test_a_photo_of_an_iphone(era: ConnectMode) -> None:
+    """As JPEG, at most 1,568 pixels wide."""
+    facts, image = shown(await call_demo("pie.heic", era))
+    assert isinstance(image, types.ImageContent)
+    assert (facts["mime_type"], facts["width"], facts["height"]) == ("image/heic", 2400, 1800)
+    assert facts["note"] == "Shown as JPEG with 1568 by 1176 pixels."
+    assert image.mime_type == "image/jpeg"
+    assert opened(b64decode(image.data)).size == (1568, 1176)
+
+
+@eras
+async def test_a_voice_memo(era: ConnectMode) -> None:
+    """As audio, to the byte."""
+    facts, audio = shown(await call_demo("call-script.m4a", era))
+    assert isinstance(audio, types.AudioContent)
+    assert (audio.mime_type, len(b64decode(audio.data))) == ("audio/mp4", facts["size_bytes"])
+
+
+@eras
+@pytest.mark.parametrize(
+    ("filename", "part"), [("dr-ochoa.vcf", "FN:Dr. Elena Ochoa\n"), ("call-list.csv", "name,number")]
+)
+async def test_text(era: ConnectMode, filename: str, part: str) -> None:
+    """As a member; nothing follows."""
+    facts, block = shown(await call_demo(filename, era))
+    assert part in facts["text"]
+    assert block is None
+
+
+@eras
+async def test_anything_else(era: ConnectMode) -> None:
+    """As a link with name, type and size."""
+    facts, link = shown(await call_demo("inspection.pdf", era))
+    assert isinstance(link, types.ResourceLink)
+    assert (link.name, link.mime_type, link.size) == ("inspection.pdf", "application/pdf", facts["size_bytes"])
+    assert link.uri == facts["url"]
+    assert facts["note"] == "A file of this type can't be shown, so only its address is given."
+
+
+@eras
+async def test_a_file_that_is_gone(era: ConnectMode) -> None:
+    """Linq answers 404 for it."""
+    refused(await call_demo("leak.mov", era), "file_gone")
+
+
+@eras
+async def test_a_file_that_is_too_large(era: ConnectMode) -> None:
+    """The text says how large, and where a person can open it."""
+    text = refused(await call_demo("first-aid.mp4", era), "file_too_large")
+    assert "It has 30.0 MB" in text
+    assert "Your user can open it: https://cdn.linqapp.com/attachments/" in text
+
+
+# What a file is like
+
+
+async def test_the_bytes_say_what_it_is_and_not_its_name() -> None:
+    """A photo that is called a PDF is shown, and the request for it has no key."""
+    linq = Linq([media(filename="a.pdf", mime_type="application/pdf")], photo("PNG"))
+    facts, image = shown(await call(linq))
+    assert isinstance(image, types.ImageContent)
+    assert (facts["mime_type"], image.mime_type, facts["size_bytes"]) == ("image/png", "image/png", len(photo("PNG")))
+    (request,) = linq.asked
+    assert KEY not in f"{request.url}{request.headers.raw}"
+    assert not {"authorization", "cookie"} & set(request.headers)
+
+
+async def test_only_the_beginning_of_a_long_text_is_shown() -> None:
+    """20,000 characters, cleaned: nothing invisible, no end of a paragraph by surprise."""
+    facts, _ = shown(await call(Linq([media()], ("wo\u202erd\u200b\r\n" * 60_000).encode())))
+    assert facts["text"].startswith("word\nword\n")
+    assert len(facts["text"]) == 20_000
+    assert facts["note"] == "Only the beginning of the text is shown."
+
+
+async def test_an_empty_file() -> None:
+    """Is no error."""
+    facts, block = shown(await call(Linq([media()])))
+    assert (facts["note"], block) == ("The file is empty.", None)
+
+
+async def test_a_contact_card_is_shown_without_its_photo() -> None:
+    """Which is text of no use, and would fill all of it."""
+    card = b"BEGIN:VCARD\r\nPHOTO;ENCODING=b:" + b"A" * 9_000 + b"\r\n " + b"B" * 9_000 + b"\r\nFN:Ada\r\nEND:VCARD\r\n"
+    facts, _ = shown(await call(Linq([media()], card)))
+    assert facts["text"] == "BEGIN:VCARD\nPHOTO;ENCODING=b:…\nFN:Ada\nEND:VCARD"
+
+
+@pytest.mark.parametrize(("size", "block"), [(1_000_000, types.AudioContent), (1_000_001, types.ResourceLink)])
+async def test_sound_up_to_a_megabyte(size: int, block: type) -> None:
+    """More would not fit into a conversation."""
+    facts, given = shown(await call(Linq([media()], b"OggS" + bytes(size - 4))))
+    assert isinstance(given, block)
+    assert ("note" in facts) is (block is types.ResourceLink)
+
+
+async def test_a_strangers_words_are_cleaned() -> None:
+    """Name and type of the file, in the text and in the link."""
+    linq = Linq([media(filename="\u202egpj.exe\u200b", mime_type="x/y\n")], b"PK\x03\x04\0")
+    facts, link = shown(await call(linq))
+    assert isinstance(link, types.ResourceLink)
+    assert facts["filename"] == link.name == "gpj.exe"
+    assert facts["mime_type"] == link.mime_type == "x/y"
+
+
+async def test_the_key_in_a_file_or_its_name_is_not_shown() -> None:
+    """Whoever put it there."""
+    facts, _ = shown(await call(Linq([media(filename=f"{KEY}.txt")], f"the key is {KEY}".encode())))
+    assert (facts["filename"], facts["text"]) == ("[key].txt", "the key is [key]")
+    _, link = shown(await call(Linq([media(filename=KEY, mime_type=f"x/{KEY}")], b"PK\x03\x04\0")))
+    assert KEY not in repr(link)
+
+
+# Which file
+
+
+TWO = [media(), media(id="a2", filename='the "second"', url=f"{URL}2"), {"type": "text", "value": "see above"}]
+
+
+async def test_of_several_files_one_has_to_be_named() -> None:
+    """The text has their ids, names and types."""
+    linq = Linq(TWO, {URL: b"the first", f"{URL}2": b"the second"})
+    text = refused(await call(linq), "arguments")
+    assert """2 attachments, a1 ("a file", image/jpeg), a2 ("the 'second'", image/jpeg).""" in text
+    assert "Example: " in text
+    assert linq.asked == []
+    for id_, said in (("a1", "the first"), ("A2", "the second"), (" a2 ", "the second")):
+        assert shown(await call(linq, attachment_id=id_))[0]["text"] == said
+
+
+async def test_an_unknown_id_names_the_valid_ones() -> None:
+    """Also where there is only one file."""
+    text = refused(await call(Linq(TWO), attachment_id="a3"), "arguments")
+    assert "is of no attachment of this message, which has a1 (" in text
+    refused(await call(Linq([media()]), attachment_id="a3"), "arguments")
+
+
+@pytest.mark.parametrize("id_", ["x" * 500, "a\nb", True, 1.5, ["a1"]])
+async def test_what_can_be_no_id(id_: object) -> None:
+    """Is not looked for."""
+    assert "`attachment_id` takes the `id`" in refused(await call(Linq(TWO), attachment_id=id_), "arguments")
+
+
+async def test_a_message_without_files() -> None:
+    """The text says how to find one that has some."""
+    assert "has_attachment" in refused(await call(Linq([{"type": "text", "value": "hi"}])), "arguments")
+
+
+async def test_a_file_without_an_address() -> None:
+    """Some have none any more."""
+    refused(await call(Linq([media(url=None)])), "file_refused")
+
+
+# What is refused
+
+
+@pytest.mark.parametrize(
+    ("data", "part"),
+    [
+        (png_bomb(50_000, 1_001), "50,000 by 1,001 pixels"),
+        (gif_bomb(50_000, 50_000), "50,000 by 50,000 pixels"),
+        (photo("HEIF")[:300], "damaged"),
+        (photo("HEIF")[:60] + bytes(60) + photo("HEIF")[120:], "damaged"),
+        (photo("JPEG", noisy=True)[:900], "damaged"),
+        (b"\xff\xd8\xff\xe0", "damaged"),
+        (b"\x89PNG\r\n\x1a\n", "damaged"),
+    ],
+    ids=["a PNG bomb", "a GIF bomb", "half a HEIC", "a broken HEIC", "half a JPEG", "no JPEG", "no PNG"],
+)
+async def test_a_photo_that_cant_be_shown(data: bytes, part: str) -> None:
+    """Too many pixels, or broken."""
+    assert part in refused(await call(Linq([media()], data)), "file_unreadable")
+
+
+@pytest.mark.parametrize(
+    ("response", "headline"),
+    [
+        (httpx.Response(302, headers={"Location": "http://127.0.0.1/"}), "file_refused"),
+        (httpx.Response(200, headers={"Content-Encoding": "gzip"}), "file_refused"),
+        (httpx.Response(403), "file_gone"),
+        (httpx.Response(410), "file_gone"),
+        (httpx.Response(500), "file_unavailable"),
+        (httpx.Response(200, headers={"Content-Length": "25000001"}), "file_too_large"),
+    ],
+)
+async def test_an_answer_that_is_no_file(response: httpx.Response, headline: str) -> None:
+    """Each with its own reason, and with the address only where it may be of use."""
+    text = refused(await call(Linq([media()], {URL: response})), headline)
+    assert (URL in text) is (headline in ("file_unavailable", "file_too_large"))
+
+
+@pytest.mark.parametrize(
+    "url", ["http://files.example.com/1", "https://a:b@files.example.com/1", "javascript:alert(1)"]
+)
+async def test_an_address_that_is_not_used(url: str) -> None:
+    """Nothing is asked of it."""
+    linq = Linq([media(url=url)], b"a file")
+    assert url not in refused(await call(linq), "file_refused")
+    assert linq.asked == []
+
+
+# The process that decodes photos
+
+
+async def test_the_process_gets_nothing_of_the_servers_environment(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """It decodes what strangers sent, so it has no key that it could be made to tell."""
+    monkeypatch.setenv("LINQ_API_V3_API_KEY", KEY)
+    program = tmp_path / "images.py"
+    program.write_text(
+        "import json, os, sys; sys.stdin.buffer.read(); "
+        "print(json.dumps({'unusable': 'no library', 'shown_as': json.dumps(dict(os.environ))}))",
+        "utf-8",
+    )
+    monkeypatch.setattr(images, "__file__", str(program))
+    outcome, _ = await photos.shown_photo(b"")
+    assert KEY not in outcome.shown_as
+    assert set(json.loads(outcome.shown_as)) <= {*photos._ENVIRONMENT, "LC_CTYPE"}
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import os; os.abort()",
+        "import sys; sys.exit(1)",
+        "raise MemoryError",
+        "print('no JSON')",
+        "print('{\"unknown\": 1}')",
+        "import sys\nwhile True: sys.stdout.write('x' * 65536)",
+    ],
+)
+async def test_a_process_that_breaks_is_a_broken_photo(
+    code: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The server goes on."""
+    program = tmp_path / "images.py"
+    program.write_text(code, "utf-8")
+    monkeypatch.setattr(images, "__file__", str(program))
+    refused(await call(Linq([media()], photo())), "file_unreadable")
+
+
+@pytest.fixture
+def without_extra(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Processes that are started find neither Pillow nor pillow-heif."""
+    for name in ("PIL", "pillow_heif"):
+        tmp_path.joinpath(f"{name}.py").write_text("raise ImportError", "utf-8")
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(tmp_path), str(ROOT)]))
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "HEIF"])
+async def test_without_the_extra_a_photo_is_a_link(kind: str, without_extra: None) -> None:
+    """The note says how to install it."""
+    facts, link = shown(await call(Linq([media()], photo(kind))))
+    assert isinstance(link, types.ResourceLink)
+    assert link.uri == facts["url"] == URL
+    assert "pip install 'linq-mcp[files]'" in facts["note"]
+
+
+def test_without_the_extra_everything_else_works(without_extra: None) -> None:
+    """Every module can be imported, and the server lists the tool."""
+    code = (
+        "import pkgutil, importlib, linq_mcp\n"
+        "for found in pkgutil.walk_packages(linq_mcp.__path__, 'linq_mcp.'):\n"
+        "    if not found.name.endswith('__main__'): importlib.import_module(found.name)\n"
+        "from linq_mcp.tools import TOOLS\n"
+        "print('get_attachment' in [tool.name for tool in TOOLS])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "True"
