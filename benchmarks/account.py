@@ -17,7 +17,7 @@ from time import perf_counter
 from typing import Any
 
 import httpx
-from results import Row, table, write_results
+from results import Row, table, write_section
 from servers import KEY, OURS, Server, api
 
 API = "account_api.py"
@@ -102,7 +102,7 @@ def main() -> int:
         rows += [memory(tool, base) for tool in CALLS]
     print(table(rows))
     if asked.write:
-        write_results(account=section(rows, asked.turns))
+        write_section(section(rows, asked.turns))
     missed = [row.what for row in rows if row.reached is False]
     print(json.dumps({"missed": missed, "load": os.getloadavg()[0]}))
     return 1 if missed else 0

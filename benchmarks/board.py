@@ -19,7 +19,7 @@ from helpers.board_server import serving_board  # noqa: E402 - of this checkout
 from helpers.view_host import MODES, WAITING, Mode, ViewHost, result  # noqa: E402
 from helpers.watched_page import launch, watched_page  # noqa: E402
 from playwright.sync_api import sync_playwright  # noqa: E402
-from results import Row, table, write_results  # noqa: E402 - beside this file
+from results import Row, table, write_section  # noqa: E402 - beside this file
 
 ROWS = 200
 TURNS = 15
@@ -91,5 +91,5 @@ if __name__ == "__main__":
     rows = measure()
     text = f"{HEADING}\n{TURNS} drawings each, in headless Chromium (`benchmarks/board.py`).\n\n{table(rows)}"
     print(text)
-    write_results(board=text)
+    write_section(text)
     sys.exit(0 if all(row.reached for row in rows) else 1)

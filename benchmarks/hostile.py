@@ -22,7 +22,7 @@ from typing import Any
 from urllib.parse import quote
 
 from hostile_api import CHAT_ID, KINDS
-from results import write_results
+from results import write_section
 from servers import OURS, Server, api
 
 MOST_SECONDS = 1.0
@@ -139,7 +139,7 @@ def main() -> int:
     print(f"\n{table(costs)}\n")
     print(json.dumps({"missed": missed, "load": os.getloadavg()[0]}))
     if asked.write:
-        write_results(hostile=section(costs, asked.turns))
+        write_section(section(costs, asked.turns))
     return 1 if missed else 0
 
 

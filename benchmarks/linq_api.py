@@ -1,18 +1,23 @@
 """A stand-in for Linq's API on a loopback port: canned pages of 20 and 100 chats, or an account of any size.
 
-It does next to nothing and runs in its own process, so that only the client's side is measured. Prints its base URL and
-serves until it is terminated.
+It does next to nothing and runs in its own process, so that only the client's side is measured. A canned page names the
+key that it was asked with. Prints its base URL and serves until it is terminated.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
+import re
 import sys
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 DATA = Path(__file__).parent.parent / "tests" / "data"
+# In the name of the first chat of a canned page; the last digits of the key take its place.
+NOBODY = b"caller-00000000"
+
+CALLER = re.compile(rb"(?i)authorization: bearer lq-team-(\d{8})\r\n")
 
 
 def response(body: bytes) -> bytes:
@@ -22,7 +27,9 @@ def response(body: bytes) -> bytes:
 
 def canned() -> dict[int, bytes]:
     """The reference pages by limit."""
-    return {limit: response((DATA / f"chats_page{limit}.json").read_bytes()) for limit in (20, 100)}
+    pages = {limit: (DATA / f"chats_page{limit}.json").read_bytes() for limit in (20, 100)}
+    name = b'"display_name":"%s"' % NOBODY
+    return {limit: response(re.sub(rb'"display_name":"[^"]*"', name, page, count=1)) for limit, page in pages.items()}
 
 
 def account(chats: int) -> list[bytes]:
@@ -50,7 +57,9 @@ async def serve(chats: int) -> None:
             elif pages:
                 writer.write(pages[int(query.get("cursor", ["0"])[0])])
             else:
-                writer.write(fixed[int(query["limit"][0])])
+                page = fixed[int(query["limit"][0])]
+                found = CALLER.search(head)
+                writer.write(page.replace(NOBODY, b"caller-" + found[1]) if found else page)
             await writer.drain()
 
     async def until_gone(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

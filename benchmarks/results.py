@@ -1,14 +1,12 @@
-"""`RESULTS.md`, which each of the benchmarks writes a part of, leaving the others' parts as they are."""
+"""`RESULTS.md`, of which each of the benchmarks writes a section, leaving the others' as they are."""
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
 RESULTS = Path(__file__).parent / "RESULTS.md"
-_ACCOUNT = "## The whole account"
-_HOSTILE = "## Hostile answers"
-_BOARD = "## The board"
 
 
 @dataclass(frozen=True)
@@ -32,14 +30,11 @@ def table(rows: list[Row]) -> str:
     return "\n".join(lines)
 
 
-def write_results(
-    *, figures: str | None = None, account: str | None = None, hostile: str | None = None, board: str | None = None
-) -> None:
-    """Replace the parts that are given, each of which begins with its heading."""
-    text = RESULTS.read_text(encoding="utf-8")
-    parts = []
-    for given, heading in ((board, _BOARD), (hostile, _HOSTILE), (account, _ACCOUNT)):
-        text, boundary, rest = text.partition(f"\n{heading}")
-        parts.append(given or boundary + rest)
-    parts.append(figures or text)
-    RESULTS.write_text("\n\n".join(part.strip() for part in reversed(parts) if part.strip()) + "\n", encoding="utf-8")
+def write_section(text: str) -> None:
+    """Replace the section that has the same heading as `text`, or add it to the end."""
+    heading = text.splitlines()[0]
+    sections = re.split(r"(?m)^(?=##? )", RESULTS.read_text(encoding="utf-8"))
+    kept = [text if section.startswith(f"{heading}\n") else section for section in sections if section.strip()]
+    if text not in kept:
+        kept.append(text)
+    RESULTS.write_text("\n\n".join(section.strip() for section in kept) + "\n", encoding="utf-8")

@@ -25,7 +25,7 @@ HERE = Path(__file__).parent
 API = "linq_api.py"
 sys.path.insert(0, str(HERE.parent))
 
-from results import Row, table, write_results  # noqa: E402 - beside this file
+from results import Row, table, write_section  # noqa: E402 - beside this file
 from servers import BARE, INDENTING, KEY, NAIVE, OURS, Server, api  # noqa: E402 - beside this file
 
 from linq_mcp.api.client import LinqApi  # noqa: E402 - of this checkout
@@ -73,14 +73,16 @@ def starts(url: str, turns: int) -> Iterator[Row]:
 def throughput(url: str, turns: int) -> Iterator[Row]:
     """Calls per second against two naive servers.
 
-    The goals are set against the one that parses Linq's JSON and writes it again with indents, as most servers do. The
-    other passes the bytes on unread; no server that reads them can keep up with that, so it is shown for comparison.
+    One parses Linq's JSON and writes it again with indents, as most servers do. The other passes the bytes on unread,
+    which no server that reads them can keep up with: the goal is what may be lost to that where a page is largest.
     """
     servers = {name: Server(command, url) for name, command in (("ours", OURS), ("raw", NAIVE), ("indent", INDENTING))}
     for server in servers.values():
         server.initialize()
         server.calls(50, 1, 20)
-    for limit, goal in ((20, 1.0), (100, 1.3)):
+    goals = {("indent", 20, 1): 1.0, ("indent", 20, 16): 1.0, ("indent", 100, 1): 1.3, ("indent", 100, 16): 1.3}
+    goals["raw", 100, 16] = 0.6
+    for limit in (20, 100):
         for in_flight in (1, 16):
             number = 100
             rates: dict[str, list[float]] = {name: [] for name in servers}
@@ -90,14 +92,14 @@ def throughput(url: str, turns: int) -> Iterator[Row]:
             ours = median(rates["ours"])
             for name, passed_on in (("raw", "JSON passed on unread"), ("indent", "JSON with indents")):
                 ratio = median(mine / theirs for mine, theirs in zip(rates["ours"], rates[name], strict=True))
-                held = name == "indent"
+                goal = goals.get((name, limit, in_flight))
                 yield Row(
                     f"calls per second, limit {limit}, {in_flight} in flight, against {passed_on}",
                     f"{ours:.0f}",
                     f"{median(rates[name]):.0f}",
                     f"{ratio:.2f}",
-                    f"at least {goal}" if held else "",
-                    ratio >= goal if held else None,
+                    f"at least {goal}" if goal else "",
+                    ratio >= goal if goal else None,
                 )
     for server in servers.values():
         server.end()
@@ -205,7 +207,7 @@ def main() -> int:
     print(f"{machine}\n\n{table(rows)}")
     if not quick:
         head = f"# Results\n\n`python benchmarks/run.py` on {machine}.\nBoth sides took turns; medians of {turns}."
-        write_results(figures=f"{head}\n\n{table(rows)}\n")
+        write_section(f"{head}\n\n{table(rows)}\n")
     missed = [row.what for row in rows if row.reached is False]
     print(json.dumps({"missed": missed}))
     return 1 if missed else 0

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from time import perf_counter
-from typing import Any
+from typing import Any, Self
 
 HERE = Path(__file__).parent
 KEY = "benchmark"
@@ -22,10 +24,63 @@ INITIALIZE = {
 OURS = [sys.executable, "-m", "linq_mcp"]
 NAIVE = [sys.executable, str(HERE / "naive_server.py")]
 INDENTING = [*NAIVE, "indent"]
+OURS_HTTP = [*OURS, "http", "--port"]
+NAIVE_HTTP = [*NAIVE, "http"]
 BARE = [sys.executable, str(HERE / "bare_server.py")]
 
 
-class Server:
+class Measured:
+    """A process, what it uses, and its end."""
+
+    process: subprocess.Popen[bytes]
+
+    def memory(self) -> float:
+        """Resident memory in MiB (Linux)."""
+        return self._status("VmRSS")
+
+    def peak_memory(self) -> float:
+        """The highest resident memory so far, in MiB (Linux)."""
+        return self._status("VmHWM")
+
+    def cpu_seconds(self) -> float:
+        """CPU time used so far, of all threads (Linux)."""
+        fields = Path(f"/proc/{self.process.pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+    def _status(self, field: str) -> float:
+        status = Path(f"/proc/{self.process.pid}/status").read_text(encoding="utf-8")
+        return int(status.split(f"{field}:")[1].split()[0]) / 1024
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.wait(20)
+
+
+class HttpServer(Measured):
+    """An MCP server over Streamable HTTP for callers with keys of their own. It is killed at the end of the block."""
+
+    def __init__(self, command: list[str], api: str) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            self.port: int = free.getsockname()[1]
+        env = {"LINQ_API_V3_BASE_URL": api, "PYTHONPATH": str(HERE.parent)}
+        self.process = subprocess.Popen([*command, str(self.port)], stderr=subprocess.DEVNULL, env=env)
+
+    def __enter__(self) -> Self:
+        for _ in range(200):
+            try:
+                socket.create_connection(("127.0.0.1", self.port)).close()
+            except ConnectionRefusedError:
+                time.sleep(0.1)
+            else:
+                return self
+        self.kill()
+        raise RuntimeError("the server did not start")
+
+    def __exit__(self, *_: object) -> None:
+        self.kill()
+
+
+class Server(Measured):
     """An MCP server as a subprocess; `started` is when it was spawned."""
 
     def __init__(self, command: list[str], api: str) -> None:
@@ -78,27 +133,6 @@ class Server:
             if done + in_flight < number:
                 self.send("tools/call", arguments)
         return perf_counter() - started
-
-    def memory(self) -> float:
-        """Resident memory in MiB (Linux)."""
-        return self._status("VmRSS")
-
-    def peak_memory(self) -> float:
-        """The highest resident memory so far, in MiB (Linux)."""
-        return self._status("VmHWM")
-
-    def cpu_seconds(self) -> float:
-        """CPU time used so far, of all threads (Linux)."""
-        fields = Path(f"/proc/{self.process.pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-    def _status(self, field: str) -> float:
-        status = Path(f"/proc/{self.process.pid}/status").read_text(encoding="utf-8")
-        return int(status.split(f"{field}:")[1].split()[0]) / 1024
-
-    def kill(self) -> None:
-        self.process.kill()
-        self.process.wait(20)
 
     def end(self) -> float:
         """Close stdin and wait; the seconds until the process was gone."""

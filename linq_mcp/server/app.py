@@ -98,6 +98,7 @@ def build_server(
         },
         on_list_tools=calls.list_tools,
         on_call_tool=calls.call_tool,
+        get_tool_input_schema=calls.input_schema,
         on_list_resources=list_resources if has_view else None,
         on_read_resource=read_resource if has_view else None,
         on_list_prompts=prompts.list_prompts if has_prompts else None,

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from linq_mcp.api.observer import Observer
 
 # For each caller, between their requests.
-_KEPT_CONNECTIONS = 8
+_KEPT_CONNECTIONS = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,7 @@ class ClientPool:
         *,
         transport: httpx.AsyncBaseTransport | None = None,
         observer: Observer | None = None,
-        max_callers: int = 64,
+        max_callers: int = 256,
         idle_seconds: float = 60.0,
     ) -> None:
         self._transport = transport

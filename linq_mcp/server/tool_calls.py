@@ -57,6 +57,13 @@ class ToolCalls:
         caller = context.lifespan_context.caller(context.request)
         return types.ListToolsResult(tools=[_described(tool) for tool in self.open_to(caller).values()])
 
+    def input_schema(self, name: str) -> dict[str, Any] | None:
+        """The schema of the tool with that name, whoever calls.
+
+        The SDK reads it on every call over HTTP, and would have all tools described to find it.
+        """
+        return next((tool.input_schema for tool in self._tools if tool.name == name), None)
+
     async def call_tool(
         self, context: ServerRequestContext[ClientProvider], params: types.CallToolRequestParams
     ) -> types.CallToolResult | types.InputRequiredResult:

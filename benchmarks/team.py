@@ -1,0 +1,205 @@
+"""What `linq-mcp http` costs for a team: `python benchmarks/team.py` prints a table.
+
+Callers with keys of their own call list_chats over and over, of our server and of a naive one by turns. First of one
+process by 1, 16, and 100 callers, for the calls per second and per CPU second; then of two replicas by 200 callers, for
+the time that a call takes, and for the memory. The API puts the caller into each answer, so that one that belongs to
+somebody else is noticed. Ends with 1 when a goal is missed. `--write` puts the table into `benchmarks/RESULTS.md`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+import re
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from statistics import median, quantiles
+from time import perf_counter
+
+from results import Row, table, write_section
+from servers import NAIVE_HTTP, OURS_HTTP, HttpServer, api
+
+CALLERS = (1, 16, 100)
+# Calls per CPU second against the naive server's, by the number of callers.
+LEAST = {16: 0.75, 100: 0.75}
+TEAM = 200
+MOST_GROWN = 10.0
+CALL_SECONDS = 60
+VERSION = "2026-07-28"
+META = "io.modelcontextprotocol/"
+PARAMS = {
+    "name": "list_chats",
+    "arguments": {"limit": 20},
+    "_meta": {f"{META}protocolVersion": VERSION, f"{META}clientCapabilities": {}},
+}
+BODY = json.dumps({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": PARAMS}).encode()
+CALLER = re.compile(rb"caller-(\d{8})")
+
+
+@dataclass
+class Tally:
+    """How long each call took, how many failed, and how many got another caller's answer."""
+
+    seconds: list[float] = field(default_factory=list)
+    failed: int = 0
+    foreign: int = 0
+
+
+def request(number: int) -> bytes:
+    head = (
+        "POST /mcp HTTP/1.1\r\nHost: 127.0.0.1:80\r\nContent-Type: application/json\r\n"
+        f"Accept: application/json, text/event-stream\r\nMCP-Protocol-Version: {VERSION}\r\nMcp-Method: tools/call\r\n"
+        f"Mcp-Name: list_chats\r\nx-linq-api-v3-api-key: lq-team-{number:08}\r\nContent-Length: {len(BODY)}\r\n\r\n"
+    )
+    return head.encode() + BODY
+
+
+async def answer(reader: asyncio.StreamReader) -> tuple[int, bytes]:
+    """Status and body of the next response."""
+    head = (await reader.readuntil(b"\r\n\r\n")).lower()
+    length = int(head.split(b"content-length:")[1].split(b"\r\n")[0])
+    return int(head.split(b" ", 2)[1]), await reader.readexactly(length)
+
+
+async def caller(number: int, servers: Sequence[HttpServer], end: float, tally: Tally) -> None:
+    """Call the servers in turn until the time `end`, on one connection to each."""
+    asked, own = request(number), f"{number:08}".encode()
+    connections = [await asyncio.open_connection("127.0.0.1", server.port, limit=2**20) for server in servers]
+    turn = number
+    while perf_counter() < end:
+        reader, writer = connections[turn % len(connections)]
+        turn += 1
+        started = perf_counter()
+        writer.write(asked)
+        async with asyncio.timeout(CALL_SECONDS):
+            status, body = await answer(reader)
+        tally.seconds.append(perf_counter() - started)
+        names = set(CALLER.findall(body))
+        tally.foreign += bool(names - {own})
+        tally.failed += status != 200 or own not in names
+    for _, writer in connections:
+        writer.close()
+
+
+async def load(servers: Sequence[HttpServer], callers: int, seconds: float) -> Tally:
+    """So many callers at once, for that long. A connection that breaks ends the benchmark."""
+    tally = Tally()
+    end = perf_counter() + seconds
+    async with asyncio.TaskGroup() as tasks:
+        for number in range(1, callers + 1):
+            tasks.create_task(caller(number, servers, end, tally))
+    return tally
+
+
+@dataclass
+class Rates:
+    """Calls per second and per CPU second, one figure for each turn."""
+
+    by_time: list[float] = field(default_factory=list)
+    by_cpu: list[float] = field(default_factory=list)
+
+    def add(self, server: HttpServer, callers: int, seconds: float) -> None:
+        cpu, started = server.cpu_seconds(), perf_counter()
+        tally = asyncio.run(load([server], callers, seconds))
+        if tally.failed or tally.foreign:
+            raise RuntimeError(f"{tally.failed} calls failed, {tally.foreign} answers were another caller's")
+        self.by_time.append(len(tally.seconds) / (perf_counter() - started))
+        self.by_cpu.append(len(tally.seconds) / (server.cpu_seconds() - cpu))
+
+
+def throughput(base: str, turns: int, seconds: float) -> Iterator[Row]:
+    """One process of each server, by turns."""
+    with HttpServer(OURS_HTTP, base) as ours, HttpServer(NAIVE_HTTP, base) as naive:
+        for callers in CALLERS:
+            sides = [(ours, Rates()), (naive, Rates())]
+            for server, _ in sides:
+                asyncio.run(load([server], callers, seconds / 4))
+            for _ in range(turns):
+                for server, rates in sides:
+                    rates.add(server, callers, seconds)
+            (_, mine), (_, theirs) = sides
+            for what, one, other in (
+                ("calls per CPU second", mine.by_cpu, theirs.by_cpu),
+                ("calls per second", mine.by_time, theirs.by_time),
+            ):
+                ratio = median(a / b for a, b in zip(one, other, strict=True))
+                least = LEAST.get(callers) if one is mine.by_cpu else None
+                yield Row(
+                    f"{what}, {callers} caller{'s' if callers > 1 else ''}",
+                    f"{median(one):.0f}",
+                    f"{median(other):.0f}",
+                    f"{ratio:.2f}",
+                    f"at least {least}" if least else "",
+                    ratio >= least if least else None,
+                )
+
+
+def team(base: str, turns: int, seconds: float) -> Iterator[Row]:
+    """Two replicas of each server, by turns, which take `seconds` together for each of the two."""
+    tallies: list[list[Tally]] = [[], []]
+    with ExitStack() as stack:
+        ours, naive = (
+            [stack.enter_context(HttpServer(command, base)) for _ in range(2)] for command in (OURS_HTTP, NAIVE_HTTP)
+        )
+        resident = [[server.memory() for server in ours]]
+        for _ in range(turns):
+            for servers, made in zip((ours, naive), tallies, strict=True):
+                made.append(asyncio.run(load(servers, TEAM, seconds / turns)))
+            resident.append([server.memory() for server in ours])
+    mine, theirs = ([took for tally in made for took in tally.seconds] for made in tallies)
+    failed, foreign = (sum(getattr(tally, name) for tally in tallies[0]) for name in ("failed", "foreign"))
+    where = f"{TEAM} callers, two replicas, {seconds:.0f} s"
+    yield Row(f"{where}: calls, of which failed", f"{len(mine)}, {failed}", f"{len(theirs)}", "", "none", not failed)
+    yield Row("answers that were another caller's", str(foreign), "", "", "none", not foreign)
+    for what, one, other in (
+        ("median", median(mine), median(theirs)),
+        ("p95", quantiles(mine, n=20)[-1], quantiles(theirs, n=20)[-1]),
+    ):
+        yield Row(f"{what} of the time that a call took", f"{one:.2f} s", f"{other:.2f} s", f"{one / other:.2f}")
+    before, warm, last = resident[0], resident[1], resident[-1]
+    grown = max(end - start for start, end in zip(warm, last, strict=True))
+    shown = [" and ".join(f"{mib:.0f}" for mib in sample) for sample in (before, warm, last)]
+    yield Row(
+        f"resident MiB of the replicas, before, warm, and at the end ({grown:+.1f} since warm)",
+        "; ".join(shown),
+        goal=f"under {MOST_GROWN:.0f} more",
+        reached=grown < MOST_GROWN,
+    )
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--turns", type=int, default=5, help="turns of each server")
+    parser.add_argument("--seconds", type=float, default=60, help="how long the 200 callers call each server")
+    parser.add_argument("--write", action="store_true", help="put the table into RESULTS.md")
+    asked = parser.parse_args()
+    with api("linq_api.py") as base:
+        rows = [*throughput(base, asked.turns, asked.seconds / 15), *team(base, asked.turns, asked.seconds)]
+    print(table(rows))
+    if asked.write:
+        write_section(section(rows, asked.turns))
+    missed = [row.what for row in rows if row.reached is False]
+    print(json.dumps({"missed": missed, "load": os.getloadavg()[0]}))
+    return 1 if missed else 0
+
+
+SECTION = """## A team's server
+
+`python benchmarks/team.py --write`: callers with keys of their own call list_chats (20 chats) over Streamable HTTP. The
+other server is a naive one that passes Linq's JSON on unread, with one connection pool for all callers. Both took
+{turns} turns; medians, at a load average of {load:.1f} on {cores} cores, which callers, servers, and the API share.
+
+{table}
+"""
+
+
+def section(rows: list[Row], turns: int) -> str:
+    return SECTION.format(turns=turns, load=os.getloadavg()[0], cores=os.cpu_count(), table=table(rows))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
