@@ -13,8 +13,8 @@ from linq_mcp.logs import JsonFormatter
 
 
 @contextmanager
-def json_log() -> Iterator[list[dict[str, Any]]]:
-    """The lines, which are complete once the block has been left."""
+def json_log(at: int = logging.INFO) -> Iterator[list[dict[str, Any]]]:
+    """The lines from the level `at` up, which are complete once the block has been left."""
     lines: list[dict[str, Any]] = []
     out = io.StringIO()
     handler = logging.StreamHandler(out)
@@ -22,7 +22,7 @@ def json_log() -> Iterator[list[dict[str, Any]]]:
     logger = logging.getLogger("linq_mcp")
     level = logger.level
     logger.addHandler(handler)
-    logger.setLevel(logging.INFO)
+    logger.setLevel(at)
     try:
         yield lines
     finally:

@@ -22,6 +22,7 @@ REQUEST_ID_HEADER = "X-Request-Id"
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _ANOTHER_PATH = "(another path)"
+_PROBES = frozenset({"/healthz", "/readyz", "/metrics"})
 # How much of a caller's hash is logged: enough to tell a team's members apart.
 _SHORT = 12
 
@@ -89,7 +90,10 @@ class CallerMiddleware:
 
 
 def log_request(record: HttpRecord) -> None:
-    """Log one line: method, path, status and milliseconds, and what is known of the call."""
+    """Log one line: method, path, status and milliseconds, and what is known of the call.
+
+    Probes come every few seconds, so those that succeed are logged at the level DEBUG.
+    """
     ms = round(record.seconds * 1000)
     call = record.call
     found = {"caller": call.caller[:_SHORT], "mcp_method": call.method, "tool": call.tool, "outcome": call.outcome}
@@ -98,4 +102,5 @@ def log_request(record: HttpRecord) -> None:
         f" {name}={value}" for name, value in known.items()
     )
     members = {"method": record.method, "path": record.path, "status": record.status, "ms": ms, **known}
-    logger.info("%s", text, extra={"members": members})
+    level = logging.DEBUG if record.path in _PROBES and record.status == 200 else logging.INFO
+    logger.log(level, "%s", text, extra={"members": members})

@@ -71,6 +71,7 @@ class HttpServer(uvicorn.Server):
             listening.listen(_BACKLOG)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        logger.info("stopping; calls in progress: %d", len(self.calls))
         deadline = asyncio.get_running_loop().call_later(self._stop_seconds, self._end_calls)
         await super().shutdown(sockets)
         deadline.cancel()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from base64 import b64encode
 from typing import Any
 
@@ -161,7 +162,7 @@ async def test_a_refused_request_has_a_line_without_a_caller(headers: dict[str, 
 
 async def test_paths_are_named_only_if_they_are_the_servers_own() -> None:
     """Another path may be somebody's number."""
-    with json_log() as lines:
+    with json_log(logging.DEBUG) as lines:
         async with serving(build_app(demo(), HttpConfig())) as client:
             await client.get(f"/healthz?key={KEY}")
             await client.get("/+12055550101")
@@ -171,6 +172,15 @@ async def test_paths_are_named_only_if_they_are_the_servers_own() -> None:
         "GET (another path) 404",
         "_OTHER (another path) 404",
     ]
+
+
+async def test_probes_that_succeed_are_logged_for_debugging_only() -> None:
+    """They come every few seconds; the one that failed is what somebody looks for."""
+    with json_log() as lines:
+        async with serving(build_app(demo(), HttpConfig())) as client:
+            for path in ("/healthz", "/readyz", "/metrics"):
+                await client.get(path)
+    assert [line["message"].rsplit(" ", 2)[0] for line in access_lines(lines)] == ["GET /metrics 404"]
 
 
 async def test_callers_are_told_apart_by_a_short_hash() -> None:
@@ -194,7 +204,7 @@ async def test_a_call_without_a_key_has_no_caller() -> None:
 
 async def test_the_balancers_request_id_is_used() -> None:
     """In the log, and in the response."""
-    with json_log() as lines:
+    with json_log(logging.DEBUG) as lines:
         async with serving(build_app(demo(), HttpConfig())) as client:
             response = await client.post("/mcp", **call("modern", "list_chats"))
             named = await client.get("/healthz", headers={"X-Request-Id": "0af7651916cd43dd8448eb211c80319c"})
@@ -209,7 +219,7 @@ async def test_the_balancers_request_id_is_used() -> None:
 )
 async def test_a_forged_request_id_is_replaced(forged: str) -> None:
     """Whatever is not a short word of plain characters."""
-    with json_log() as lines:
+    with json_log(logging.DEBUG) as lines:
         async with serving(build_app(demo(), HttpConfig())) as client:
             response = await client.get("/healthz", headers=[(b"X-Request-Id", forged.encode())])
     (line,) = access_lines(lines)
