@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import gzip
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+import httpx
 import pytest
-from helpers.linq import KEY
-from helpers.piped import SECONDS, Piped
+from helpers.piped import COMMAND, MEASURED, SECONDS, Piped
 from helpers.streamable_http import call, demo, eras, posted, serving
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExportResult
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
@@ -167,14 +168,15 @@ def test_a_collector_that_hangs_does_not_keep_the_process() -> None:
     released.set()
 
 
-def test_the_last_spans_are_sent_at_the_end() -> None:
-    """By the real exporter to a collector on loopback, before the process ends."""
-    bodies: list[bytes] = []
+@contextmanager
+def collecting() -> Iterator[tuple[dict[str, str], list[ResourceSpans]]]:
+    """A collector on loopback: the environment that sends spans to it, and what it got."""
+    spans: list[ResourceSpans] = []
 
     class Collector(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
-            bodies.append(gzip.decompress(body) if self.headers["Content-Encoding"] == "gzip" else body)
+            spans.extend(ExportTraceServiceRequest.FromString(body).resource_spans)
             self.send_response(200)
             self.end_headers()
 
@@ -183,24 +185,39 @@ def test_the_last_spans_are_sent_at_the_end() -> None:
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Collector) as collector:
         threading.Thread(target=collector.serve_forever, daemon=True).start()
-        env = {
-            "OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{collector.server_port}",
-            "OTEL_SERVICE_NAME": "ours",
-            "LINQ_API_V3_API_KEY": KEY,
-        }
-        with Piped("--demo", env=env) as server:
+        yield {"OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{collector.server_port}"}, spans
+        collector.shutdown()
+
+
+def names(spans: list[ResourceSpans]) -> list[str]:
+    return [span.name for resource in spans for scope in resource.scope_spans for span in scope.spans]
+
+
+def test_the_last_spans_are_sent_at_the_end_of_input() -> None:
+    """By the real exporter, before the process ends."""
+    with collecting() as (env, spans):
+        with Piped("--demo", env={**env, "OTEL_SERVICE_NAME": "ours"}) as server:
             server.initialize()
             server.call("list_chats", {"limit": 1})
             assert server.end_of_input() == 0
-        collector.shutdown()
-    sent = [ExportTraceServiceRequest.FromString(body) for body in bodies]
-    names = [
-        span.name
-        for request in sent
-        for resource in request.resource_spans
-        for scope in resource.scope_spans
-        for span in scope.spans
-    ]
-    assert "tools/call list_chats" in names
-    resource = {pair.key: pair.value.string_value for pair in sent[0].resource_spans[0].resource.attributes}
+        assert "tools/call list_chats" in names(spans)
+    resource = {pair.key: pair.value.string_value for pair in spans[0].resource.attributes}
     assert resource["service.name"] == "ours"
+
+
+def test_the_last_spans_are_sent_after_a_signal() -> None:
+    """The same over HTTP."""
+    command = [*COMMAND, "http", "--demo", "--port", "0"]
+    with (
+        collecting() as (env, spans),
+        subprocess.Popen(command, env={**MEASURED, **env}, stderr=subprocess.PIPE, text=True) as server,
+    ):
+        try:
+            assert server.stderr is not None
+            url = [server.stderr.readline() for _ in range(2)][1].split()[-1]
+            httpx.post(url, **posted("modern", "ping"), timeout=SECONDS, trust_env=False)
+            server.terminate()
+            assert server.wait(SECONDS) == 0
+        finally:
+            server.kill()
+        assert names(spans) == ["ping"]
