@@ -170,10 +170,11 @@ def test_a_link_opens_in_a_tab_that_knows_nothing_of_the_page(page: Page, watch:
 
 
 def test_a_question_for_the_assistant_is_shown_to_be_copied(page: Page, url: str) -> None:
-    """There is no assistant here; Escape leads back to the view."""
+    """There is no assistant here; Escape leads back to the button."""
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     open_page(page, url)
-    page.frame_locator("iframe").get_by_role("button", name="Ask about this").click()
+    button = page.frame_locator("iframe").get_by_role("button", name="Ask about this")
+    button.click()
     dialog = page.get_by_role("dialog", name="Ask your assistant")
     expect(dialog).to_contain_text("Who has been waiting longest")
     dialog.get_by_role("button", name="Copy").click()
@@ -181,7 +182,7 @@ def test_a_question_for_the_assistant_is_shown_to_be_copied(page: Page, url: str
     assert page.evaluate("navigator.clipboard.readText()") == dialog.get_by_role("blockquote").inner_text()
     page.keyboard.press("Escape")
     expect(dialog).to_be_hidden()
-    expect(page.locator("iframe")).to_be_focused()
+    expect(button).to_be_focused()
 
 
 def test_a_question_is_shown_as_text(page: Page, url: str) -> None:
