@@ -161,13 +161,13 @@ async def _read(response: httpx.Response, needed: Needed) -> File:
     enough: int | None = None
     async for chunk in response.aiter_raw():
         data += chunk
+        if len(data) > MOST_BYTES:
+            raise _too_large("It has more than 25 MB")
         if enough is None and len(data) >= HEAD_BYTES:
             enough = max(HEAD_BYTES, needed(bytes(data[:HEAD_BYTES])))
         if enough is not None and len(data) > enough:
             del data[enough:]
             break
-        if len(data) > MOST_BYTES:
-            raise _too_large("It has more than 25 MB")
     else:
         size = len(data)
     return File(data, size)

@@ -140,7 +140,7 @@ class _Endpoints:
         return _answer(_with_own_files(request, message))
 
     async def get_file(self, request: Request) -> Response:
-        file = self._index.file(_id(request, "attachment_id"))
+        file = self._index.file(request.path_params["attachment_id"])
         if file is None or not file["url"].endswith(f"{request.url.path}?{request.url.query}"):
             return Response("<Error><Code>AccessDenied</Code></Error>", 403, media_type="application/xml")
         try:

@@ -132,11 +132,11 @@ async def _answer(part: Part, file: File) -> FileAnswer:
         case Kind.AUDIO if file.is_whole:
             return _shown(facts, Audio(bytes(file.data), found.mime_type))
         case Kind.AUDIO:
-            return _linked(part, facts, "It is more than 1 MB of sound, so only its address is given.")
+            return _linked(part, facts, "It is more than 1 MB of sound.")
         case Kind.TEXT if (text := read_text(bytes(file.data))) is not None:
             return _text(facts, text, is_whole=file.is_whole)
         case _:
-            return _linked(part, facts, "A file of this type can't be shown, so only its address is given.")
+            return _linked(part, facts, "Files of this type can't be shown.")
 
 
 async def _image(part: Part, facts: AttachmentResult, photo: bytearray) -> FileAnswer:
@@ -166,7 +166,7 @@ def _text(facts: AttachmentResult, text: str, *, is_whole: bool) -> FileAnswer:
 
 def _linked(part: Part, facts: AttachmentResult, note: str) -> FileAnswer:
     url = safe_url(part.url or "")
-    facts = {**facts, "url": url, "note": note}
+    facts = {**facts, "url": url, "note": f"{note} There is only its link." if url else note}
     link = Link(url, facts.get("filename", "attachment"), facts.get("mime_type", ""), facts.get("size_bytes"))
     return _shown(facts, link if url else None)
 

@@ -226,8 +226,9 @@ async def test_a_file_that_says_it_is_too_large_is_not_read() -> None:
     assert body.sent == 0
 
 
+@pytest.mark.parametrize("needed", [MOST_BYTES, 100 * MB])
 @pytest.mark.parametrize("length", [None, "1", "-1", "no number", "٣"])
-async def test_a_file_that_never_ends_is_read_up_to_the_limit(length: str | None) -> None:
+async def test_a_file_that_never_ends_is_read_up_to_the_limit(length: str | None, needed: int) -> None:
     """Whatever length it claims to have."""
 
     def endless() -> Iterator[bytes]:
@@ -236,7 +237,7 @@ async def test_a_file_that_never_ends_is_read_up_to_the_limit(length: str | None
 
     body = Body(endless())
     headers = {b"Content-Length": length.encode()} if length else None
-    text = await refused(Server(Reply(body=body, headers=headers)), FileProblem.TOO_LARGE, needed=100 * MB)
+    text = await refused(Server(Reply(body=body, headers=headers)), FileProblem.TOO_LARGE, needed=needed)
     assert text == "It has more than 25 MB, and at most 25 MB are fetched."
     assert body.sent <= MOST_BYTES + len(CHUNK)
     assert body.closed

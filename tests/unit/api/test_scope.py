@@ -18,7 +18,7 @@ from linq_mcp.api.client import LinqApi
 from linq_mcp.api.models import Chat
 from linq_mcp.api.responses import Page
 from linq_mcp.api.scope import ScopedApi, open_api
-from linq_mcp.errors import ApiStatusError, LineNotOpenError, SettingsError
+from linq_mcp.errors import ApiStatusError, FileError, LineNotOpenError, SettingsError
 from linq_mcp.settings.problems import UnusableLines
 
 Json = dict[str, Any]
@@ -234,6 +234,35 @@ async def test_a_chat_that_was_listed_is_not_looked_up() -> None:
         assert (await api.get_message("m", deadline=deadline)).id == "m"
         await failure(lambda deadline: api.list_messages("b", limit=5, cursor=None, deadline=deadline))
     assert linq.asked == ["chats", "chats/a/messages", "messages/m", "chats/b"]
+
+
+# Files
+
+
+async def test_only_the_files_of_open_messages_are_fetched() -> None:
+    """An address that no open message had is answered like an unknown message, and is not asked."""
+    urls = {"m": "https://files.example.com/m", "n": "https://files.example.com/n"}
+    part = {"type": "media", "id": "f"}
+    linq = Linq(
+        messages_m={**message("m", "a"), "parts": [{**part, "url": urls["m"]}]},
+        messages_n={**message("n", "b"), "parts": [{**part, "url": urls["n"]}]},
+        chats_a=chat("a", OPEN),
+        chats_b=chat("b", CLOSED),
+    )
+    async with linq.open(OPEN) as api:
+        await api.get_message("m", deadline=anyio.current_time() + 5)
+        unknown = await failure(lambda deadline: api.get_message("n", deadline=deadline))
+        asked = list(linq.asked)
+
+        async def fetch(url: str, deadline: float) -> None:
+            await api.fetch_file(url, needed=lambda _: 9, deadline=deadline)
+
+        closed = await failure(lambda deadline: fetch(urls["n"], deadline))
+        assert (closed.status, closed.code, str(closed)) == (unknown.status, unknown.code, str(unknown))
+        assert linq.asked == asked
+        with pytest.raises(FileError):
+            await fetch(urls["m"], anyio.current_time() + 5)
+        assert len(linq.asked) == len(asked) + 1
 
 
 # Everything else

@@ -164,7 +164,7 @@ async def test_anything_else(era: ConnectMode) -> None:
     assert isinstance(link, types.ResourceLink)
     assert (link.name, link.mime_type, link.size) == ("inspection.pdf", "application/pdf", facts["size_bytes"])
     assert link.uri == facts["url"]
-    assert facts["note"] == "A file of this type can't be shown, so only its address is given."
+    assert facts["note"] == "Files of this type can't be shown. There is only its link."
 
 
 @eras

@@ -1,0 +1,169 @@
+"""get_attachment by a real server over a real port: every kind of file, and how much memory hostile ones take."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+import zlib
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import pytest
+from helpers.linq import KEY
+from helpers.photos import gif_bomb, photo, png_bomb
+from helpers.piped import Piped, text_of
+from helpers.reading_accounts import all_messages
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, RedirectResponse, Response, StreamingResponse
+from starlette.routing import Route
+
+from linq_mcp import images
+from linq_mcp.demo.account import demo_account
+from linq_mcp.demo.api import DEMO_KEY, demo_api
+from linq_mcp.demo.serve import running
+from linq_mcp.server.error_messages import HEADLINES
+
+MESSAGE_ID = "69a37c7d-af4f-4b5e-af42-e28e98ce873a"
+Answer: TypeAlias = Callable[[Request], Response]
+
+
+def environment(url: str, key: str) -> dict[str, str]:
+    return {"LINQ_API_V3_API_KEY": key, "LINQ_API_V3_BASE_URL": url}
+
+
+def test_the_demo_api_serves_its_files_to_the_server() -> None:
+    """Its messages lead to the port of the API, which is the one place on this machine that files may come from."""
+    wanted = {"knee-monday.jpg": "image", "wrist.heic": "image", "call-script.m4a": "audio", "inspection.pdf": "text"}
+    with running(demo_api(demo_account())) as url, Piped(env=environment(url, DEMO_KEY)) as server:
+        server.initialize()
+        for message in all_messages(demo_account()):
+            for part in message["parts"] or ():
+                if kind := wanted.pop(part.get("filename", ""), None):
+                    arguments = {"message_id": message["id"], "attachment_id": part["id"]}
+                    result = server.call("get_attachment", arguments)
+                    assert "structuredContent" not in result
+                    assert "isError" not in result or not result["isError"], result
+                    # A link to this machine is none that a client could open, so there is none.
+                    assert result["content"][-1]["type"] == kind
+    assert wanted == {}
+
+
+class Hostile:
+    """Linq with one message, whose file is each of `answers` in turn. Keeps the headers of the requests for it."""
+
+    def __init__(self, *answers: Answer) -> None:
+        self._answers = iter(answers)
+        self.headers: list[dict[str, str]] = []
+        self.app = Starlette(
+            routes=[
+                Route("/api/partner/v3/messages/{id}", self._message),
+                Route("/file", self._file, methods=["GET"]),
+            ]
+        )
+
+    async def _message(self, request: Request) -> Response:
+        assert request.headers["Authorization"] == f"Bearer {KEY}"
+        part = {"type": "media", "id": "a1", "url": str(request.base_url) + "file", "filename": "photo"}
+        answer = JSONResponse({"id": MESSAGE_ID, "chat_id": MESSAGE_ID, "parts": [part]})
+        answer.set_cookie("session", "1")
+        return answer
+
+    async def _file(self, request: Request) -> Response:
+        self.headers.append(dict(request.headers))
+        return next(self._answers)(request)
+
+
+def streamed(megabytes: int, **headers: str) -> Response:
+    """What begins like a photo and goes on with zeros."""
+
+    async def chunks() -> AsyncIterator[bytes]:
+        yield b"\xff\xd8\xff"
+        for _ in range(megabytes):
+            yield bytes(1_000_000)
+
+    return StreamingResponse(chunks(), headers=headers, media_type="image/jpeg")
+
+
+def peak(pid: int) -> float:
+    """The most memory that the process has ever had, in MiB."""
+    status = Path(f"/proc/{pid}/status").read_text(encoding="ascii")
+    found = re.search(r"^VmHWM:\s+(\d+) kB$", status, re.MULTILINE)
+    assert found is not None
+    return int(found[1]) / 1024
+
+
+def always(data: bytes) -> Answer:
+    return lambda _: Response(data)
+
+
+# Made only when they are needed.
+HOSTILE: dict[str, tuple[Callable[[], Answer], str]] = {
+    "30 MB, declared": (lambda: lambda _: streamed(30, **{"Content-Length": "30000003"}), "file_too_large"),
+    "1 GB, not declared": (lambda: lambda _: streamed(1000), "file_too_large"),
+    "22 MB of no photo": (lambda: lambda _: streamed(22), "file_unreadable"),
+    "a compressed answer": (
+        lambda: lambda _: Response(zlib.compress(bytes(10**8)), headers={"Content-Encoding": "deflate"}),
+        "file_refused",
+    ),
+    "a redirect to this machine": (lambda: lambda _: RedirectResponse("http://127.0.0.1:1/"), "file_refused"),
+    "a PNG of 50,000 by 50,000": (lambda: always(png_bomb(50_000, 50_000)), "file_unreadable"),
+    "a GIF of 50,000 by 50,000": (lambda: always(gif_bomb(50_000, 50_000)), "file_unreadable"),
+    "a broken HEIC": (lambda: always(photo("HEIF", (400, 300))[:300]), "file_unreadable"),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="reads /proc")
+@pytest.mark.parametrize(("made", "headline"), HOSTILE.values(), ids=HOSTILE.keys())
+def test_a_hostile_file_takes_little_memory(made: Callable[[], Answer], headline: str) -> None:
+    """Less than 100 MiB more than a call before it, and the request has neither the key nor a cookie."""
+    linq = Hostile(always(photo()), made())
+    with running(linq.app) as url, Piped(env=environment(url, KEY)) as server:
+        server.initialize()
+        first = server.call("get_attachment", {"message_id": MESSAGE_ID})
+        assert [block["type"] for block in first["content"]] == ["text", "image"], first
+        before = peak(server.process.pid)
+        result = server.call("get_attachment", {"message_id": MESSAGE_ID})
+        assert text_of(result).startswith(HEADLINES[headline])
+        assert peak(server.process.pid) - before < 100
+    assert len(linq.headers) == 2
+    assert all(not {"authorization", "cookie"} & set(headers) for headers in linq.headers)
+    assert KEY not in repr(linq.headers)
+
+
+def decoder_peak(data: bytes) -> tuple[dict[str, Any], float]:
+    """What the process that decodes photos says of one, and the most memory that it had, in MiB."""
+    code = (
+        "import resource, subprocess, sys\n"
+        f"done = subprocess.run([sys.executable, '-P', {images.__file__!r}], input=sys.stdin.buffer.read(), "
+        "stdout=subprocess.PIPE)\n"
+        "print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)\n"
+        "sys.stdout.flush(); sys.stdout.buffer.write(done.stdout)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], input=data, capture_output=True, check=True)
+    kilobytes, line, _ = done.stdout.split(b"\n", 2)
+    return json.loads(line), int(kilobytes) / 1024
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems count memory in other units")
+@pytest.mark.parametrize("data", [png_bomb(50_000, 1_001), gif_bomb(50_000, 50_000)], ids=["PNG", "GIF"])
+def test_a_bomb_takes_little_memory_in_the_decoder_either(data: bytes) -> None:
+    """Its header is all that is read."""
+    outcome, memory = decoder_peak(data)
+    assert outcome["unusable"] == "too many pixels"
+    assert memory < 100
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems count memory in other units")
+@pytest.mark.parametrize(("kind", "mode"), [("JPEG", "RGB"), ("HEIF", "RGB"), ("PNG", "RGBA")])
+def test_the_largest_photos_of_phones_can_be_shown(kind: str, mode: str) -> None:
+    """48 megapixels fit into the memory that decoding may take."""
+    outcome, memory = decoder_peak(photo(kind, (8064, 6048), mode=mode))
+    assert (outcome["width"], outcome["shown_width"]) == (8064, 1568)
+    assert memory < 700
