@@ -86,7 +86,7 @@ def check_definitions(wanted: Expected, definitions: list[ToolDefinition]) -> No
         schema = listed["inputSchema"]
         same(f"{name}: description", definition.description, listed["description"])
         same(f"{name}: parameters_json_schema", definition.parameters_json_schema, schema)
-        same(f"{name}: return_schema", definition.return_schema, listed["outputSchema"])
+        same(f"{name}: return_schema", definition.return_schema, listed.get("outputSchema"))
         with no_warnings():
             strict = OpenAIJsonSchemaTransformer(definition.parameters_json_schema, strict=True).walk()
             loose = OpenAIJsonSchemaTransformer(definition.parameters_json_schema, strict=False).walk()

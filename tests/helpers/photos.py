@@ -37,6 +37,8 @@ def photo(
     exif[CAMERA], exif[ORIENTATION] = SECRET, orientation
     if kind in ("JPEG", "WEBP", "PNG", "HEIF"):
         options["exif"] = exif
+    if kind == "JPEG":
+        options["comment"] = SECRET
     file = BytesIO()
     image.save(file, kind, **options)
     return file.getvalue()

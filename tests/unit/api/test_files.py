@@ -279,6 +279,8 @@ async def test_a_file_that_drips_ends_with_the_call() -> None:
     body = Body(iter([b"x"] * 10_000), pause=0.01)
     text = await refused(Server(Reply(body=body)), FileProblem.UNAVAILABLE, seconds=0.1)
     assert text == "It did not arrive within the time of a call."
+    # That is how far it can be after 0.1 seconds.
+    assert body.sent <= 10
     assert body.closed
 
 
