@@ -51,8 +51,8 @@ class Rule:
     settings: Settings
 
     def matches(self, claims: Mapping[str, Any]) -> bool:
-        # Anybody can claim an address that nobody has verified.
-        if self.claim == "email" and claims.get("email_verified") is False:
+        # Anybody can claim an address that nobody has verified. Some providers write true and false as text.
+        if self.claim == "email" and claims.get("email_verified", True) not in (True, "true"):
             return False
         held = claims.get(self.claim)
         return held == self.value or (isinstance(held, list) and self.value in held)

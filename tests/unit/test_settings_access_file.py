@@ -111,8 +111,16 @@ def test_a_claim_is_the_value_or_a_list_that_holds_it(path: Path, claims: dict[s
 
 @pytest.mark.parametrize(
     ("claims", "matches"),
-    [({}, True), ({"email_verified": True}, True), ({"email_verified": False}, False)],
-    ids=["not said", "verified", "not verified"],
+    [
+        ({}, True),
+        ({"email_verified": True}, True),
+        ({"email_verified": "true"}, True),
+        ({"email_verified": False}, False),
+        ({"email_verified": "false"}, False),
+        ({"email_verified": None}, False),
+        ({"email_verified": [True]}, False),
+    ],
+    ids=str,
 )
 def test_an_address_that_nobody_has_verified_opens_nothing(path: Path, claims: Any, matches: bool) -> None:
     """At some providers, people enter it themselves."""
