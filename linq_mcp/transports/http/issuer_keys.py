@@ -107,7 +107,8 @@ class IssuerKeys:
             if not isinstance(address, str) or not _is_secure(address):
                 raise IssuerUnavailable("its discovery document has no jwks_uri that is an https URL")
             published = (await _json(client, address)).get("keys")
-        keys = [key for key in published if _is_signing_key(key)] if isinstance(published, list) else []
+        listed = published if isinstance(published, list) else []
+        keys = [usable for key in listed if isinstance(key, dict) and _is_signing_key(usable := _without_nulls(key))]
         if not keys:
             raise IssuerUnavailable(f"{address} has no public key for signatures")
         return keys
@@ -158,10 +159,17 @@ async def _json(client: httpx.AsyncClient, url: str) -> Mapping[str, Any]:
     return document
 
 
-def _is_signing_key(key: object) -> bool:
+def _without_nulls(key: Key) -> Key:
+    """Some providers write null for what a key does not say."""
+    return {name: value for name, value in key.items() if value is not None}
+
+
+def _is_signing_key(key: Key) -> bool:
+    kind, operations = key.get("kty"), key.get("key_ops", ["verify"])
     return (
-        isinstance(key, dict)
-        and key.get("kty") in _SIGNING_TYPES
+        isinstance(kind, str)
+        and kind in _SIGNING_TYPES
         and key.get("use", "sig") == "sig"
-        and "verify" in key.get("key_ops", ["verify"])
+        and isinstance(operations, list)
+        and "verify" in operations
     )

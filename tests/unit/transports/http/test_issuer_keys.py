@@ -144,6 +144,14 @@ async def test_discovery_by_either_standard(keys: IssuerKeys, issuer: FakeIssuer
     assert issuer.requests == [DISCOVERY, RFC_8414, JWKS_URL]
 
 
+async def test_null_says_nothing(keys: IssuerKeys, issuer: FakeIssuer) -> None:
+    """Some providers write it for each member that a key does not have."""
+    issuer.keys = [public_jwk(rsa_key("one"), "one", use=None, alg=None, key_ops=None)]
+    found = await keys.find("one")
+    assert found
+    assert not {"use", "alg", "key_ops"} & set(found)
+
+
 async def test_the_addresses_of_an_issuer_with_a_path(issuer: FakeIssuer) -> None:
     """One standard appends to the path, the other one inserts before it."""
     with pytest.raises(IssuerUnavailable):
@@ -185,6 +193,15 @@ HUGE = json.dumps({"keys": [], "padding": "x" * 300_000})
         ),
         (None, {JWKS_URL: httpx.Response(200, json={"keys": [{"kty": "RSA", "kid": "one", "use": "enc"}]})}, "no pub"),
         (None, {JWKS_URL: httpx.Response(200, json={"keys": [{"kty": "RSA", "kid": "a", "key_ops": ["sign"]}]})}, "no"),
+        (
+            None,
+            {
+                JWKS_URL: httpx.Response(
+                    200, json={"keys": [{"kty": ["RSA"]}, {"kty": {}}, {"kty": "RSA", "key_ops": 3}]}
+                )
+            },
+            "no public key",
+        ),
         (None, {JWKS_URL: httpx.Response(503)}, f"{JWKS_URL} answered 503"),
     ],
 )
