@@ -5,6 +5,7 @@ That the audience is this server (RFC 8707) keeps tokens for anything else of th
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -19,6 +20,8 @@ ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES
 LEEWAY_SECONDS = 60
 _SHORTEST_RSA_BITS = 2048
 _TYPES = frozenset({"at+jwt", "application/at+jwt", "jwt"})
+# By RFC 6749: visible ASCII, but for quotation marks and backslashes.
+_SCOPE = re.compile(r"[!#-\[\]-~]+")
 _REASONS = {
     jwt.ExpiredSignatureError: "The token has expired.",
     jwt.ImmatureSignatureError: "The token is not valid yet.",
@@ -102,10 +105,15 @@ def _is_id_token(claims: Mapping[str, Any]) -> bool:
 
 
 def _scopes(claims: Mapping[str, Any]) -> list[str]:
-    """The scopes: `scope` in the standard, `scp` at Entra and Okta; a text with spaces in between, or a list."""
+    """The scopes: `scope` in the standard, `scp` at Entra and Okta; a text with spaces in between, or a list.
+
+    What can't be a scope is left out, because challenges repeat the others in a header.
+    """
     given = claims.get("scope", claims.get("scp", ""))
-    items = given.split() if isinstance(given, str) else given
-    return [item for item in items if isinstance(item, str)] if isinstance(items, list) else []
+    items = given.split(" ") if isinstance(given, str) else given
+    if not isinstance(items, list):
+        return []
+    return [item for item in items if isinstance(item, str) and _SCOPE.fullmatch(item)]
 
 
 def _text(claims: Mapping[str, Any], name: str) -> str:

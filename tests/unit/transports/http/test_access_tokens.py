@@ -57,11 +57,18 @@ async def test_what_a_token_says_is_kept_and_the_token_is_not() -> None:
 
 @pytest.mark.parametrize(
     ("members", "scopes"),
-    [({"scp": "a b"}, ["a", "b"]), ({"scp": ["a", 1, "b"]}, ["a", "b"]), ({"scope": 5}, []), ({}, [])],
-    ids=["Entra", "Okta", "nonsense", "none"],
+    [
+        ({"scp": "a b"}, ["a", "b"]),
+        ({"scp": ["a", 1, "b"]}, ["a", "b"]),
+        ({"scope": 5}, []),
+        ({"scope": "x\u00a0a  b"}, ["b"]),
+        ({"scp": ['a"b', "a b", "a\r\nX: y", "\u7528", "", "b"]}, ["b"]),
+        ({}, []),
+    ],
+    ids=["Entra", "Okta", "nonsense", "other spaces", "no scopes", "none"],
 )
 async def test_scopes_are_read_as_providers_write_them(members: dict[str, Any], scopes: list[str]) -> None:
-    """Nobody has a scope that is not there."""
+    """Nobody has a scope that is not there, and each can be repeated in a header."""
     assert (await verified(signed(**members))).scopes == scopes
 
 
