@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 import httpx
 from mcp.server.auth.middleware.bearer_auth import AuthenticatedUser
 from mcp.server.auth.routes import cors_middleware
-from mcp.types.jsonrpc import JSONRPCRequest
+from mcp.types.jsonrpc import JSONRPCMessage, JSONRPCRequest
 from starlette.datastructures import Headers
 from starlette.middleware import Middleware
 from starlette.requests import Request
@@ -165,17 +165,20 @@ class SendScopeMiddleware:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         user, message = scope["user"], scope[MESSAGE]
-        sends = (
-            isinstance(message, JSONRPCRequest)
-            and message.method == "tools/call"
-            and (message.params or {}).get("name") in self._tools
-        )
-        if sends and self._send_scope not in user.scopes:
+        if _called_tool(message) in self._tools and self._send_scope not in user.scopes:
             # With those that the token has, which a new one would otherwise lack.
             needed = list(dict.fromkeys([*user.scopes, self._send_scope]))
             await self._challenges.insufficient_scope(needed, {self._send_scope})(scope, receive, send)
             return
         await self._app(scope, receive, send)
+
+
+def _called_tool(message: JSONRPCMessage) -> str:
+    """The tool that `message` calls; "" if it calls none, or something that is no name."""
+    if not isinstance(message, JSONRPCRequest) or message.method != "tools/call":
+        return ""
+    name = (message.params or {}).get("name")
+    return name if isinstance(name, str) else ""
 
 
 class _Challenges:

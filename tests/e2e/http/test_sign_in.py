@@ -332,6 +332,16 @@ async def test_a_name_that_comes_twice_gets_nobody_past_the_scope(serve: Serve, 
         assert "chat_id" in text_of(result_of(response))
 
 
+@pytest.mark.parametrize("name", [["send_message"], {"send_message": 1}, 5, None])
+async def test_what_is_no_name_is_refused_as_such(serve: Serve, name: Any) -> None:
+    """Also where some names take a scope."""
+    asked = call("legacy", "NAME", SEND)
+    asked["json"]["params"]["name"] = name
+    async with serve(sending=STRICTEST, send_scope="linq:send") as client:
+        response = await client.post("/mcp", **as_(asked, signed(groups=["ops"])))
+    assert response.json()["error"]["code"] == -32602
+
+
 async def test_the_question_to_one_can_not_be_answered_by_another(serve: Serve) -> None:
     """Although both have the same key."""
     api = RecordingApi()
