@@ -70,7 +70,8 @@ class RecordMiddleware:
             await self._app(scope, receive, note_status)
         finally:
             if "route" in scope or "endpoint" in scope:
-                record.path = scope["path"]
+                # Routes also match a path with a line break at its end.
+                record.path = scope["path"].rstrip("\n")
             record.seconds = perf_counter() - started
             for observe in self._observers:
                 observe(record)

@@ -77,7 +77,11 @@ class Metrics:
 
     def exposition(self, accept: str) -> tuple[bytes, str]:
         """All of it, and its media type, in a format that `accept` allows."""
-        encode, media_type = choose_encoder(accept)
+        try:
+            encode, media_type = choose_encoder(accept)
+        except TypeError:
+            # It compares a version that is no number with one that is.
+            encode, media_type = choose_encoder("")
         return encode(self._registry), media_type
 
 

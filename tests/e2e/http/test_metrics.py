@@ -109,17 +109,27 @@ async def test_the_other_format_is_valid_too() -> None:
     assert OPERATIONS in names
 
 
+@pytest.mark.parametrize("version", ["zzz", "1.a", "9" * 5000])
+async def test_whatever_version_is_asked_for_is_answered(version: str) -> None:
+    """And not with an error, which would be a traceback in the log for each request of a stranger."""
+    async with serving(measured_app()) as client:
+        response = await client.get("/metrics", headers={"Accept": f"application/openmetrics-text;version={version}"})
+    assert response.status_code == 200
+    assert f'linq_mcp_info{{version="{__version__}"}} 1.0' in response.text
+
+
 async def test_requests_are_counted_by_route_and_status() -> None:
     """Those that are refused before MCP, too."""
     async with serving(measured_app()) as client:
         await client.get("/healthz")
+        await client.get("/healthz%0A")
         await client.get(f"/{KEY}")
         await client.request("BREW", "/+12055550101")
         await client.post("/mcp", headers={"Host": "evil.example"})
         found = await read(client)
     count = f"{REQUESTS}_count"
     assert {key: value for key, value in found.items() if key[0] == count} == {
-        (count, "GET", "200", "/healthz"): 1,
+        (count, "GET", "200", "/healthz"): 2,
         (count, "GET", "404", "(another path)"): 1,
         (count, "_OTHER", "404", "(another path)"): 1,
         (count, "POST", "421", "/mcp"): 1,
