@@ -25,8 +25,8 @@ environment variables:
   LINQ_API_V3_BASE_URL  where the API is, if not at https://api.linqapp.com/api/partner
   LINQ_MCP_CONTACTS     a CSV (handle,name) or vCard file with the names of people
   LINQ_MCP_LOG_LEVEL    DEBUG, INFO, WARNING, ERROR or CRITICAL; default WARNING, and INFO for `http`
-  LINQ_MCP_LINES        as --lines, which overrides it
-  LINQ_MCP_TOOLS        as --tools, which overrides it
+  LINQ_MCP_LINES        the same as --lines, which overrides it
+  LINQ_MCP_TOOLS        the same as --tools, which overrides it
   LINQ_MCP_HTTP_TOKEN   for `http --key-from settings`: the bearer token that callers must send
   LINQ_MCP_SEND         1 lets assistants send, as --allow-send does; docs/sending.md has the settings for it
 
@@ -57,10 +57,14 @@ def build_parser() -> argparse.ArgumentParser:
     _add_scope(parser, default=None)
     parser.add_argument("--allow-send", action="store_true", help=_ALLOW_SEND)
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", parser_class=_Parser)
-    demo = commands.add_parser("demo", help="show what an assistant gets, on the demo account")
-    api = commands.add_parser("demo-api", help="serve the demo account's HTTP API on a loopback port")
+
+    def add_command(name: str, purpose: str) -> argparse.ArgumentParser:
+        return commands.add_parser(name, help=purpose, description=f"{purpose[0].upper()}{purpose[1:]}.")
+
+    demo = add_command("demo", "show what an assistant sees, on the demo account")
+    api = add_command("demo-api", "serve the demo account's HTTP API on a loopback port")
     api.add_argument("--port", type=_port, default=8787, help="default 8787; 0 picks a free one")
-    http = commands.add_parser("http", help="serve a team over Streamable HTTP")
+    http = add_command("http", "serve a team over Streamable HTTP")
     http.add_argument("--host", default="127.0.0.1", help="the address to listen on; default 127.0.0.1")
     http.add_argument("--port", type=_port, default=8000, help="default 8000; 0 picks a free one")
     http.add_argument("--path", type=_path, default="/mcp", help="default /mcp")
@@ -78,9 +82,14 @@ def build_parser() -> argparse.ArgumentParser:
         "(settings), or the one that an access file has for people who sign in (sign-in)",
     )
     http.add_argument(
-        "--calls-per-minute", type=_count, metavar="N", help="how many tools each caller may call; default unlimited"
+        "--calls-per-minute",
+        type=_count,
+        metavar="N",
+        help="how many tool calls each caller may make in a minute; default unlimited",
     )
-    http.add_argument("--log-format", choices=["text", "json"], default="text", help="of the log; default text")
+    http.add_argument(
+        "--log-format", choices=["text", "json"], default="text", help="the format of the log; default text"
+    )
     sign_in = http.add_argument_group("sign-in", "with --key-from sign-in; docs/team.md describes the access file")
     sign_in.add_argument("--issuer", metavar="URL", help="the identity provider that signs people in")
     sign_in.add_argument(
@@ -90,14 +99,14 @@ def build_parser() -> argparse.ArgumentParser:
     sign_in.add_argument(
         "--scope", action="append", default=[], metavar="NAME", help="a scope that every token must have; repeatable"
     )
-    sign_in.add_argument("--send-scope", metavar="NAME", help="a scope that sending takes, besides the rule")
-    board = commands.add_parser(
-        "board", help="open the board in the browser: who waits, what is unhealthy, what failed"
+    sign_in.add_argument(
+        "--send-scope", metavar="NAME", help="a scope that sending needs, besides a rule that allows it"
     )
+    board = add_command("board", "open the board in the browser: who is waiting, what is unhealthy, what failed")
     board.add_argument("--port", type=_port, default=0, help="default 0, which picks a free one")
     board.add_argument("--no-open", dest="open", action="store_false", help="only print the address")
-    doctor = commands.add_parser("doctor", help="check the key, the connection, and one chat")
-    config = commands.add_parser("config", help="print how to register this server in a client")
+    doctor = add_command("doctor", "check the key, the connection, and one chat")
+    config = add_command("config", "print how to register this server in a client")
     config.add_argument(
         "client",
         nargs="*",

@@ -80,6 +80,16 @@ def test_help_names_every_command_and_variable(cli: Cli) -> None:
     assert max(map(len, done.out.splitlines())) <= 120
 
 
+@pytest.mark.parametrize("command", ["demo", "demo-api", "doctor", "config", "http", "board"])
+def test_help_of_a_command_says_what_it_does(command: str, cli: Cli) -> None:
+    """As the list of commands promises: `linq-mcp COMMAND --help` describes a command."""
+    purpose = next(line for line in cli("--help").out.splitlines() if line.startswith(f"    {command} ")).split(
+        None, 1
+    )[1]
+    description = cli(command, "--help").out.split("\n\n")[1]
+    assert description.startswith(f"{purpose[0].upper()}{purpose[1:]}")
+
+
 @pytest.mark.parametrize(
     "arguments",
     [
