@@ -50,7 +50,7 @@ async def find_target(call: Call, *, chat_id: str | None, to: str | None, from_:
     Raises `LineNotOpenError` where a chat would have to be opened on a line that is not one's own.
     """
     if (chat_id is None) == (to is None):
-        raise ArgumentsError(["Pass either `chat_id` or `to`, not both."])
+        raise ArgumentsError(["Pass exactly one of `chat_id` and `to`."])
     if chat_id is not None:
         chat = await call.api.get_chat(chat_id, deadline=call.deadline)
         target = _target_of(chat)

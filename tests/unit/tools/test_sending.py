@@ -113,12 +113,12 @@ REFUSED: dict[str, tuple[dict[str, Any], SendSettings, Any, str]] = {
         ArgumentsError,
         "`attachments`",
     ),
-    "no recipient": ({}, ANYONE, ArgumentsError, "either `chat_id` or `to`"),
+    "no recipient": ({}, ANYONE, ArgumentsError, "exactly one of `chat_id` and `to`"),
     "two recipients": (
         {"chat_id": demo_chat()["id"], "to": STRANGER},
         ANYONE,
         ArgumentsError,
-        "not both",
+        "exactly one of `chat_id` and `to`",
     ),
     "another line than the chat's": (
         {"chat_id": demo_chat(line=CLINIC_LINE)["id"], "from": LIMITED_LINE},
