@@ -77,7 +77,8 @@ def _sender(value: Any) -> str:
     try:
         return _handle(value)
     except InvalidArgument as invalid:
-        raise InvalidArgument(f'{invalid}, or "me", or "them" for everybody else') from None
+        handle = str(invalid).removeprefix("takes ")
+        raise InvalidArgument(f'takes "me", "them" for everybody else, or {handle}') from None
 
 
 def _number(value: Any) -> str | None:

@@ -105,7 +105,7 @@ def _read_position(value: Any) -> ScanCursor:
     return cursor
 
 
-UNUSABLE_POSITION = "takes the `next_cursor` of the previous answer, unchanged; leave it out to start again"
+UNUSABLE_POSITION = "takes the `next_cursor` of the previous answer, unchanged (omit it to start again)"
 
 Position: TypeAlias = Annotated[ScanCursor, PlainValidator(_read_position), WithJsonSchema({"type": "string"})]
 """The `next_cursor` of an earlier answer of a tool that scans, to the same question."""

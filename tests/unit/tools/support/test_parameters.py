@@ -471,7 +471,7 @@ def test_forms_of_a_sender(given: str, read_as: str) -> None:
 def test_a_name_is_not_a_sender() -> None:
     """The refusal says what is, in one sentence."""
     with pytest.raises(
-        ArgumentsError, match=r"^`sender` takes one number .* or \"me\", or \"them\" for .*, not \"Ann\".$"
+        ArgumentsError, match=r"^`sender` takes \"me\", \"them\" for everybody else, or one number .*, not \"Ann\".$"
     ):
         parse_arguments(Everything, {"chat_id": CHAT, "sender": "Ann"})
 
