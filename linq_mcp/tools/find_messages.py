@@ -48,7 +48,7 @@ if TYPE_CHECKING:
     from linq_mcp.api.models import Chat, Message
     from linq_mcp.rows.directory import Directory
 
-_LOOK_FURTHER = "Give an earlier `after` to look further back."
+_LOOK_FURTHER = "Give an earlier `after` to look further back, or a `chat_id` to read all of one chat."
 _WEEK = timedelta(days=7)
 _COUNTED_CHATS = 10
 

@@ -453,7 +453,7 @@ async def test_nothing_found_says_how_far_back_was_read(data: DemoAccount) -> No
     """Most questions are about less than that, but not all."""
     found = await once(FIND_MESSAGES, {"text": "no such words"}, data)
     assert found["note"].startswith("Nothing in the 150 chats since 2026-11-13 matches.")
-    assert found["note"].endswith("Give an earlier `after` to look further back.")
+    assert found["note"].endswith("to look further back, or a `chat_id` to read all of one chat.")
 
 
 async def test_the_oldest_of_a_week_are_not_called_the_first(data: DemoAccount) -> None:
