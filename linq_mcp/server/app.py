@@ -48,7 +48,7 @@ SENDING_INSTRUCTIONS = {
 }
 # The requests, one in each era, by which a client learns what the server is.
 _INTRODUCTIONS = frozenset({"initialize", "server/discover"})
-# What changes with a release only is the same for every caller of every server; what somebody narrowed is not.
+# A list that only a release can change is the same for everybody, so anyone may cache it; one that is narrowed isn't.
 _HOUR = CacheHint(ttl_ms=3_600_000, scope="public")
 _MINUTE = CacheHint(ttl_ms=60_000, scope="private")
 
@@ -74,7 +74,7 @@ def build_server(
     by_caller = nobody.settings.key_source is KeySource.ACCESS_FILE
     hint = _MINUTE if by_caller or nobody.settings.tools or nobody.settings.sending else _HOUR
     prompts = PromptRequests(calls.open_to)
-    # What has no handler is not offered.
+    # A capability without a handler is not offered.
     has_prompts = bool(prompts.open_to(nobody))
     completes = any(prompt.arguments is ChatArguments for prompt in prompts.open_to(nobody).values())
     has_view = any(tool.has_view for tool in calls.open_to(nobody).values())

@@ -95,7 +95,7 @@ class ToolCalls:
         """Call `tool`; an error that a call can meet becomes the text of its answer."""
         provider, settings = context.lifespan_context, caller.settings
         given = without_key(params.arguments or {}, caller.key)
-        # The time that a person takes for an answer is not the call's.
+        # The time that a person takes to answer doesn't count.
         seconds_left = tool.seconds
 
         def describe(error: LinqMcpError) -> str:

@@ -51,7 +51,7 @@ from linq_mcp.transports.http.middleware import (
 from linq_mcp.transports.http.sign_in import SignIn
 
 if TYPE_CHECKING:
-    # It needs an extra that not everybody has.
+    # It needs an extra that may not be installed.
     from linq_mcp.transports.http.metrics import Metrics
 
 # If one of these is sent twice, a proxy may read one value and this server the other.
@@ -61,7 +61,7 @@ _SINGLE_HEADERS = frozenset({"host", "origin", "authorization", KEY_HEADER})
 def build_app(
     provider: ClientProvider, config: HttpConfig, sign_in: SignIn | None = None, metrics: Metrics | None = None
 ) -> Starlette:
-    """The application: MCP behind its middlewares at `config.path`, what an operator asks for, and `sign_in`'s routes.
+    """The application: MCP behind its middlewares at `config.path`, the operator's endpoints, and `sign_in`'s routes.
 
     `app.state.calls` holds the cancel scope of each call in flight; cancelling one answers its call with an error.
     `app.state.readiness` is what `/readyz` answers from.
