@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import logging
 import os
 import signal
@@ -10,6 +9,7 @@ import sys
 from argparse import Namespace
 
 from linq_mcp.cli.account import open_account
+from linq_mcp.cli.garbage import collect_rarely
 from linq_mcp.cli.output import log_to_stderr, warn
 from linq_mcp.cli.parser import USAGE_ERROR
 from linq_mcp.cli.telemetry import start_traces
@@ -42,10 +42,7 @@ def run(options: Namespace) -> int:
     from linq_mcp.server.consent import ConsentDesk
     from linq_mcp.transports.stdio import serve_stdio
 
-    # The imported modules are never freed, so the garbage collector should skip them. A page consists of thousands of
-    # objects, which reference counting frees; collecting after every few hundred of them would only cost time.
-    gc.freeze()
-    gc.set_threshold(50_000, 20, 50)
+    collect_rarely()
 
     async def serve_and_leave() -> None:
         desk = ConsentDesk(settings.sending) if settings.sending else None
