@@ -51,7 +51,12 @@ class Arguments(ToolArguments):
 
 
 class SendResult(Outcome):
-    """A message that Linq took. Its delivery may go on after `delivery_status` was read."""
+    """A message that Linq took. Its delivery may go on after `delivery_status` was read.
+
+    `text` is there if the person changed it.
+    """
+
+    text: NotRequired[str]
 
     delivery_status: NotRequired[str]
     created_new_chat: NotRequired[bool]
@@ -69,7 +74,9 @@ async def send_message(arguments: Arguments, call: Call) -> SendResult:
     consent = call.consent(send_question(target, draft, call.directory, answered=answered))
     agreed = _draft(arguments, consent.text or draft.text)
     check_content(agreed, is_first=history.is_empty)
-    return await _send(call, target, agreed, consent)
+    result = await _send(call, target, agreed, consent)
+    # The person may have changed it, and the model has to know what it said.
+    return result if agreed.text == draft.text else {**result, "text": clean(agreed.text, None, lines=True)}
 
 
 async def _answered(call: Call, target: Target, draft: Draft) -> Message | None:

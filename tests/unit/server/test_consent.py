@@ -85,6 +85,9 @@ async def test_what_left_is_what_the_person_said(name: str, era: ConnectMode) ->
     if headline is not None:
         assert text_of(result).startswith(HEADLINES[headline])
         assert text_of(result).endswith("Nothing was sent.")
+        return
+    # The model is told what was sent if that is not what it proposed.
+    assert (result.structured_content or {}).get("text", DRAFT) == texts[0]
 
 
 @eras
