@@ -25,7 +25,7 @@ from linq_mcp.rows.chat import NAME_LIMIT
 from linq_mcp.rows.directory import Directory
 from linq_mcp.sanitize import HANDLE_LIMIT, clean, folded
 from linq_mcp.server.client_provider import Caller, ClientProvider
-from linq_mcp.server.prompts import PromptRequests
+from linq_mcp.server.prompts import CHAT_LIMIT, PromptRequests
 from linq_mcp.tools.support.chat_names import ChatNames, name_matcher
 from linq_mcp.tools.support.scan import PAGE_SIZE
 
@@ -75,11 +75,12 @@ class ChatCompletion:
                 client = await provider.client(caller)
                 page = await self._first_page(client, caller.settings.lines, scope.deadline)
                 directory = await provider.directory(caller)
-                typed = params.argument.value
-                matches = name_matcher(typed, directory)
+                # Cleaned to what a prompt takes: a client may send a megabyte of invisible characters.
+                typed = clean(params.argument.value, CHAT_LIMIT)
+                matches, beginning = name_matcher(typed, directory), folded(typed)
                 found = (_value(names, directory) for names in page.names if matches(names))
                 values = list(dict.fromkeys(without_key(value, caller.key) for value in found))
-                values.sort(key=lambda value: not folded(value).startswith(folded(typed)))
+                values.sort(key=lambda value: not folded(value).startswith(beginning))
                 completion = types.Completion(
                     values=values[:_MOST_VALUES],
                     total=None if page.has_more else len(values),

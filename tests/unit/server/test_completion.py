@@ -105,12 +105,15 @@ def completed(accounts: ClientProvider, typed: str = "", era: ConnectMode = "aut
         ("OMAR", ["omar@example.com", "omar\u2019s birthday 🎂"]),
         ("book", ["Book club", "Zoë Book"]),
         ("zoe\u0308", ["Zoë Book", "Book club"]),
+        # Without what can't be seen, however much of it there is.
+        ("Zoë" + "\u3164" * 100_000, ["Zoë Book", "Book club"]),
         ("mina", ["Book club"]),
         ("omar's", ["omar\u2019s birthday 🎂"]),
         ("(205) 253", ["Book club", "Zoë Book"]),
         ("2535597", []),
         ("nobody", []),
     ],
+    ids=lambda value: str(value)[:20],
 )
 def test_names_and_handles_complete_what_is_typed(typed: str, values: list[str], era: ConnectMode) -> None:
     """A chat by the name it was given, another by each of its people; found as find_chats finds it, each once."""
