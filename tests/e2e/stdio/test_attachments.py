@@ -7,9 +7,10 @@ import re
 import subprocess
 import sys
 import zlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeAlias
+from urllib.parse import urlsplit
 
 import pytest
 from helpers.linq import KEY
@@ -53,10 +54,14 @@ def test_the_demo_api_serves_its_files_to_the_server() -> None:
 
 
 class Hostile:
-    """Linq with one message, whose file is each of `answers` in turn. Keeps the headers of the requests for it."""
+    """Linq with one message, whose file `a0` is each of `answers` in turn; further ones have the addresses `urls`.
 
-    def __init__(self, *answers: Answer) -> None:
+    Keeps the headers of the requests for files.
+    """
+
+    def __init__(self, *answers: Answer, urls: Sequence[str] = ()) -> None:
         self._answers = iter(answers)
+        self._urls = urls
         self.headers: list[dict[str, str]] = []
         self.app = Starlette(
             routes=[
@@ -67,14 +72,43 @@ class Hostile:
 
     async def _message(self, request: Request) -> Response:
         assert request.headers["Authorization"] == f"Bearer {KEY}"
-        part = {"type": "media", "id": "a1", "url": str(request.base_url) + "file", "filename": "photo"}
-        answer = JSONResponse({"id": MESSAGE_ID, "chat_id": MESSAGE_ID, "parts": [part]})
+        urls = [f"{request.base_url}file", *self._urls]
+        parts = [{"type": "media", "id": f"a{number}", "url": url} for number, url in enumerate(urls)]
+        answer = JSONResponse({"id": MESSAGE_ID, "chat_id": MESSAGE_ID, "parts": parts})
         answer.set_cookie("session", "1")
         return answer
 
     async def _file(self, request: Request) -> Response:
         self.headers.append(dict(request.headers))
         return next(self._answers)(request)
+
+
+def always(data: bytes) -> Answer:
+    return lambda _: Response(data)
+
+
+def test_no_address_but_the_apis_own_leads_to_this_machine() -> None:
+    """Whatever name or number it has, and with the system's own DNS; each is a clear refusal."""
+    with running(Starlette()) as other:
+        port = urlsplit(other).port
+        urls = [
+            f"http://127.0.0.1:{port}/file",
+            f"https://127.0.0.1:{port}/file",
+            f"https://localhost:{port}/file",
+            f"https://2130706433:{port}/file",
+            f"https://[::1]:{port}/file",
+            f"https://[::ffff:127.0.0.1]:{port}/file",
+            "https://169.254.169.254/latest/meta-data/",
+        ]
+        linq = Hostile(always(photo()), urls=urls)
+        with running(linq.app) as url, Piped(env=environment(url, KEY)) as server:
+            server.initialize()
+            arguments = [{"message_id": MESSAGE_ID, "attachment_id": f"a{number}"} for number in range(len(urls) + 1)]
+            own, *others = [server.call("get_attachment", one) for one in arguments]
+    assert own["content"][-1]["type"] == "image"
+    for result in others:
+        assert text_of(result).startswith(HEADLINES["file_refused"])
+        assert "127.0.0.1" not in text_of(result)
 
 
 def streamed(megabytes: int, **headers: str) -> Response:
@@ -94,10 +128,6 @@ def peak(pid: int) -> float:
     found = re.search(r"^VmHWM:\s+(\d+) kB$", status, re.MULTILINE)
     assert found is not None
     return int(found[1]) / 1024
-
-
-def always(data: bytes) -> Answer:
-    return lambda _: Response(data)
 
 
 # Made only when they are needed.
@@ -160,6 +190,7 @@ def test_a_bomb_takes_little_memory_in_the_decoder_either(data: bytes) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(180)  # encoding the HEIC takes most of it
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems count memory in other units")
 @pytest.mark.parametrize(("kind", "mode"), [("JPEG", "RGB"), ("HEIF", "RGB"), ("PNG", "RGBA")])
 def test_the_largest_photos_of_phones_can_be_shown(kind: str, mode: str) -> None:
