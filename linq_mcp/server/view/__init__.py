@@ -33,7 +33,9 @@ def board_html() -> str:
 
 
 def view_meta(tool: Tool[Any]) -> dict[str, Any] | None:
-    """The `_meta` of `tool` in the list: where its view is. Hosts without views ignore it."""
+    """The `_meta` of `tool` in the list: where its view is, or that no view may call it. Others ignore it."""
+    if tool.asks:
+        return {"ui": {"visibility": ["model"]}}
     return {"ui": {"resourceUri": BOARD_URI, "visibility": ["model", "app"]}} if tool.has_view else None
 
 

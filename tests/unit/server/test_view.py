@@ -9,7 +9,9 @@ from typing import Any
 
 import httpx
 import pytest
+from helpers.hosts import client
 from helpers.linq import account_over
+from helpers.recording_api import RecordingApi
 from mcp import Client, MCPError, types
 from mcp.client import advertise
 from mcp.client.client import ConnectMode
@@ -18,7 +20,7 @@ from linq_mcp import __version__
 from linq_mcp.server import view
 from linq_mcp.server.app import build_server
 from linq_mcp.server.view import BOARD_URI, EXTENSION, MIME_TYPE, board_html
-from linq_mcp.tools import TOOLS
+from linq_mcp.tools import SEND_TOOLS, TOOLS
 from linq_mcp.tools.list_chats import LIST_CHATS
 from linq_mcp.tools.support.tool import Tool
 
@@ -40,6 +42,15 @@ async def test_three_tools_have_the_board_as_their_view(era: ConnectMode) -> Non
         listed = (await client.list_tools()).tools
     meta = {"ui": {"resourceUri": BOARD_URI, "visibility": ["model", "app"]}}
     assert {tool.name: tool.meta for tool in listed if tool.meta is not None} == dict.fromkeys(SHOWN, meta)
+
+
+@eras
+async def test_no_view_may_send(era: ConnectMode) -> None:
+    """A host keeps every view, whoever made it, from calling what is for models only."""
+    async with client(RecordingApi(), era) as connected:
+        listed = (await connected.list_tools()).tools
+    sending = [tool.meta for tool in listed if tool.name in {tool.name for tool in SEND_TOOLS}]
+    assert sending == [{"ui": {"visibility": ["model"]}}] * len(SEND_TOOLS)
 
 
 @eras
