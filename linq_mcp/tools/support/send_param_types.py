@@ -66,7 +66,8 @@ def _file_urls(value: Any) -> tuple[str, ...]:
 
 
 def _reaction(value: Any) -> str:
-    text = value.strip() if isinstance(value, str) else ""
+    # Whoever is asked sees all of it.
+    text = clean(value, None) if isinstance(value, str) else ""
     if text.lower() in REACTIONS:
         return text.lower()
     # An emoji may be several characters, but no letters, digits or spaces.

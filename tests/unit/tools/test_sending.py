@@ -370,7 +370,13 @@ async def test_what_linq_refused_is_not_logged(caplog: pytest.LogCaptureFixture)
 
 @pytest.mark.parametrize(
     ("kind", "posted"),
-    [("Love", {"type": "love"}), ("🎉", {"type": "custom", "custom_emoji": "🎉"})],
+    [
+        ("Love", {"type": "love"}),
+        ("🎉", {"type": "custom", "custom_emoji": "🎉"}),
+        ("👨‍👩‍👧", {"type": "custom", "custom_emoji": "👨‍👩‍👧"}),
+        # Without what nobody would see.
+        ("🎉\u202e\U000e0041\u2060", {"type": "custom", "custom_emoji": "🎉"}),
+    ],
 )
 @pytest.mark.parametrize("remove", [False, True])
 async def test_a_reaction(kind: str, posted: dict[str, str], *, remove: bool) -> None:
@@ -406,7 +412,7 @@ async def test_a_reaction_is_refused_before_any_question(status: str, rules: Sen
     assert api.posts == []
 
 
-@pytest.mark.parametrize("kind", ["nice", "like it", "", "a", "!", "🎉" * 21, 5])
+@pytest.mark.parametrize("kind", ["nice", "like it", "", "a", "!", "🎉" * 21, "\u2060\u202e", 5])
 async def test_what_is_no_reaction(kind: Any) -> None:
     """Neither one of Linq's nor an emoji."""
     arguments = {"message_id": demo_account().messages[demo_chat()["id"]][0]["id"], "type": kind}
