@@ -7,6 +7,7 @@ are sampled, and how they are sent follows the usual `OTEL_…` variables, which
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Sequence
 
@@ -34,11 +35,13 @@ _ATTRIBUTES = frozenset(
     {
         "error.type",
         "gen_ai.operation.name",
-        "jsonrpc.request.id",
         "mcp.protocol.version",
         "rpc.response.status_code",
     }
 )
+# A caller may use a sentence as the id of a request.
+_REQUEST_ID = "jsonrpc.request.id"
+_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
 class SafeSpanExporter(SpanExporter):
@@ -77,6 +80,8 @@ def end(provider: TracerProvider, seconds: float = 2) -> None:
 def _without_texts(span: ReadableSpan) -> ReadableSpan:
     given = span.attributes or {}
     attributes = {name: value for name, value in given.items() if name in _ATTRIBUTES}
+    if _ID.fullmatch(request_id := str(given.get(_REQUEST_ID, ""))):
+        attributes[_REQUEST_ID] = request_id
     method = given.get(_METHOD)
     # Spans of the kind `CLIENT` are about requests of this server.
     attributes[_METHOD] = method if method in _METHODS or span.kind is SpanKind.CLIENT else OTHER

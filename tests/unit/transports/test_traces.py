@@ -91,11 +91,13 @@ async def test_no_span_has_what_a_caller_wrote(
     params: dict[str, object],
     started: tuple[TracerProvider, InMemorySpanExporter],
 ) -> None:
-    """Neither as a name nor in the message of an error, which for a client quotes it."""
+    """Neither as a name or an id nor in the message of an error, which for a client quotes it."""
     provider, exporter = started
     exporter.clear()
     async with serving(build_app(demo(), HttpConfig())) as client:
-        await client.post("/mcp", **posted(era, method, params))
+        asked = posted(era, method, params)
+        asked["json"]["id"] = SECRET
+        await client.post("/mcp", **asked)
     provider.force_flush()
     for span in exporter.get_finished_spans():
         assert SECRET not in span.to_json()
