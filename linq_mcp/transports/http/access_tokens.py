@@ -61,6 +61,9 @@ class AccessTokenVerifier:
         claims = self._verified(token, key, algorithm)
         if kind.lower() == "jwt" and _is_id_token(claims):
             raise InvalidToken("The token is an ID token, not an access token.")
+        if not claims["sub"].strip():
+            # All of its callers would be one person to every limit and question.
+            raise InvalidToken("The token's claim sub is empty.")
         if "cnf" in claims:
             raise InvalidToken("The token is bound to a key of the client, which this server can't check.")
         return AccessToken(

@@ -109,6 +109,7 @@ async def test_the_types_of_access_tokens(typ: str) -> None:
         ({"iss": None}, "The token has no claim iss."),
         ({"exp": None}, "The token has no claim exp."),
         ({"sub": None}, "The token has no claim sub."),
+        ({"sub": " "}, "The token's claim sub is empty."),
         ({"sub": 7}, "The token can't be checked with the key that it names."),
         ({"exp": "soon"}, "The token can't be checked with the key that it names."),
         ({"cnf": {"jkt": "x"}}, "The token is bound to a key of the client, which this server can't check."),
