@@ -127,7 +127,7 @@ class BearerTokenMiddleware:
             await self._app(scope, receive, send)
             return
         challenge = {"WWW-Authenticate": 'Bearer realm="linq-mcp"'}
-        await Response("A bearer token is needed", status_code=401, headers=challenge)(scope, receive, send)
+        await Response("A valid bearer token is needed", status_code=401, headers=challenge)(scope, receive, send)
 
 
 class RequestBodyMiddleware:
