@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from linq_mcp.cli.account import open_account
-from linq_mcp.cli.garbage import collect_rarely
+from linq_mcp.cli.garbage import MANY_CLIENTS, collect_rarely
 from linq_mcp.cli.output import log_to_stderr, warn
 from linq_mcp.cli.parser import USAGE_ERROR
 from linq_mcp.cli.telemetry import open_metrics, start_traces
@@ -56,7 +56,7 @@ def run(options: Namespace) -> int:
         return USAGE_ERROR
     _warn(options, settings, config)
     end_traces = start_traces(os.environ)
-    collect_rarely()
+    collect_rarely(MANY_CLIENTS)
     try:
         serve(provider, config, sign_in, metrics)
     except OSError as error:

@@ -9,7 +9,7 @@ import sys
 from argparse import Namespace
 
 from linq_mcp.cli.account import open_account
-from linq_mcp.cli.garbage import collect_rarely
+from linq_mcp.cli.garbage import ONE_CLIENT, collect_rarely
 from linq_mcp.cli.output import log_to_stderr, warn
 from linq_mcp.cli.parser import USAGE_ERROR
 from linq_mcp.cli.telemetry import start_traces
@@ -42,7 +42,7 @@ def run(options: Namespace) -> int:
     from linq_mcp.server.consent import ConsentDesk
     from linq_mcp.transports.stdio import serve_stdio
 
-    collect_rarely()
+    collect_rarely(ONE_CLIENT)
 
     async def serve_and_leave() -> None:
         desk = ConsentDesk(settings.sending) if settings.sending else None
