@@ -10,6 +10,7 @@ from collections import OrderedDict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from linq_mcp.errors import SettingsError
 from linq_mcp.settings import Settings
 
 if TYPE_CHECKING:
@@ -51,7 +52,12 @@ class ClientPool:
         self._entries: OrderedDict[str, _Entry] = OrderedDict()
 
     async def client(self, caller_id: str, settings: Settings) -> LinqApi:
-        """The client of that caller. It works until the call ends, even if it is closed for others meanwhile."""
+        """The client of that caller. It works until the call ends, even if it is closed for others meanwhile.
+
+        Raises `SettingsError` if the settings have a problem.
+        """
+        if settings.problem:
+            raise SettingsError(settings.problem)
         entry = self._entries.pop(caller_id, None)
         outdated = entry.api if entry and entry.settings != settings else None
         if entry is None or outdated:

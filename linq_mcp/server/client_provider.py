@@ -156,8 +156,6 @@ class HeaderClientProvider:
         return Caller(caller_id(secret), replace(self._settings, api_key=secret, problem=problem))
 
     async def client(self, caller: Caller, /) -> LinqApi:
-        if caller.settings.problem:
-            raise SettingsError(caller.settings.problem)
         return await self._pool.client(caller.id, caller.settings)
 
     async def directory(self, _: Caller, /) -> Directory:

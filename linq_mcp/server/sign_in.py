@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 
 from mcp.server.auth.middleware.bearer_auth import AuthenticatedUser
 
-from linq_mcp.errors import SettingsError
 from linq_mcp.rows.directory import NOBODY, Directory
 from linq_mcp.server.client_pool import ClientPool
 from linq_mcp.server.client_provider import Caller, caller_id
@@ -113,8 +112,6 @@ class SignInClientProvider:
         return Caller(id_, replace(self._settings, sending=None, contacts=None, problem=problem))
 
     async def client(self, caller: Caller, /) -> LinqApi:
-        if caller.settings.problem:
-            raise SettingsError(caller.settings.problem)
         return await self._pool.client(caller.id, caller.settings)
 
     async def directory(self, caller: Caller, /) -> Directory:
