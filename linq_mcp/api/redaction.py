@@ -11,7 +11,7 @@ REDACTED_KEY = "[key]"
 _SHORTEST_KEY = 8
 
 
-def may_repeat(json_text: str, key: str) -> bool:
+def contains_key(json_text: str, key: str) -> bool:
     """Whether `json_text` contains the key, as it is or as JSON escapes it. Fast; may be true by chance."""
     return len(key) >= _SHORTEST_KEY and (key in json_text or json.dumps(key)[1:-1] in json_text)
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from linq_mcp.api.observer import Observer
-    from linq_mcp.server.client_provider import SettingsClientProvider
+    from linq_mcp.server.callers.caller import SettingsClientProvider
     from linq_mcp.settings import Settings
     from linq_mcp.settings.problems import LaunchedBy
 
@@ -52,7 +52,7 @@ def open_account(
     observer: Observer | None = None,
 ) -> tuple[SettingsClientProvider, Settings]:
     """The account and its current settings. `launched_by` is passed to `load_settings`, `observer` to the client."""
-    from linq_mcp.server.client_provider import SettingsClientProvider
+    from linq_mcp.server.callers.caller import SettingsClientProvider
 
     def load() -> Settings:
         settings = read_settings(options, launched_by)

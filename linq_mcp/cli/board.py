@@ -10,16 +10,16 @@ from argparse import Namespace
 from threading import Thread
 
 from linq_mcp.cli.account import open_account
-from linq_mcp.cli.output import log_to_stderr, warn
+from linq_mcp.cli.stderr import log_to_stderr, warn
 
 
 def run(options: Namespace) -> int:
     """Serve the page until Ctrl-C. Without a key, or with another unusable setting, the exit code is 1."""
     # Until the server handles SIGTERM itself.
     signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
-    from linq_mcp.server.settings_messages import format_problem
     from linq_mcp.settings.problems import LaunchedBy
     from linq_mcp.transports.board.run import serve_board
+    from linq_mcp.wording.settings import format_problem
 
     # The board does not offer sending, so its server doesn't either.
     account, settings = open_account(options, LaunchedBy.TERMINAL, read_only=True)

@@ -22,9 +22,8 @@ from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
 from linq_mcp.cli.account import read_settings
-from linq_mcp.cli.output import replace_unencodable
 from linq_mcp.cli.parser import CLIENT_NAMES, USAGE_ERROR, did_you_mean
-from linq_mcp.server.settings_messages import format_problem
+from linq_mcp.cli.stderr import replace_unencodable
 from linq_mcp.settings import (
     BASE_URL_VARIABLE,
     CONFIG_FILE,
@@ -38,6 +37,7 @@ from linq_mcp.settings import (
 )
 from linq_mcp.settings.problems import KeySource, LaunchedBy
 from linq_mcp.settings.sending import sending_variables
+from linq_mcp.wording.settings import format_problem
 
 SERVER_NAME = "linq"
 _SCRIPT = "linq-mcp"

@@ -22,7 +22,7 @@ from mcp.client.client import Client
 from mcp.client.context import ClientRequestContext
 from mcp.client.stdio import StdioServerParameters, stdio_client
 
-from linq_mcp.cli.output import log_to_stderr, replace_unencodable
+from linq_mcp.cli.stderr import log_to_stderr, replace_unencodable
 
 # The package that is running now, even if the current directory has a folder named linq_mcp.
 SERVER = StdioServerParameters(

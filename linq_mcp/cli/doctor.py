@@ -13,20 +13,20 @@ from time import perf_counter
 import anyio
 
 from linq_mcp import __version__
-from linq_mcp.api.scope import OpenApi, open_api
+from linq_mcp.api.scoped_client import OpenApi, open_api
 from linq_mcp.cli.account import open_account
 from linq_mcp.cli.config import SERVER_NAME, entry, this_server
-from linq_mcp.cli.output import log_to_stderr, replace_unencodable
+from linq_mcp.cli.stderr import log_to_stderr, replace_unencodable
 from linq_mcp.errors import LinqMcpError, SettingsError
 from linq_mcp.rows.chat import ChatRow, chat_row
 from linq_mcp.sanitize import clean
-from linq_mcp.server.client_provider import SettingsClientProvider
-from linq_mcp.server.error_messages import format_error
-from linq_mcp.server.settings_messages import describe_key_source, format_warning
+from linq_mcp.server.callers.caller import SettingsClientProvider
 from linq_mcp.settings import CONTACTS_VARIABLE, Settings
 from linq_mcp.settings.problems import KeySource, LaunchedBy, UnusableLines
 from linq_mcp.settings.sending import Confirm, SendSettings
-from linq_mcp.tools.support.tool import CALL_SECONDS
+from linq_mcp.tools.base.tool import CALL_SECONDS
+from linq_mcp.wording.errors import format_error
+from linq_mcp.wording.settings import describe_key_source, format_warning
 
 _PATH_LIMIT = 200
 

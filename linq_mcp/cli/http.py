@@ -12,16 +12,16 @@ from typing import TYPE_CHECKING
 
 from linq_mcp.cli.account import open_account
 from linq_mcp.cli.garbage import MANY_CLIENTS, collect_rarely
-from linq_mcp.cli.output import log_to_stderr, warn
 from linq_mcp.cli.parser import USAGE_ERROR
+from linq_mcp.cli.stderr import log_to_stderr, warn
 from linq_mcp.cli.telemetry import open_metrics, start_traces
 
 if TYPE_CHECKING:
     from linq_mcp.api.observer import Observer
-    from linq_mcp.server.client_provider import ClientProvider, SettingsClientProvider
+    from linq_mcp.server.callers.caller import ClientProvider, SettingsClientProvider
     from linq_mcp.settings import Settings
+    from linq_mcp.transports.http.auth.challenge import SignIn
     from linq_mcp.transports.http.config import HttpConfig
-    from linq_mcp.transports.http.sign_in import SignIn
 
 logger = logging.getLogger(__name__)
 
@@ -80,7 +80,7 @@ def _sign_in(options: Namespace) -> SignIn | None:
         raise ValueError(
             f"--demo needs no key, and --key-from {_SIGN_IN} takes keys from the access file: leave one of them out"
         )
-    from linq_mcp.transports.http.sign_in import SignIn, SignInConfig, validate_sign_in
+    from linq_mcp.transports.http.auth.challenge import SignIn, SignInConfig, validate_sign_in
 
     config = SignInConfig(
         issuer=options.issuer, public_url=options.public_url, scopes=options.scope, send_scope=options.send_scope
@@ -90,9 +90,9 @@ def _sign_in(options: Namespace) -> SignIn | None:
 
 def _config(options: Namespace, settings: Settings, sign_in: SignIn | None) -> HttpConfig:
     """How the server listens, and whom it lets in. Raises ValueError."""
-    from linq_mcp.server.settings_messages import describe_flaw
     from linq_mcp.settings import HTTP_TOKEN_VARIABLE
     from linq_mcp.transports.http.config import HttpConfig, validate_http_config
+    from linq_mcp.wording.settings import describe_flaw
 
     own_key = options.key_from == "settings" or options.demo
     if settings.http_token_flaw and own_key:
@@ -123,10 +123,10 @@ def _provider(
     if config.own_key:
         return account
     if options.key_from != _SIGN_IN:
-        from linq_mcp.server.client_provider import HeaderClientProvider
+        from linq_mcp.server.callers.caller import HeaderClientProvider
 
         return HeaderClientProvider(settings, observer=observer)
-    from linq_mcp.server.sign_in import Access, SignInClientProvider
+    from linq_mcp.server.callers.many import Access, SignInClientProvider
     from linq_mcp.settings.access_file import AccessRules, read_access_file
     from linq_mcp.tools import SEND_TOOLS, TOOLS
 
@@ -140,8 +140,8 @@ def _provider(
 
 def _warn(options: Namespace, settings: Settings, config: HttpConfig) -> None:
     """Log what is wrong with the settings, and which of them are not used."""
-    from linq_mcp.server.settings_messages import format_problem
     from linq_mcp.settings import CONTACTS_VARIABLE, HTTP_TOKEN_VARIABLE
+    from linq_mcp.wording.settings import format_problem
 
     warn(settings.warnings)
     if problem := settings.problem if config.own_key else settings.keyless_problem:

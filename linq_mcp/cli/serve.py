@@ -10,8 +10,8 @@ from argparse import Namespace
 
 from linq_mcp.cli.account import open_account
 from linq_mcp.cli.garbage import ONE_CLIENT, collect_rarely
-from linq_mcp.cli.output import log_to_stderr, warn
 from linq_mcp.cli.parser import USAGE_ERROR
+from linq_mcp.cli.stderr import log_to_stderr, warn
 from linq_mcp.cli.telemetry import start_traces
 
 
@@ -39,14 +39,14 @@ def run(options: Namespace) -> int:
     import anyio
 
     from linq_mcp.server.app import build_server
-    from linq_mcp.server.consent import ConsentDesk
+    from linq_mcp.server.consent.service import ConsentService
     from linq_mcp.transports.stdio import serve_stdio
 
     collect_rarely(ONE_CLIENT)
 
     async def serve_and_leave() -> None:
-        desk = ConsentDesk(settings.sending) if settings.sending else None
-        code = await serve_stdio(build_server(account, desk=desk))
+        consent = ConsentService(settings.sending) if settings.sending else None
+        code = await serve_stdio(build_server(account, consent=consent))
         end_traces()
         logging.shutdown()
         # Don't wait for threads that are blocked on stdin or in a DNS query, nor for the interpreter's teardown.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, NotRequired, TypedDict
 
-from linq_mcp.rows.directory import NOBODY, Directory
+from linq_mcp.contacts.directory import NOBODY, Directory
 from linq_mcp.rows.schema import without_empty
 from linq_mcp.rows.status import guide_to, is_unhealthy, status_of
 from linq_mcp.sanitize import HANDLE_LIMIT, ID_LIMIT, clean, clean_word, utc

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING, NotRequired, TypedDict
 
-from linq_mcp.rows.directory import NOBODY, Directory
+from linq_mcp.contacts.directory import NOBODY, Directory
 from linq_mcp.rows.schema import without_empty
 from linq_mcp.sanitize import HANDLE_LIMIT, ID_LIMIT, clean, clean_word, moment, safe_url, utc
 

@@ -14,16 +14,16 @@ from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
 from mcp.server.lowlevel import Server
 
 from linq_mcp import __version__
-from linq_mcp.server.client_provider import Caller, ClientProvider
+from linq_mcp.server.callers.caller import Caller, ClientProvider
 from linq_mcp.server.completion import ChatCompletion
-from linq_mcp.server.consent import ConsentDesk
+from linq_mcp.server.consent.service import ConsentService
 from linq_mcp.server.prompts import ChatArguments, PromptRequests
 from linq_mcp.server.tool_calls import ToolCalls
 from linq_mcp.server.view import EXTENSION, list_resources, read_resource
 from linq_mcp.settings.problems import KeySource
 from linq_mcp.settings.sending import Confirm
 from linq_mcp.tools import SEND_TOOLS, TOOLS
-from linq_mcp.tools.support.tool import Tool
+from linq_mcp.tools.base.tool import Tool
 
 _WHICH_TOOL = "list_inbox tells who waits, find_messages what was said, summarize_* how many. "
 _READING = (
@@ -54,11 +54,13 @@ _MINUTE = CacheHint(ttl_ms=60_000, scope="private")
 
 
 def build_server(
-    provider: ClientProvider, tools: Sequence[Tool[Any]] = (*TOOLS, *SEND_TOOLS), desk: ConsentDesk | None = None
+    provider: ClientProvider,
+    tools: Sequence[Tool[Any]] = (*TOOLS, *SEND_TOOLS),
+    consent: ConsentService | None = None,
 ) -> Server[ClientProvider]:
     """The MCP server over the accounts of `provider`, for any transport. Leaving its lifespan closes them.
 
-    It has those of `tools` that are open to the caller; those that send need a `desk`, at which people are asked. The
+    It has those of `tools` that are open to the caller; those that send need a `consent`, which asks people. The
     servers of one process share theirs, so that an answer to a question is good once.
     """
 
@@ -69,7 +71,7 @@ def build_server(
         finally:
             await provider.aclose()
 
-    calls = ToolCalls(tools, desk)
+    calls = ToolCalls(tools, consent)
     nobody = provider.caller(None)
     by_caller = nobody.settings.key_source is KeySource.ACCESS_FILE
     hint = _MINUTE if by_caller or nobody.settings.tools or nobody.settings.sending else _HOUR
@@ -108,8 +110,8 @@ def build_server(
     if has_view:
         server.extensions[EXTENSION] = {}
     server.middleware.append(instruct)
-    if desk:
-        server.middleware.append(desk.boundary())
+    if consent:
+        server.middleware.append(consent.boundary())
     return server
 
 

@@ -20,14 +20,14 @@ from mcp.server.context import ServerRequestContext
 from mcp.shared.exceptions import MCPError
 
 from linq_mcp.api.redaction import without_key
+from linq_mcp.contacts.directory import Directory
 from linq_mcp.errors import LinqMcpError
 from linq_mcp.rows.chat import NAME_LIMIT
-from linq_mcp.rows.directory import Directory
 from linq_mcp.sanitize import HANDLE_LIMIT, clean, folded
-from linq_mcp.server.client_provider import Caller, ClientProvider
+from linq_mcp.server.callers.caller import Caller, ClientProvider
 from linq_mcp.server.prompts import CHAT_LIMIT, PromptRequests
-from linq_mcp.tools.support.chat_names import ChatNames, name_matcher
-from linq_mcp.tools.support.scan import PAGE_SIZE
+from linq_mcp.tools.reading.chat_names import ChatNames, name_matcher
+from linq_mcp.tools.reading.scan import PAGE_SIZE
 
 if TYPE_CHECKING:
     from linq_mcp.api.client import LinqApi
@@ -103,7 +103,7 @@ class ChatCompletion:
         page = self._pages.setdefault(client, {}).setdefault(lines, _FirstPage())
         async with page.reading:
             if page.fresh_until <= anyio.current_time():
-                from linq_mcp.api.scope import open_api  # noqa: PLC0415 - it imports httpx, as the client does
+                from linq_mcp.api.scoped_client import open_api  # noqa: PLC0415 - it imports httpx, as the client does
 
                 read = await open_api(client, lines).list_chats(
                     from_=None, to=None, limit=PAGE_SIZE, cursor=None, deadline=deadline

@@ -23,12 +23,12 @@ from pydantic import Field, PlainValidator
 from linq_mcp.api.redaction import without_key
 from linq_mcp.errors import ArgumentsError
 from linq_mcp.sanitize import clean, quoted
-from linq_mcp.server.client_provider import Caller, ClientProvider
-from linq_mcp.server.error_messages import HEADLINES
+from linq_mcp.server.callers.caller import Caller, ClientProvider
+from linq_mcp.tools.base.parameters import InvalidArgument, ToolArguments, parse_arguments
 from linq_mcp.tools.list_chats import LIST_CHATS
 from linq_mcp.tools.list_messages import LIST_MESSAGES
 from linq_mcp.tools.send_message import SEND_MESSAGE
-from linq_mcp.tools.support.parameters import InvalidArgument, ToolArguments, parse_arguments
+from linq_mcp.wording.errors import HEADLINES
 
 CHAT_LIMIT = 200
 

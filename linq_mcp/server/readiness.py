@@ -12,7 +12,7 @@ from time import monotonic
 import anyio
 
 from linq_mcp.errors import ApiResponseError, ApiStatusError, LinqMcpError, SettingsError
-from linq_mcp.server.client_provider import Caller, ClientProvider
+from linq_mcp.server.callers.caller import Caller, ClientProvider
 
 STOPPING = "the server is being stopped"
 _REFUSED = frozenset({401, 403})

@@ -17,19 +17,19 @@ from mcp.server.context import ServerRequestContext
 from mcp.shared.exceptions import MCPError
 from pydantic_core import PydanticSerializationError, to_json
 
-from linq_mcp.api.redaction import may_repeat, without_key
+from linq_mcp.api.redaction import contains_key, without_key
 from linq_mcp.errors import LinqMcpError
 from linq_mcp.sanitize import clean, without_surrogates
 from linq_mcp.server.call_record import OTHER, Outcome, outcome_of, record_of
-from linq_mcp.server.client_provider import Caller, ClientProvider
-from linq_mcp.server.consent import ConsentDesk
-from linq_mcp.server.error_messages import HEADLINES, format_error
+from linq_mcp.server.callers.caller import Caller, ClientProvider
+from linq_mcp.server.consent.service import ConsentService
 from linq_mcp.server.view import view_meta
 from linq_mcp.settings.sending import STRICTEST
-from linq_mcp.tools.support.consent import Ask, ask_first
-from linq_mcp.tools.support.file_answer import Audio, FileAnswer, Image, Link, Shown
-from linq_mcp.tools.support.parameters import without_absent
-from linq_mcp.tools.support.tool import Call, Tool
+from linq_mcp.tools.base.parameters import without_absent
+from linq_mcp.tools.base.question import Ask, require_consent
+from linq_mcp.tools.base.tool import Call, Tool
+from linq_mcp.tools.files.answer import Audio, FileAnswer, Image, Link, Shown
+from linq_mcp.wording.errors import HEADLINES, format_error
 
 logger = logging.getLogger(__name__)
 
@@ -37,12 +37,12 @@ logger = logging.getLogger(__name__)
 class ToolCalls:
     """What the server answers about `tools`, as far as they are open to the caller.
 
-    Those that ask a person put their question at the `desk`; without one, they do not exist.
+    Those that ask a person put their question to the `consent`; without one, they do not exist.
     """
 
-    def __init__(self, tools: Sequence[Tool[Any]], desk: ConsentDesk | None) -> None:
-        self._tools = [tool for tool in tools if desk or not tool.asks]
-        self._desk = desk
+    def __init__(self, tools: Sequence[Tool[Any]], consent: ConsentService | None) -> None:
+        self._tools = [tool for tool in tools if consent or not tool.asks]
+        self._consent = consent
 
     def open_to(self, caller: Caller) -> dict[str, Tool[Any]]:
         """The tools that `caller` is shown and may call, by name, in the order of the list."""
@@ -108,7 +108,7 @@ class ToolCalls:
             nonlocal seconds_left
             began = anyio.current_time()
             client = await provider.client(caller)
-            from linq_mcp.api.scope import open_api  # noqa: PLC0415 - it imports httpx, as the client does
+            from linq_mcp.api.scoped_client import open_api  # noqa: PLC0415 - it imports httpx, as the client does
 
             call = Call(
                 api=open_api(client, settings.lines),
@@ -126,9 +126,9 @@ class ToolCalls:
 
         try:
             arguments = tool.parse(given)
-            if not (self._desk and tool.asks):
-                return _success(await run(ask_first), caller.key)
-            result = await self._desk.run(run, context, params)
+            if not (self._consent and tool.asks):
+                return _success(await run(require_consent), caller.key)
+            result = await self._consent.run(run, context, params)
             if isinstance(result, types.InputRequiredResult):
                 record_of(context).outcome = Outcome.ASKED
                 return result
@@ -170,7 +170,7 @@ def _success(result: Mapping[str, Any], key: str) -> types.CallToolResult:
         text = without_surrogates(json.dumps(result, ensure_ascii=False, separators=(",", ":")))
         result = json.loads(text)
     # A message may contain the key; it leaves here only as `[key]`.
-    if may_repeat(text, key):
+    if contains_key(text, key):
         result = without_key(result, key)
         text = to_json(result).decode()
     content: list[types.ContentBlock] = [types.TextContent(type="text", text=text)]

@@ -33,6 +33,8 @@ from linq_mcp.settings.scope import read_scope
 from linq_mcp.settings.sending import SendSettings, read_sending
 
 KEY_VARIABLE = "LINQ_API_V3_API_KEY"
+# The header in which callers over HTTP send their own key, if they have one.
+KEY_HEADER = "x-linq-api-v3-api-key"
 BASE_URL_VARIABLE = "LINQ_API_V3_BASE_URL"
 PROFILE_VARIABLE = "LINQ_PROFILE"
 LOG_LEVEL_VARIABLE = "LINQ_MCP_LOG_LEVEL"

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from linq_mcp.tools.base.tool import Tool
 from linq_mcp.tools.find_chats import FIND_CHATS
 from linq_mcp.tools.find_messages import FIND_MESSAGES
 from linq_mcp.tools.get_attachment import GET_ATTACHMENT
@@ -15,7 +16,6 @@ from linq_mcp.tools.react_to_message import REACT_TO_MESSAGE
 from linq_mcp.tools.send_message import SEND_MESSAGE
 from linq_mcp.tools.summarize_activity import SUMMARIZE_ACTIVITY
 from linq_mcp.tools.summarize_chat_health import SUMMARIZE_CHAT_HEALTH
-from linq_mcp.tools.support.tool import Tool
 
 TOOLS: tuple[Tool[Any], ...] = (
     LIST_CHATS,

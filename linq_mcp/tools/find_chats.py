@@ -13,10 +13,8 @@ from linq_mcp.errors import ArgumentsError
 from linq_mcp.rows.chat import ChatRow, chat_row, health_guide, health_status, line_number
 from linq_mcp.rows.status import KNOWN, UNREPORTED, unknown_words
 from linq_mcp.sanitize import moment
-from linq_mcp.tools.support.chat_names import ChatNames, name_matcher
-from linq_mcp.tools.support.chats import NO_LINE, chat_pages, no_chats
-from linq_mcp.tools.support.paging import counted
-from linq_mcp.tools.support.param_types import (
+from linq_mcp.tools.base.paging import counted
+from linq_mcp.tools.base.param_types import (
     Flag,
     Handle,
     Limit,
@@ -27,14 +25,16 @@ from linq_mcp.tools.support.param_types import (
     Word,
     Words,
 )
-from linq_mcp.tools.support.parameters import ToolArguments
-from linq_mcp.tools.support.scan import Position, Scan, check_fingerprint, find
-from linq_mcp.tools.support.scan_info import ScanInfo, is_complete, scan_info
-from linq_mcp.tools.support.tool import READS, SCAN_SECONDS, Call, Tool
+from linq_mcp.tools.base.parameters import ToolArguments
+from linq_mcp.tools.base.tool import READS, SCAN_SECONDS, Call, Tool
+from linq_mcp.tools.reading.chat_names import ChatNames, name_matcher
+from linq_mcp.tools.reading.chats import NO_LINE, chat_pages, no_chats
+from linq_mcp.tools.reading.scan import Position, Scan, check_fingerprint, find
+from linq_mcp.tools.reading.scan_info import ScanInfo, is_complete, scan_info
 
 if TYPE_CHECKING:
     from linq_mcp.api.models import Chat
-    from linq_mcp.rows.directory import Directory
+    from linq_mcp.contacts.directory import Directory
 
 SERVICES = ("iMessage", "SMS", "RCS")
 _NAMES_KNOWN = "A person's name is known only if a chat is called by it or the contacts file has it."
@@ -89,7 +89,7 @@ async def find_chats(arguments: Arguments, call: Call) -> FoundChats:
         found = await find(scan, matches, arguments.limit)
         rows = []
         for chat in found:
-            await call.give_way()
+            await call.yield_if_due()
             rows.append(chat_row(chat, arguments.from_, call.directory))
         result = Matches(chats=rows)
         if guide := health_guide(found):

@@ -20,18 +20,8 @@ from linq_mcp.rows.message import (
 )
 from linq_mcp.rows.schema import without_empty
 from linq_mcp.sanitize import ID_LIMIT, clean, utc_time
-from linq_mcp.tools.support.chat_reading import ChatReading, Placed, chronological, message_rows, rank
-from linq_mcp.tools.support.chats import NO_LINE
-from linq_mcp.tools.support.message_filter import (
-    FilterArguments,
-    MessageFilter,
-    SeenMessages,
-    check_filters,
-    filter_notes,
-    has_filter,
-)
-from linq_mcp.tools.support.paging import counted
-from linq_mcp.tools.support.param_types import (
+from linq_mcp.tools.base.paging import counted
+from linq_mcp.tools.base.param_types import (
     ChatId,
     Flag,
     Handle,
@@ -39,14 +29,24 @@ from linq_mcp.tools.support.param_types import (
     Line,
     Order,
 )
-from linq_mcp.tools.support.reading_cursor import ReadingPosition
-from linq_mcp.tools.support.readings import AccountReading, BestRows, ChatFilter, Reading, Window
-from linq_mcp.tools.support.scan_info import ScanInfo
-from linq_mcp.tools.support.tool import READS, SCAN_SECONDS, Call, Tool
+from linq_mcp.tools.base.tool import READS, SCAN_SECONDS, Call, Tool
+from linq_mcp.tools.reading.chat_reading import ChatReading, Placed, chronological, message_rows, rank
+from linq_mcp.tools.reading.chats import NO_LINE
+from linq_mcp.tools.reading.message_filter import (
+    FilterArguments,
+    MessageFilter,
+    SeenMessages,
+    check_filters,
+    filter_notes,
+    has_filter,
+)
+from linq_mcp.tools.reading.reading_cursor import ReadingPosition
+from linq_mcp.tools.reading.readings import AccountReading, BestRows, ChatFilter, Reading, Window
+from linq_mcp.tools.reading.scan_info import ScanInfo
 
 if TYPE_CHECKING:
     from linq_mcp.api.models import Chat, Message
-    from linq_mcp.rows.directory import Directory
+    from linq_mcp.contacts.directory import Directory
 
 _LOOK_FURTHER = "Give an earlier `after` to look further back, or a `chat_id` to read all of one chat."
 _WEEK = timedelta(days=7)
@@ -167,7 +167,7 @@ async def _find_in_account(arguments: Arguments, call: Call) -> FoundMessages:
     seen = SeenMessages()
     while (page := await reading.next_page()) is not None:
         for conversation in page:
-            await call.give_way()
+            await call.yield_if_due()
             chat, found = conversation.chat, conversation.reader.rows
             seen.add(conversation.reader.filter.seen)
             tally.add(chat, found.matched)

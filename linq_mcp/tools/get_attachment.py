@@ -14,12 +14,12 @@ from linq_mcp.errors import ArgumentsError, FileError, FileProblem
 from linq_mcp.rows.message import AttachmentRow, attachment_row
 from linq_mcp.rows.schema import without_empty
 from linq_mcp.sanitize import ID_LIMIT, clean, quoted, safe_url
-from linq_mcp.tools.support.file_answer import Audio, FileAnswer, Image, Link, Shown
-from linq_mcp.tools.support.file_types import Kind, file_type, read_text
-from linq_mcp.tools.support.param_types import AttachmentId, MessageId
-from linq_mcp.tools.support.parameters import ToolArguments
-from linq_mcp.tools.support.photos import shown_photo
-from linq_mcp.tools.support.tool import READS, Call, Tool
+from linq_mcp.tools.base.param_types import AttachmentId, MessageId
+from linq_mcp.tools.base.parameters import ToolArguments
+from linq_mcp.tools.base.tool import READS, Call, Tool
+from linq_mcp.tools.files.answer import Audio, FileAnswer, Image, Link, Shown
+from linq_mcp.tools.files.file_types import Kind, file_type, read_text
+from linq_mcp.tools.files.photos import shown_photo
 
 if TYPE_CHECKING:
     from linq_mcp.api.files import File

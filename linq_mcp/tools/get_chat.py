@@ -9,13 +9,13 @@ from pydantic import Field
 from linq_mcp.rows.chat import ChatState, chat_state, health_guide, line_number
 from linq_mcp.rows.schema import without_empty
 from linq_mcp.sanitize import HANDLE_LIMIT, ID_LIMIT, clean, clean_word, safe_url, utc
-from linq_mcp.tools.support.param_types import ChatId
-from linq_mcp.tools.support.parameters import ToolArguments
-from linq_mcp.tools.support.tool import READS, Call, Tool
+from linq_mcp.tools.base.param_types import ChatId
+from linq_mcp.tools.base.parameters import ToolArguments
+from linq_mcp.tools.base.tool import READS, Call, Tool
 
 if TYPE_CHECKING:
     from linq_mcp.api.models import HandleDetail
-    from linq_mcp.rows.directory import Directory
+    from linq_mcp.contacts.directory import Directory
 
 
 class Arguments(ToolArguments):

@@ -9,9 +9,9 @@ from pydantic import Field
 from linq_mcp.rows.message import MessageContent, message_content
 from linq_mcp.rows.schema import without_empty
 from linq_mcp.sanitize import ID_LIMIT, clean, utc
-from linq_mcp.tools.support.param_types import MessageId
-from linq_mcp.tools.support.parameters import ToolArguments
-from linq_mcp.tools.support.tool import READS, Call, Tool
+from linq_mcp.tools.base.param_types import MessageId
+from linq_mcp.tools.base.parameters import ToolArguments
+from linq_mcp.tools.base.tool import READS, Call, Tool
 
 
 class Arguments(ToolArguments):

@@ -15,17 +15,17 @@ from linq_mcp.rows.message import LastMessage, last_message, timestamp
 from linq_mcp.rows.schema import without_empty
 from linq_mcp.rows.status import KNOWN, UNREPORTED, unknown_words
 from linq_mcp.sanitize import utc_time
-from linq_mcp.tools.support.param_types import Flag, Handle, InboxOrder, Limit, Line, PastTimestamp, Timestamp, Words
-from linq_mcp.tools.support.parameters import ToolArguments
-from linq_mcp.tools.support.reading_cursor import ReadingPosition
-from linq_mcp.tools.support.readings import AccountReading, BestRows, ChatFilter, Reading
-from linq_mcp.tools.support.scan_info import ScanInfo
-from linq_mcp.tools.support.tool import READS, SCAN_SECONDS, Call, Tool
-from linq_mcp.tools.support.turns import Turn, Wait, can_wait, in_order, turn_of, waiting
+from linq_mcp.tools.base.param_types import Flag, Handle, InboxOrder, Limit, Line, PastTimestamp, Timestamp, Words
+from linq_mcp.tools.base.parameters import ToolArguments
+from linq_mcp.tools.base.tool import READS, SCAN_SECONDS, Call, Tool
+from linq_mcp.tools.reading.reading_cursor import ReadingPosition
+from linq_mcp.tools.reading.readings import AccountReading, BestRows, ChatFilter, Reading
+from linq_mcp.tools.reading.scan_info import ScanInfo
+from linq_mcp.tools.reading.turns import Turn, Wait, can_wait, in_order, turn_of, waiting
 
 if TYPE_CHECKING:
     from linq_mcp.api.models import Chat, Message
-    from linq_mcp.rows.directory import Directory
+    from linq_mcp.contacts.directory import Directory
 
 
 class Arguments(ToolArguments):
@@ -110,7 +110,7 @@ async def list_inbox(arguments: Arguments, call: Call) -> Inbox:
     by_wait = arguments.order == "longest_waiting"
     while (page := await reading.next_page()) is not None:
         for conversation in page:
-            await call.give_way()
+            await call.yield_if_due()
             chat, reader, oldest_first = conversation.chat, conversation.reader, conversation.oldest_first
             last = reader.latest and reader.latest[1 if oldest_first else 0]
             at = timestamp(last) if last else None

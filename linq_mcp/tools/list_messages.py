@@ -5,14 +5,14 @@ from __future__ import annotations
 from pydantic import Field
 
 from linq_mcp.rows.message import MessageRow, usual_service
-from linq_mcp.tools.support.chat_reading import ChatReading, chronological, message_rows
-from linq_mcp.tools.support.paging import PageInfo, counted, join_notes
-from linq_mcp.tools.support.param_types import ChatId, Limit, Order
-from linq_mcp.tools.support.parameters import ToolArguments
-from linq_mcp.tools.support.reading_cursor import ReadingPosition
-from linq_mcp.tools.support.scan import Stop
-from linq_mcp.tools.support.scan_info import stop_notes
-from linq_mcp.tools.support.tool import READS, SCAN_SECONDS, Call, Tool
+from linq_mcp.tools.base.paging import PageInfo, counted, join_notes
+from linq_mcp.tools.base.param_types import ChatId, Limit, Order
+from linq_mcp.tools.base.parameters import ToolArguments
+from linq_mcp.tools.base.tool import READS, SCAN_SECONDS, Call, Tool
+from linq_mcp.tools.reading.chat_reading import ChatReading, chronological, message_rows
+from linq_mcp.tools.reading.reading_cursor import ReadingPosition
+from linq_mcp.tools.reading.scan import Stop
+from linq_mcp.tools.reading.scan_info import stop_notes
 
 
 class Arguments(ToolArguments):

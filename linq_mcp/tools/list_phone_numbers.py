@@ -6,9 +6,9 @@ from typing import NotRequired, TypedDict
 
 from linq_mcp.rows.line import LineRow, line_row
 from linq_mcp.rows.status import guide_to
-from linq_mcp.tools.support.paging import join_notes, unreadable_note
-from linq_mcp.tools.support.parameters import ToolArguments
-from linq_mcp.tools.support.tool import READS, Call, Tool
+from linq_mcp.tools.base.paging import join_notes, unreadable_note
+from linq_mcp.tools.base.parameters import ToolArguments
+from linq_mcp.tools.base.tool import READS, Call, Tool
 
 # Linq documents no paging here, and no account is known to have as many.
 _LIMIT = 100

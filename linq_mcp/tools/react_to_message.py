@@ -8,14 +8,14 @@ from pydantic import Field
 
 from linq_mcp.errors import ArgumentsError
 from linq_mcp.rows.schema import without_empty
-from linq_mcp.tools.support.param_types import Flag, MessageId
-from linq_mcp.tools.support.parameters import ToolArguments
-from linq_mcp.tools.support.send_gates import check_health, check_recipients
-from linq_mcp.tools.support.send_param_types import REACTIONS, ConfirmToken, ReactionType
-from linq_mcp.tools.support.send_question import reaction_question
-from linq_mcp.tools.support.send_result import Outcome, logged
-from linq_mcp.tools.support.send_target import find_target, read_history
-from linq_mcp.tools.support.tool import REACTS, Call, Tool
+from linq_mcp.tools.base.param_types import Flag, MessageId
+from linq_mcp.tools.base.parameters import ToolArguments
+from linq_mcp.tools.base.tool import REACTS, Call, Tool
+from linq_mcp.tools.sending.gates import check_health, check_recipients
+from linq_mcp.tools.sending.message_types import REACTIONS, ConfirmToken, ReactionType
+from linq_mcp.tools.sending.question_text import reaction_question
+from linq_mcp.tools.sending.result import Outcome, logged
+from linq_mcp.tools.sending.target import find_target, read_history
 
 _NAME = "react_to_message"
 

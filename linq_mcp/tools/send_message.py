@@ -9,11 +9,12 @@ from pydantic import Field
 from linq_mcp.errors import ArgumentsError
 from linq_mcp.rows.schema import without_empty
 from linq_mcp.sanitize import ID_LIMIT, clean
-from linq_mcp.tools.support.consent import Consent
-from linq_mcp.tools.support.param_types import ChatId, Handle, Line, MessageId
-from linq_mcp.tools.support.parameters import ToolArguments
-from linq_mcp.tools.support.send_gates import Draft, check_content, check_health, check_recipients
-from linq_mcp.tools.support.send_param_types import (
+from linq_mcp.tools.base.param_types import ChatId, Handle, Line, MessageId
+from linq_mcp.tools.base.parameters import ToolArguments
+from linq_mcp.tools.base.question import Consent
+from linq_mcp.tools.base.tool import SENDS, Call, Tool
+from linq_mcp.tools.sending.gates import Draft, check_content, check_health, check_recipients
+from linq_mcp.tools.sending.message_types import (
     BUBBLE_EFFECTS,
     ConfirmToken,
     Effect,
@@ -21,10 +22,9 @@ from linq_mcp.tools.support.send_param_types import (
     MessageText,
     Service,
 )
-from linq_mcp.tools.support.send_question import send_question
-from linq_mcp.tools.support.send_result import Outcome, delivery_of, logged
-from linq_mcp.tools.support.send_target import Target, find_target, read_history
-from linq_mcp.tools.support.tool import SENDS, Call, Tool
+from linq_mcp.tools.sending.question_text import send_question
+from linq_mcp.tools.sending.result import Outcome, delivery_of, logged
+from linq_mcp.tools.sending.target import Target, find_target, read_history
 
 if TYPE_CHECKING:
     from linq_mcp.api.models import Message

@@ -16,17 +16,17 @@ from linq_mcp.rows.chat import ChatReference, chat_reference, health_status, lin
 from linq_mcp.rows.message import listed_at
 from linq_mcp.rows.schema import without_empty
 from linq_mcp.sanitize import utc_time
-from linq_mcp.tools.support.param_types import Handle, Line, PastTimestamp, Timestamp
-from linq_mcp.tools.support.parameters import ToolArguments
-from linq_mcp.tools.support.reading_cursor import ReadingPosition
-from linq_mcp.tools.support.readings import AccountReading, ChatFilter, Reading, Window
-from linq_mcp.tools.support.scan_info import ScanInfo
-from linq_mcp.tools.support.tool import READS, SCAN_SECONDS, Call, Tool
-from linq_mcp.tools.support.turns import Turn, can_wait, in_order, reply_seconds, turn_of, waiting
+from linq_mcp.tools.base.param_types import Handle, Line, PastTimestamp, Timestamp
+from linq_mcp.tools.base.parameters import ToolArguments
+from linq_mcp.tools.base.tool import READS, SCAN_SECONDS, Call, Tool
+from linq_mcp.tools.reading.reading_cursor import ReadingPosition
+from linq_mcp.tools.reading.readings import AccountReading, ChatFilter, Reading, Window
+from linq_mcp.tools.reading.scan_info import ScanInfo
+from linq_mcp.tools.reading.turns import Turn, can_wait, in_order, reply_seconds, turn_of, waiting
 
 if TYPE_CHECKING:
     from linq_mcp.api.models import Chat, Message
-    from linq_mcp.tools.support.conversations import Conversation
+    from linq_mcp.tools.reading.conversations import Conversation
 
 _DAY = timedelta(hours=24)
 _FAILING_LIMIT = 10
@@ -125,7 +125,7 @@ async def summarize_activity(arguments: Arguments, call: Call) -> Activity:
     failing: list[FailingChat] = []
     while (page := await reading.next_page()) is not None:
         for conversation in page:
-            await call.give_way()
+            await call.yield_if_due()
             chat = conversation.chat
             line = line_number(chat, arguments.from_)
             counts = _count(conversation, reading.since, lines.setdefault(line, _Tally()))

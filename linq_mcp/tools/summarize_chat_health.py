@@ -15,16 +15,16 @@ from linq_mcp.rows.chat import ChatRow, chat_row, health_guide, health_status, l
 from linq_mcp.rows.schema import without_empty
 from linq_mcp.rows.status import UNREPORTED, is_unhealthy, status_of
 from linq_mcp.sanitize import HANDLE_LIMIT, clean, moment, utc_time
-from linq_mcp.tools.support.chats import chat_pages, no_chats
-from linq_mcp.tools.support.param_types import ChatCount, Handle, Line, RowCount
-from linq_mcp.tools.support.parameters import ToolArguments
-from linq_mcp.tools.support.scan import Position, Scan, check_fingerprint, find
-from linq_mcp.tools.support.scan_info import ScanInfo, is_complete, scan_info
-from linq_mcp.tools.support.tool import READS, SCAN_SECONDS, Call, Tool
+from linq_mcp.tools.base.param_types import ChatCount, Handle, Line, RowCount
+from linq_mcp.tools.base.parameters import ToolArguments
+from linq_mcp.tools.base.tool import READS, SCAN_SECONDS, Call, Tool
+from linq_mcp.tools.reading.chats import chat_pages, no_chats
+from linq_mcp.tools.reading.scan import Position, Scan, check_fingerprint, find
+from linq_mcp.tools.reading.scan_info import ScanInfo, is_complete, scan_info
 
 if TYPE_CHECKING:
     from linq_mcp.api.models import Chat
-    from linq_mcp.rows.directory import Directory
+    from linq_mcp.contacts.directory import Directory
 
 _RANKS = {"CRITICAL": 0, "AT_RISK": 1, "OPTED_OUT": 2}
 # The lines' reputations are requested at the same time, and waited for no longer than this.

@@ -12,7 +12,7 @@ from helpers.piped import SECONDS
 
 from linq_mcp.demo import in_process
 from linq_mcp.demo.contacts import demo_contacts
-from linq_mcp.server.client_provider import SettingsClientProvider
+from linq_mcp.server.callers.caller import SettingsClientProvider
 from linq_mcp.transports.board.app import LIMITS, build_board_app
 from linq_mcp.transports.http.run import HttpServer
 

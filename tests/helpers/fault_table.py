@@ -29,7 +29,7 @@ from helpers.fault_server import (
     whole,
 )
 
-from linq_mcp.server.error_messages import HEADLINES
+from linq_mcp.wording.errors import HEADLINES
 
 KEY = "lq-fault-9d41c7e2"
 # In bodies that no model may read.

@@ -18,7 +18,7 @@ from mcp.shared.message import SessionMessage
 
 from linq_mcp.demo.lines import CLINIC_LINE
 from linq_mcp.server.app import build_server
-from linq_mcp.server.consent import ConsentDesk
+from linq_mcp.server.consent.service import ConsentService
 from linq_mcp.settings.sending import SendSettings
 
 CHAT = demo_chat(line=CLINIC_LINE)["id"]
@@ -46,7 +46,7 @@ def client(
     era: ConnectMode = "auto",
     answer: Host | None = None,
     *,
-    desk: ConsentDesk | None = None,
+    consent: ConsentService | None = None,
     rules: SendSettings = RULES,
     key: str | None = None,
     patience: float = 20,
@@ -54,7 +54,7 @@ def client(
     """A client of a server over `api`, which waits `patience` seconds. Without `answer` it can't ask anybody."""
     account = api.account(rules) if key is None else api.account(rules, key=key)
     return Client(
-        build_server(account, desk=desk or ConsentDesk(rules)),
+        build_server(account, consent=consent or ConsentService(rules)),
         mode=era,
         elicitation_callback=_named(answer),
         read_timeout_seconds=patience,
@@ -62,11 +62,16 @@ def client(
 
 
 def client_declaring(
-    capabilities: Mapping[str, Any], api: RecordingApi, era: ConnectMode, answer: Host, *, desk: ConsentDesk
+    capabilities: Mapping[str, Any],
+    api: RecordingApi,
+    era: ConnectMode,
+    answer: Host,
+    *,
+    consent: ConsentService,
 ) -> Client:
     """A client that would answer every question, but declares `capabilities` only: nobody may ask it more than that."""
     return Client(
-        _declaring(build_server(api.account(), desk=desk), capabilities),
+        _declaring(build_server(api.account(), consent=consent), capabilities),
         mode=era,
         elicitation_callback=_named(answer),
         read_timeout_seconds=20,

@@ -13,15 +13,15 @@ from pydantic import SecretStr
 
 from linq_mcp.api.client import LinqApi
 from linq_mcp.api.retry import RetryPolicy
+from linq_mcp.contacts.directory import NOBODY, Directory
 from linq_mcp.demo.api import DEMO_BASE_URL, DEMO_KEY
-from linq_mcp.rows.directory import NOBODY, Directory
-from linq_mcp.server.client_provider import SettingsClientProvider
-from linq_mcp.server.error_messages import format_error
+from linq_mcp.server.callers.caller import SettingsClientProvider
 from linq_mcp.settings import Settings
 from linq_mcp.settings.problems import KeySource
 from linq_mcp.settings.sending import STRICTEST, SendSettings
-from linq_mcp.tools.support.consent import Ask, ask_first
-from linq_mcp.tools.support.tool import Call
+from linq_mcp.tools.base.question import Ask, require_consent
+from linq_mcp.tools.base.tool import Call
+from linq_mcp.wording.errors import format_error
 
 # If any output contains this, the key has leaked.
 KEY = "lq-test-7f3a9c"
@@ -102,7 +102,7 @@ async def call_over(  # noqa: PLR0913 - each has a default that nearly every tes
             format_error=lambda error: format_error(error, settings=settings, tool=None, arguments={}),
             directory=directory,
             now=lambda: now or datetime.now(UTC),
-            consent=consent or ask_first,
+            consent=consent or require_consent,
             sending=sending or STRICTEST,
         )
 

@@ -13,7 +13,7 @@ from pydantic import SecretStr
 from linq_mcp.demo.account import DemoAccount, demo_account
 from linq_mcp.demo.api import DEMO_BASE_URL, DEMO_KEY, demo_api
 from linq_mcp.demo.wire import Wire
-from linq_mcp.server.client_provider import SettingsClientProvider
+from linq_mcp.server.callers.caller import SettingsClientProvider
 from linq_mcp.settings import Settings
 from linq_mcp.settings.problems import KeySource
 from linq_mcp.settings.sending import SendSettings

@@ -18,9 +18,9 @@ from linq_mcp.api.models import Chat
 from linq_mcp.api.responses import Answer, Page
 from linq_mcp.api.retry import RetryPolicy
 from linq_mcp.errors import ApiStatusError, LinqError
-from linq_mcp.server.error_messages import format_error
 from linq_mcp.settings import Settings
 from linq_mcp.settings.problems import KeySource
+from linq_mcp.wording.errors import format_error
 
 BASE = "https://api.example.com/api/partner"
 SETTINGS = Settings(api_key=SecretStr(KEY), key_source=KeySource.ENVIRONMENT, base_url=BASE)

@@ -12,7 +12,7 @@ from mcp.server.auth.middleware.bearer_auth import AuthenticatedUser
 from mcp.server.auth.provider import AccessToken
 from starlette.requests import Request
 
-from linq_mcp.server.sign_in import Access
+from linq_mcp.server.callers.many import Access
 from linq_mcp.settings import Settings
 from linq_mcp.settings.access_file import read_access_file
 from linq_mcp.tools import SEND_TOOLS, TOOLS

@@ -18,7 +18,8 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 
 from linq_mcp.demo import in_process
-from linq_mcp.server.client_provider import KEY_HEADER, ClientProvider, SettingsClientProvider
+from linq_mcp.server.callers.caller import ClientProvider, SettingsClientProvider
+from linq_mcp.settings import KEY_HEADER
 from linq_mcp.transports.http.app import build_app
 from linq_mcp.transports.http.config import HttpConfig, HttpLimits
 from linq_mcp.transports.http.run import HttpServer

@@ -12,7 +12,7 @@ from mcp import Client
 from pydantic import SecretStr
 
 from linq_mcp.server.app import build_server
-from linq_mcp.server.client_provider import SettingsClientProvider
+from linq_mcp.server.callers.caller import SettingsClientProvider
 from linq_mcp.settings import Settings
 
 

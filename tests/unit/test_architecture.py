@@ -18,17 +18,17 @@ ROOT = Path(__file__).parents[2]
 # From the bottom up. Packages on the same line are strangers to each other; the leaves may import one another.
 LEAVES = {
     "linq_mcp",
-    *(
-        f"linq_mcp.{name}"
-        for name in ("characters", "errors", "images", "logs", "regular_file", "sanitize", "settings")
-    ),
+    *(f"linq_mcp.{name}" for name in ("characters", "errors", "logs", "regular_file", "sanitize", "settings")),
 }
 LAYERS = [
     LEAVES,
     {"linq_mcp.api", "linq_mcp.demo"},
+    {"linq_mcp.contacts"},
     {"linq_mcp.rows"},
-    {"linq_mcp.tools.support"},
+    {"linq_mcp.tools.base"},
+    {"linq_mcp.tools.reading", "linq_mcp.tools.sending", "linq_mcp.tools.files"},
     {"linq_mcp.tools"},
+    {"linq_mcp.wording"},
     {"linq_mcp.server"},
     {"linq_mcp.transports"},
     {"linq_mcp.cli"},
@@ -104,7 +104,7 @@ def test_imports_are_absolute() -> None:
 
 
 def test_a_tool_imports_no_other_tool() -> None:
-    """What tools share is in `tools/support`; only the list of tools knows them all."""
+    """What tools share is in the folders of `tools`; only the list of tools knows them all."""
 
     def other_tools(name: str) -> set[str]:
         return {found for found in imported_modules(name) if layer(found) == layer(name) == "linq_mcp.tools"}

@@ -16,12 +16,12 @@ from linq_mcp.demo import in_process
 from linq_mcp.demo.account import demo_account
 from linq_mcp.demo.contacts import demo_contacts
 from linq_mcp.server.app import build_server
-from linq_mcp.server.client_provider import SettingsClientProvider
-from linq_mcp.server.error_messages import HEADLINES
+from linq_mcp.server.callers.caller import SettingsClientProvider
 from linq_mcp.settings import sending
 from linq_mcp.settings.access_file import read_access_file
 from linq_mcp.tools import SEND_TOOLS, TOOLS
-from linq_mcp.tools.support.tool import Tool
+from linq_mcp.tools.base.tool import Tool
+from linq_mcp.wording.errors import HEADLINES
 
 ROOT = Path(__file__).parents[2]
 PATHS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])

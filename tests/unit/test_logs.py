@@ -111,7 +111,7 @@ def test_every_record_has_the_id_of_its_request() -> None:
 def test_the_commands_log_with_it() -> None:
     """Records of libraries, too, pass the one handler on stderr."""
     script = (
-        "import logging; from linq_mcp.cli.output import log_to_stderr; log_to_stderr('INFO'); "
+        "import logging; from linq_mcp.cli.stderr import log_to_stderr; log_to_stderr('INFO'); "
         r"logging.getLogger('mcp.server').warning('Invalid Host header: evil\x1b[2J\nERROR forged')"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=SECONDS, check=True)

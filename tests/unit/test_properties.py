@@ -29,12 +29,12 @@ from mcp import Client, types
 from linq_mcp.demo.team_discussion import TEAM_CHAT_ID
 from linq_mcp.sanitize import clean, utc
 from linq_mcp.server.app import build_server
-from linq_mcp.server.error_messages import HEADLINES
 from linq_mcp.tools import TOOLS
+from linq_mcp.tools.base.tool import Tool
 from linq_mcp.tools.find_chats import FIND_CHATS
-from linq_mcp.tools.support.scan import ScanCursor
-from linq_mcp.tools.support.tool import Tool
+from linq_mcp.tools.reading.scan import ScanCursor
 from linq_mcp.transports.jsonrpc import replace_lone_surrogates
+from linq_mcp.wording.errors import HEADLINES
 
 Json = Any
 Row = dict[str, Any]

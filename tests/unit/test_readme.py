@@ -15,7 +15,7 @@ from linq_mcp.cli import main
 from linq_mcp.cli.config import CLIENTS
 from linq_mcp.server.prompts import PROMPTS, Prompt
 from linq_mcp.tools import TOOLS
-from linq_mcp.tools.support.tool import Tool
+from linq_mcp.tools.base.tool import Tool
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")

@@ -16,7 +16,7 @@ from mcp.shared.exceptions import MCPError
 
 from linq_mcp import __version__
 from linq_mcp.sanitize import clean
-from linq_mcp.tools.support.tool import Tool
+from linq_mcp.tools.base.tool import Tool
 
 EXTENSION = "io.modelcontextprotocol/ui"
 MIME_TYPE = "text/html;profile=mcp-app"

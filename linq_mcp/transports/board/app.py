@@ -17,7 +17,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from linq_mcp.server.client_provider import ClientProvider
+from linq_mcp.server.callers.caller import ClientProvider
 from linq_mcp.server.view import board_html
 from linq_mcp.transports.http.app import build_app
 from linq_mcp.transports.http.config import HttpConfig, HttpLimits, is_allowed_host

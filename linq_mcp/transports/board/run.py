@@ -8,7 +8,7 @@ import socket
 from collections.abc import Callable
 from types import FrameType
 
-from linq_mcp.server.client_provider import ClientProvider
+from linq_mcp.server.callers.caller import ClientProvider
 from linq_mcp.transports.board.app import LIMITS, build_board_app
 from linq_mcp.transports.http.run import HttpServer
 

@@ -28,11 +28,13 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from linq_mcp import __version__
 from linq_mcp.server.app import build_server
 from linq_mcp.server.call_record import record_call
-from linq_mcp.server.client_provider import KEY_HEADER, ClientProvider
-from linq_mcp.server.consent import ConsentDesk
+from linq_mcp.server.callers.caller import ClientProvider
+from linq_mcp.server.consent.service import ConsentService
 from linq_mcp.server.readiness import Readiness
+from linq_mcp.settings import KEY_HEADER
 from linq_mcp.tools import SEND_TOOLS
 from linq_mcp.transports.http.access_log import CallerMiddleware, RecordMiddleware, log_request
+from linq_mcp.transports.http.auth.challenge import SignIn
 from linq_mcp.transports.http.call_limit import CallLimitMiddleware
 from linq_mcp.transports.http.config import HttpConfig, is_allowed_host, is_allowed_origin
 from linq_mcp.transports.http.middleware import (
@@ -48,7 +50,6 @@ from linq_mcp.transports.http.middleware import (
     ShutdownMiddleware,
     SingleHeaderMiddleware,
 )
-from linq_mcp.transports.http.sign_in import SignIn
 
 if TYPE_CHECKING:
     # It needs an extra that may not be installed.
@@ -68,10 +69,10 @@ def build_app(
     """
     limits = config.limits
     sending = provider.caller(None).settings.sending
-    desk = ConsentDesk(sending) if sending else None
+    consent = ConsentService(sending) if sending else None
     json_manager, stream_manager = (
         StreamableHTTPSessionManager(
-            _recorded(build_server(provider, desk=desk)),
+            _recorded(build_server(provider, consent=consent)),
             stateless=True,
             json_response=json_response,
             # `AllowedHostMiddleware` and `AllowedOriginMiddleware` check this, without regard to case.

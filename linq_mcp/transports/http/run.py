@@ -17,12 +17,12 @@ from sse_starlette.sse import AppStatus
 from starlette.applications import Starlette
 
 from linq_mcp import __version__
-from linq_mcp.server.client_provider import ClientProvider
+from linq_mcp.server.callers.caller import ClientProvider
 from linq_mcp.server.readiness import Readiness
 from linq_mcp.transports.http.app import build_app
+from linq_mcp.transports.http.auth.challenge import SignIn
 from linq_mcp.transports.http.config import HttpConfig, HttpLimits
 from linq_mcp.transports.http.protocol import bounded_protocol
-from linq_mcp.transports.http.sign_in import SignIn
 
 if TYPE_CHECKING:
     from linq_mcp.transports.http.metrics import Metrics

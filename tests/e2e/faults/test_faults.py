@@ -24,8 +24,8 @@ from helpers.fault_server import FaultServer, Request, Script, answer, in_turn, 
 from helpers.fault_table import BODY, FAULTS, HEALTHY, KEY, SEEN, Fault, chats
 from helpers.piped import COMMAND, Piped, request
 
-from linq_mcp.server.error_messages import HEADLINES
 from linq_mcp.tools import TOOLS
+from linq_mcp.wording.errors import HEADLINES
 
 # The first test of a row in real time waits for all of it. And all rows share their processes, so that they belong into
 # one worker of pytest-xdist.
@@ -43,9 +43,9 @@ import os
 from dataclasses import replace
 import anyio
 from linq_mcp.api.retry import RetryPolicy
-from linq_mcp.cli.output import log_to_stderr
+from linq_mcp.cli.stderr import log_to_stderr
 from linq_mcp.server.app import build_server
-from linq_mcp.server.client_provider import SettingsClientProvider
+from linq_mcp.server.callers.caller import SettingsClientProvider
 from linq_mcp.settings import load_settings
 from linq_mcp.tools import TOOLS
 from linq_mcp.transports.stdio import serve_stdio

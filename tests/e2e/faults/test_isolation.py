@@ -11,7 +11,7 @@ from helpers.fault_server import Act, FaultServer, Request, Script, in_turn, raw
 from helpers.streamable_http import with_key
 
 from linq_mcp.errors import LinqError
-from linq_mcp.server.client_provider import HeaderClientProvider
+from linq_mcp.server.callers.caller import HeaderClientProvider
 from linq_mcp.settings import Settings
 
 KEYS = ("lq-caller-one", "lq-caller-two")

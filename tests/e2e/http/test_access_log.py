@@ -20,8 +20,8 @@ from linq_mcp.demo.api import DEMO_BASE_URL, DEMO_KEY
 from linq_mcp.demo.lines import CLINIC_LINE
 from linq_mcp.errors import LinqMcpError
 from linq_mcp.server.call_record import Outcome, outcome_of
-from linq_mcp.server.client_provider import KEY_HEADER, ClientProvider, HeaderClientProvider, SettingsClientProvider
-from linq_mcp.settings import Settings, load_settings
+from linq_mcp.server.callers.caller import ClientProvider, HeaderClientProvider, SettingsClientProvider
+from linq_mcp.settings import KEY_HEADER, Settings, load_settings
 from linq_mcp.transports.http.app import build_app
 from linq_mcp.transports.http.config import HttpConfig
 

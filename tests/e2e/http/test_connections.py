@@ -30,7 +30,8 @@ from helpers.streamable_http import (
 )
 
 from linq_mcp.demo import in_process
-from linq_mcp.server.client_provider import KEY_HEADER, SettingsClientProvider
+from linq_mcp.server.callers.caller import SettingsClientProvider
+from linq_mcp.settings import KEY_HEADER
 from linq_mcp.transports.http.config import HttpLimits
 from linq_mcp.transports.http.run import HttpServer
 

@@ -24,8 +24,8 @@ from linq_mcp import __version__
 from linq_mcp.cli import main
 from linq_mcp.demo import in_process
 from linq_mcp.demo.api import DEMO_BASE_URL, demo_api
-from linq_mcp.server.client_provider import KEY_HEADER, HeaderClientProvider, SettingsClientProvider
-from linq_mcp.settings import Settings, load_settings
+from linq_mcp.server.callers.caller import HeaderClientProvider, SettingsClientProvider
+from linq_mcp.settings import KEY_HEADER, Settings, load_settings
 from linq_mcp.tools import TOOLS
 from linq_mcp.transports.http.app import build_app
 from linq_mcp.transports.http.config import HttpConfig, HttpLimits, validate_http_config

@@ -26,8 +26,8 @@ from linq_mcp.cli.parser import build_parser
 from linq_mcp.demo.account import demo_account
 from linq_mcp.demo.api import DEMO_BASE_URL, DEMO_KEY, demo_api
 from linq_mcp.demo.serve import running
-from linq_mcp.server.client_provider import KEY_HEADER, HeaderClientProvider, SettingsClientProvider
-from linq_mcp.settings import Settings
+from linq_mcp.server.callers.caller import HeaderClientProvider, SettingsClientProvider
+from linq_mcp.settings import KEY_HEADER, Settings
 from linq_mcp.transports.http.app import build_app
 from linq_mcp.transports.http.config import HttpConfig
 from linq_mcp.transports.http.metrics import Metrics

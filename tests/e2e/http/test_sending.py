@@ -22,13 +22,13 @@ from linq_mcp.demo.account import demo_account
 from linq_mcp.demo.api import DEMO_BASE_URL, DEMO_KEY, demo_api
 from linq_mcp.demo.lines import CLINIC_LINE
 from linq_mcp.demo.serve import running
-from linq_mcp.server.client_provider import KEY_HEADER, HeaderClientProvider
-from linq_mcp.server.error_messages import HEADLINES
-from linq_mcp.settings import Settings
+from linq_mcp.server.callers.caller import HeaderClientProvider
+from linq_mcp.settings import KEY_HEADER, Settings
 from linq_mcp.settings.sending import Confirm, SendSettings
 from linq_mcp.tools import TOOLS
 from linq_mcp.transports.http.app import build_app
 from linq_mcp.transports.http.config import HttpConfig, HttpLimits
+from linq_mcp.wording.errors import HEADLINES
 
 ARGUMENTS = {"chat_id": demo_chat(line=CLINIC_LINE)["id"], "text": "Hello"}
 ANSWER = {"consent": {"action": "accept", "content": {"choice": "Send"}}}

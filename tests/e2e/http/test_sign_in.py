@@ -23,14 +23,14 @@ from starlette.applications import Starlette
 
 from linq_mcp.demo.api import DEMO_BASE_URL, DEMO_KEY, demo_api
 from linq_mcp.demo.lines import CLINIC_LINE, SHOP_LINE
-from linq_mcp.server.error_messages import HEADLINES
-from linq_mcp.server.sign_in import SignInClientProvider
+from linq_mcp.server.callers.many import SignInClientProvider
 from linq_mcp.settings import Settings
 from linq_mcp.settings.sending import STRICTEST, SendSettings
 from linq_mcp.tools import SEND_TOOLS, TOOLS
 from linq_mcp.transports.http.app import build_app
+from linq_mcp.transports.http.auth.challenge import SignIn, SignInConfig, validate_sign_in
 from linq_mcp.transports.http.config import HttpConfig
-from linq_mcp.transports.http.sign_in import SignIn, SignInConfig, validate_sign_in
+from linq_mcp.wording.errors import HEADLINES
 
 METADATA = "https://mcp.example.com/.well-known/oauth-protected-resource/mcp"
 ACCESS = f"""

@@ -22,11 +22,11 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from linq_mcp import images
 from linq_mcp.demo.account import demo_account
 from linq_mcp.demo.api import DEMO_KEY, demo_api
 from linq_mcp.demo.serve import running
-from linq_mcp.server.error_messages import HEADLINES
+from linq_mcp.tools.files import photo_process
+from linq_mcp.wording.errors import HEADLINES
 
 MESSAGE_ID = "69a37c7d-af4f-4b5e-af42-e28e98ce873a"
 Answer: TypeAlias = Callable[[Request], Response]
@@ -169,7 +169,7 @@ def decoder_peak(data: bytes) -> tuple[dict[str, Any], float]:
     """What the process that decodes photos says of one, and the most memory that it had, in MiB."""
     code = (
         "import resource, subprocess, sys\n"
-        f"done = subprocess.run([sys.executable, '-P', {images.__file__!r}], input=sys.stdin.buffer.read(), "
+        f"done = subprocess.run([sys.executable, '-P', {photo_process.__file__!r}], input=sys.stdin.buffer.read(), "
         "stdout=subprocess.PIPE)\n"
         "print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)\n"
         "sys.stdout.flush(); sys.stdout.buffer.write(done.stdout)"

@@ -17,7 +17,7 @@ from mcp.client.stdio import StdioServerParameters, stdio_client
 
 from linq_mcp.demo.account import demo_account
 from linq_mcp.demo.lines import CLINIC_LINE
-from linq_mcp.server.error_messages import HEADLINES
+from linq_mcp.wording.errors import HEADLINES
 
 PACKAGE = str(Path(__file__).parents[3])
 CHAT = next(

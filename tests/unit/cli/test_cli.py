@@ -27,7 +27,7 @@ from linq_mcp.cli.doctor import examine
 from linq_mcp.demo import in_process
 from linq_mcp.demo.account import DemoAccount
 from linq_mcp.demo.api import demo_api
-from linq_mcp.server.client_provider import SettingsClientProvider
+from linq_mcp.server.callers.caller import SettingsClientProvider
 
 
 @dataclass(frozen=True)

@@ -13,8 +13,8 @@ from linq_mcp.demo.account import demo_account
 from linq_mcp.demo.api import DEMO_BASE_URL, DEMO_KEY, demo_api
 from linq_mcp.demo.attachments import content_of, size_of
 from linq_mcp.demo.serve import running
-from linq_mcp.images import LONGEST_SIDE, converted
-from linq_mcp.tools.support.file_types import Kind, file_type
+from linq_mcp.tools.files.file_types import Kind, file_type
+from linq_mcp.tools.files.photo_process import LONGEST_SIDE, converted
 
 GONE = {"leak.mov"}
 FILES: list[dict[str, Any]] = [

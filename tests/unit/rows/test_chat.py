@@ -13,9 +13,9 @@ from linq_mcp.api.client import LinqApi
 from linq_mcp.api.models import Chat, Chats
 from linq_mcp.rows.chat import ChatRow, chat_row, health_guide
 from linq_mcp.rows.schema import json_schema
+from linq_mcp.tools.base.parameters import parse_arguments
+from linq_mcp.tools.base.tool import Call
 from linq_mcp.tools.list_chats import LIST_CHATS, Arguments
-from linq_mcp.tools.support.parameters import parse_arguments
-from linq_mcp.tools.support.tool import Call
 
 OWN = "+12055550101"
 ANN = "+12055550102"

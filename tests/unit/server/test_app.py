@@ -18,15 +18,15 @@ from pydantic import SecretStr
 
 from linq_mcp import __version__
 from linq_mcp.server.app import INSTRUCTIONS, build_server
-from linq_mcp.server.client_provider import SettingsClientProvider
-from linq_mcp.server.consent import ConsentDesk
-from linq_mcp.server.error_messages import HEADLINES
+from linq_mcp.server.callers.caller import SettingsClientProvider
+from linq_mcp.server.consent.service import ConsentService
 from linq_mcp.server.view import EXTENSION
 from linq_mcp.settings import Settings, load_settings
 from linq_mcp.settings.sending import STRICTEST
 from linq_mcp.tools import TOOLS
+from linq_mcp.tools.base.tool import Tool
 from linq_mcp.tools.list_chats import LIST_CHATS
-from linq_mcp.tools.support.tool import Tool
+from linq_mcp.wording.errors import HEADLINES
 
 ERAS: list[ConnectMode] = ["auto", "legacy"]
 eras = pytest.mark.parametrize("era", ERAS, ids=["2026-07-28", "handshake"])
@@ -95,10 +95,10 @@ async def test_instructions_name_no_tool_that_is_not_offered(era: ConnectMode) -
 
 @eras
 async def test_a_tool_that_is_not_open_to_the_caller_does_not_exist(era: ConnectMode) -> None:
-    """It is neither listed, nor called, nor named, and what sends is closed at a desk, too, to whoever only reads."""
+    """It is neither listed, nor called, nor named; a caller who only reads has no tools that send."""
     settings = Settings(tools=("get_chat", "list_chats", "send_message"))
     account = account_over(always(httpx.Response(500)), settings=settings)
-    async with Client(build_server(account, desk=ConsentDesk(STRICTEST)), mode=era) as client:
+    async with Client(build_server(account, consent=ConsentService(STRICTEST)), mode=era) as client:
         listed = (await client.list_tools()).tools
         assert [tool.name for tool in listed] == ["list_chats", "get_chat"]
         assert client.instructions is not None

@@ -17,20 +17,19 @@ from mcp import Client, MCPError, types
 from mcp.client.client import ConnectMode
 from pydantic import SecretStr
 
+from linq_mcp.contacts.directory import NOBODY, Directory
 from linq_mcp.demo import in_process
 from linq_mcp.demo.contacts import demo_contacts
 from linq_mcp.rows.chat import NAME_LIMIT
-from linq_mcp.rows.directory import NOBODY, Directory
 from linq_mcp.server.app import build_server
-from linq_mcp.server.client_provider import (
-    KEY_HEADER,
+from linq_mcp.server.callers.caller import (
     Caller,
     ClientProvider,
     HeaderClientProvider,
     SettingsClientProvider,
 )
 from linq_mcp.server.completion import SECONDS
-from linq_mcp.settings import Settings
+from linq_mcp.settings import KEY_HEADER, Settings
 from linq_mcp.settings.problems import NoKey, NoMatchingRule
 from linq_mcp.transports.http.app import build_app
 from linq_mcp.transports.http.config import HttpConfig

@@ -28,11 +28,11 @@ from linq_mcp.demo.account import DemoAccount
 from linq_mcp.demo.api import demo_api
 from linq_mcp.demo.lines import LINES
 from linq_mcp.server.app import build_server
-from linq_mcp.server.client_provider import Caller, ClientProvider, SettingsClientProvider
-from linq_mcp.server.error_messages import HEADLINES
-from linq_mcp.server.sign_in import SignInClientProvider
+from linq_mcp.server.callers.caller import Caller, ClientProvider, SettingsClientProvider
+from linq_mcp.server.callers.many import SignInClientProvider
 from linq_mcp.tools import TOOLS
-from linq_mcp.tools.support.tool import Tool
+from linq_mcp.tools.base.tool import Tool
+from linq_mcp.wording.errors import HEADLINES
 
 Json = dict[str, Any]
 NO_SUCH_ID = "00000000-0000-4000-8000-000000000000"

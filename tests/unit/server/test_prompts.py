@@ -24,12 +24,12 @@ from pydantic import SecretStr
 
 from linq_mcp.sanitize import clean
 from linq_mcp.server.app import build_server
-from linq_mcp.server.client_provider import Caller, SettingsClientProvider
-from linq_mcp.server.consent import ConsentDesk
-from linq_mcp.server.error_messages import HEADLINES
+from linq_mcp.server.callers.caller import Caller, SettingsClientProvider
+from linq_mcp.server.consent.service import ConsentService
 from linq_mcp.server.prompts import CHAT_LIMIT, PROMPTS, ChatArguments, Prompt, how_to_find
 from linq_mcp.settings import Settings
 from linq_mcp.tools import SEND_TOOLS, TOOLS
+from linq_mcp.wording.errors import HEADLINES
 
 ERAS: list[ConnectMode] = ["auto", "legacy"]
 eras = pytest.mark.parametrize("era", ERAS, ids=["2026-07-28", "handshake"])
@@ -45,7 +45,7 @@ def client(era: ConnectMode = "auto", *, sends: bool = False, tools: Iterable[st
     """A client of a server whose Linq is never asked, with these tools open, or all of them."""
     settings = Settings(api_key=SecretStr(KEY), sending=RULES if sends else None, tools=tuple(tools))
     accounts = account_over(lambda _: httpx.Response(500), settings=settings)
-    return Client(build_server(accounts, desk=ConsentDesk(RULES)), mode=era)
+    return Client(build_server(accounts, consent=ConsentService(RULES)), mode=era)
 
 
 def arguments(prompt: Prompt, chat: str = CHAT) -> dict[str, str]:

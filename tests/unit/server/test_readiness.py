@@ -9,7 +9,7 @@ import pytest
 from helpers.linq import KEY, Canned, Handler, Silent, account_over
 from pydantic import SecretStr
 
-from linq_mcp.server.client_provider import ClientProvider, HeaderClientProvider, SettingsClientProvider
+from linq_mcp.server.callers.caller import ClientProvider, HeaderClientProvider, SettingsClientProvider
 from linq_mcp.server.readiness import STOPPING, Readiness
 from linq_mcp.settings import Settings, load_settings
 

@@ -21,8 +21,8 @@ from linq_mcp.server import view
 from linq_mcp.server.app import build_server
 from linq_mcp.server.view import BOARD_URI, EXTENSION, MIME_TYPE, board_html
 from linq_mcp.tools import SEND_TOOLS, TOOLS
+from linq_mcp.tools.base.tool import Tool
 from linq_mcp.tools.list_chats import LIST_CHATS
-from linq_mcp.tools.support.tool import Tool
 
 eras = pytest.mark.parametrize("era", ["auto", "legacy"], ids=["2026-07-28", "handshake"])
 SHOWN = {"list_inbox", "summarize_activity", "summarize_chat_health"}

@@ -25,10 +25,10 @@ from linq_mcp.demo.api import demo_api
 from linq_mcp.demo.lines import LINES
 from linq_mcp.demo.wire import NOW, Wire
 from linq_mcp.errors import ArgumentsError, LinqError
+from linq_mcp.tools.base.tool import Tool
 from linq_mcp.tools.find_messages import FIND_MESSAGES
 from linq_mcp.tools.list_inbox import LIST_INBOX
 from linq_mcp.tools.summarize_activity import SUMMARIZE_ACTIVITY
-from linq_mcp.tools.support.tool import Tool
 
 Json = dict[str, Any]
 Apis = Mapping[bool, httpx.AsyncBaseTransport]

@@ -23,9 +23,9 @@ from linq_mcp.demo.lines import LINES
 from linq_mcp.demo.team_discussion import TEAM_CHAT_ID
 from linq_mcp.demo.wire import NOW
 from linq_mcp.errors import ArgumentsError
+from linq_mcp.tools.base.tool import Tool
 from linq_mcp.tools.find_chats import FIND_CHATS
 from linq_mcp.tools.find_messages import FIND_MESSAGES
-from linq_mcp.tools.support.tool import Tool
 
 CHATS = int(os.environ.get("LINQ_MCP_TEST_CHATS", "1500"))
 MESSAGES = 520

@@ -21,15 +21,14 @@ from mcp import Client, types
 from mcp.client.client import ConnectMode
 from pydantic import SecretStr
 
-from linq_mcp import images
 from linq_mcp.demo import in_process
 from linq_mcp.demo.account import demo_account
 from linq_mcp.server.app import build_server
-from linq_mcp.server.client_provider import SettingsClientProvider
-from linq_mcp.server.error_messages import HEADLINES
+from linq_mcp.server.callers.caller import SettingsClientProvider
 from linq_mcp.settings import Settings
 from linq_mcp.settings.problems import KeySource
-from linq_mcp.tools.support import photos
+from linq_mcp.tools.files import photo_process, photos
+from linq_mcp.wording.errors import HEADLINES
 
 Json = dict[str, Any]
 ROOT = Path(__file__).parents[3]
@@ -337,13 +336,13 @@ async def test_the_process_gets_nothing_of_the_servers_environment(
 ) -> None:
     """It decodes what strangers sent, so it has no key that it could be made to tell."""
     monkeypatch.setenv("LINQ_API_V3_API_KEY", KEY)
-    program = tmp_path / "images.py"
+    program = tmp_path / "photo_process.py"
     program.write_text(
         "import json, os, sys; sys.stdin.buffer.read(); "
         "print(json.dumps({'unusable': 'no library', 'shown_as': json.dumps(dict(os.environ))}))",
         "utf-8",
     )
-    monkeypatch.setattr(images, "__file__", str(program))
+    monkeypatch.setattr(photo_process, "__file__", str(program))
     outcome, _ = await photos.shown_photo(b"")
     assert KEY not in outcome.shown_as
     assert set(json.loads(outcome.shown_as)) <= {*photos._ENVIRONMENT, "LC_CTYPE"}
@@ -364,9 +363,9 @@ async def test_a_process_that_breaks_is_a_broken_photo(
     code: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """The server goes on."""
-    program = tmp_path / "images.py"
+    program = tmp_path / "photo_process.py"
     program.write_text(code, "utf-8")
-    monkeypatch.setattr(images, "__file__", str(program))
+    monkeypatch.setattr(photo_process, "__file__", str(program))
     refused(await call(Linq([media()], photo())), "file_unreadable")
 
 

@@ -20,7 +20,7 @@ from linq_mcp.demo.team_discussion import TEAM_CHAT_ID
 from linq_mcp.rows.message import message_row, usual_service
 from linq_mcp.tools.get_message import GET_MESSAGE
 from linq_mcp.tools.list_messages import LIST_MESSAGES
-from linq_mcp.tools.support.chat_reading import Placed, chronological
+from linq_mcp.tools.reading.chat_reading import Placed, chronological
 
 Json = dict[str, Any]
 HOSTILE_CHAT_ID = next(chat["id"] for chat in odd_account().chats if chat["display_name"] == PILOT_TESTERS)

@@ -17,20 +17,20 @@ from hypothesis import strategies as st
 from mcp import Client
 
 from linq_mcp.api.client import LinqApi
-from linq_mcp.api.scope import ScopedApi
+from linq_mcp.api.scoped_client import ScopedApi
+from linq_mcp.contacts.directory import Directory
 from linq_mcp.demo.account import DemoAccount, demo_account
 from linq_mcp.demo.lines import CLINIC_LINE, SHOP_LINE
 from linq_mcp.demo.outbox import BLOCKED, LIMITED_LINE
 from linq_mcp.demo.people import person
 from linq_mcp.errors import ApiStatusError, ArgumentsError, LineNotOpenError, LinqError, NotSent, NotSentError
-from linq_mcp.rows.directory import Directory
 from linq_mcp.sanitize import quoted
 from linq_mcp.server.app import build_server
 from linq_mcp.settings.sending import SendSettings
 from linq_mcp.tools import SEND_TOOLS, TOOLS
+from linq_mcp.tools.base.question import Ask, Consent, ConsentNeeded, Question
 from linq_mcp.tools.react_to_message import REACT_TO_MESSAGE
 from linq_mcp.tools.send_message import SEND_MESSAGE
-from linq_mcp.tools.support.consent import Ask, Consent, ConsentNeeded, Question
 
 ANYONE = SendSettings(anyone=True)
 STRANGER = "+12055559999"

@@ -16,8 +16,8 @@ from linq_mcp.demo.account import DemoAccount, demo_account
 from linq_mcp.demo.api import demo_api
 from linq_mcp.demo.lines import AGENCY_LINE, CLINIC_LINE, LINES
 from linq_mcp.errors import ApiStatusError
-from linq_mcp.server.error_messages import HEADLINES
 from linq_mcp.tools.summarize_chat_health import SUMMARIZE_CHAT_HEALTH
+from linq_mcp.wording.errors import HEADLINES
 
 CHATS = int(os.environ.get("LINQ_MCP_TEST_CHATS", "5000"))
 Json = dict[str, Any]

@@ -1,0 +1,1 @@
+"""Who is who: the operator's contacts file."""

@@ -1,0 +1,1 @@
+"""Whose key a call uses, and their connections to Linq."""

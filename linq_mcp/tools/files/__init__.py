@@ -1,0 +1,1 @@
+"""Showing a model the file of a message."""

@@ -1,0 +1,1 @@
+"""The English sentences that errors and wrong settings are shown with."""

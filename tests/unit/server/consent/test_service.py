@@ -1,0 +1,507 @@
+"""What leaves towards Linq, whatever a host does with a question, in both eras: nothing, unless it says yes."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+import anyio
+import pytest
+from helpers.hosts import (
+    ARGUMENTS,
+    CHAT,
+    DRAFT,
+    YES,
+    Answer,
+    Host,
+    answer_with,
+    answers,
+    client,
+    host,
+    question_of,
+    text_of,
+)
+from helpers.recording_api import RULES, RecordingApi, demo_chat
+from mcp import MCPError, types
+from mcp.client.client import ConnectMode
+from mcp.client.context import ClientRequestContext
+from pydantic import SecretStr
+
+from linq_mcp.demo.lines import CLINIC_LINE
+from linq_mcp.server.consent import service
+from linq_mcp.server.consent.limit import SendLimit
+from linq_mcp.server.consent.service import ConsentService, Pending
+from linq_mcp.settings.sending import Confirm, SendSettings
+from linq_mcp.tools.base.question import Question
+from linq_mcp.wording.errors import HEADLINES
+
+ERAS: list[ConnectMode] = ["auto", "legacy"]
+eras = pytest.mark.parametrize("era", ERAS, ids=["2026-07-28", "handshake"])
+
+SECOND_CALL = SendSettings(confirm=Confirm.SECOND_CALL)
+KEY_A, KEY_B = SecretStr("a" * 32), SecretStr("b" * 32)
+
+
+async def failing(_: ClientRequestContext, __: types.ElicitRequestParams) -> Answer:
+    return types.ErrorData(code=types.INTERNAL_ERROR, message="no screen")
+
+
+async def ask(api: RecordingApi, era: ConnectMode, answer: Host | None, **options: Any) -> types.CallToolResult:
+    async with client(api, era, answer, **options) as connected:
+        return await connected.call_tool("send_message", ARGUMENTS)
+
+
+# What the host does, what it begins its answer with (None: it was sent), and the texts that reach Linq.
+HOSTS: dict[str, tuple[Host | None, str | None, list[str]]] = {
+    "accepts": (YES, None, [DRAFT]),
+    "accepts another text": (host("accept", {"choice": "Send", "text": "No."}), None, ["No."]),
+    "leaves out the text": (host("accept", {"choice": "Send"}), None, [DRAFT]),
+    "chooses not to": (host("accept", {"choice": "Don't send", "text": DRAFT}), "declined", []),
+    "declines": (host("decline"), "declined", []),
+    "cancels": (host("cancel"), "declined", []),
+    "declines, with a yes in it": (host("decline", {"choice": "Send", "text": DRAFT}), "declined", []),
+    "accepts without content": (host("accept"), "invalid_consent", []),
+    "accepts an empty form": (host("accept", {}), "invalid_consent", []),
+    "accepts without the choice": (host("accept", {"text": DRAFT}), "invalid_consent", []),
+    "accepts with true as choice": (host("accept", {"choice": True}), "invalid_consent", []),
+    "accepts with an unknown choice": (host("accept", {"choice": "send"}), "invalid_consent", []),
+    "accepts an empty text": (host("accept", {"choice": "Send", "text": " "}), "invalid_consent", []),
+    "accepts a number as text": (host("accept", {"choice": "Send", "text": 5}), "invalid_consent", []),
+    "accepts too long a text": (host("accept", {"choice": "Send", "text": "x" * 10_001}), "invalid_consent", []),
+    "can't ask": (None, "cannot_ask", []),
+}
+
+
+@eras
+@pytest.mark.parametrize("name", HOSTS)
+async def test_what_left_is_what_the_person_said(name: str, era: ConnectMode) -> None:
+    """Nothing in all but the accepted cases, and then exactly what the form said."""
+    answer, headline, texts = HOSTS[name]
+    api = RecordingApi()
+    result = await ask(api, era, answer)
+    assert api.texts == texts
+    assert result.is_error is (headline is not None)
+    if headline is not None:
+        assert text_of(result).startswith(HEADLINES[headline])
+        assert text_of(result).endswith("Nothing was sent.")
+        return
+    # The model is told what was sent if that is not what it proposed.
+    assert (result.structured_content or {}).get("text", DRAFT) == texts[0]
+
+
+@eras
+async def test_a_host_that_fails_to_ask_sends_nothing(era: ConnectMode) -> None:
+    """Its error is no yes; in the modern era it never even calls again."""
+    api = RecordingApi()
+    async with client(api, era, failing) as connected:
+        if era == "auto":
+            with pytest.raises(MCPError, match="no screen"):
+                await connected.call_tool("send_message", ARGUMENTS)
+        else:
+            result = await connected.call_tool("send_message", ARGUMENTS)
+            assert text_of(result).startswith(HEADLINES["cannot_ask"])
+    assert api.posts == []
+
+
+@eras
+async def test_the_question_says_everything(era: ConnectMode) -> None:
+    """To whom, from which line, its health with Linq's advice, the text whole; the choice is required."""
+    asked: list[types.ElicitRequestFormParams] = []
+
+    async def answer(_: ClientRequestContext, params: types.ElicitRequestParams) -> Answer:
+        assert isinstance(params, types.ElicitRequestFormParams)
+        asked.append(params)
+        return types.ElicitResult(action="decline")
+
+    await ask(RecordingApi(), era, answer)
+    (question,) = asked
+    person = next(one["handle"] for one in demo_chat(line=CLINIC_LINE)["handles"] if not one["is_me"])
+    for fact in (person, CLINIC_LINE, "HEALTHY", "send normally", DRAFT):
+        assert fact in question.message
+    assert question.requested_schema["required"] == ["choice"]
+    assert question.requested_schema["properties"]["text"]["default"] == DRAFT
+
+
+@eras
+async def test_silence_means_no(era: ConnectMode) -> None:
+    """After the time for an answer nothing is sent, whatever comes later."""
+
+    async def answer(_: ClientRequestContext, __: types.ElicitRequestParams) -> Answer:
+        await anyio.sleep(0.3)
+        return types.ElicitResult(action="accept", content={"choice": "Send"})
+
+    api = RecordingApi()
+    result = await ask(api, era, answer, consent=ConsentService(RULES, seconds=0.2))
+    assert text_of(result).startswith(HEADLINES["declined"])
+    assert "in time" in text_of(result)
+    assert api.posts == []
+
+
+async def test_a_waiting_client_hears_that_the_question_is_open() -> None:
+    """Progress while the person thinks, so that the client does not give up."""
+    heard = anyio.Event()
+
+    async def answer(_: ClientRequestContext, __: types.ElicitRequestParams) -> Answer:
+        with anyio.fail_after(5):
+            await heard.wait()
+        return types.ElicitResult(action="accept", content={"choice": "Send"})
+
+    async def note(progress: float, total: float | None, message: str | None) -> None:
+        assert progress
+        assert total is None
+        assert message == "Waiting for the person's answer"
+        heard.set()
+
+    api = RecordingApi()
+    consent = ConsentService(RULES, progress_seconds=0.01)
+    async with client(api, "legacy", answer, consent=consent) as connected:
+        await connected.call_tool("send_message", ARGUMENTS, progress_callback=note)
+    assert api.texts == [DRAFT]
+
+
+async def test_a_cancelled_call_takes_its_question_back() -> None:
+    """The host hears that nobody waits any more, and nothing is sent."""
+    begun, withdrawn = anyio.Event(), anyio.Event()
+
+    async def answer(_: ClientRequestContext, __: types.ElicitRequestParams) -> Answer:
+        begun.set()
+        try:
+            await anyio.sleep(10)
+        finally:
+            withdrawn.set()
+        raise AssertionError
+
+    api = RecordingApi()
+    async with client(api, "legacy", answer) as connected:
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(connected.call_tool, "send_message", ARGUMENTS)
+            with anyio.fail_after(5):
+                await begun.wait()
+            tasks.cancel_scope.cancel()
+        with anyio.fail_after(5):
+            await withdrawn.wait()
+    assert api.posts == []
+
+
+async def test_a_host_that_dies_sends_nothing() -> None:
+    """The connection ends in mid-question."""
+    begun = anyio.Event()
+
+    async def answer(_: ClientRequestContext, __: types.ElicitRequestParams) -> Answer:
+        begun.set()
+        await anyio.sleep(10)
+        raise AssertionError
+
+    api = RecordingApi()
+    with anyio.CancelScope() as scope:
+        async with client(api, "legacy", answer) as connected, anyio.create_task_group() as tasks:
+            tasks.start_soon(connected.call_tool, "send_message", ARGUMENTS)
+            with anyio.fail_after(5):
+                await begun.wait()
+            scope.cancel()
+    assert api.posts == []
+
+
+async def test_an_answer_is_good_once() -> None:
+    """A replayed state is refused, after a yes as after a no."""
+    api = RecordingApi()
+    async with client(api, answer=YES) as connected:
+        for first in (answers(), answers({}, "decline")):
+            state = await question_of(connected)
+            await answer_with(connected, state, first)
+            again = await answer_with(connected, state, answers())
+            assert text_of(again).startswith(HEADLINES["invalid_consent"])
+            assert "used before" in text_of(again)
+    assert api.texts == [DRAFT]
+
+
+async def test_an_answer_at_once_from_many_is_good_once() -> None:
+    """The same state in fifty calls at the same time is one message."""
+    api = RecordingApi()
+    async with client(api, answer=YES) as connected:
+        state = await question_of(connected)
+        async with anyio.create_task_group() as tasks:
+            for _ in range(50):
+                tasks.start_soon(answer_with, connected, state, answers())
+    assert api.texts == [DRAFT]
+
+
+async def test_an_answer_without_the_state_is_none() -> None:
+    """Whoever was not asked can't answer."""
+    api = RecordingApi()
+    async with client(api, answer=YES) as connected:
+        result = await answer_with(connected, None, answers())
+    assert text_of(result).startswith(HEADLINES["invalid_consent"])
+    assert api.posts == []
+
+
+async def test_a_state_without_an_answer_is_none() -> None:
+    """Nor is an answer to some other question."""
+    api = RecordingApi()
+    async with client(api, answer=YES) as connected:
+        other: list[types.InputResponses | None] = [
+            None,
+            {},
+            {"other": answers()["consent"]},
+            {"consent": types.ListRootsResult(roots=[])},
+        ]
+        for responses in other:
+            result = await answer_with(connected, await question_of(connected), responses)
+            assert text_of(result).startswith(HEADLINES["invalid_consent"])
+    assert api.posts == []
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [{**ARGUMENTS, "text": "Send money."}, {**ARGUMENTS, "chat_id": demo_chat(skip=3)["id"]}],
+    ids=["another text", "another chat"],
+)
+async def test_an_answer_is_good_for_its_arguments(arguments: dict[str, str]) -> None:
+    """What was agreed to can't be exchanged afterwards."""
+    api = RecordingApi()
+    async with client(api, answer=YES) as connected:
+        state = await question_of(connected)
+        with pytest.raises(MCPError):
+            await answer_with(connected, state, answers(), arguments)
+    assert api.posts == []
+
+
+async def test_a_state_is_of_no_use_to_another_caller() -> None:
+    """Even one of the same process."""
+    api, consent = RecordingApi(), ConsentService(RULES)
+    async with (
+        client(api, answer=YES, consent=consent) as one,
+        client(api, answer=YES, consent=consent, key="other") as other,
+    ):
+        state = await question_of(one)
+        with pytest.raises(MCPError):
+            await answer_with(other, state, answers())
+    assert api.posts == []
+
+
+@pytest.mark.parametrize("state", ["", "v1.", "v1.AAAA", json.dumps({"nonce": "1", "fingerprint": "2", "asked_at": 0})])
+async def test_a_state_can_not_be_made_up(state: str) -> None:
+    """Only what this server sealed opens."""
+    api = RecordingApi()
+    async with client(api, answer=YES) as connected:
+        with pytest.raises(MCPError):
+            await answer_with(connected, state, answers())
+    assert api.posts == []
+
+
+def keyed(*keys: SecretStr) -> ConsentService:
+    return ConsentService(SendSettings(state_keys=keys))
+
+
+async def test_replicas_with_one_key_take_each_others_states() -> None:
+    """And a replay at the second one is the same message at Linq."""
+    api = RecordingApi()
+    async with (
+        client(api, answer=YES, consent=keyed(KEY_A)) as one,
+        client(api, answer=YES, consent=keyed(KEY_B, KEY_A)) as other,
+    ):
+        state = await question_of(one)
+        first = await answer_with(one, state, answers())
+        second = await answer_with(other, state, answers())
+    assert first.structured_content
+    assert second.structured_content
+    assert first.structured_content["message_id"] == second.structured_content["message_id"]
+    assert len({body["message"]["idempotency_key"] for _, body in api.posts}) == 1
+
+
+@pytest.mark.parametrize("other_key", [(KEY_B,), ()], ids=["another key", "a key of its own"])
+async def test_replicas_with_different_keys_do_not(other_key: tuple[SecretStr, ...]) -> None:
+    """Their states are strangers'."""
+    api = RecordingApi()
+    async with (
+        client(api, answer=YES, consent=keyed(KEY_A)) as one,
+        client(api, answer=YES, consent=keyed(*other_key)) as other,
+    ):
+        state = await question_of(one)
+        with pytest.raises(MCPError):
+            await answer_with(other, state, answers())
+    assert api.posts == []
+
+
+async def test_a_state_of_another_release_is_refused_plainly(monkeypatch: pytest.MonkeyPatch) -> None:
+    """While replicas are replaced one by one, they share the key but perhaps not what they seal."""
+
+    @dataclass(frozen=True)
+    class NewerPending(Pending):
+        language: str = "en"
+
+        @staticmethod
+        def of(question: Question) -> Pending:
+            return NewerPending(**vars(Pending.of(question)))
+
+    api = RecordingApi()
+    async with client(api, answer=YES) as connected:
+        with monkeypatch.context() as newer:
+            newer.setattr(service, "Pending", NewerPending)
+            state = await question_of(connected)
+        result = await answer_with(connected, state, answers())
+    assert text_of(result).startswith(HEADLINES["invalid_consent"])
+    assert api.posts == []
+
+
+@eras
+async def test_a_lost_answer_of_linq_is_one_message(era: ConnectMode) -> None:
+    """The connection breaks after Linq took it; the same key makes the second attempt the same message."""
+    api = RecordingApi(lose=1)
+    async with client(api, era, YES) as connected:
+        result = await connected.call_tool("send_message", ARGUMENTS)
+        read = await connected.call_tool("list_messages", {"chat_id": CHAT, "limit": 100})
+    assert result.structured_content
+    assert read.structured_content
+    assert len(api.posts) == 2
+    assert [row["id"] for row in read.structured_content["messages"] if row.get("text") == DRAFT] == [
+        result.structured_content["message_id"]
+    ]
+
+
+async def test_an_answer_lost_for_good_is_said() -> None:
+    """Nobody is told that nothing was sent when it may have been."""
+    result = await ask(RecordingApi(lose=9), "auto", YES)
+    assert text_of(result).startswith(HEADLINES["perhaps_sent"])
+    assert "Nothing was sent." not in text_of(result)
+
+
+async def test_a_second_call_sends_where_the_operator_chose_that() -> None:
+    """The preview sends nothing; its token sends once, with these arguments only."""
+    api = RecordingApi()
+    async with client(api, rules=SECOND_CALL) as connected:
+        preview = (await connected.call_tool("send_message", ARGUMENTS)).structured_content
+        assert preview
+        assert preview["sent"] is False
+        assert DRAFT in preview["preview"]
+        assert "Show the preview to your user" in preview["note"]
+        assert api.posts == []
+        token = {"confirm_token": preview["confirm_token"]}
+        for wrong in ({**ARGUMENTS, "text": "Other", **token}, {**ARGUMENTS, "confirm_token": "v1.AAAA"}):
+            refused = await connected.call_tool("send_message", wrong)
+            assert text_of(refused).startswith(HEADLINES["invalid_consent"])
+        sent = (await connected.call_tool("send_message", {**ARGUMENTS, **token})).structured_content
+        again = await connected.call_tool("send_message", {**ARGUMENTS, **token})
+    assert sent
+    assert sent["confirmed_by"] == "second call"
+    assert text_of(again).startswith(HEADLINES["invalid_consent"])
+    assert api.texts == [DRAFT]
+
+
+@eras
+async def test_a_second_call_skips_no_question(era: ConnectMode) -> None:
+    """Where a client can ask it is asked, and a token of another client is refused."""
+    api, consent = RecordingApi(), ConsentService(SECOND_CALL)
+    async with client(api, era, rules=SECOND_CALL, consent=consent) as connected:
+        preview = (await connected.call_tool("send_message", ARGUMENTS)).structured_content
+    assert preview
+    async with client(api, era, host("decline"), rules=SECOND_CALL, consent=consent) as connected:
+        plain = await connected.call_tool("send_message", ARGUMENTS)
+        with_token = await connected.call_tool("send_message", {**ARGUMENTS, "confirm_token": preview["confirm_token"]})
+    assert text_of(plain).startswith(HEADLINES["declined"])
+    assert text_of(with_token).startswith(HEADLINES["invalid_consent"])
+    assert api.posts == []
+
+
+async def test_a_token_is_nothing_where_people_are_asked() -> None:
+    """Not even one that a server with the same key gave out, as before the operator changed the setting."""
+    api = RecordingApi()
+    before = SendSettings(confirm=Confirm.SECOND_CALL, state_keys=(KEY_A,))
+    async with client(api, rules=before) as connected:
+        preview = (await connected.call_tool("send_message", ARGUMENTS)).structured_content
+    assert preview
+    async with client(api, rules=SendSettings(state_keys=(KEY_A,))) as connected:
+        result = await connected.call_tool("send_message", {**ARGUMENTS, "confirm_token": preview["confirm_token"]})
+    assert text_of(result).startswith(HEADLINES["invalid_consent"])
+    assert api.posts == []
+
+
+async def test_previews_are_limited() -> None:
+    """A preview takes the place; its token uses the same one."""
+    api = RecordingApi()
+    consent = ConsentService(SECOND_CALL, limit=SendLimit(1))
+    async with client(api, rules=SECOND_CALL, consent=consent) as connected:
+        preview = (await connected.call_tool("send_message", ARGUMENTS)).structured_content
+        assert preview
+        refused = await connected.call_tool("send_message", {**ARGUMENTS, "text": "Another"})
+        assert text_of(refused).startswith(HEADLINES["send_limit"])
+        await connected.call_tool("send_message", {**ARGUMENTS, "confirm_token": preview["confirm_token"]})
+    assert api.texts == [DRAFT]
+
+
+async def test_a_token_grows_old() -> None:
+    """A preview of long ago is no ground for sending."""
+    api = RecordingApi()
+    async with client(api, rules=SECOND_CALL, consent=ConsentService(SECOND_CALL, token_seconds=0)) as connected:
+        preview = (await connected.call_tool("send_message", ARGUMENTS)).structured_content
+        assert preview
+        result = await connected.call_tool("send_message", {**ARGUMENTS, "confirm_token": preview["confirm_token"]})
+    assert "too old" in text_of(result)
+    assert api.posts == []
+
+
+async def test_a_question_that_has_changed_is_asked_again() -> None:
+    """Between question and answer the chat fell ill: the yes was to something else."""
+    api = RecordingApi()
+    async with client(api, answer=YES) as connected:
+        state = await question_of(connected)
+        api.health = "AT_RISK"
+        result = await answer_with(connected, state, answers())
+        assert "has changed" in text_of(result)
+        state = await question_of(connected)
+        api.health = "OPTED_OUT"
+        result = await answer_with(connected, state, answers())
+        assert text_of(result).startswith(HEADLINES["opted_out"])
+    assert api.posts == []
+
+
+@eras
+async def test_the_list_is_private_where_sending_is_on(era: ConnectMode) -> None:
+    """Instructions and tools say which mode runs."""
+    api = RecordingApi()
+    async with client(api, era) as connected:
+        listed = await connected.list_tools()
+        instructions = connected.instructions or ""
+    assert [tool.name for tool in listed.tools][-2:] == ["send_message", "react_to_message"]
+    assert "a person has agreed" in instructions
+    assert "cannot send" not in instructions
+    if era == "auto":
+        assert (listed.ttl_ms, listed.cache_scope) == (60_000, "private")
+
+
+def declining(asked: list[str]) -> Host:
+    """A host whose person says no to every question; these are kept in `asked`."""
+
+    async def answer(_: ClientRequestContext, params: types.ElicitRequestParams) -> Answer:
+        asked.append(params.message)
+        return types.ElicitResult(action="decline")
+
+    return answer
+
+
+@eras
+async def test_questions_are_limited(era: ConnectMode) -> None:
+    """The place is taken before the question, so a person who says no is not asked for ever."""
+    api, asked = RecordingApi(), list[str]()
+    async with client(api, era, declining(asked)) as connected:
+        results = [await connected.call_tool("send_message", ARGUMENTS) for _ in range(7)]
+    assert len(asked) == 5
+    assert text_of(results[-1]).startswith(HEADLINES["send_limit"])
+    assert api.posts == []
+
+
+@eras
+async def test_thirty_questions_an_hour_are_enough(era: ConnectMode) -> None:
+    """Whoever they are about; nobody is asked the next one."""
+    api, asked = RecordingApi(), list[str]()
+    chats = [demo_chat(line=CLINIC_LINE, skip=number)["id"] for number in range(7)]
+    async with client(api, era, declining(asked)) as connected:
+        results = [
+            await connected.call_tool("send_message", {"chat_id": chats[number % 7], "text": DRAFT})
+            for number in range(31)
+        ]
+    assert len(asked) == 30
+    assert text_of(results[-1]).startswith(HEADLINES["send_limit"])
+    assert "30 messages an hour" in text_of(results[-1])
+    assert api.posts == []

@@ -1,0 +1,97 @@
+"""What the operator allows of sending, and how a slip in it is read: as the strictest rule."""
+
+from __future__ import annotations
+
+import pytest
+
+from linq_mcp.settings import load_settings
+from linq_mcp.settings.problems import SettingsWarning, WarningKind
+from linq_mcp.settings.sending import Confirm, SendSettings, sending_variables
+from linq_mcp.wording.settings import format_warning
+
+KEYS = "a" * 32, "b" * 32
+
+
+def sending(environ: dict[str, str], *, allow_send: bool = True) -> SendSettings | None:
+    settings = load_settings(environ, allow_send=allow_send)
+    assert settings.warnings == ()
+    return settings.sending
+
+
+@pytest.mark.parametrize("value", ["", "0", "false", "no", "off", "${user_config.send}"])
+def test_sending_is_off(value: str) -> None:
+    """Unless it is turned on."""
+    assert sending({"LINQ_MCP_SEND": value, "LINQ_MCP_SEND_TO": "*"}, allow_send=False) is None
+
+
+@pytest.mark.parametrize("value", ["1", "true", "True", "yes", "on"])
+def test_sending_is_on(value: str) -> None:
+    """With the strictest rules."""
+    assert sending({"LINQ_MCP_SEND": value}, allow_send=False) == SendSettings()
+
+
+def test_the_switch_allows_what_the_environment_does_not() -> None:
+    """`--allow-send` is enough by itself."""
+    assert sending({}) == SendSettings()
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "rules"),
+    [
+        ("LINQ_MCP_SEND_TO", "known", SendSettings()),
+        ("LINQ_MCP_SEND_TO", "*", SendSettings(anyone=True)),
+        (
+            "LINQ_MCP_SEND_TO",
+            "+12055550101, Ana@Example.com,@example.org,",
+            SendSettings(recipients=frozenset({"+12055550101", "ana@example.com", "@example.org"})),
+        ),
+        ("LINQ_MCP_SEND_LIMIT", "5", SendSettings(limit=5)),
+        ("LINQ_MCP_SEND_LIMIT", "0", SendSettings(limit=0)),
+        ("LINQ_MCP_SEND_CRITICAL", "1", SendSettings(allow_critical=True)),
+        ("LINQ_MCP_CONFIRM", "person", SendSettings()),
+        ("LINQ_MCP_CONFIRM", "second-call", SendSettings(confirm=Confirm.SECOND_CALL)),
+    ],
+)
+def test_rules(variable: str, value: str, rules: SendSettings) -> None:
+    """Each as documented; what `linq-mcp config` prints gives the same again."""
+    assert sending({variable: value}) == rules
+    assert sending(sending_variables(rules), allow_send=False) == rules
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "rules"),
+    [
+        ("LINQ_MCP_SEND_TO", "everybody", SendSettings(recipients=frozenset())),
+        ("LINQ_MCP_SEND_TO", "+12055550101,555", SendSettings(recipients=frozenset({"+12055550101", "555"}))),
+        ("LINQ_MCP_SEND_TO", "+12055550101,Ana", SendSettings(recipients=frozenset({"+12055550101"}))),
+        ("LINQ_MCP_SEND_LIMIT", "many", SendSettings()),
+        ("LINQ_MCP_SEND_LIMIT", "-1", SendSettings()),
+        ("LINQ_MCP_SEND_LIMIT", "1001", SendSettings()),
+        ("LINQ_MCP_SEND_CRITICAL", "perhaps", SendSettings()),
+        ("LINQ_MCP_CONFIRM", "never", SendSettings()),
+        ("LINQ_MCP_STATE_KEY", "too short", SendSettings()),
+        ("LINQ_MCP_STATE_KEY", f"{KEYS[0]},short", SendSettings()),
+    ],
+)
+def test_a_slip_is_named_and_read_strictly(variable: str, value: str, rules: SendSettings) -> None:
+    """It never opens anything, and never keeps the server from starting."""
+    settings = load_settings({variable: value}, allow_send=True)
+    assert settings.sending == rules
+    expected = () if value.endswith(",555") else (SettingsWarning(WarningKind.UNUSABLE_SEND_SETTING, variable),)
+    assert settings.warnings == expected
+    assert all(variable in format_warning(warning) for warning in settings.warnings)
+
+
+def test_a_switch_that_can_not_be_read_is_off() -> None:
+    """And it is said."""
+    settings = load_settings({"LINQ_MCP_SEND": "maybe"})
+    assert settings.sending is None
+    assert settings.warnings == (SettingsWarning(WarningKind.UNUSABLE_SEND_SETTING, "LINQ_MCP_SEND"),)
+
+
+def test_several_state_keys_rotate() -> None:
+    """In the order given; none of them shows in a representation."""
+    read = sending({"LINQ_MCP_STATE_KEY": ",".join(KEYS)})
+    assert read
+    assert [key.get_secret_value() for key in read.state_keys] == list(KEYS)
+    assert "aaa" not in repr(read)

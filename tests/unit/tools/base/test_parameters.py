@@ -1,0 +1,505 @@
+"""Arguments: robust in form, strict in meaning, and every refusal says what is valid."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from pydantic import Field
+
+from linq_mcp.errors import ArgumentsError
+from linq_mcp.tools import TOOLS
+from linq_mcp.tools.base.param_types import (
+    ChatId,
+    Cursor,
+    Flag,
+    Handle,
+    Limit,
+    Line,
+    Order,
+    PastTimestamp,
+    Sender,
+    Text,
+    Timestamp,
+    Word,
+    Words,
+)
+from linq_mcp.tools.base.parameters import ToolArguments, input_schema, parse_arguments
+from linq_mcp.tools.list_chats import Arguments
+
+LINE = "+12055550101"
+CHAT = "550e8400-e29b-41d4-a716-446655440000"
+SCHEMA_KEYWORDS = {"type", "properties", "required", "description", "enum", "minimum", "maximum", "items"}
+NASTY = [
+    pytest.param("\x1b[2J\x1b]0;owned\x07", id="escapes"),
+    pytest.param("\u202e\u2066evil\u2069\u200f", id="bidi"),
+    pytest.param("a\nb\r\nc\u2028d", id="line breaks"),
+    pytest.param("\ud83d\ude00\ud800", id="surrogates"),
+    pytest.param("\x00\x7f\x9b", id="controls"),
+    pytest.param("\u200b\u2060\ufeff\U000e0041", id="zero width and tags"),
+    pytest.param("x" * 100_000, id="100,000 characters"),
+    pytest.param("`\"' ${x} <b> " * 100, id="quotes"),
+]
+
+
+class Everything(ToolArguments):
+    chat_id: ChatId = Field(description="A chat.")
+    from_: Line | None = Field(None, alias="from", description="One of your lines.")
+    to: Handle | None = Field(None, description="Someone.")
+    sender: Sender | None = Field(None, description="Who.")
+    text: Text | None = Field(None, description="Words.")
+    flag: Flag | None = Field(None, description="Or not.")
+    words: Words | None = Field(None, description="Some.")
+    word: Word | None = Field(None, description="One.")
+    since: PastTimestamp | None = Field(None, description="From.")
+    until: Timestamp | None = Field(None, description="To.")
+    order: Order = Field("newest", description="Which end.")
+    limit: Limit = Field(20, description="How many.")
+    cursor: Cursor | None = Field(None, description="Where to go on.")
+
+
+def read(**given: Any) -> Arguments:
+    return parse_arguments(Arguments, {name.removesuffix("_"): value for name, value in given.items()})
+
+
+def problems(given: dict[str, Any]) -> tuple[str, ...]:
+    with pytest.raises(ArgumentsError) as refused:
+        parse_arguments(Arguments, given)
+    return refused.value.problems
+
+
+def test_no_arguments_are_the_first_page() -> None:
+    """Everything has a default."""
+    assert read().model_dump() == {"from_": None, "to": None, "limit": 20, "cursor": None}
+
+
+@pytest.mark.parametrize(
+    "absent",
+    [
+        None,
+        "",
+        " ",
+        "\n\t",
+        "null",
+        "None",
+        "NULL",
+        "none",
+        " null ",
+        "undefined",
+        "${user_config.x}",
+        "${}",
+        " ${a b} ",
+    ],
+)
+@pytest.mark.parametrize("name", ["from", "to", "limit", "cursor"])
+def test_null_words_are_absent(name: str, absent: Any) -> None:
+    """Models and templates write an argument they leave out in many ways."""
+    assert parse_arguments(Arguments, {name: absent}) == read()
+
+
+@pytest.mark.parametrize(
+    ("given", "limit"),
+    [
+        (1, 1),
+        (100, 100),
+        ("20", 20),
+        (" 20 ", 20),
+        (20.0, 20),
+        ("20.0", 20),
+        ("20.", 20),
+        ("20.000", 20),
+        ("+20", 20),
+        ("020", 20),
+        (1e2, 100),
+    ],
+)
+def test_forms_of_a_number(given: Any, limit: int) -> None:
+    """A whole number may come as text or as a float; what is read is an int."""
+    read_limit = read(limit=given).limit
+    assert (read_limit, type(read_limit)) == (limit, int)
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        pytest.param(True, id="true"),
+        pytest.param(False, id="false"),
+        pytest.param(20.5, id="fraction"),
+        pytest.param("20.5", id="fraction as text"),
+        pytest.param(float("nan"), id="NaN"),
+        pytest.param(float("inf"), id="infinity"),
+        pytest.param(float("-inf"), id="minus infinity"),
+        pytest.param("nan", id="NaN as text"),
+        pytest.param("Infinity", id="infinity as text"),
+        pytest.param(10**400, id="10**400"),
+        pytest.param(-(10**400), id="-10**400"),
+        pytest.param(10**4000, id="10**4000"),
+        pytest.param("9" * 400, id="400 digits as text"),
+        pytest.param(1e308, id="1e308"),
+        pytest.param("1e1", id="exponent as text"),
+        pytest.param(0, id="below the range"),
+        pytest.param(101, id="above the range"),
+        pytest.param(-1, id="negative"),
+        pytest.param("0", id="zero as text"),
+        pytest.param("101", id="above the range as text"),
+        pytest.param("-5", id="negative as text"),
+        pytest.param(0.9999999, id="nearly in range"),
+        pytest.param("twenty", id="word"),
+        pytest.param("2 0", id="space inside"),
+        pytest.param("1_0", id="underscore"),
+        pytest.param("0x10", id="hexadecimal"),
+        pytest.param("\u0662\u0660", id="other digits"),
+        pytest.param("\uff12\uff10", id="full-width digits"),
+        pytest.param([], id="empty list"),
+        pytest.param([20], id="list"),
+        pytest.param({}, id="empty object"),
+        pytest.param({"limit": 20}, id="object"),
+    ],
+)
+def test_numbers_that_are_refused(given: Any) -> None:
+    """What is no whole number of the range is refused, and the range is said."""
+    (problem,) = problems({"limit": given})
+    assert problem.startswith("`limit` takes a whole number from 1 to 100, not ")
+    assert problem.isprintable()
+    assert len(problem) < 120
+
+
+@pytest.mark.parametrize(
+    ("given", "cursor"),
+    [
+        ("20", "20"),
+        (20, "20"),
+        (20.0, "20"),
+        (0, "0"),
+        (-1, "-1"),
+        (" abc== ", "abc=="),
+        ("eyJhIjoxfQ+/=", "eyJhIjoxfQ+/="),
+        ("with space", "with space"),
+        ("ünï", "ünï"),
+        ("nullable", "nullable"),
+        ("x" * 2000, "x" * 2000),
+        (10**30, "1" + "0" * 30),
+    ],
+)
+def test_forms_of_a_cursor(given: Any, cursor: str) -> None:
+    """Cursors look like numbers, so models send numbers; what is read is text, otherwise unchanged."""
+    assert read(cursor=given).cursor == cursor
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        pytest.param(True, id="true"),
+        pytest.param(False, id="false"),
+        pytest.param(20.5, id="fraction"),
+        pytest.param(float("nan"), id="NaN"),
+        pytest.param(float("inf"), id="infinity"),
+        pytest.param(10**4000, id="10**4000"),
+        pytest.param([], id="empty list"),
+        pytest.param(["20"], id="list"),
+        pytest.param({"next_cursor": "20"}, id="object"),
+        pytest.param("x" * 2001, id="2,001 characters"),
+        pytest.param("a\nb", id="line break"),
+        pytest.param("a\x00", id="NUL"),
+        pytest.param("a\u202e", id="bidi"),
+        pytest.param("\ud83d", id="half an emoji"),
+    ],
+)
+def test_cursors_that_are_refused(given: Any) -> None:
+    """What can't be a `next_cursor` is refused before it is sent."""
+    (problem,) = problems({"cursor": given})
+    assert problem.startswith("`cursor` takes the `next_cursor` of the previous answer, unchanged, not ")
+    assert problem.isprintable()
+    assert len(problem) < 130
+
+
+@pytest.mark.parametrize("given", [LINE, f" {LINE}\n", "+1234567", "+123456789012345", "+4915112345678"])
+@pytest.mark.parametrize("name", ["from", "to"])
+def test_numbers_in_e164(name: str, given: str) -> None:
+    """A plus and 7 to 15 digits, with white space around taken off."""
+    assert getattr(parse_arguments(Arguments, {name: given}), {"from": "from_"}.get(name, name)) == given.strip()
+
+
+NO_HANDLES = [
+    pytest.param("2055550101", id="no country"),
+    pytest.param("12055550101", id="no plus"),
+    pytest.param("+02055550101", id="country of zero"),
+    pytest.param("+123456", id="too short"),
+    pytest.param("+1234567890123456", id="too long"),
+    pytest.param("+1205555010a", id="letter"),
+    pytest.param("+\u0661\u0662\u0660\u0665\u0665\u0665\u0660\u0661\u0660\u0661", id="other digits"),
+    pytest.param("+12055550101,+12055550102", id="two numbers"),
+    pytest.param("+12055550101\n+12055550102", id="two lines"),
+    pytest.param("tel:+12055550101", id="a URI"),
+    pytest.param("me", id="a word"),
+    pytest.param("+", id="a plus"),
+    pytest.param(12055550101, id="a number"),
+    pytest.param(12055550101.0, id="a float"),
+    pytest.param(10**4000, id="10**4000"),
+    pytest.param(True, id="true"),
+    pytest.param([LINE], id="list"),
+    pytest.param({"handle": LINE}, id="object"),
+    pytest.param("9" * 100_000, id="100,000 digits"),
+]
+
+
+@pytest.mark.parametrize("given", NO_HANDLES)
+@pytest.mark.parametrize("name", ["from", "to"])
+def test_handles_that_are_refused(name: str, given: Any) -> None:
+    """The refusal shows an example of a number that is right."""
+    (problem,) = problems({name: given})
+    assert problem.startswith(f"`{name}` takes one ")
+    assert "E.164 form such as +1205253" in problem
+    assert problem.isprintable()
+    assert len(problem) < 190
+
+
+@pytest.mark.parametrize("name", ["to", "sender"])
+@pytest.mark.parametrize(
+    ("given", "by_name"), [("Ann Adler", True), ("Zoë", True), ("2055550101", False), ("a@b", False)]
+)
+def test_a_name_in_place_of_a_handle_leads_to_find_chats(name: str, given: str, by_name: bool) -> None:
+    """That tool finds people by name; a number or an address that is wrong needs another remedy."""
+    with pytest.raises(ArgumentsError) as refused:
+        parse_arguments(Everything, {"chat_id": CHAT, name: given})
+    (problem,) = refused.value.problems
+    assert ("(find_chats with `text` finds people by name)" in problem) is by_name
+
+
+def test_a_name_in_place_of_a_line_does_not() -> None:
+    """A line is one of the account's own numbers and has no name."""
+    assert "find_chats" not in problems({"from": "Ann Adler"})[0]
+
+
+@pytest.mark.parametrize("given", ["+1 (205) 555-0101", "+1.205.555.0101", "001-205-555-0101", "0012055550101"])
+@pytest.mark.parametrize(("name", "field"), [("from", "from_"), ("to", "to")])
+def test_a_number_that_says_its_country_may_be_punctuated(name: str, field: str, given: str) -> None:
+    """With + or 00 in front nothing is guessed; what is sent is the plain form."""
+    assert getattr(parse_arguments(Arguments, {name: given}), field) == "+12055550101"
+
+
+@pytest.mark.parametrize("given", ["262966", 262966, " 611 "])
+def test_a_handle_may_be_a_short_code(given: Any) -> None:
+    """Banks and carriers write from them; a line of yours is never one."""
+    assert read(to=given).to == str(given).strip()
+    assert len(problems({"from": given})) == 1
+
+
+@pytest.mark.parametrize("given", ["12055550101", "1-205-555-0101", 12055550101])
+@pytest.mark.parametrize("name", ["from", "to"])
+def test_a_number_that_only_looks_different_is_shown_as_it_should_be(name: str, given: Any) -> None:
+    """The model can call again at once; nothing is guessed in silence."""
+    (problem,) = problems({name: given})
+    assert "(perhaps +12055550101?)" in problem
+
+
+@pytest.mark.parametrize("given", ["ann@example.com", " Ann.Lee+x@mail.example.co.uk ", "o'brien@example.com"])
+def test_a_participant_may_be_an_email_address(given: str) -> None:
+    """IMessage reaches people by email address, too."""
+    assert read(to=given).to == given.strip()
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        pytest.param("ann@", id="no domain"),
+        pytest.param("@example.com", id="no name"),
+        pytest.param("ann@example", id="no dot"),
+        pytest.param("ann@example.", id="dot at the end"),
+        pytest.param("a b@example.com", id="space"),
+        pytest.param("ann@example.com, bo@example.com", id="two"),
+        pytest.param("Ann <ann@example.com>", id="with a name"),
+        pytest.param("ann@@example.com", id="two signs"),
+        pytest.param("a" * 65 + "@example.com", id="name too long"),
+        pytest.param("ann@" + "x" * 300 + ".com", id="domain too long"),
+        pytest.param("a\x00@example.com", id="NUL"),
+        pytest.param("a\u202eb@example.com", id="bidi"),
+        pytest.param("a\u200b@example.com", id="zero width"),
+        pytest.param("\ud83d@example.com", id="half an emoji"),
+        pytest.param("a\x1b[0m@example.com", id="escape"),
+        pytest.param("a@" * 50_000, id="100,000 characters"),
+    ],
+)
+@pytest.mark.timeout(10)
+def test_email_addresses_that_are_refused(given: str) -> None:
+    """What is no single address, or could not be sent or shown as it is."""
+    (problem,) = problems({"to": given})
+    assert problem.startswith("`to` takes one number in E.164 form")
+    assert problem.isprintable()
+    assert len(problem) < 190
+
+
+def test_a_line_is_no_email_address() -> None:
+    """One's own lines are numbers."""
+    assert len(problems({"from": "ann@example.com"})) == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "nearest"),
+    [
+        ("from_", "from"),
+        ("From", "from"),
+        ("_from", "from"),
+        ("form", "from"),
+        ("TO", "to"),
+        ("limits", "limit"),
+        ("curser", "cursor"),
+        ("next_cursor", "cursor"),
+        ("Limit ", "limit"),
+    ],
+)
+def test_an_unknown_argument_is_refused_with_the_nearest(name: str, nearest: str) -> None:
+    """A misspelt filter that is ignored would return everything as if it were filtered."""
+    (problem,) = problems({name: "+12055550101"})
+    assert problem == (
+        f"`{name.strip()}` is not an argument; did you mean `{nearest}`? Valid: from, to, limit, cursor."
+    )
+
+
+@pytest.mark.parametrize("name", ["search", "health_status", "", "?", "0"])
+def test_an_unknown_argument_far_from_all(name: str) -> None:
+    """Nothing is suggested; what is valid is listed."""
+    assert problems({name: 1}) == (f"`{name}` is not an argument. Valid: from, to, limit, cursor.",)
+
+
+@pytest.mark.parametrize("value", [None, "", "null"])
+def test_an_unknown_argument_is_refused_even_without_a_value(value: Any) -> None:
+    """Whoever names it believes in it."""
+    assert len(problems({"search": value})) == 1
+
+
+def test_every_wrong_argument_is_named_at_once() -> None:
+    """One round trip mends them all."""
+    found = problems({"serach": "x", "from": "me", "to": "you", "limit": 0, "cursor": True})
+    assert [problem.split("`")[1] for problem in found] == ["serach", "from", "to", "limit", "cursor"]
+
+
+def test_the_error_reads_as_one_text() -> None:
+    """Its own text is all problems, one sentence each."""
+    with pytest.raises(ArgumentsError) as refused:
+        read(limit=0, cursor=True)
+    assert str(refused.value) == " ".join(refused.value.problems)
+    assert all(problem.endswith(".") for problem in refused.value.problems)
+
+
+@pytest.mark.parametrize("nasty", NASTY)
+def test_a_nasty_name_cannot_disturb_the_error(nasty: str) -> None:
+    """Cleaned and cut: no control characters, and at most some 60 characters of it."""
+    (problem,) = problems({nasty: 1})
+    assert problem.isprintable()
+    assert len(problem) < 60 + len("`` is not an argument; did you mean `cursor`? Valid: from, to, limit, cursor.")
+
+
+@pytest.mark.parametrize("nasty", NASTY)
+@pytest.mark.parametrize("name", ["from", "to", "limit"])
+def test_a_nasty_value_cannot_disturb_the_error(name: str, nasty: str) -> None:
+    """Cleaned and cut: no control characters, and at most some 60 characters of it."""
+    (problem,) = problems({name: nasty})
+    (harmless,) = problems({name: "x"})
+    assert problem.isprintable()
+    assert len(problem) < 60 + len(harmless)
+
+
+def test_very_many_unknown_arguments_do_not_make_an_endless_error() -> None:
+    """An error answer is for reading."""
+    with pytest.raises(ArgumentsError) as refused:
+        parse_arguments(Arguments, {f"wrong{number}": number for number in range(5000)})
+    assert len(str(refused.value)) < 5000
+
+
+class Needed(ToolArguments):
+    chat_id: ChatId = Field(description="The chat.")
+    from_: Line | None = Field(None, alias="from", description="Your line.")
+
+
+@pytest.mark.parametrize("given", [{}, {"chat_id": None}, {"chat_id": " "}, {"chat_id": "null"}])
+def test_a_required_argument_is_asked_for(given: dict[str, Any]) -> None:
+    """Its absence in any form is said with what it is."""
+    with pytest.raises(ArgumentsError) as refused:
+        parse_arguments(Needed, given)
+    assert refused.value.problems == ("`chat_id` is needed: The chat.",)
+
+
+def test_a_required_argument_is_read() -> None:
+    """And the optional one beside it stays optional."""
+    read = parse_arguments(Needed, {"chat_id": f" {CHAT} "})
+    assert (read.chat_id, read.from_) == (CHAT, None)
+
+
+def test_required_is_in_the_schema_only_if_something_is() -> None:
+    """An empty list of them is refused by some clients."""
+    assert input_schema(Needed)["required"] == ["chat_id"]
+    assert "required" not in input_schema(Arguments)
+
+
+def test_the_schema_of_every_kind() -> None:
+    """Exactly what is declared: no defaults, formats, patterns or titles."""
+    assert input_schema(Everything) == {
+        "type": "object",
+        "properties": {
+            "chat_id": {"type": "string", "description": "A chat."},
+            "from": {"type": "string", "description": "One of your lines."},
+            "to": {"type": "string", "description": "Someone."},
+            "sender": {"type": "string", "description": "Who."},
+            "text": {"type": "string", "description": "Words."},
+            "flag": {"type": "boolean", "description": "Or not."},
+            "words": {"type": "array", "items": {"type": "string"}, "description": "Some."},
+            "word": {"type": "string", "description": "One."},
+            "since": {"type": "string", "description": "From."},
+            "until": {"type": "string", "description": "To."},
+            "order": {"type": "string", "enum": ["newest", "oldest"], "description": "Which end."},
+            "limit": {"type": "integer", "minimum": 1, "maximum": 100, "description": "How many."},
+            "cursor": {"type": "string", "description": "Where to go on."},
+        },
+        "required": ["chat_id"],
+    }
+
+
+@pytest.mark.parametrize("tool", TOOLS, ids=lambda tool: tool.name)
+def test_examples_are_right(tool: Any) -> None:
+    """What an error shows as a valid call is one."""
+    tool.parse(json.loads(tool.example))
+
+
+@pytest.mark.parametrize(("given", "read_as"), [("me", "me"), ("Them", "them"), ("262966", "262966"), (LINE, LINE)])
+def test_forms_of_a_sender(given: str, read_as: str) -> None:
+    """You, everybody else, or one handle."""
+    assert parse_arguments(Everything, {"chat_id": CHAT, "sender": given}).sender == read_as
+
+
+def test_a_name_is_not_a_sender() -> None:
+    """The refusal says what is, in one sentence."""
+    with pytest.raises(
+        ArgumentsError, match=r"^`sender` takes \"me\", \"them\" for everybody else, or one number .*, not \"Ann\".$"
+    ):
+        parse_arguments(Everything, {"chat_id": CHAT, "sender": "Ann"})
+
+
+def test_nothing_is_later_than_a_time_in_the_future() -> None:
+    """An empty answer would say that nobody wrote; the refusal says what time it is."""
+    with pytest.raises(ArgumentsError, match=r"^`since` takes a time that has passed \(it is 20\d\d-"):
+        parse_arguments(Everything, {"chat_id": CHAT, "since": "2999-01-01"})
+    assert parse_arguments(Everything, {"chat_id": CHAT, "until": "2999-01-01"}).until
+
+
+class Range(ToolArguments):
+    ranges = (("after", "before"),)
+
+    after: Timestamp | None = Field(None, description="From.")
+    before: Timestamp | None = Field(None, description="To.")
+
+
+@pytest.mark.parametrize("before", ["2026-11-20", "2026-11-19T23:59:59Z"])
+def test_a_range_that_holds_nothing_is_refused(before: str) -> None:
+    """An empty answer would look like a finding."""
+    with pytest.raises(ArgumentsError, match=r"^`after` has to be earlier than `before`\.$"):
+        parse_arguments(Range, {"after": "2026-11-20", "before": before})
+
+
+@pytest.mark.parametrize(
+    "given", [{"after": "2026-11-20"}, {"before": "2026-11-20"}, {"after": "2026-11-20", "before": "2026-11-21"}]
+)
+def test_a_range_may_be_open(given: dict[str, Any]) -> None:
+    """One end, or two in order."""
+    assert parse_arguments(Range, given)

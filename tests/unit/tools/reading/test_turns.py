@@ -1,0 +1,118 @@
+"""Who waits for whom, and how long replies took: tables of conversations, oldest message first."""
+
+from __future__ import annotations
+
+import pytest
+
+from linq_mcp.api.models import Chat, Message
+from linq_mcp.tools.reading.turns import Turn, Wait, can_wait, in_order, reply_seconds, turn_of, waiting
+
+
+def turns(script: str) -> list[Turn]:
+    """One turn a minute: `t` is theirs, `T` theirs with our reaction, `o` ours, `f` ours that failed, `.` a pause."""
+    return [
+        Turn(60.0 * minute, letter in "of", "failed" if letter == "f" else "", tapped_back=letter == "T")
+        for minute, letter in enumerate(script)
+        if letter != "."
+    ]
+
+
+@pytest.mark.parametrize(
+    ("script", "expected"),
+    [
+        ("", None),
+        ("t", (0, 1)),
+        ("o", None),
+        ("to", None),
+        ("ot", (1, 1)),
+        ("tott", (2, 2)),
+        ("tf", (0, 1)),
+        ("totft", (2, 2)),
+        ("f", None),
+        ("of", None),
+        ("T", None),
+        ("tT", None),
+        ("Tt", (0, 2)),
+        ("tTf", None),
+        ("Tot", (2, 1)),
+        ("oTtt", (1, 3)),
+    ],
+)
+def test_who_waits(script: str, expected: tuple[int, int] | None) -> None:
+    """Since the first message of theirs after our last word; our reaction to their latest one is an answer."""
+    assert waiting(turns(script)) == (Wait(60.0 * expected[0], expected[1]) if expected else None)
+
+
+@pytest.mark.parametrize(
+    ("script", "since", "minutes"),
+    [
+        ("", 0, []),
+        ("to", 0, [1]),
+        ("t..o", 0, [3]),
+        ("ttto", 0, [3]),
+        ("too", 0, [1]),
+        ("o", 0, []),
+        ("ot", 0, []),
+        ("tf.o", 0, [3]),
+        ("tf", 0, []),
+        ("to.t..o", 0, [1, 3]),
+        ("To", 0, [1]),
+        ("to.t..o", 1, [3]),
+        ("tto", 1, []),
+        ("tot.o", 2, [2]),
+        ("tot.o", 3, []),
+    ],
+)
+def test_how_long_replies_took(script: str, since: int, minutes: list[int]) -> None:
+    """From the first message of a run to our first after it; a run that began before `since` is dropped."""
+    assert reply_seconds(turns(script), 60.0 * since) == [60.0 * minute for minute in minutes]
+
+
+@pytest.mark.parametrize("oldest_first", [True, False])
+def test_messages_of_one_second_keep_the_order_of_the_list(oldest_first: bool) -> None:
+    """In the order in which they were written, whichever way Linq lists them."""
+    written = [Turn(0.0, own=False), Turn(5.0, own=True), Turn(5.0, own=False), Turn(9.0, own=True)]
+    listed = written if oldest_first else written[::-1]
+    assert in_order(listed, oldest_first=oldest_first) == written
+
+
+def test_a_message_recovered_late_stands_where_it_was_written() -> None:
+    """Not where Linq lists it."""
+    late, answer = Turn(1.0, own=False), Turn(2.0, own=True)
+    assert in_order([answer, late], oldest_first=True) == [late, answer]
+
+
+LIKE = {"type": "like", "is_me": True}
+
+
+@pytest.mark.parametrize(
+    ("wire", "expected"),
+    [
+        ({"sent_at": "1970-01-01T00:00:07Z", "created_at": "2026-01-01T00:00:00Z"}, Turn(7.0, own=False)),
+        ({"is_from_me": True, "delivery_status": "FAILED"}, Turn(0.0, own=True, delivery_status="failed")),
+        ({"parts": [{"type": "text"}, {"type": "text", "reactions": [LIKE]}]}, Turn(0.0, own=False, tapped_back=True)),
+        ({"parts": [{"type": "text", "reactions": [{**LIKE, "is_me": False}]}]}, Turn(0.0, own=False)),
+        ({}, Turn(0.0, own=False)),
+    ],
+)
+def test_what_counts_of_a_message(wire: dict[str, object], expected: Turn) -> None:
+    """When it was written, whose it is, its status without regard to case, and whether we reacted to it."""
+    assert turn_of(Message.model_validate(wire)) == expected
+
+
+@pytest.mark.parametrize(
+    ("chat", "expected"),
+    [
+        ({}, True),
+        ({"handles": [{"handle": "+1", "is_me": True}]}, True),
+        ({"handles": [{"handle": "+1", "is_me": True, "status": "left"}]}, False),
+        ({"handles": [{"handle": "+1", "is_me": True, "left_at": "2026-11-01T00:00:00Z"}]}, False),
+        ({"handles": [{"handle": "+1", "status": "left"}]}, True),
+        ({"health_status": {"status": "OPTED_OUT"}}, False),
+        ({"health_status": {"status": "opted_out"}}, False),
+        ({"health_status": {"status": "CRITICAL"}}, True),
+    ],
+)
+def test_in_which_chats_anybody_can_wait(chat: dict[str, object], expected: bool) -> None:
+    """Not after an opt-out, nor where we have left."""
+    assert can_wait(Chat.model_validate(chat)) is expected

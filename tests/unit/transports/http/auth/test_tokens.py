@@ -1,0 +1,235 @@
+"""Which tokens are accepted: those of the issuer, for this server, now, signed with a key that the issuer publishes."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import jwt
+import pytest
+from helpers.fake_issuer import (
+    ISSUER,
+    PUBLIC_URL,
+    FakeIssuer,
+    claims,
+    ec_key,
+    public_jwk,
+    public_pem,
+    rsa_key,
+    signed,
+)
+from jwt.utils import base64url_encode
+from mcp.server.auth.provider import AccessToken
+
+from linq_mcp.transports.http.auth.issuer_keys import IssuerKeys
+from linq_mcp.transports.http.auth.tokens import AccessTokenVerifier, InvalidToken
+
+UNPUBLISHED = "The token is signed with a key that the issuer does not publish."
+
+
+async def verified(token: str, issuer: FakeIssuer | None = None) -> AccessToken:
+    keys = IssuerKeys(ISSUER, transport=issuer or FakeIssuer())
+    return await AccessTokenVerifier(ISSUER, PUBLIC_URL, keys).verify(token)
+
+
+async def refused(token: str, issuer: FakeIssuer | None = None) -> str:
+    """Why the token is not accepted."""
+    with pytest.raises(InvalidToken) as invalid:
+        await verified(token, issuer)
+    return str(invalid.value)
+
+
+def from_now(members: dict[str, Any]) -> dict[str, Any]:
+    """The claims, with each time counted from this moment."""
+    times = {name: int(time.time()) + members[name] for name in ("exp", "nbf", "iat") if type(members.get(name)) is int}
+    return members | times
+
+
+async def test_what_a_token_says_is_kept_and_the_token_is_not() -> None:
+    """It is needed no more, and nothing could pass it on."""
+    token = await verified(signed(groups=["ops"], scope="linq:read linq:send"))
+    assert (token.subject, token.client_id, token.token) == ("ann", "a client", "")
+    assert token.scopes == ["linq:read", "linq:send"]
+    assert token.claims is not None
+    assert token.claims["groups"] == ["ops"]
+
+
+@pytest.mark.parametrize(
+    ("members", "scopes"),
+    [
+        ({"scp": "a b"}, ["a", "b"]),
+        ({"scp": ["a", 1, "b"]}, ["a", "b"]),
+        ({"scope": 5}, []),
+        ({"scope": "x\u00a0a  b"}, ["b"]),
+        ({"scp": ['a"b', "a b", "a\r\nX: y", "\u7528", "", "b"]}, ["b"]),
+        ({}, []),
+    ],
+    ids=["Entra", "Okta", "nonsense", "other spaces", "no scopes", "none"],
+)
+async def test_scopes_are_read_as_providers_write_them(members: dict[str, Any], scopes: list[str]) -> None:
+    """Nobody has a scope that is not there, and each can be repeated in a header."""
+    assert (await verified(signed(**members))).scopes == scopes
+
+
+@pytest.mark.parametrize(
+    "members",
+    [
+        {"exp": -57},
+        {"nbf": 57},
+        {"iat": 57},
+        {"aud": ["another", PUBLIC_URL]},
+        {"aud": f"{PUBLIC_URL}/"},
+    ],
+    ids=["expired a moment ago", "valid in a moment", "made in a moment", "several audiences", "a slash at the end"],
+)
+async def test_accepted(members: dict[str, Any]) -> None:
+    """Clocks differ by up to a minute, and the audience may be one of several."""
+    assert (await verified(signed(**from_now(members)))).subject == "ann"
+
+
+@pytest.mark.parametrize("typ", ["at+jwt", "application/at+jwt", "JWT"])
+async def test_the_types_of_access_tokens(typ: str) -> None:
+    """Not every provider says more than that it is a JWT."""
+    assert await verified(signed(typ=typ))
+
+
+@pytest.mark.parametrize(
+    ("members", "reason"),
+    [
+        ({"exp": -62}, "The token has expired."),
+        ({"nbf": 65}, "The token is not valid yet."),
+        ({"iat": 65}, "The token is not valid yet."),
+        ({"aud": "https://other.example.com/mcp"}, "The token is for another audience."),
+        ({"aud": "https://mcp.example.com"}, "The token is for another audience."),
+        ({"aud": []}, "The token has no claim aud."),
+        ({"aud": None}, "The token has no claim aud."),
+        ({"iss": "http://127.0.0.1:9001"}, "The token is from another issuer."),
+        ({"iss": f"{ISSUER}/"}, "The token is from another issuer."),
+        ({"iss": None}, "The token has no claim iss."),
+        ({"exp": None}, "The token has no claim exp."),
+        ({"sub": None}, "The token has no claim sub."),
+        ({"sub": " "}, "The token's claim sub is empty."),
+        ({"sub": 7}, "The token can't be checked with the key that it names."),
+        ({"exp": "soon"}, "The token can't be checked with the key that it names."),
+        ({"cnf": {"jkt": "x"}}, "The token is bound to a key of the client, which this server can't check."),
+    ],
+    ids=str,
+)
+async def test_refused_for_what_it_says(members: dict[str, Any], reason: str) -> None:
+    """Each with its reason, which repeats nothing of the token but the names of standard claims."""
+    assert await refused(signed(**from_now(members))) == reason
+
+
+@pytest.mark.parametrize(
+    ("token", "reason"),
+    [
+        (lambda: signed(typ="JWT", aud="a client", nonce="n"), "The token is for another audience."),
+        (lambda: signed(typ="JWT", nonce="n"), "The token is an ID token, not an access token."),
+        (lambda: signed(typ="JWT", at_hash="h"), "The token is an ID token, not an access token."),
+        (lambda: signed(claims(typ="ID"), typ="JWT"), "The token is an ID token, not an access token."),
+        (lambda: signed(typ="JWT", token_use="id"), "The token is an ID token, not an access token."),
+        (lambda: signed(typ="logout+jwt"), "The token is not an access token."),
+    ],
+    ids=["its audience is the client", "nonce", "at_hash", "Keycloak", "Cognito", "another kind"],
+)
+async def test_an_id_token_is_no_access_token(token: Callable[[], str], reason: str) -> None:
+    """It says who somebody is to a client, and lets nobody in here, even if this server were its audience."""
+    assert await refused(token()) == reason
+
+
+def unsigned() -> str:
+    return jwt.encode(claims(), "", algorithm="none", headers={"kid": "one", "typ": "at+jwt"})
+
+
+def signed_with_the_public_key() -> str:
+    """PyJWT would not make one."""
+    algorithm = jwt.get_algorithm_by_name("HS256")
+    payload = signed().split(".")[1]
+    head = base64url_encode(b'{"alg":"HS256","typ":"at+jwt","kid":"one"}').decode()
+    told = f"{head}.{payload}"
+    return f"{told}.{base64url_encode(algorithm.sign(told.encode(), public_pem(rsa_key('one')))).decode()}"
+
+
+def tampered() -> str:
+    header, _, signature = signed().split(".")
+    return ".".join([header, signed(sub="bo").split(".")[1], signature])
+
+
+@pytest.mark.parametrize(
+    ("token", "reason"),
+    [
+        (unsigned, "The token is not signed with an asymmetric algorithm."),
+        (signed_with_the_public_key, "The token is not signed with an asymmetric algorithm."),
+        (lambda: signed(key="s" * 64, algorithm="HS256"), "The token is not signed with an asymmetric algorithm."),
+        (lambda: signed(key=rsa_key("two")), "The token's signature is wrong."),
+        (tampered, "The token's signature is wrong."),
+        (
+            lambda: signed(key=rsa_key("two"), key_id="two"),
+            "The token is signed with a key that the issuer does not publish.",
+        ),
+        (lambda: signed(algorithm="RS384"), "The token's algorithm is not that of its key."),
+        (lambda: signed(key=ec_key(), algorithm="ES256"), "The token's algorithm is not that of its key."),
+        (lambda: "a.b.c", "The token is not a JWT."),
+        (lambda: "", "The token is not a JWT."),
+        (lambda: "lq-a-key-of-linq", "The token is not a JWT."),
+    ],
+    ids=[
+        "alg none",
+        "HS256 with the public key as secret",
+        "HS256",
+        "another key under the same id",
+        "claims of another token",
+        "unknown key id",
+        "another algorithm",
+        "another kind of key",
+        "three dots",
+        "empty",
+        "opaque",
+    ],
+)
+async def test_refused_for_its_signature(token: Callable[[], str], reason: str) -> None:
+    """Nobody but the issuer can sign."""
+    assert await refused(token()) == reason
+
+
+async def test_another_kind_of_key_is_not_used() -> None:
+    """Also where the issuer does not say what its keys are for."""
+    issuer = FakeIssuer()
+    issuer.keys = [public_jwk(ec_key(), "one")]
+    assert await refused(signed(), issuer) == "The token can't be checked with the key that it names."
+    issuer.keys = [public_jwk(rsa_key("one"), "one")]
+    token = signed(key=ec_key(), algorithm="ES256")
+    assert await refused(token, issuer) == "The token can't be checked with the key that it names."
+
+
+async def test_a_short_key_is_not_trusted() -> None:
+    """Whoever has some patience can find its other half."""
+    issuer = FakeIssuer()
+    short = rsa_key("short", 1024)
+    issuer.keys = [public_jwk(short, "one")]
+    with pytest.warns(jwt.InsecureKeyLengthWarning):
+        token = signed(key=short)
+    assert await refused(token, issuer) == "The token is signed with a key that is too short."
+
+
+async def test_what_a_token_calls_critical_is_not_ignored() -> None:
+    """It asks for something that this server does not know."""
+    token = jwt.encode(claims(), rsa_key("one"), "RS256", headers={"kid": "one", "crit": ["x"], "x": 1})
+    assert await refused(token)
+
+
+async def test_elliptic_curves_are_as_good() -> None:
+    """Providers sign with either."""
+    issuer = FakeIssuer()
+    issuer.keys = [public_jwk(ec_key(), "ec"), *issuer.keys]
+    assert await verified(signed(key=ec_key(), algorithm="ES256", key_id="ec"), issuer)
+    assert await verified(signed(), issuer)
+
+
+async def test_without_a_key_id_there_must_be_one_key() -> None:
+    """It is then clear which one is meant; of several, none is tried."""
+    issuer = FakeIssuer()
+    assert await verified(signed(key_id=None), issuer)
+    issuer.keys.append(public_jwk(rsa_key("two"), "two"))
+    assert await refused(signed(key_id=None), issuer) == UNPUBLISHED
