@@ -64,6 +64,7 @@ class HttpClient:
     ) -> None:
         self._key = settings.api_key.get_secret_value() if settings.api_key else ""
         self._retry = retry or RetryPolicy()
+        self.delivery_pause = self._retry.delivery_pause
         self._observer = observer
         self._may_send = settings.sending is not None
         # A call may wait for a free connection until its deadline.

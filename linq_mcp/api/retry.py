@@ -16,11 +16,11 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RetryPolicy:
-    """How often to try a request, how long an attempt may take, and how long to wait in between; times in seconds.
+    """How often to ask, how long an attempt may take, and how long to wait in between; times in seconds.
 
     `attempts` includes the first one. The n-th wait is random, between `shortest_backoff` and `backoff` * 2 ** n, at
     most `longest_backoff`. There is no further attempt if it would have less than `shortest_attempt` before the
-    deadline.
+    deadline. `delivery_pause` is the wait before a sent message is first read back, and doubles each time.
     """
 
     attempts: int = 3
@@ -30,6 +30,7 @@ class RetryPolicy:
     shortest_attempt: float = 1.0
     connect_timeout: float = 5.0
     read_timeout: float = 12.0
+    delivery_pause: float = 0.25
 
     def wait(self, error: LinqError) -> float:
         """Seconds to wait after `error`: what Linq asked for, or else a random backoff."""

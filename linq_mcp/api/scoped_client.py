@@ -48,6 +48,11 @@ class ScopedApi:
         """How many requests were answered with 429."""
         return self._api.throttled
 
+    @property
+    def delivery_pause(self) -> float:
+        """Seconds to wait before a sent message is first read back."""
+        return self._api.delivery_pause
+
     async def list_chats(
         self, *, from_: str | None, to: str | None, limit: int, cursor: str | None, deadline: float
     ) -> Page[Chat]:

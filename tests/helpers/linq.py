@@ -25,8 +25,8 @@ from linq_mcp.wording.errors import format_error
 
 # If any output contains this, the key has leaked.
 KEY = "lq-test-7f3a9c"
-# Retries without waiting.
-AT_ONCE = RetryPolicy(backoff=0)
+# Waits for nothing.
+AT_ONCE = RetryPolicy(backoff=0, delivery_pause=0)
 DATA = Path(__file__).parent.parent / "data"
 
 

@@ -20,7 +20,7 @@ _sent = logging.getLogger("linq_mcp.sent")
 _sent.setLevel(logging.INFO)
 
 DELIVERY_SECONDS = 5.0
-_FIRST_PAUSE = 0.25
+_LOOKS = 4
 _ON_THE_WAY = frozenset({"", "pending", "queued", "sent"})
 
 
@@ -38,12 +38,13 @@ class Outcome(TypedDict):
 
 
 async def delivery_of(call: Call, message_id: str, status: str | None) -> str:
-    """The message's delivery status once it is settled, or after five seconds."""
+    """The message's delivery status once it is settled, or after four looks within five seconds."""
     until = min(anyio.current_time() + DELIVERY_SECONDS, call.deadline)
-    pause = _FIRST_PAUSE
-    while clean_word(status).casefold() in _ON_THE_WAY and anyio.current_time() + pause < until:
+    for look in range(_LOOKS):
+        pause = call.api.delivery_pause * 2**look
+        if clean_word(status).casefold() not in _ON_THE_WAY or anyio.current_time() + pause >= until:
+            break
         await anyio.sleep(pause)
-        pause *= 2
         try:
             status = (await call.api.get_message(message_id, deadline=until)).delivery_status or status
         except LinqError:
