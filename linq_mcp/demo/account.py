@@ -11,13 +11,12 @@ from itertools import chain
 from typing import Any
 
 from linq_mcp.demo.conversation import Conversation
-from linq_mcp.demo.direct_chats import direct_chats
-from linq_mcp.demo.featured_chats import featured_chats
-from linq_mcp.demo.group_chats import group_chats
+from linq_mcp.demo.everyday_chats import everyday_chats
 from linq_mcp.demo.lines import CLINIC_LINE, phone_numbers
 from linq_mcp.demo.team_discussion import team_discussion
 from linq_mcp.demo.unusual_chats import unusual_chats
 from linq_mcp.demo.wire import NOW, Wire
+from linq_mcp.demo.written_chats import direct_chats, group_chats
 
 _HOUR = timedelta(hours=1)
 # The length of `2026-11-20T17:45:00`, without the fraction and the offset.
@@ -60,7 +59,7 @@ def account_of(conversations: list[Conversation]) -> DemoAccount:
 def demo_conversations() -> list[Conversation]:
     """New copies of all conversations of the demo account."""
     team = team_discussion(CLINIC_LINE, NOW - timedelta(minutes=15))
-    return [team, *chain(featured_chats(), unusual_chats(), group_chats(), direct_chats())]
+    return [team, *chain(direct_chats(), unusual_chats(), group_chats(), everyday_chats())]
 
 
 @cache

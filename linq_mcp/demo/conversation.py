@@ -9,7 +9,6 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from random import Random
 
-from linq_mcp.demo.dialogues import AGENTS, DAYS, ITEMS, STREETS, TIMES
 from linq_mcp.demo.people import Person
 from linq_mcp.demo.scripts import OURS, Line, Script
 from linq_mcp.demo.wire import (
@@ -27,6 +26,21 @@ from linq_mcp.demo.wire import (
     text,
 )
 
+# The words in braces; `name` is the first guest's, and `n` a number.
+_WORDS = {
+    "day": ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday"),
+    "time": ("8:30 am", "9:15 am", "10:00 am", "11:40 am", "1:20 pm", "2:30 pm", "3:45 pm", "4:10 pm", "5:00 pm"),
+    "street": ("14 Birch Rd", "220 Maple St", "7 Harbor Ln", "31 Elm Ct", "505 Canal St", "18 Orchard Way"),
+    "item": (
+        "pear jam",
+        "sourdough starter",
+        "oak cutting board",
+        "beeswax candle set",
+        "wool blanket",
+        "honey sampler",
+    ),
+    "agent": ("Nadia", "Marcus", "Priya", "Owen"),
+}
 _TAPBACKS = ("love", "like", "like", "laugh", "emphasize", "question", "dislike")
 _OWN_TAPBACKS = ("love", "like", "like")
 _CHANCE_OF_REACTION = 0.05
@@ -144,13 +158,7 @@ def _minutes_before(random: Random, line: Line, before: Line | None) -> int:
 
 
 def _chat(random: Random, chat_id: str, plan: Plan, created_at: datetime) -> Wire:
-    own = handle(
-        random,
-        plan.line,
-        service=plan.service,
-        joined_at=created_at,
-        is_me=True,
-    )
+    own = handle(random, plan.line, service=plan.service, joined_at=created_at, is_me=True)
     if plan.line_type:
         own["line_type"] = plan.line_type
     handles = [own] + [
@@ -185,15 +193,8 @@ def _updated_at(random: Random, plan: Plan, created_at: datetime) -> datetime:
 
 
 def _words(random: Random, guests: Sequence[Guest]) -> dict[str, object]:
-    return {
-        "name": guests[0].first if guests else "there",
-        "day": random.choice(DAYS),
-        "time": random.choice(TIMES),
-        "street": random.choice(STREETS),
-        "item": random.choice(ITEMS),
-        "agent": random.choice(AGENTS),
-        "n": random.randrange(12, 60),
-    }
+    chosen = {name: random.choice(words) for name, words in _WORDS.items()}
+    return {"name": guests[0].first if guests else "there", **chosen, "n": random.randrange(12, 60)}
 
 
 def _part(random: Random, piece: str, words: dict[str, object]) -> Wire:

@@ -1,14 +1,11 @@
 """What was sent through the demo API: kept beside the account, which others share, for as long as the API lives.
 
 It answers as Linq documents it: a key that was used gets its first answer again, people who opted out or are blocked,
-a line in trouble and too many messages in a minute are refused, and a message is delivered a little later: each time it
-is read, by one step.
+and a line in trouble are refused, and a message is delivered a little later: each time it is read, by one step.
 """
 
-import math
-import time
-from collections import defaultdict, deque
-from collections.abc import Callable, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from datetime import UTC, datetime
 from functools import cached_property
@@ -22,21 +19,17 @@ from linq_mcp.demo.wire import Sending, Wire, handle, health, message, new_id, r
 BLOCKED = person(4).phone
 LIMITED_LINE = AGENCY_LINE
 _PROGRESS = {"pending": "sent", "sent": "delivered"}
-# In a minute, between one pair.
-_MOST_MESSAGES, _MINUTE = 30, 60.0
 _LONGEST_TEXT = 10_000
-_MOST_PARTS = 100
 
 
-class SendRefused(Exception):
-    """Raised where Linq would refuse a send with this status, code and message, perhaps for some seconds only."""
+class ApiError(Exception):
+    """Raised to refuse a request as Linq does, with this status, code, and message."""
 
-    def __init__(self, status: int, code: int, text: str, *, retry_after: int | None = None) -> None:
+    def __init__(self, status: int, code: int, text: str) -> None:
         super().__init__(text)
         self.status = status
         self.code = code
         self.text = text
-        self.retry_after = retry_after
 
 
 class Outbox:
@@ -45,10 +38,8 @@ class Outbox:
     `reacted` are the account's messages as they look with the reactions that were set here.
     """
 
-    def __init__(self, account: DemoAccount, *, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, account: DemoAccount) -> None:
         self._account = account
-        self._clock = clock
-        self._sent_at: defaultdict[str, deque[float]] = defaultdict(deque)
         self._random = seeded("sent messages")
         self._answers: dict[str, Wire] = {}
         self.chats: dict[str, Wire] = {}
@@ -56,21 +47,20 @@ class Outbox:
         self.messages: defaultdict[str, list[Wire]] = defaultdict(list)
 
     def send(self, chat: Wire, given: Any) -> Wire:
-        """Take the message `given` into `chat`. Raises `SendRefused`."""
+        """Take the message `given` into `chat`. Raises `ApiError`."""
         parts, key = _checked(given)
         if key in self._answers:
             return self._answers[key]
         own = next((one for one in chat["handles"] if one.get("is_me")), None)
         others = [one["handle"] for one in chat["handles"] if not one.get("is_me")]
         if own is None or own.get("status", "active") != "active":
-            raise SendRefused(409, 2013, "Chat is unavailable")
+            raise ApiError(409, 2013, "Chat is unavailable")
         if own["handle"] == LIMITED_LINE:
-            raise SendRefused(403, 2027, "This phone number can't send messages at the moment")
+            raise ApiError(403, 2027, "This phone number can't send messages at the moment")
         if not chat.get("is_group"):
             self._check_person(others)
         if not self.messages[chat["id"]] and chat["id"] in self.chats and any(_has_link(part) for part in parts):
-            raise SendRefused(400, 1005, "The first message of a chat can't contain a link")
-        self._check_pace(self._sent_at[chat["id"]])
+            raise ApiError(400, 1005, "The first message of a chat can't contain a link")
         sent = message(self._random, chat, own, parts, Sending(datetime.now(UTC), "pending"))
         self.messages[chat["id"]].append(sent)
         # A copy, as what was answered stays as it was while the message makes its way.
@@ -80,7 +70,7 @@ class Outbox:
         return answer
 
     def open_chat(self, line: str, to: str, given: Any) -> Wire:
-        """Open a chat by its first message. Raises `SendRefused`."""
+        """Open a chat by its first message. Raises `ApiError`."""
         _, key = _checked(given)
         known = self._answers.get(key, {}).get("chat_id")
         now = datetime.now(UTC)
@@ -102,7 +92,7 @@ class Outbox:
         self.chats[chat["id"]] = chat
         try:
             sent = self.send(chat, given)
-        except SendRefused:
+        except ApiError:
             del self.chats[chat["id"]]
             raise
         return {"chat": {**chat, "message": sent["message"]}}
@@ -116,12 +106,12 @@ class Outbox:
             sent["is_delivered"] = status == "delivered"
 
     def react(self, target: Wire, chat: Wire, given: Any) -> None:
-        """Set a reaction of the account's own line on a message, or take it off. Raises `SendRefused`."""
+        """Set a reaction of the account's own line on a message, or take it off. Raises `ApiError`."""
         if not isinstance(given, dict) or given.get("operation") not in ("add", "remove"):
-            raise SendRefused(400, 1005, "operation must be add or remove")
+            raise ApiError(400, 1005, "operation must be add or remove")
         kind, emoji = given.get("type"), given.get("custom_emoji")
         if not isinstance(kind, str) or (kind == "custom") != isinstance(emoji, str):
-            raise SendRefused(400, 1005, "type must be a reaction, and custom_emoji goes with custom")
+            raise ApiError(400, 1005, "type must be a reaction, and custom_emoji goes with custom")
         own = next(one for one in chat["handles"] if one.get("is_me"))
         is_sent_here = any(one is target for one in self.messages[chat["id"]])
         if not is_sent_here:
@@ -142,34 +132,25 @@ class Outbox:
             if not one.get("is_me")
         }
 
-    def _check_pace(self, sent_at: deque[float]) -> None:
-        now = self._clock()
-        while sent_at and sent_at[0] <= now - _MINUTE:
-            sent_at.popleft()
-        if len(sent_at) >= _MOST_MESSAGES:
-            wait = math.ceil(sent_at[0] + _MINUTE - now)
-            raise SendRefused(429, 1007, "Rate limit exceeded", retry_after=wait)
-        sent_at.append(now)
-
     def _check_person(self, others: Sequence[str]) -> None:
         if self._opted_out & set(others):
-            raise SendRefused(403, 2024, "Recipient has opted out")
+            raise ApiError(403, 2024, "Recipient has opted out")
         if BLOCKED in others:
-            raise SendRefused(403, 2026, "Recipient is blocked")
+            raise ApiError(403, 2026, "Recipient is blocked")
 
 
 def _checked(given: Any) -> tuple[list[Wire], str]:
     """The parts of a message and its idempotency key, "" if it has none."""
     if not isinstance(given, Mapping) or not isinstance(parts := given.get("parts"), list):
-        raise SendRefused(400, 1001, "message.parts is required")
-    if not 1 <= len(parts) <= _MOST_PARTS or not all(isinstance(part, dict) for part in parts):
-        raise SendRefused(400, 1008, f"parts must have 1 to {_MOST_PARTS} objects")
+        raise ApiError(400, 1001, "message.parts is required")
+    if not parts or not all(isinstance(part, dict) for part in parts):
+        raise ApiError(400, 1008, "parts must have objects")
     for part in parts:
         value = part.get("value")
         if part.get("type") == "text" and not (isinstance(value, str) and 1 <= len(value) <= _LONGEST_TEXT):
-            raise SendRefused(400, 1005, f"text must have 1 to {_LONGEST_TEXT} characters")
+            raise ApiError(400, 1005, f"text must have 1 to {_LONGEST_TEXT} characters")
         if part.get("type") == "media" and not str(part.get("url")).startswith("https://"):
-            raise SendRefused(400, 1005, "url must be an https URL")
+            raise ApiError(400, 1005, "url must be an https URL")
     return [{"reactions": [], **part} for part in parts], str(given.get("idempotency_key") or "")
 
 

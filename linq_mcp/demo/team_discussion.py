@@ -8,7 +8,7 @@ from random import Random
 
 from linq_mcp.demo.conversation import Conversation, Guest, Plan, converse, guest
 from linq_mcp.demo.people import person
-from linq_mcp.demo.scripts import Line, Script, script, scripts
+from linq_mcp.demo.scripts import Line, Script, sections
 from linq_mcp.demo.wire import NOW, Wire, reaction, rfc3339, seeded, text
 
 # An example in the documents has this id, so it must not change.
@@ -16,96 +16,9 @@ TEAM_CHAT_ID = "0b8f2c4e-5d3a-4f6b-9c7e-1a2b3c4d5e6f"
 TEAM_MESSAGES = 400
 _OLD = timedelta(days=2)
 
-_THREADS = scripts("""
-1 Morning all. Who opens on {day}?
-2 Me, from 7:30
-3 I can take the afternoon
-> Thank you both. The rota is updated.
-
-4 The printer at the front desk is out again
-1 Did you try the other tray?
-4 That was it. Sorry, printer
-5 Every single week
-
-> The numbers for {day}: {n} visits, 3 no-shows.
-2 Best {day} this month
-6 The reminders at {time} really help
-
-3 Can someone cover {time} on {day}? Dentist, of all things
-5 I can
-3 You are the best, {name} owes you a coffee too
-
-1 Photo of the new waiting room | file:waiting-room.heic
-2 So much light!
-4 Are those the chairs we said no to?
-1 They are comfier than they look
-
-6 Delivery for {street} came to us by mistake, {n} boxes
-> Please keep them dry, I will call the driver.
-6 They are in the back hall
-
-2 Draft of the holiday hours | file:holiday-hours.pdf
-1 Reads well. The 24th should say until noon
-2 Fixed
-> Approved, it goes on the website {day}.
-
-5 Is the staff lunch still on for {day}?
-3 Yes, {time}, the soup place
-4 I can bring dessert
-5 Then I am in
-
-> Please answer messages on this line within the hour, also when it is only a thank you.
-1 Will do
-6 Noted
-
-4 Room 3 is cold
-> Someone comes {day} at {time}.
-4 Wearing my coat until then
-
-1 Do we have a form in Spanish for new patients?
-2 On the shared drive, folder {n}
-1 Found it, gracias
-
-3 A patient told me they got our text twice
-> Thanks, I will look into it. | https://status.harborlane.example/incidents/{n}
-3 They were nice about it
-
-2 Birthday on {day}! Guess whose
-5 {name}!!
-6 I knew there was a reason for the balloons
-1 Cake at {time}, act surprised
-
-6 Parking on {street} is closed all {day}
-> I will add it to the reminders.
-4 Good catch
-""")
-
-_LAST_DAY = script("""
-> Good morning team. The line was flagged overnight, please hold all reminders from this thread.
-1 Flagged how?
-> Too many messages nobody answered. The guide is here: | https://docs.linqapp.com/guides/chats/chat-health
-2 So no texts to the list today?
-> Answer whoever writes, start nothing new.
-3 Understood
-4 I have the sheet of who to call instead | file:call-list.csv
-5 I can take A to K
-6 Then L to Z is mine
-1 Voice note with the script for the calls | file:call-script.m4a
-> Perfect. Before and after of the sign, while we are here: | file:sign-before.jpg | file:sign-after.jpg
-2 The second one!
-3 Second
-4 Lunch poll is up, please vote
-> New intake form, tap to try it
-5 Worked on my phone
-6 Checked in at the kiosk too
-> Holiday hours: we close at 1 pm on the 24th.
-1 And the 26th?
-> The 26th we are closed.
-2 We did it, {n} calls before lunch!
-> Congratulations everyone!
-3 Same time tomorrow?
-> Yes. I will report back tonight.
-""")
+_SECTIONS = dict(sections("team"))
+_THREADS = _SECTIONS["threads"]
+(_LAST_DAY,) = _SECTIONS["last day"]
 
 
 def team_discussion(line: str, last_at: datetime) -> Conversation:
@@ -207,9 +120,8 @@ def _decorate(random: Random, made: Conversation) -> None:
     # Not today, because only the agency's line has failures today.
     before = [m for m in made.messages if m["is_from_me"] and datetime.fromisoformat(m["created_at"]) < NOW - _OLD]
     _unsent(before[-1], "failed")
-    day["Checked in at the kiosk too"]["reconciled_at"] = rfc3339(
-        datetime.fromisoformat(day["Checked in at the kiosk too"]["created_at"]) + timedelta(hours=1)
-    )
+    late = day["Checked in at the kiosk too"]
+    late["reconciled_at"] = rfc3339(datetime.fromisoformat(late["created_at"]) + timedelta(hours=1))
 
 
 def _said(message: Wire) -> str:

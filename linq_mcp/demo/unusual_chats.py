@@ -8,11 +8,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from linq_mcp.demo.conversation import Conversation, Guest, Plan, converse, guest
-from linq_mcp.demo.dialogues import EVERYDAY
+from linq_mcp.demo.everyday_chats import EVERYDAY
 from linq_mcp.demo.lines import AGENCY_LINE, CLINIC_LINE, SHOP_LINE
 from linq_mcp.demo.people import person
-from linq_mcp.demo.scripts import Script, script
+from linq_mcp.demo.scripts import sections
 from linq_mcp.demo.wire import NOW, Wire, handle, rfc3339_millis, seeded
+
+_TALKS = dict(sections("unusual"))
 
 
 @dataclass(frozen=True)
@@ -29,8 +31,6 @@ class UnusualChat:
     status: str = "HEALTHY"
     address: str | None = None
     """The first guest's address; None means their phone number."""
-    talk: Script | None = None
-    """None means everyday dialogues of the line's business."""
 
 
 def make_unusual_chat(unusual: UnusualChat) -> Conversation:
@@ -51,8 +51,8 @@ def make_unusual_chat(unusual: UnusualChat) -> Conversation:
         name=unusual.name,
         is_group=unusual.guests > 1,
     )
-    talk = [unusual.talk] if unusual.talk else random.sample(EVERYDAY[unusual.line], 2)
-    made = converse(random, plan, talk)
+    talk = _TALKS.get(unusual.key)
+    made = converse(random, plan, talk or random.sample(EVERYDAY[unusual.line], 2))
     unusual.change(made.chat)
     return made
 
@@ -87,89 +87,20 @@ def _we_left(chat: Wire) -> None:
 
 
 def _two_own(chat: Wire) -> None:
-    first = chat["handles"][0]
-    second = handle(
-        seeded("second own handle"),
-        AGENCY_LINE,
-        service=first["service"],
-        joined_at=datetime.fromisoformat(chat["created_at"]),
-        is_me=True,
-    )
+    service, joined_at = chat["handles"][0]["service"], datetime.fromisoformat(chat["created_at"])
+    second = handle(seeded("second own handle"), AGENCY_LINE, service=service, joined_at=joined_at, is_me=True)
     chat["handles"].insert(1, second)
 
 
 _UNUSUAL = (
     UnusualChat("null name", CLINIC_LINE, 2.4, _without_name, 700),
     UnusualChat("email with capitals", CLINIC_LINE, 1.1, unchanged, 716, address="Maya.Torres@Example.com"),
-    UnusualChat(
-        "left and removed",
-        SHOP_LINE,
-        3.1,
-        _left_and_removed,
-        796,
-        guests=6,
-        name="Saturday market crew",
-        talk=script("""
-> Saturday's stall plan: bread on the left, honey on the right, blankets at the back.
-5 Can I swap with the honey? The sun melts my candles by noon
-> Good point, swapped.
-1 I'm there at 7 with the tables
-3 Who has the cash box?
-> It is with me.
-"""),
-    ),
-    UnusualChat(
-        "we left",
-        AGENCY_LINE,
-        73,
-        _we_left,
-        812,
-        guests=3,
-        name="Canal St tenants",
-        talk=script("""
-1 The elevator is out again
-2 Third time this month
-> The building has a new manager as of today, who takes it from here. It was a pleasure!
-3 Thanks for everything
-1 Who do we call about the elevator now?
-"""),
-    ),
-    UnusualChat(
-        "two own handles",
-        CLINIC_LINE,
-        7.5,
-        _two_own,
-        860,
-        guests=2,
-        name="Clinic and Canal Homes",
-        talk=script("""
-1 We finally found a house two streets from the clinic
-2 So we need our records sent to Harbor Lane, please
-> Welcome to the neighborhood! Send us the name of your last doctor, and we take care of the rest.
-1 Dr. Ochoa in Mobile | file:dr-ochoa.vcf
-> Thank you, we write to her today.
-"""),
-    ),
+    UnusualChat("left and removed", SHOP_LINE, 3.1, _left_and_removed, 796, guests=6, name="Saturday market crew"),
+    UnusualChat("we left", AGENCY_LINE, 73, _we_left, 812, guests=3, name="Canal St tenants"),
+    UnusualChat("two own handles", CLINIC_LINE, 7.5, _two_own, 860, guests=2, name="Clinic and Canal Homes"),
     UnusualChat("unknown health", AGENCY_LINE, 8.3, unchanged, 892, status="PAUSED"),
     UnusualChat("no health", CLINIC_LINE, 33, _without_health, 924),
-    UnusualChat(
-        "31 participants",
-        CLINIC_LINE,
-        12,
-        unchanged,
-        972,
-        guests=31,
-        name="Winter coat drive volunteers",
-        talk=script("""
-> Thank you all for signing up! Coats can be left at the front desk until the 30th.
-4 Children's sizes too?
-> Those most of all.
-9 I can drive on {day}, my van fits forty bags
-17 Then I'll help you load
-22 We collected sixty at school! | file:coats-in-the-gym.jpg
-> Sixty! You are wonderful. That makes 310 coats so far.
-"""),
-    ),
+    UnusualChat("31 participants", CLINIC_LINE, 12, unchanged, 972, guests=31, name="Winter coat drive volunteers"),
     UnusualChat(
         "emoji name",
         SHOP_LINE,
@@ -178,13 +109,5 @@ _UNUSUAL = (
         988,
         guests=3,
         name="Family plan \U0001f468\u200d\U0001f469\u200d\U0001f467\u200d\U0001f466 \u2764\ufe0f",
-        talk=script("""
-1 We want to give Mom a bread class for her birthday, all three of us
-> What a lovely idea. Saturday the 12th has places left.
-2 She can't do Saturdays \U0001f614
-> Then a voucher, and she picks the day.
-3 Perfect, with a \U0001f350 on the card please
-> With a \U0001f350. It is in the mail.
-"""),
     ),
 )

@@ -9,7 +9,6 @@ import subprocess
 import sys
 from collections import Counter
 from datetime import UTC, datetime, timedelta
-from itertools import pairwise
 from pathlib import Path
 from uuid import UUID
 
@@ -21,9 +20,8 @@ from linq_mcp.demo import in_process
 from linq_mcp.demo.account import DemoAccount, current_demo_account, demo_account
 from linq_mcp.demo.api import DEMO_BASE_URL, DEMO_KEY
 from linq_mcp.demo.contacts import demo_contacts
-from linq_mcp.demo.dialogues import OPT_OUT
+from linq_mcp.demo.everyday_chats import OPT_OUT
 from linq_mcp.demo.lines import AGENCY_LINE, CLINIC_LINE, LINES, SHOP_LINE
-from linq_mcp.demo.people import PEOPLE, person
 from linq_mcp.demo.team_discussion import TEAM_CHAT_ID
 
 NOW = datetime(2026, 11, 20, 18, tzinfo=UTC)
@@ -48,9 +46,6 @@ def account() -> DemoAccount:
     return demo_account()
 
 
-# -- Always the same ------------------------------------------------------------------------------------
-
-
 def test_the_account_is_the_same_in_every_process() -> None:
     """Neither the hash seed nor the time zone decides anything."""
     code = (
@@ -68,14 +63,6 @@ def test_importing_the_api_makes_no_account() -> None:
     )
     assert run(code) == "imported\n"
 
-
-def test_the_account_is_made_once() -> None:
-    """Everybody who asks for the same time gets the same account."""
-    assert demo_account() is demo_account()
-    assert demo_account(NOW + timedelta(minutes=59)) is demo_account()
-
-
-# -- Moved to another time ------------------------------------------------------------------------------
 
 TIME = re.compile(r'"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[^"]*"')
 
@@ -117,9 +104,6 @@ async def test_the_demo_without_a_port_shows_the_account_as_it_stands_now() -> N
     assert shown == [current_demo_account().chats[:20], demo_account().chats[:20]]
 
 
-# -- Consistent in itself -------------------------------------------------------------------------------
-
-
 def test_ids_are_unique_uuids(account: DemoAccount) -> None:
     """No two things share an id, except a handle with itself in several messages."""
     ids = [chat["id"] for chat in account.chats]
@@ -159,14 +143,6 @@ def test_most_chats_were_updated_with_their_last_message_and_some_far_from_it(ac
     assert sum(one < -6 * HOUR for one in after) >= 5
 
 
-def test_chats_have_up_to_30_messages_but_the_long_one(account: DemoAccount) -> None:
-    """Only the team's group needs several pages; in two chats no messages are kept."""
-    lengths = {chat_id: len(messages) for chat_id, messages in account.messages.items()}
-    assert lengths.pop(TEAM_CHAT_ID) == 400
-    assert max(lengths.values()) <= 30
-    assert Counter(length for length in lengths.values() if length < 3) == {0: 2}
-
-
 def test_messages_name_their_chat_and_a_sender_of_it(account: DemoAccount) -> None:
     """`from`, `from_handle` and `is_from_me` agree."""
     for chat in account.chats:
@@ -196,31 +172,12 @@ def test_times_and_flags_of_a_message_agree_with_its_delivery_status(account: De
     assert {message["delivery_status"] for message in all_messages(account)} == set(expected)
 
 
-def test_we_wait_a_day_before_we_write_again(account: DemoAccount) -> None:
-    """Messages that nobody answered do not come in bursts."""
-    chats = [chat for chat in account.chats if status(chat) == "CRITICAL" and not chat["is_group"]]
-    talks = [account.messages[chat["id"]] for chat in chats]
-    cold = [talk for talk in talks if {message["is_from_me"] for message in talk} == {True}]
-    assert len(cold) >= 5
-    for talk in cold:
-        moments = [at(message["created_at"]) for message in talk]
-        assert all(later - earlier > timedelta(days=1) for earlier, later in pairwise(moments))
-
-
 def test_all_numbers_and_addresses_are_fictional(account: DemoAccount) -> None:
     """People have 555-01xx numbers and addresses in example domains."""
     for chat in account.chats:
         for one in chat["handles"]:
             if one["handle"] not in LINES:
                 assert re.fullmatch(r"\+1\d{3}55501\d\d|[^@]+@example\.(com|org|net)", one["handle"].lower())
-
-
-def test_people_are_distinct() -> None:
-    """No number or address is given to two people."""
-    people = [person(number) for number in range(PEOPLE)]
-    assert len({one.phone for one in people}) == len({one.email for one in people}) == PEOPLE
-    assert all(re.fullmatch(r"\+1\d{3}55501\d\d", one.phone) for one in people)
-    assert people[0].name == "Ana Adler"
 
 
 def test_the_contacts_name_everybody(account: DemoAccount) -> None:
@@ -235,9 +192,6 @@ def test_the_contacts_name_everybody(account: DemoAccount) -> None:
 def test_every_blank_of_a_script_is_filled_in(account: DemoAccount) -> None:
     """No text has a brace, a part mark or a tapback mark left in it."""
     assert [text for part in all_parts(account) if re.search(r"[{}|]|tapback:", text := part.get("value", ""))] == []
-
-
-# -- What it is like ------------------------------------------------------------------------------------
 
 
 def test_counts_per_line_and_health(account: DemoAccount) -> None:
@@ -274,26 +228,6 @@ def test_the_lines_and_their_reputations(account: DemoAccount) -> None:
     ]
 
 
-def test_the_rcs_line_never_carries_imessage(account: DemoAccount) -> None:
-    """Linq docs: an RCS-only line sends RCS and SMS but never iMessage."""
-    own = [chat for chat in account.chats if lines_of(chat) == [SHOP_LINE]]
-    assert {chat["service"] for chat in own} == {"RCS", "SMS"}
-
-
-def test_a_status_links_to_its_own_guide(account: DemoAccount) -> None:
-    """Also the one that today's documents do not know."""
-    guides = {
-        status(chat): chat["health_status"]["doc_url"].partition("#")[2] for chat in account.chats if status(chat)
-    }
-    assert guides == {
-        "HEALTHY": "healthy",
-        "AT_RISK": "at-risk",
-        "CRITICAL": "critical",
-        "OPTED_OUT": "opted-out",
-        "PAUSED": "paused",
-    }
-
-
 def test_opted_out_chats_end_with_a_keyword_at_that_moment(account: DemoAccount) -> None:
     """They are never groups, and nothing was sent afterwards."""
     opted_out = [chat for chat in account.chats if status(chat) == "OPTED_OUT"]
@@ -318,43 +252,6 @@ def test_team_discussion_is_a_critical_group_on_the_first_page(account: DemoAcco
         "updated_at": "2026-11-01T00:00:00Z",
     }
     assert len(chat["handles"]) == 7
-
-
-@pytest.mark.parametrize(
-    ("name", "words"),
-    [
-        ("Maple Street buyers", ("220 Maple St", "garden", "roof", "basement", "bid")),
-        ("Open house Sunday", ("Open house on Sunday", "steps", "noon")),
-        ("Keys", ("keys", "lockbox", "mailbox")),
-        ("Holiday orders", ("holidays", "wreath")),
-        ("Bread for beginners", ("starters", "loaf", "flour")),
-        ("Winter coat drive volunteers", ("Coats", "310 coats")),
-    ],
-)
-def test_a_group_talks_of_what_its_name_says(account: DemoAccount, name: str, words: tuple[str, ...]) -> None:
-    """Somebody who looks around believes it."""
-    talk = "\n".join(map(said, account.messages[named(account, name)["id"]]))
-    assert [word for word in words if word not in talk] == []
-
-
-def test_default_names_are_the_handles_with_or_without_our_own(account: DemoAccount) -> None:
-    """Linq's text says that the recipients are listed, its sample lists everybody."""
-    kinds = Counter[str]()
-    for chat in account.chats:
-        handles = [one["handle"] for one in chat["handles"]]
-        names = {", ".join(handles): "all", ", ".join(handles[1:]): "recipients"}
-        kinds[names.get(chat["display_name"] or "", "other")] += 1
-    assert kinds["all"] > 200
-    assert kinds["recipients"] > 30
-
-
-def test_some_people_are_in_several_chats(account: DemoAccount) -> None:
-    """So a `to` filter has more than one answer, on more than one line."""
-    chats = Counter(one["handle"] for chat in account.chats for one in chat["handles"] if one["handle"] not in LINES)
-    assert sum(count > 1 for count in chats.values()) > 20
-
-
-# -- What is unusual in it ------------------------------------------------------------------------------
 
 
 def test_there_are_mild_oddities_to_try_a_client_on(account: DemoAccount) -> None:
@@ -390,15 +287,6 @@ def test_nobody_writes_after_leaving(account: DemoAccount) -> None:
             assert left_at is None or at(message["created_at"]) <= left_at
 
 
-def test_emails_icons_and_line_types_exist(account: DemoAccount) -> None:
-    """An address with capitals, too."""
-    handles = [one for chat in account.chats for one in chat["handles"]]
-    assert sum("@" in one["handle"] for one in handles) > 10
-    assert any(one["handle"] == "Maya.Torres@Example.com" for one in handles)
-    assert {one.get("line_type") for one in handles} == {None, "iMessage", "RCS"}
-    assert {bool(chat.get("group_chat_icon")) for chat in account.chats if chat["is_group"]} == {True, False}
-
-
 def test_all_kinds_of_parts_and_reactions_exist(account: DemoAccount) -> None:
     """Everything that Linq documents."""
     assert {part["type"] for part in all_parts(account)} == {"text", "link", "media", "imessage_app", "app_clip"}
@@ -408,16 +296,6 @@ def test_all_kinds_of_parts_and_reactions_exist(account: DemoAccount) -> None:
     }
     assert all((one["sticker"] is not None) is (one["type"] == "sticker") for one in reactions)
     assert any(one["custom_emoji"] for one in reactions)
-
-
-def test_media_have_signed_addresses(account: DemoAccount) -> None:
-    """As Linq gives them for files that it does not keep."""
-    media = [part for part in all_parts(account) if part["type"] == "media"]
-    assert len(media) > 50
-    for part in media:
-        assert part["url"].startswith(f"https://cdn.linqapp.com/attachments/{part['id']}/")
-        assert "X-Amz-Expires=3600" in part["url"]
-        assert part["size_bytes"] > 0
 
 
 def test_the_team_replies_edits_and_uses_effects(account: DemoAccount) -> None:
@@ -432,9 +310,3 @@ def test_the_team_replies_edits_and_uses_effects(account: DemoAccount) -> None:
     assert any("reconciled_at" in message for message in team)
     assert any(part.get("mentions") for message in team for part in message["parts"])
     assert {"failed", "queued"} < {message["delivery_status"] for message in team}
-
-
-def test_a_member_on_another_service_writes_in_the_team(account: DemoAccount) -> None:
-    """A message's service may differ from its chat's."""
-    services = Counter(message["service"] for message in account.messages[TEAM_CHAT_ID])
-    assert services["iMessage"] > services["SMS"] > 10

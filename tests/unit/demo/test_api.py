@@ -1,24 +1,18 @@
 """The demo account's API: that it pages, filters and refuses as Linq's documents say."""
 
-import logging
 import os
 import signal
 import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-import anyio
 import httpx
 import pytest
-from helpers.generated_account import generated_account
-from helpers.in_flight import InFlight
 from helpers.odd_account import odd_account
-from linq import AuthenticationError, LinqAPIV3
 from starlette.types import ASGIApp
 
 from linq_mcp.demo.account import DemoAccount, demo_account
@@ -69,9 +63,6 @@ def refusal(answer: httpx.Response) -> tuple[int, int]:
     return answer.status_code, error["code"]
 
 
-# -- The key, the envelope, the paths -------------------------------------------------------------------
-
-
 @pytest.mark.parametrize(
     "headers",
     [
@@ -94,14 +85,6 @@ async def test_without_the_key_everything_is_refused(headers: dict[str, str | by
     assert answer.json()["error"]["message"].startswith("Unauthorized")
 
 
-async def test_another_key_can_be_chosen() -> None:
-    """A test of a rejected key needs an account with another one."""
-    app = demo_api(demo_account(), key="other")
-    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=DEMO_BASE_URL) as http:
-        assert (await http.get("/v3/chats", headers=KEY)).status_code == 401
-        assert (await http.get("/v3/chats", headers={"Authorization": "Bearer other"})).status_code == 200
-
-
 async def test_every_answer_has_a_trace_id_of_its_own() -> None:
     """Successes and refusals alike."""
     async with client() as http:
@@ -119,35 +102,20 @@ async def test_other_paths_are_not_found(path: str) -> None:
     assert refusal(await get(path)) == (404, 404)
 
 
-async def test_paths_work_with_and_without_the_base_path() -> None:
-    """A proxy may have cut it off."""
-    async with client() as http:
-        assert (await http.get("http://127.0.0.1/v3/chats")).json() == (await http.get("/v3/chats")).json()
-
-
-@pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE", "HEAD"])
+@pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE"])
 async def test_other_methods_are_refused(method: str) -> None:
-    """What a path does not offer is answered by what it does."""
+    """The answer names the methods that the path has."""
     async with client() as http:
         answer = await http.request(method, "/v3/phone_numbers")
     assert answer.status_code == 405
-    assert answer.headers["Allow"] == "GET"
-    assert method == "HEAD" or refusal(answer) == (405, 405)
-
-
-# -- GET /v3/chats --------------------------------------------------------------------------------------
+    assert set(answer.headers["Allow"].split(", ")) == {"GET", "HEAD"}
+    assert refusal(answer) == (405, 405)
 
 
 async def test_chats_come_in_the_accounts_order_twenty_at_a_time() -> None:
     """The walk of Linq's documents: 20 chats, and the cursor "20"."""
     page = (await get("/v3/chats")).json()
     assert page == {"chats": demo_account().chats[:20], "next_cursor": "20"}
-
-
-async def test_the_next_page_begins_after_the_last() -> None:
-    """A cursor with a limit of its own."""
-    page = (await get("/v3/chats", cursor="20", limit=7)).json()
-    assert page == {"chats": demo_account().chats[20:27], "next_cursor": "27"}
 
 
 @pytest.mark.parametrize(("limit", "pages"), [(100, 3), (99, 4), (1, 300)])
@@ -157,17 +125,6 @@ async def test_paging_reaches_every_chat_once_and_ends_with_null(limit: int, pag
         found, count = await all_chats(http, limit=limit)
     assert found == demo_account().chats
     assert count == pages
-
-
-async def test_a_cursor_past_the_end_gives_an_empty_last_page() -> None:
-    """As when chats went away between two pages."""
-    assert (await get("/v3/chats", cursor="300")).json() == {"chats": [], "next_cursor": None}
-
-
-async def test_an_empty_account_has_one_empty_page() -> None:
-    """No chats, no cursor."""
-    answer = await get("/v3/chats", generated_account(0))
-    assert answer.json() == {"chats": [], "next_cursor": None}
 
 
 @pytest.mark.parametrize("limit", ["0", "101", "-1", "1.0", "ten", "", "\u0661", "9" * 5000])
@@ -214,15 +171,6 @@ async def test_to_compares_addresses_without_regard_to_case() -> None:
         assert [chat["handles"][1]["handle"] for chat in found] == ["Maya.Torres@Example.com"]
 
 
-async def test_from_and_to_together_give_what_both_allow() -> None:
-    """A person known to two lines, asked for on one."""
-    async with client() as http:
-        both, _ = await all_chats(http, to="+16175550101")
-        one, _ = await all_chats(http, to="+16175550101", **{"from": AGENCY_LINE})
-    assert 0 < len(one) < len(both)
-    assert one == [chat for chat in both if chat["handles"][0]["handle"] == AGENCY_LINE]
-
-
 @pytest.mark.parametrize("to", ["+12025550000", "nobody@example.com", CLINIC_LINE])
 async def test_to_that_matches_nothing_gives_an_empty_list(to: str) -> None:
     """Our own line is not another participant."""
@@ -238,19 +186,9 @@ async def test_a_number_that_is_not_e164_is_refused(name: str, number: str) -> N
     assert refusal(await get("/v3/chats", **{name: number})) == (400, 1002)
 
 
-async def test_a_plus_that_is_not_encoded_is_refused() -> None:
-    """In a query a bare `+` is a space."""
-    async with client() as http:
-        answer = await http.get(f"/v3/chats?from={CLINIC_LINE}")
-    assert refusal(answer) == (400, 1002)
-
-
 async def test_a_line_that_is_not_ours_is_refused() -> None:
     """403 with 2006."""
     assert refusal(await get("/v3/chats", **{"from": "+12025550000"})) == (403, 2006)
-
-
-# -- One chat, messages, lines --------------------------------------------------------------------------
 
 
 async def test_a_chat_comes_bare() -> None:
@@ -292,24 +230,10 @@ async def test_messages_come_in_the_order_chosen(*, oldest_first: bool) -> None:
     assert last == {"messages": expected[300:], "next_cursor": None}
 
 
-async def test_a_chat_without_messages_has_an_empty_page() -> None:
-    """Generated chats but the first have none."""
-    account = generated_account(2)
-    answer = await get(f"/v3/chats/{account.chats[1]['id']}/messages", account)
-    assert answer.json() == {"messages": [], "next_cursor": None}
-
-
 async def test_a_message_comes_bare() -> None:
     """Whichever chat it belongs to."""
     message = demo_account().messages[demo_account().chats[-1]["id"]][0]
     assert (await get(f"/v3/messages/{message['id']}")).json() == message
-
-
-async def test_two_chats_of_the_demo_have_no_messages_left() -> None:
-    """Linq no longer keeps them: an empty page, not an error."""
-    empty = [chat_id for chat_id, messages in demo_account().messages.items() if not messages]
-    answers = [await get(f"/v3/chats/{chat_id}/messages") for chat_id in empty]
-    assert [answer.json() for answer in answers] == [{"messages": [], "next_cursor": None}] * 2
 
 
 async def test_the_lines_come_all_at_once() -> None:
@@ -323,82 +247,6 @@ async def test_half_an_emoji_comes_over_the_wire_as_an_escape() -> None:
     assert answer.content.isascii()
     assert b'"Lunch \\ud83d"' in answer.content
     assert any(chat["display_name"] == "Lunch \ud83d" for chat in answer.json()["chats"])
-
-
-async def test_filters_look_at_each_chat_once_however_many_pages() -> None:
-    """A page of a filtered large account must not cost a walk over all of it."""
-    walks = 0
-
-    class Counted(list[Wire]):
-        def __iter__(self) -> Iterator[Wire]:
-            nonlocal walks
-            walks += 1
-            return super().__iter__()
-
-    made = generated_account(2000)
-    account = DemoAccount(Counted(made.chats), made.messages, made.phone_numbers)
-    async with client(account) as http:
-        assert walks == 0
-        found, pages = await all_chats(http, limit=100, **{"from": AGENCY_LINE})
-        for chat in found[:20]:
-            answer = await http.get("/v3/chats", params={"to": chat["handles"][1]["handle"]})
-            assert chat in answer.json()["chats"]
-    assert pages == 7
-    assert walks == 2
-
-
-# -- Delay and rate limit -------------------------------------------------------------------------------
-
-
-async def test_delayed_answers_are_under_way_at_the_same_time() -> None:
-    """The delay blocks nobody else, so a client gains by asking for several things at once."""
-    api = InFlight(demo_api(demo_account(), delay=0.05))
-    async with client_of(api) as http, anyio.create_task_group() as group:
-        for _ in range(8):
-            group.start_soon(http.get, "/v3/phone_numbers")
-    assert (api.most, api.requests) == (8, 8)
-
-
-async def test_without_a_delay_requests_are_answered_one_after_the_other() -> None:
-    """Nothing waits in between."""
-    api = InFlight(demo_api(demo_account()))
-    async with client_of(api) as http, anyio.create_task_group() as group:
-        for _ in range(8):
-            group.start_soon(http.get, "/v3/phone_numbers")
-    assert (api.most, api.requests) == (1, 8)
-
-
-async def test_every_nth_request_is_rate_limited() -> None:
-    """429 with 1007, and how long to wait both in the header and in the body."""
-    async with client(rate_limit_every=3) as http:
-        answers = [await http.get("/v3/phone_numbers") for _ in range(7)]
-    assert [answer.status_code for answer in answers] == [200, 200, 429, 200, 200, 429, 200]
-    limited = answers[2]
-    assert refusal(limited) == (429, 1007)
-    assert (limited.headers["Retry-After"], limited.json()["error"]["retry_after"]) == ("1", 1)
-
-
-async def test_requests_without_the_key_do_not_count_towards_the_rate_limit() -> None:
-    """They are refused for what they are."""
-    async with client(rate_limit_every=2) as http:
-        answers = [
-            await http.get("/v3/phone_numbers", headers={"Authorization": authorization})
-            for authorization in ("Bearer wrong", "Bearer wrong", f"Bearer {DEMO_KEY}")
-        ]
-    assert [answer.status_code for answer in answers] == [401, 401, 200]
-
-
-# -- On a port ------------------------------------------------------------------------------------------
-
-
-def test_the_official_sdk_understands_a_refusal() -> None:
-    """It reads the code from the envelope."""
-    with (
-        running(demo_api(demo_account())) as url,
-        LinqAPIV3(api_key="wrong", base_url=url, max_retries=0, timeout=10) as linq,
-        pytest.raises(AuthenticationError, match="2004"),
-    ):
-        linq.chats.list_chats()
 
 
 def test_the_background_server_ends_with_its_block() -> None:
@@ -416,15 +264,6 @@ def test_the_background_server_ends_with_its_block() -> None:
         assert threading.active_count() == before
         with pytest.raises(httpx.TransportError):
             http.get(f"{caught.value.args[0]}/v3/chats", headers=KEY)
-
-
-def test_the_background_server_logs_nothing(caplog: pytest.LogCaptureFixture) -> None:
-    """And leaves the logging of the process it runs in as it is."""
-    handlers = list(logging.getLogger("uvicorn").handlers)
-    with caplog.at_level(logging.DEBUG), running(demo_api(demo_account())) as url:
-        httpx.get(f"{url}/v3/chats", headers=KEY, timeout=5)
-    assert [one for one in caplog.records if one.name.startswith("uvicorn")] == []
-    assert logging.getLogger("uvicorn").handlers == handlers
 
 
 def test_a_taken_port_is_reported_at_once() -> None:

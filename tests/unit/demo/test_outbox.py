@@ -12,7 +12,6 @@ from helpers.recording_api import demo_chat
 from linq_mcp.demo.account import demo_account
 from linq_mcp.demo.api import DEMO_BASE_URL, DEMO_KEY, demo_api
 from linq_mcp.demo.lines import CLINIC_LINE
-from linq_mcp.demo.outbox import Outbox, SendRefused
 
 CHAT = demo_chat(line=CLINIC_LINE)
 MESSAGES = f"chats/{CHAT['id']}/messages"
@@ -51,38 +50,6 @@ async def test_a_key_that_was_used_gets_its_first_answer() -> None:
         others = [(await http.post(MESSAGES, json=message())).json()["message"]["id"] for _ in range(2)]
     assert first == again
     assert len({first["message"]["id"], *others}) == 3
-
-
-async def test_a_chat_takes_thirty_messages_a_minute() -> None:
-    """The next one has to wait, the first one's repetition has not, and other chats go on."""
-    async with client() as http:
-        first = (await http.post(MESSAGES, json=message(key="k"))).json()
-        assert {(await http.post(MESSAGES, json=message())).status_code for _ in range(29)} == {202}
-        refused = await http.post(MESSAGES, json=message())
-        again = (await http.post(MESSAGES, json=message(key="k"))).json()
-        other = await http.post(f"chats/{demo_chat(skip=3)['id']}/messages", json=message())
-    error = refused.json()["error"]
-    assert (refused.status_code, error["code"]) == (429, 1007)
-    assert refused.headers["Retry-After"] == str(error["retry_after"])
-    assert 1 <= error["retry_after"] <= 60
-    assert again == first
-    assert other.status_code == 202
-
-
-def test_a_minute_later_the_chat_takes_messages_again() -> None:
-    """One for each that left the minute."""
-    now = 0.0
-    outbox = Outbox(demo_account(), clock=lambda: now)
-    for _ in range(30):
-        outbox.send(CHAT, message()["message"])
-        now += 1
-    with pytest.raises(SendRefused) as refused:
-        outbox.send(CHAT, message()["message"])
-    assert refused.value.retry_after == 30
-    now += 30
-    outbox.send(CHAT, message()["message"])
-    with pytest.raises(SendRefused):
-        outbox.send(CHAT, message()["message"])
 
 
 async def test_a_first_message_opens_a_chat() -> None:

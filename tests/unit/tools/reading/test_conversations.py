@@ -14,7 +14,9 @@ from helpers.in_flight import InFlight
 from helpers.linq import Body, call_over
 from helpers.scripted_chats import Reply, ScriptedChats, message
 from helpers.talking_account import talking_account
+from helpers.troubled_api import delayed, rate_limited
 from helpers.virtual_time import in_virtual_time
+from starlette.types import ASGIApp
 
 from linq_mcp.api.models import Message
 from linq_mcp.api.retry import RetryPolicy
@@ -72,7 +74,7 @@ async def inbox(api: httpx.AsyncBaseTransport, *, retry: RetryPolicy | None = No
 
 def test_eight_requests_at_once_and_never_more() -> None:
     """All chats of a page at once would be a hundred."""
-    counted = InFlight(demo_api(talking_account(150), delay=0.1))
+    counted = InFlight(delayed(demo_api(talking_account(150)), 0.1))
 
     async def read_all() -> dict[str, Any]:
         return await inbox(httpx.ASGITransport(counted))
@@ -264,10 +266,10 @@ def test_the_rows_are_the_same_when_linq_asks_for_pauses() -> None:
     """Every tenth request is answered with 429 and `Retry-After: 1`; resumed, nothing is lost or shown twice."""
     data = talking_account(150)
 
-    async def rows(*, every: int | None) -> list[str]:
+    async def rows(app: ASGIApp) -> list[str]:
         found: list[str] = []
         cursor: str | None = None
-        api = httpx.ASGITransport(demo_api(data, rate_limit_every=every))
+        api = httpx.ASGITransport(app)
         for _ in range(20):
             answer = await inbox(api, limit=50, cursor=cursor)
             found += [row["id"] for row in answer["chats"]]
@@ -275,9 +277,9 @@ def test_the_rows_are_the_same_when_linq_asks_for_pauses() -> None:
                 return found
         raise AssertionError
 
-    undisturbed = in_virtual_time(lambda: rows(every=None))
+    undisturbed = in_virtual_time(lambda: rows(demo_api(data)))
     assert len(undisturbed) == 150
-    assert in_virtual_time(lambda: rows(every=10)) == undisturbed
+    assert in_virtual_time(lambda: rows(rate_limited(demo_api(data), every=10))) == undisturbed
 
 
 class Throttled(ScriptedChats):

@@ -6,12 +6,18 @@ from datetime import UTC, datetime, timedelta
 from random import Random
 
 from linq_mcp.demo.conversation import Conversation, Guest, Plan, converse
-from linq_mcp.demo.dialogues import EVERYDAY, OPT_OUT, UNANSWERED
-from linq_mcp.demo.lines import AGENCY_LINE, CLINIC_LINE, SHOP_LINE
+from linq_mcp.demo.lines import AGENCY_LINE, CLINIC_LINE, LINES_BY_NAME, SHOP_LINE
 from linq_mcp.demo.people import person
-from linq_mcp.demo.scripts import Line, Script
+from linq_mcp.demo.scripts import Line, Script, sections
 from linq_mcp.demo.wire import NOW, seeded
 
+_SECTIONS = dict(sections("everyday"))
+# What people write to each line; no such dialogue ends with someone waiting.
+EVERYDAY = {line: _SECTIONS[name] for name, line in LINES_BY_NAME.items()}
+# Our messages in chats of poor health, which get no answer.
+_UNANSWERED = {line: _SECTIONS[f"{name}, unanswered"] for name, line in LINES_BY_NAME.items()}
+# The keywords that Linq treats as an opt-out, each sent as a whole message.
+OPT_OUT = ("STOP", "UNSUBSCRIBE", "STOP", "OPTOUT", "CANCEL", "STOP", "END", "QUIT")
 _MONDAY = datetime(2026, 11, 16, tzinfo=UTC)
 _OLDEST = timedelta(days=150)
 
@@ -51,7 +57,7 @@ _BUSINESSES = (
 )
 
 
-def direct_chats() -> Iterator[Conversation]:
+def everyday_chats() -> Iterator[Conversation]:
     """Make the everyday chats of all three lines."""
     for business in _BUSINESSES:
         healths = _healths(business)
@@ -107,7 +113,7 @@ def _talk(random: Random, business: _Business, status: str, number: int) -> list
     good = EVERYDAY[business.line]
     if status == "HEALTHY":
         return random.sample(good, random.randrange(2, 5))
-    cold = random.choice(UNANSWERED[business.line])
+    cold = random.choice(_UNANSWERED[business.line])
     if status == "OPTED_OUT":
         keyword = Line(1, (OPT_OUT[number % len(OPT_OUT)],))
         return [random.choice(good), (*cold[:2], keyword)]
