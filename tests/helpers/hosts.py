@@ -78,12 +78,6 @@ def client_declaring(
     )
 
 
-def text_of(result: types.CallToolResult) -> str:
-    (block,) = result.content
-    assert isinstance(block, types.TextContent)
-    return block.text
-
-
 def answers(content: Mapping[str, Any] | None = None, action: Any = "accept") -> types.InputResponses:
     """What a client sends with the state of a question; without `content`, a yes."""
     given = {"choice": "Send", "text": DRAFT} if content is None else content

@@ -1,8 +1,8 @@
-"""Stand-ins for Linq: an API made from a function, one that never answers, and a key that must appear in no output."""
+"""Stand-ins for Linq behind httpx's transport, a tool's call over one, and a key that no output may hold."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,7 +14,8 @@ from pydantic import SecretStr
 from linq_mcp.api.client import LinqApi
 from linq_mcp.api.retry import RetryPolicy
 from linq_mcp.contacts.directory import NOBODY, Directory
-from linq_mcp.demo.api import DEMO_BASE_URL, DEMO_KEY
+from linq_mcp.demo.account import DemoAccount
+from linq_mcp.demo.api import DEMO_BASE_URL, DEMO_KEY, demo_api
 from linq_mcp.server.callers.caller import SettingsClientProvider
 from linq_mcp.settings import Settings
 from linq_mcp.settings.problems import KeySource
@@ -49,13 +50,22 @@ Handler = Callable[[httpx.Request], httpx.Response]
 
 
 class Body(httpx.AsyncByteStream):
-    """A body that comes as a stream, in one piece."""
+    """A body as it comes over a socket: `sent` bytes of its chunks so far, each after `pause` seconds."""
 
-    def __init__(self, body: bytes) -> None:
-        self._body = body
+    def __init__(self, chunks: bytes | Iterable[bytes], *, pause: float = 0) -> None:
+        self._chunks = [chunks] if isinstance(chunks, bytes) else chunks
+        self._pause = pause
+        self.sent = 0
+        self.closed = False
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        yield self._body
+        for chunk in self._chunks:
+            await anyio.sleep(self._pause)
+            self.sent += len(chunk)
+            yield chunk
+
+    async def aclose(self) -> None:
+        self.closed = True
 
 
 class Canned(httpx.AsyncBaseTransport):
@@ -67,6 +77,28 @@ class Canned(httpx.AsyncBaseTransport):
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         canned = self._handler(request)
         return httpx.Response(canned.status_code, headers=canned.headers, stream=Body(canned.content))
+
+
+class Recorded(httpx.AsyncBaseTransport):
+    """Passes requests on to another transport and keeps them."""
+
+    def __init__(self, transport: httpx.AsyncBaseTransport) -> None:
+        self._transport = transport
+        self.requests: list[httpx.Request] = []
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        self.requests.append(request)
+        return await self._transport.handle_async_request(request)
+
+
+class ByKey(httpx.AsyncBaseTransport):
+    """Linq with several accounts, each with a key of its own."""
+
+    def __init__(self, accounts: Mapping[str, DemoAccount]) -> None:
+        self._apis = {f"Bearer {key}": httpx.ASGITransport(demo_api(one, key=key)) for key, one in accounts.items()}
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        return await self._apis[request.headers["Authorization"]].handle_async_request(request)
 
 
 def account_over(handler: Handler, *, settings: Settings | None = None) -> SettingsClientProvider:

@@ -6,8 +6,7 @@ import json
 from typing import Any
 
 import httpx
-from helpers.linq import AT_ONCE
-from helpers.scripted_api import Body
+from helpers.linq import AT_ONCE, Body
 from pydantic import SecretStr
 
 from linq_mcp.demo.account import DemoAccount, demo_account

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import anyio
 import httpx
 import pytest
-from helpers.linq import AT_ONCE, KEY
+from helpers.linq import AT_ONCE, KEY, Body
 from pydantic import SecretStr
 
 from linq_mcp.api.client import LinqApi
@@ -27,25 +27,6 @@ SETTINGS = Settings(api_key=SecretStr(KEY), key_source=KeySource.ENVIRONMENT, ba
 EMPTY = b'{"chats":[],"next_cursor":null}'
 PROXY_VARIABLES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "SSL_CERT_FILE", "SSL_CERT_DIR")
 MB = 1_000_000
-
-
-class Body(httpx.AsyncByteStream):
-    """A body as it comes over a socket: `sent` bytes of its chunks so far, each after `pause` seconds."""
-
-    def __init__(self, chunks: Iterable[bytes], *, pause: float = 0) -> None:
-        self._chunks = chunks
-        self._pause = pause
-        self.sent = 0
-        self.closed = False
-
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        for chunk in self._chunks:
-            await anyio.sleep(self._pause)
-            self.sent += len(chunk)
-            yield chunk
-
-    async def aclose(self) -> None:
-        self.closed = True
 
 
 @dataclass
@@ -107,10 +88,7 @@ def error_body(*, status: int = 400, trace_id: Any = None, **fields: Any) -> byt
     return json.dumps({"success": False, "error": error, "trace_id": trace_id}).encode()
 
 
-def told(error: LinqError) -> str:
+def everything_of(error: LinqError) -> str:
     """Everything of an error that a reader or a log could show."""
     text = format_error(error, settings=SETTINGS, tool=None, arguments={})
     return f"{text} {error!r} {vars(error)} {error.__cause__!r}"
-
-
-# What is sent

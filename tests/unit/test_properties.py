@@ -17,9 +17,9 @@ from typing import Any
 
 import httpx
 import pytest
-from anyio.from_thread import BlockingPortal, start_blocking_portal
 from helpers.generated_account import generated_account
 from helpers.linq import account_over
+from helpers.mcp_client import BlockingClient, text_of
 from helpers.odd_account import odd_account
 from hypothesis import HealthCheck, assume, example, given, settings
 from hypothesis import strategies as st
@@ -87,41 +87,24 @@ class Linq:
     """The tools, called over an in-memory client, and the API they read, whose answers the test decides."""
 
     def __init__(self) -> None:
-        self.answer: Callable[[httpx.Request], Json] = lambda _: EMPTY
-        self._portal: BlockingPortal
-        self._client: Client
+        self.respond: Callable[[httpx.Request], Json] = lambda _: EMPTY
+        self._client: BlockingClient
 
     def open(self) -> Iterator[Linq]:
-        account = account_over(lambda request: httpx.Response(200, content=json.dumps(self.answer(request))))
-        client = Client(build_server(account), read_timeout_seconds=20)
-        # The task that opened the client must also close it; each example calls into that task.
-        with start_blocking_portal() as portal, portal.wrap_async_context_manager(client):
-            self._portal, self._client = portal, client
+        account = account_over(lambda request: httpx.Response(200, content=json.dumps(self.respond(request))))
+        with BlockingClient.of(Client(build_server(account), read_timeout_seconds=20)) as self._client:
             yield self
 
     def call(self, tool: str, arguments: Row) -> types.CallToolResult:
-        result = self._portal.call(self._client.call_tool, tool, arguments)
-        assert isinstance(result, types.CallToolResult)
-        return result
+        return self._client.call(tool, arguments)
 
-    def succeed(self, tool: str, arguments: Row) -> Row:
-        result = self.call(tool, arguments)
-        assert not result.is_error, told(result)
-        assert isinstance(result.structured_content, dict)
-        return result.structured_content
+    def answer(self, tool: str, arguments: Row) -> Row:
+        return self._client.answer(tool, arguments)
 
 
 @pytest.fixture(scope="module")
 def linq() -> Iterator[Linq]:
     yield from Linq().open()
-
-
-def told(result: types.CallToolResult) -> str:
-    """Return the text of a result, which must have one text block that can be encoded."""
-    (block,) = result.content
-    assert isinstance(block, types.TextContent)
-    block.text.encode()
-    return block.text
 
 
 # -- Arguments ------------------------------------------------------------------------------------------
@@ -145,7 +128,7 @@ def calls(draw: st.DrawFn) -> tuple[Tool[Any], Row]:
 def test_any_arguments_are_used_or_refused_by_name(linq: Linq, drawn: tuple[Tool[Any], Row]) -> None:
     """No protocol error, no silence and no internal error; each unknown or missing argument is named."""
     tool, arguments = drawn
-    linq.answer = lambda _: EMPTY
+    linq.respond = lambda _: EMPTY
     result = linq.call(tool.name, arguments)
     known, needed = tool.input_schema["properties"], tool.input_schema.get("required", [])
     # Only the first five unknown arguments are named.
@@ -154,7 +137,7 @@ def test_any_arguments_are_used_or_refused_by_name(linq: Linq, drawn: tuple[Tool
     if not result.is_error:
         assert wrong == []
         return
-    text = told(result)
+    text = text_of(result)
     assert text.startswith(HEADLINES["arguments"])
     assert all(f"`{clean(name, 40)}`" in text for name in wrong)
     assert "at least one filter" in text or any(f"`{clean(name, 40)}`" in text for name in [*arguments, *needed])
@@ -279,9 +262,9 @@ def test_any_answer_from_linq_becomes_a_valid_answer_or_a_clear_error(
             return end
         return body if asked == kind else WIRE[asked]
 
-    linq.answer = answer
+    linq.respond = answer
     result = linq.call(tool, arguments)
-    text = told(result)
+    text = text_of(result)
     if result.is_error:
         headline = next((name for name, headline in HEADLINES.items() if text.startswith(headline)), None)
         assert headline == "unreadable", text
@@ -300,8 +283,8 @@ def test_unread_members_of_an_answer_make_no_difference(linq: Linq, drawn: tuple
     assume(isinstance(body, dict))
 
     def answered(whole: Row) -> str:
-        linq.answer = lambda request: whole if kind_of(request) == kind else WIRE[kind_of(request)]
-        return told(linq.call(tool, arguments))
+        linq.respond = lambda request: whole if kind_of(request) == kind else WIRE[kind_of(request)]
+        return text_of(linq.call(tool, arguments))
 
     # One page is enough: a second request would get the same one.
     body = {**body, "next_cursor": None}
@@ -456,7 +439,7 @@ def answers(linq: Linq, tool: str, arguments: Row) -> Iterator[Row]:
     """Yield the answers of a tool that is called with its own cursors until there is none."""
     cursor = None
     for _ in range(200):
-        answer = linq.succeed(tool, arguments if cursor is None else {**arguments, "cursor": cursor})
+        answer = linq.answer(tool, arguments if cursor is None else {**arguments, "cursor": cursor})
         yield answer
         cursor = answer.get("next_cursor")
         if cursor is None:
@@ -469,7 +452,7 @@ def answers(linq: Linq, tool: str, arguments: Row) -> Iterator[Row]:
 @given(numbers=ONCE | AGAIN, most=st.integers(1, 100), limit=st.integers(1, 100))
 def test_pages_of_any_size_meet_every_chat(linq: Linq, numbers: list[int], most: int, limit: int) -> None:
     """Chats come in order, and as often as Linq lists them."""
-    linq.answer = served([CHATS[number] for number in numbers], most)
+    linq.respond = served([CHATS[number] for number in numbers], most)
     met = [chat["id"] for answer in answers(linq, "list_chats", {"limit": limit}) for chat in answer["chats"]]
     assert met == [CHATS[number]["id"] for number in numbers]
 
@@ -494,7 +477,7 @@ def test_a_scan_that_is_resumed_finds_what_a_filter_finds(
 ) -> None:
     """Nothing is left out, and only what Linq lists in two calls comes twice."""
     arguments, matches = chosen
-    linq.answer = served([CHATS[number] for number in numbers], most)
+    linq.respond = served([CHATS[number] for number in numbers], most)
     found: list[str] = []
     scanned = 0
     for answer in answers(linq, "find_chats", {**arguments, "limit": limit}):
@@ -517,7 +500,7 @@ def test_a_scan_that_is_resumed_finds_what_a_filter_finds(
 )
 def test_summaries_add_up(linq: Linq, numbers: list[int], most: int, max_chats: int, prefix: str) -> None:
     """All calls together count every chat, once if Linq lists it once; ids may look like anything."""
-    linq.answer = served([{**CHATS[number], "id": prefix + CHATS[number]["id"]} for number in numbers], most)
+    linq.respond = served([{**CHATS[number], "id": prefix + CHATS[number]["id"]} for number in numbers], most)
     counted: Mapping[str, int] = {}
     for answer in answers(linq, "summarize_chat_health", {"max_chats": max_chats}):
         assert answer["scanned"] == sum(line["chats"] for line in answer["lines"]) <= max_chats

@@ -14,7 +14,7 @@ import anyio.lowlevel
 import httpx
 import pytest
 from helpers.generated_account import generated_account
-from helpers.linq import KEY, Canned, Silent, account_over
+from helpers.linq import KEY, ByKey, Canned, Recorded, Silent, account_over
 from helpers.piped import COMMAND, MEASURED, SECONDS, run
 from helpers.recording_api import RecordingApi
 from helpers.streamable_http import MODERN, call, demo, eras, hang_up, posted, result_of, serving
@@ -127,28 +127,21 @@ async def test_only_what_is_open_is_offered_and_read(era: str) -> None:
     assert {chat["line"] for chat in answer["chats"]} == {"+12052535597"}
 
 
-class TwoAccounts(httpx.AsyncBaseTransport):
-    """Linq with two accounts, each with its own key. It sets a cookie for each, and records the cookies it receives."""
-
-    def __init__(self) -> None:
-        self.accounts = {key: generated_account(40, seed=seed) for seed, key in enumerate(("key-a", "key-b"))}
-        self._apis = {key: httpx.ASGITransport(demo_api(data, key=key)) for key, data in self.accounts.items()}
-        self.cookies: list[str] = []
+class WithCookies(Recorded):
+    """Linq as `transport`, letting others come in between, with a cookie for each caller."""
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        self.cookies += request.headers.get_list("cookie")
-        key = request.headers["authorization"].removeprefix("Bearer ")
-        # Time for others to come in between.
         await anyio.lowlevel.checkpoint()
-        response = await self._apis[key].handle_async_request(request)
-        response.headers["set-cookie"] = f"who={key}; Path=/"
+        response = await super().handle_async_request(request)
+        response.headers["set-cookie"] = f"who={request.headers['authorization'][-1]}; Path=/"
         return response
 
 
 async def test_nothing_of_one_caller_reaches_another() -> None:
     """In a thousand interleaved calls with two keys, each answer is its own account's, and no cookie is sent."""
-    linq = TwoAccounts()
-    own = {key: {chat["id"] for chat in data.chats} for key, data in linq.accounts.items()}
+    two = {key: generated_account(40, seed=seed) for seed, key in enumerate(("key-a", "key-b"))}
+    linq = WithCookies(ByKey(two))
+    own = {key: {chat["id"] for chat in data.chats} for key, data in two.items()}
     foreign = 0
     accounts = HeaderClientProvider(Settings(base_url=DEMO_BASE_URL), transport=linq)
     async with serving(build_app(accounts, HttpConfig())) as client:
@@ -167,7 +160,7 @@ async def test_nothing_of_one_caller_reaches_another() -> None:
             for number in range(20):
                 tasks.start_soon(caller, ("key-a", "key-b")[number % 2], ("modern", "legacy")[number // 2 % 2])
     assert foreign == 0
-    assert linq.cookies == []
+    assert [request for request in linq.requests if "cookie" in request.headers] == []
 
 
 @pytest.mark.parametrize("shown", [None, "Bearer wrong", "Basic token", "token", "Bearer token ", "Bearer tök"])

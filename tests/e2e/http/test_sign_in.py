@@ -14,14 +14,14 @@ import httpx
 import pytest
 from helpers.fake_issuer import ISSUER, PUBLIC_URL, FakeIssuer, signed
 from helpers.generated_account import generated_account
-from helpers.linq import KEY
+from helpers.linq import KEY, ByKey, Recorded
 from helpers.piped import text_of
 from helpers.recording_api import RecordingApi, demo_chat
 from helpers.signed_in import access_to
 from helpers.streamable_http import MODERN, call, eras, posted, result_of, serving
 from starlette.applications import Starlette
 
-from linq_mcp.demo.api import DEMO_BASE_URL, DEMO_KEY, demo_api
+from linq_mcp.demo.api import DEMO_BASE_URL, DEMO_KEY
 from linq_mcp.demo.lines import CLINIC_LINE, SHOP_LINE
 from linq_mcp.server.callers.many import SignInClientProvider
 from linq_mcp.settings import Settings
@@ -55,36 +55,22 @@ send = true
 """
 
 
-class TwoAccounts(httpx.AsyncBaseTransport):
-    """Linq with an account for each of the two keys; `requests` are those that it got."""
-
-    def __init__(self) -> None:
-        self.requests: list[httpx.Request] = []
-        self._accounts = {
-            f"Bearer {KEY}-{name}": httpx.ASGITransport(demo_api(generated_account(size), key=f"{KEY}-{name}"))
-            for name, size in (("ops", 12), ("acme", 40))
-        }
-
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        self.requests.append(request)
-        return await self._accounts[request.headers["Authorization"]].handle_async_request(request)
-
-
 @pytest.fixture
 def issuer() -> FakeIssuer:
     return FakeIssuer()
 
 
 @pytest.fixture
-def linq() -> TwoAccounts:
-    return TwoAccounts()
+def linq() -> Recorded:
+    """Linq with an account for each of the two keys."""
+    return Recorded(ByKey({f"{KEY}-ops": generated_account(12), f"{KEY}-acme": generated_account(40)}))
 
 
 Serve = Callable[..., AbstractAsyncContextManager[httpx.AsyncClient]]
 
 
 @pytest.fixture
-def serve(tmp_path: Path, issuer: FakeIssuer, linq: TwoAccounts) -> Serve:
+def serve(tmp_path: Path, issuer: FakeIssuer, linq: Recorded) -> Serve:
     """Opens the server; `scopes` and `send_scope` are what it asks for, `sending` whether it allows that."""
     path = tmp_path / "access.toml"
     path.write_text(ACCESS, "utf-8")
@@ -109,7 +95,7 @@ def as_(request: dict[str, Any], token: str | None) -> dict[str, Any]:
 # Who is let in
 
 
-async def test_whoever_has_no_token_learns_where_to_get_one(serve: Serve, linq: TwoAccounts) -> None:
+async def test_whoever_has_no_token_learns_where_to_get_one(serve: Serve, linq: Recorded) -> None:
     """Before the body is read; without `error`, as nothing was wrong with a token."""
     async with serve(scopes=["linq:read"]) as client:
         response = await client.post("/mcp", **posted("modern", "tools/list"))
@@ -223,7 +209,7 @@ async def test_two_people_see_accounts_lines_and_tools_of_their_own(serve: Serve
 @eras
 @pytest.mark.parametrize("streamed", [False, True])
 async def test_whoever_no_rule_is_for_is_told_which_claims_they_have(
-    serve: Serve, linq: TwoAccounts, era: str, streamed: bool
+    serve: Serve, linq: Recorded, era: str, streamed: bool
 ) -> None:
     """In an answer that their assistant can read to them, in JSON as well as in events."""
     asked = call(era, "list_chats")
@@ -254,7 +240,7 @@ async def test_the_caller_is_known_however_they_are_answered(serve: Serve, era: 
     assert '"scanned":12' in response.text
 
 
-async def test_the_token_and_the_header_of_a_key_stay_here(serve: Serve, linq: TwoAccounts) -> None:
+async def test_the_token_and_the_header_of_a_key_stay_here(serve: Serve, linq: Recorded) -> None:
     """Linq gets the key of the rule, and nothing that the caller sent."""
     token = signed(sub="bo")
     asked = as_(call("modern", "list_chats"), token)
@@ -284,13 +270,13 @@ async def test_sending_is_by_rule(serve: Serve, era: str) -> None:
     ann, cy = signed(groups=["ops"]), signed(sub="cy", org="acme")
     async with serve(sending=STRICTEST) as client:
         lists = [result_of(await client.post("/mcp", **as_(posted(era, "tools/list"), token))) for token in (ann, cy)]
-        told = [instructions_of(await client.post("/mcp", **as_(introduction, token))) for token in (ann, cy)]
+        introduced = [instructions_of(await client.post("/mcp", **as_(introduction, token))) for token in (ann, cy)]
         refused = await client.post("/mcp", **as_(call(era, "send_message"), cy))
     offered = [{tool["name"] for tool in listed["tools"]} for listed in lists]
     assert sends <= offered[0]
     assert not sends & offered[1]
-    assert "send_message" in told[0]
-    assert "cannot send" in told[1]
+    assert "send_message" in introduced[0]
+    assert "cannot send" in introduced[1]
     assert refused.json()["error"]["message"].startswith("Unknown tool: send_message.")
     async with serve() as client:
         listed = result_of(await client.post("/mcp", **as_(posted(era, "tools/list"), ann)))

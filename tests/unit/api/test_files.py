@@ -9,8 +9,8 @@ from typing import Any
 import anyio
 import httpx
 import pytest
-from helpers.linq import KEY
-from helpers.scripted_api import MB, SETTINGS, Body, Reply, Server
+from helpers.linq import KEY, Body
+from helpers.scripted_api import MB, SETTINGS, Reply, Server
 
 from linq_mcp.api.client import LinqApi
 from linq_mcp.api.files import HEAD_BYTES, MOST_BYTES, File, FileFetcher

@@ -9,21 +9,20 @@ from functools import partial
 import anyio
 import httpx
 import pytest
-from helpers.linq import AT_ONCE, KEY
+from helpers.linq import AT_ONCE, KEY, Body
 from helpers.scripted_api import (
     BASE,
     EMPTY,
     PROXY_VARIABLES,
     SETTINGS,
-    Body,
     Reply,
     Server,
     error_body,
+    everything_of,
     failure,
     get,
     list_chats,
     rejected,
-    told,
 )
 from pydantic import SecretStr
 
@@ -279,7 +278,7 @@ async def test_the_key_is_in_no_error(reply: Reply | Exception, caplog: pytest.L
     """Not even if what comes back repeats it; nor is it logged."""
     with caplog.at_level(logging.DEBUG, "linq_mcp"):
         error = await failure(Server(reply))
-    for shown in (told(error), caplog.text):
+    for shown in (everything_of(error), caplog.text):
         assert KEY not in shown
         assert KEY[:10] not in shown
 
@@ -321,7 +320,7 @@ def test_an_environment_that_cannot_be_used(name: str, value: str, monkeypatch: 
         LinqApi(SETTINGS)
     assert not failed.value.retryable
     assert name in str(failed.value)
-    assert "secretpw" not in told(failed.value)
+    assert "secretpw" not in everything_of(failed.value)
     assert failed.value.__suppress_context__
 
 

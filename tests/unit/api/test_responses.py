@@ -14,7 +14,8 @@ from typing import Any
 
 import anyio
 import pytest
-from helpers.scripted_api import EMPTY, MB, SETTINGS, Body, Reply, Server, error_body, failure, get, rejected
+from helpers.linq import Body
+from helpers.scripted_api import EMPTY, MB, SETTINGS, Reply, Server, error_body, failure, get, rejected
 
 from linq_mcp.api.client import LinqApi
 from linq_mcp.api.responses import MAX_ANSWER_BYTES, seconds_to_wait

@@ -12,6 +12,7 @@ import anyio
 import httpx
 import pytest
 from helpers.linq import KEY, Handler, Silent, account_over, page
+from helpers.mcp_client import eras, text_of
 from mcp import Client, MCPError, types
 from mcp.client.client import ConnectMode
 from pydantic import SecretStr
@@ -27,9 +28,6 @@ from linq_mcp.tools import TOOLS
 from linq_mcp.tools.base.tool import Tool
 from linq_mcp.tools.list_chats import LIST_CHATS
 from linq_mcp.wording.errors import HEADLINES
-
-ERAS: list[ConnectMode] = ["auto", "legacy"]
-eras = pytest.mark.parametrize("era", ERAS, ids=["2026-07-28", "handshake"])
 
 DOCS_PAGE = (
     b'{"chats":[{"id":"550e8400-e29b-41d4-a716-446655440000","created_at":"2024-01-15T10:30:00Z",'
@@ -52,12 +50,6 @@ async def call(
 ) -> types.CallToolResult:
     async with Client(build_server(account, tools), mode=era, read_timeout_seconds=20) as client:
         return await client.call_tool("list_chats", dict(arguments or {}))
-
-
-def text_of(result: types.CallToolResult) -> str:
-    (block,) = result.content
-    assert isinstance(block, types.TextContent)
-    return block.text
 
 
 def always(response: httpx.Response) -> Handler:

@@ -10,6 +10,7 @@ import anyio
 import httpx
 import pytest
 from helpers.linq import AT_ONCE, KEY, Canned, Silent, account_over
+from helpers.mcp_client import eras
 from helpers.streamable_http import eras as http_eras
 from helpers.streamable_http import posted, result_of, serving
 from helpers.virtual_time import in_virtual_time
@@ -34,8 +35,6 @@ from linq_mcp.settings.problems import NoKey, NoMatchingRule
 from linq_mcp.transports.http.app import build_app
 from linq_mcp.transports.http.config import HttpConfig
 
-ERAS: list[ConnectMode] = ["auto", "legacy"]
-eras = pytest.mark.parametrize("era", ERAS, ids=["2026-07-28", "handshake"])
 LINE = "+12052535597"
 
 

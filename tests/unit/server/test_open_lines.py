@@ -13,9 +13,9 @@ from typing import Any
 
 import httpx
 import pytest
-from anyio.from_thread import BlockingPortal, start_blocking_portal
-from helpers.linq import AT_ONCE
+from helpers.linq import AT_ONCE, Recorded
 from helpers.marked_account import CLOSED_WORD, MarkedAccount, marked_account
+from helpers.mcp_client import BlockingClient, text_of
 from helpers.signed_in import ENVIRON, access_to, signed_in
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -63,62 +63,42 @@ class Assistant:
     """
 
     def __init__(self, account: DemoAccount, lines: tuple[str, ...], access: Path | None = None) -> None:
-        self.requests: list[httpx.Request] = []
-        self._account = account
+        self._linq = Recorded(httpx.ASGITransport(demo_api(account, key=ENVIRON["ACME_KEY"])))
+        self.requests = self._linq.requests
         self._lines = lines
         self._access = access
-        self._portal: BlockingPortal
-        self._client: Client
+        self._client: BlockingClient
 
     def open(self) -> Iterator[Assistant]:
-        app = httpx.ASGITransport(demo_api(self._account, key=ENVIRON["ACME_KEY"]))
-        requests = self.requests
-
-        class Recorded(httpx.AsyncBaseTransport):
-            async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-                requests.append(request)
-                return await app.handle_async_request(request)
-
         provider: ClientProvider
         if self._access:
             rule = f'[[rule]]\nclaim = "org"\nvalue = "acme"\nkey_env = "ACME_KEY"\nlines = {list(self._lines)}\n'
             self._access.write_text(rule, "utf-8")
             settings = in_process.settings()
-            provider = AlwaysSignedIn(settings, access_to(self._access, settings), transport=Recorded())
+            provider = AlwaysSignedIn(settings, access_to(self._access, settings), transport=self._linq)
         else:
             scoped = replace(in_process.settings(), api_key=SecretStr(ENVIRON["ACME_KEY"]), lines=self._lines)
-            provider = SettingsClientProvider(lambda: scoped, transport=Recorded, retry=AT_ONCE)
-        client = Client(build_server(provider), read_timeout_seconds=60)
-        # One task opens and closes the client, as it must be; each call goes into that.
-        with start_blocking_portal() as portal, portal.wrap_async_context_manager(client):
-            self._portal, self._client = portal, client
+            provider = SettingsClientProvider(lambda: scoped, transport=lambda: self._linq, retry=AT_ONCE)
+        with BlockingClient.of(Client(build_server(provider), read_timeout_seconds=60)) as self._client:
             yield self
 
     def call(self, tool: str, arguments: Json) -> types.CallToolResult:
         self.requests.clear()
-        result = self._portal.call(self._client.call_tool, tool, arguments)
-        assert isinstance(result, types.CallToolResult)
-        return result
+        return self._client.call(tool, arguments)
 
     def complete(self, typed: str) -> list[str]:
         """What is offered as the chat of a prompt when this is typed."""
 
         async def completed() -> list[str]:
             ref = types.PromptReference(name="catch_up")
-            return (await self._client.complete(ref, {"name": "chat", "value": typed})).completion.values
+            completion = await self._client.client.complete(ref, {"name": "chat", "value": typed})
+            return completion.completion.values
 
-        return self._portal.call(completed)
+        return self._client.portal.call(completed)
 
     def answer(self, tool: str, arguments: Json) -> Json:
-        result = self.call(tool, arguments)
-        assert isinstance(result.structured_content, dict), text_of(result)
-        return result.structured_content
-
-
-def text_of(result: types.CallToolResult) -> str:
-    (block,) = result.content
-    assert isinstance(block, types.TextContent)
-    return block.text
+        self.requests.clear()
+        return self._client.answer(tool, arguments)
 
 
 @pytest.fixture(scope="module", params=[1, 2], ids=["one line, by a rule", "two lines, by the setting"])

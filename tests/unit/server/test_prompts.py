@@ -14,6 +14,7 @@ from typing import Any
 import httpx
 import pytest
 from helpers.linq import KEY, account_over
+from helpers.mcp_client import eras
 from helpers.recording_api import RULES
 from hypothesis import given
 from hypothesis import settings as examples
@@ -31,8 +32,6 @@ from linq_mcp.settings import Settings
 from linq_mcp.tools import SEND_TOOLS, TOOLS
 from linq_mcp.wording.errors import HEADLINES
 
-ERAS: list[ConnectMode] = ["auto", "legacy"]
-eras = pytest.mark.parametrize("era", ERAS, ids=["2026-07-28", "handshake"])
 prompts = pytest.mark.parametrize("prompt", PROMPTS, ids=[prompt.name for prompt in PROMPTS])
 SNAPSHOTS = Path(__file__).parents[2] / "snapshots" / "prompts"
 ALL_TOOLS = {tool.name: tool for tool in (*TOOLS, *SEND_TOOLS)}

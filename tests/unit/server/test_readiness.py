@@ -7,6 +7,7 @@ import anyio.lowlevel
 import httpx
 import pytest
 from helpers.linq import KEY, Canned, Handler, Silent, account_over
+from helpers.virtual_time import Clock
 from pydantic import SecretStr
 
 from linq_mcp.server.callers.caller import ClientProvider, HeaderClientProvider, SettingsClientProvider
@@ -21,13 +22,6 @@ def always(response: httpx.Response) -> Handler:
 LINES = httpx.Response(200, json={"phone_numbers": []})
 REJECTED = httpx.Response(401, json={"error": {"message": KEY}})
 SECONDS = 5.0
-
-
-class Clock:
-    now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 def readiness(handler: Handler, *, own_key: bool = True, clock: Clock | None = None) -> Readiness:

@@ -11,6 +11,7 @@ import httpx
 import pytest
 from helpers.hosts import client
 from helpers.linq import account_over
+from helpers.mcp_client import eras
 from helpers.recording_api import RecordingApi
 from mcp import Client, MCPError, types
 from mcp.client import advertise
@@ -24,7 +25,6 @@ from linq_mcp.tools import SEND_TOOLS, TOOLS
 from linq_mcp.tools.base.tool import Tool
 from linq_mcp.tools.list_chats import LIST_CHATS
 
-eras = pytest.mark.parametrize("era", ["auto", "legacy"], ids=["2026-07-28", "handshake"])
 SHOWN = {"list_inbox", "summarize_activity", "summarize_chat_health"}
 
 

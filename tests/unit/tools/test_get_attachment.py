@@ -13,10 +13,10 @@ from typing import Any
 
 import httpx
 import pytest
-from helpers.linq import AT_ONCE, KEY
+from helpers.linq import AT_ONCE, KEY, Body
+from helpers.mcp_client import eras
 from helpers.photos import gif_bomb, opened, photo, png_bomb
 from helpers.reading_accounts import all_messages
-from helpers.scripted_api import Body
 from mcp import Client, types
 from mcp.client.client import ConnectMode
 from pydantic import SecretStr
@@ -35,8 +35,6 @@ ROOT = Path(__file__).parents[3]
 MESSAGE_ID = "69a37c7d-af4f-4b5e-af42-e28e98ce873a"
 CHAT_ID = "94c6bf33-31d9-40e3-a0e9-f94250ecedb9"
 URL = "https://files.example.com/1"
-ERAS: list[ConnectMode] = ["auto", "legacy"]
-eras = pytest.mark.parametrize("era", ERAS, ids=["2026-07-28", "handshake"])
 DEMO = {
     part["filename"]: (one["id"], part["id"])
     for one in all_messages(demo_account())

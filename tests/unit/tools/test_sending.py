@@ -8,9 +8,8 @@ from typing import Any
 
 import httpx
 import pytest
-from helpers.linq import call_over
+from helpers.linq import Body, call_over
 from helpers.recording_api import RecordingApi, demo_chat
-from helpers.scripted_api import Body
 from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st

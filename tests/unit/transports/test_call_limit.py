@@ -3,15 +3,9 @@
 from __future__ import annotations
 
 import pytest
+from helpers.virtual_time import Clock
 
 from linq_mcp.transports.http.call_limit import CallLimit
-
-
-class Clock:
-    now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 @pytest.mark.parametrize("per_minute", [1, 3, 7, 60, 600, 999])

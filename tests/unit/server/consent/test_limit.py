@@ -3,17 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from helpers.virtual_time import Clock
 
 from linq_mcp.errors import NotSent, NotSentError
 from linq_mcp.server.consent.limit import SendLimit
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 def refusal(limit: SendLimit, caller: str = "a", subject: str = "chat") -> str:

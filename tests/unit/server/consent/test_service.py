@@ -20,8 +20,8 @@ from helpers.hosts import (
     client,
     host,
     question_of,
-    text_of,
 )
+from helpers.mcp_client import eras, text_of
 from helpers.recording_api import RULES, RecordingApi, demo_chat
 from mcp import MCPError, types
 from mcp.client.client import ConnectMode
@@ -35,9 +35,6 @@ from linq_mcp.server.consent.service import ConsentService, Pending
 from linq_mcp.settings.sending import Confirm, SendSettings
 from linq_mcp.tools.base.question import Question
 from linq_mcp.wording.errors import HEADLINES
-
-ERAS: list[ConnectMode] = ["auto", "legacy"]
-eras = pytest.mark.parametrize("era", ERAS, ids=["2026-07-28", "handshake"])
 
 SECOND_CALL = SendSettings(confirm=Confirm.SECOND_CALL)
 KEY_A, KEY_B = SecretStr("a" * 32), SecretStr("b" * 32)

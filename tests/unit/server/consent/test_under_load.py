@@ -8,7 +8,8 @@ from itertools import cycle, islice
 
 import anyio
 import pytest
-from helpers.hosts import YES, Answer, answer_with, answers, client, client_declaring, question_of, text_of
+from helpers.hosts import YES, Answer, answer_with, answers, client, client_declaring, question_of
+from helpers.mcp_client import text_of
 from helpers.recording_api import RULES, RecordingApi, demo_chat
 from helpers.virtual_time import in_virtual_time
 from mcp import Client, MCPError, types

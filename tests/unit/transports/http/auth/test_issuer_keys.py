@@ -9,19 +9,12 @@ import anyio
 import httpx
 import pytest
 from helpers.fake_issuer import ISSUER, JWKS_URL, FakeIssuer, public_jwk, rsa_key
+from helpers.virtual_time import Clock
 
 from linq_mcp.transports.http.auth.issuer_keys import IssuerKeys, IssuerUnavailable
 
 DISCOVERY = f"{ISSUER}/.well-known/openid-configuration"
 RFC_8414 = f"{ISSUER}/.well-known/oauth-authorization-server"
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 @pytest.fixture
