@@ -6,6 +6,7 @@ import os
 import sys
 from argparse import Namespace
 from collections.abc import Sequence
+from importlib import import_module
 from typing import NoReturn
 
 from linq_mcp.cli.parser import build_parser
@@ -27,32 +28,6 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
 
 
 def _run(options: Namespace) -> int:
-    match options.command:
-        case "demo":
-            from linq_mcp.cli import demo
-
-            return demo.run(options)
-        case "demo-api":
-            from linq_mcp.cli import demo_api
-
-            return demo_api.run(options)
-        case "http":
-            from linq_mcp.cli import http
-
-            return http.run(options)
-        case "board":
-            from linq_mcp.cli import board
-
-            return board.run(options)
-        case "doctor":
-            from linq_mcp.cli import doctor
-
-            return doctor.run(options)
-        case "config":
-            from linq_mcp.cli import config
-
-            return config.run(options)
-        case _:
-            from linq_mcp.cli import serve
-
-            return serve.run(options)
+    module = import_module(f"linq_mcp.cli.{(options.command or 'serve').replace('-', '_')}")
+    code: int = module.run(options)
+    return code

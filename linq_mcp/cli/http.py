@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import signal
@@ -11,10 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from linq_mcp.cli.account import open_account
-from linq_mcp.cli.garbage import MANY_CLIENTS, collect_rarely
 from linq_mcp.cli.parser import USAGE_ERROR
 from linq_mcp.cli.stderr import log_to_stderr, warn
-from linq_mcp.cli.telemetry import open_metrics, start_traces
 
 if TYPE_CHECKING:
     from linq_mcp.api.observer import Observer
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
     from linq_mcp.settings import Settings
     from linq_mcp.transports.http.auth.challenge import SignIn
     from linq_mcp.transports.http.config import HttpConfig
+    from linq_mcp.transports.http.metrics import Metrics
 
 logger = logging.getLogger(__name__)
 
@@ -42,7 +42,7 @@ def run(options: Namespace) -> int:
     from linq_mcp.settings.problems import LaunchedBy
     from linq_mcp.transports.http.run import serve
 
-    metrics = open_metrics()
+    metrics = _open_metrics()
     observer = metrics.observe_linq_request if metrics else None
     account, settings = open_account(options, LaunchedBy.SERVICE, observer=observer)
     # The access log is on unless a level was asked for.
@@ -55,16 +55,25 @@ def run(options: Namespace) -> int:
         print(f"linq-mcp http: {error}", file=sys.stderr)
         return USAGE_ERROR
     _warn(options, settings, config)
-    end_traces = start_traces(os.environ)
-    collect_rarely(MANY_CLIENTS)
+    # What has been imported is never freed. Objects that are alive during a collection are looked at much later; with
+    # hundreds of calls at a time these are many, so collect more often than for one client.
+    gc.freeze()
+    gc.set_threshold(5_000, 10, 5)
     try:
         serve(provider, config, sign_in, metrics)
     except OSError as error:
         print(f"linq-mcp http: can't listen on {config.host} port {config.port} ({error.strerror})", file=sys.stderr)
         return 1
-    finally:
-        end_traces()
     return 0
+
+
+def _open_metrics() -> Metrics | None:
+    """The server's metrics; None without the extra."""
+    try:
+        from linq_mcp.transports.http.metrics import Metrics
+    except ModuleNotFoundError:
+        return None
+    return Metrics()
 
 
 def _sign_in(options: Namespace) -> SignIn | None:
@@ -107,7 +116,6 @@ def _config(options: Namespace, settings: Settings, sign_in: SignIn | None) -> H
             allowed_origins=options.allowed_origin,
             own_key=own_key,
             token=settings.http_token if own_key else None,
-            calls_per_minute=options.calls_per_minute,
         )
     )
 

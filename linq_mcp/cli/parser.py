@@ -15,7 +15,7 @@ USAGE_ERROR = 2
 CLIENT_NAMES = ("claude-desktop", "claude-code", "cursor", "vscode", "codex")
 
 # What `http` serves beside MCP.
-_RESERVED_PATHS = ("/healthz", "/readyz", "/metrics")
+_RESERVED_PATHS = ("/healthz", "/metrics")
 _DESCRIPTION = "A Model Context Protocol server over a Linq account's conversations. Without a command it serves stdio."
 _ALLOW_SEND = "let assistants send messages, each only after a person has agreed to it"
 _ENVIRONMENT = """\
@@ -82,12 +82,6 @@ def build_parser() -> argparse.ArgumentParser:
         "(settings), or the one that an access file has for people who sign in (sign-in)",
     )
     http.add_argument(
-        "--calls-per-minute",
-        type=_count,
-        metavar="N",
-        help="how many tool calls each caller may make in a minute; default unlimited",
-    )
-    http.add_argument(
         "--log-format", choices=["text", "json"], default="text", help="the format of the log; default text"
     )
     sign_in = http.add_argument_group("sign-in", "with --key-from sign-in; docs/team.md describes the access file")
@@ -141,12 +135,6 @@ def _port(text: str) -> int:
     if text.isdecimal() and int(text) < 65536:
         return int(text)
     raise argparse.ArgumentTypeError(f"{text!r} is not a port (0 to 65535)")
-
-
-def _count(text: str) -> int:
-    if text.isdecimal() and 0 < int(text) <= 1_000_000:
-        return int(text)
-    raise argparse.ArgumentTypeError(f"{text!r} is not a number from 1 to 1000000")
 
 
 def _path(text: str) -> str:

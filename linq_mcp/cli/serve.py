@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import signal
@@ -9,10 +10,8 @@ import sys
 from argparse import Namespace
 
 from linq_mcp.cli.account import open_account
-from linq_mcp.cli.garbage import ONE_CLIENT, collect_rarely
 from linq_mcp.cli.parser import USAGE_ERROR
 from linq_mcp.cli.stderr import log_to_stderr, warn
-from linq_mcp.cli.telemetry import start_traces
 
 
 def run(options: Namespace) -> int:
@@ -35,19 +34,20 @@ def run(options: Namespace) -> int:
             "register it in a client, and `linq-mcp demo` shows what it does.",
             file=sys.stderr,
         )
-    end_traces = start_traces(os.environ)
     import anyio
 
     from linq_mcp.server.app import build_server
     from linq_mcp.server.consent.service import ConsentService
     from linq_mcp.transports.stdio import serve_stdio
 
-    collect_rarely(ONE_CLIENT)
+    # What has been imported is never freed. A page consists of thousands of objects, which reference counting frees;
+    # collecting after every few hundred of them would only cost time.
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 50)
 
     async def serve_and_leave() -> None:
         consent = ConsentService(settings.sending) if settings.sending else None
         code = await serve_stdio(build_server(account, consent=consent))
-        end_traces()
         logging.shutdown()
         # Don't wait for threads that are blocked on stdin or in a DNS query, nor for the interpreter's teardown.
         os._exit(code)

@@ -25,21 +25,10 @@ from pydantic import ValidationError
 from pydantic_core import from_json
 
 MAX_ID_BYTES = 512
-# How much of each end of a message is searched for its id when the whole cannot be parsed.
-EXCERPT_BYTES = 4096
 
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _LOW = r"\\u[dD][c-fC-F][0-9a-fA-F]{2}"
 _ESCAPE = re.compile(rf"\\(?:u[dD][89abAB][0-9a-fA-F]{{2}}{_LOW}|(u[dD][89a-fA-F][0-9a-fA-F]{{2}})|.)")
-_STRING = rb'"(?:[^"\\]|\\.)*"'
-_ID = rb'"id"\s*:\s*(' + _STRING + rb"|-?\d+)\s*"
-# The members before the id must be plain values: beyond a nested one, the depth of what follows is unknown.
-_ID_IN_HEAD = re.compile(
-    rb'\s*\{\s*(?:(?!"id")' + _STRING + rb"\s*:\s*(?:" + _STRING + rb'|[^][{}",\s]+)\s*,\s*)*' + _ID + rb"[,}]",
-    re.DOTALL,
-)
-# The last member of a message that ends where the outermost object does.
-_ID_IN_TAIL = re.compile(rb"[,{]\s*" + _ID + rb"\}\s*\Z", re.DOTALL)
 
 
 class InvalidMessage(ValueError):
@@ -73,9 +62,8 @@ def parse_message(data: bytes) -> JSONRPCMessage:
         try:
             decoded = from_json(repair(data))
         except ValueError as error:
-            head, tail = data[:EXCERPT_BYTES], data[-EXCERPT_BYTES:]
             # The parser's error has a reason and a position, and does not quote the text.
-            raise InvalidMessage(PARSE_ERROR, f"Parse error: {error}", request_id=find_id(head, tail)) from None
+            raise InvalidMessage(PARSE_ERROR, f"Parse error: {error}") from None
     if isinstance(decoded, list):
         raise InvalidMessage(INVALID_REQUEST, "Batches are not supported: send one message at a time")
     if not isinstance(decoded, dict):
@@ -106,23 +94,6 @@ def repair(data: bytes) -> bytes:
 def replace_lone_surrogates(text: str) -> str:
     """`text`, which is JSON, with the escape of each lone surrogate (half an emoji) replaced by that of U+FFFD."""
     return _ESCAPE.sub(lambda escape: "\\ufffd" if escape[1] else escape[0], text)
-
-
-def find_id(head: bytes, tail: bytes) -> RequestId | None:
-    """The id of a request that can't be parsed as a whole, from its first and last bytes; None if it isn't found there.
-
-    It is found where clients write it: among the first members, or as the last one.
-    """
-    if b'"method"' not in head and b'"method"' not in tail:
-        # The id of a response is one that this server chose, and must not be answered.
-        return None
-    if not (found := _ID_IN_HEAD.match(head) or _ID_IN_TAIL.search(tail)):
-        return None
-    try:
-        request_id: object = from_json(found[1])
-    except ValueError:
-        return None
-    return request_id if is_usable_id(request_id) else None
 
 
 def is_usable_id(request_id: object) -> TypeGuard[RequestId]:

@@ -33,7 +33,7 @@ from mcp.types.jsonrpc import (
     RequestId,
 )
 
-from linq_mcp.transports.jsonrpc import EXCERPT_BYTES, InvalidMessage, error_response, find_id, parse_message
+from linq_mcp.transports.jsonrpc import InvalidMessage, error_response, parse_message
 
 logger = logging.getLogger(__name__)
 
@@ -50,7 +50,7 @@ _FromServer = MemoryObjectReceiveStream[SessionMessage]
 
 
 class _Line:
-    """A line that arrives in pieces. If it grows too long, only its beginning and end are kept."""
+    """A line that arrives in pieces. If it grows too long, nothing of it is kept."""
 
     def __init__(self, piece: bytes = b"") -> None:
         self._kept = bytearray()
@@ -58,18 +58,17 @@ class _Line:
         self.add(piece)
 
     def add(self, piece: bytes) -> None:
-        self._kept += piece
-        self._too_long = self._too_long or len(self._kept) > MAX_LINE_BYTES
+        self._too_long = self._too_long or len(self._kept) + len(piece) > MAX_LINE_BYTES
         if self._too_long:
-            del self._kept[EXCERPT_BYTES:-EXCERPT_BYTES]
+            self._kept.clear()
+        else:
+            self._kept += piece
 
     def parse(self) -> JSONRPCMessage | InvalidMessage | None:
         """The message on the line, or why it is not valid. None for a blank line."""
-        line = bytes(self._kept)
         if self._too_long:
-            text = f"A message may have at most {MAX_LINE_BYTES:,} bytes"
-            request_id = find_id(line[:EXCERPT_BYTES], line[-EXCERPT_BYTES:])
-            return InvalidMessage(INVALID_REQUEST, text, request_id=request_id)
+            return InvalidMessage(INVALID_REQUEST, f"A message may have at most {MAX_LINE_BYTES:,} bytes")
+        line = bytes(self._kept)
         if not line.strip():
             return None
         try:

@@ -30,12 +30,10 @@ from linq_mcp.server.app import build_server
 from linq_mcp.server.call_record import record_call
 from linq_mcp.server.callers.caller import ClientProvider
 from linq_mcp.server.consent.service import ConsentService
-from linq_mcp.server.readiness import Readiness
 from linq_mcp.settings import KEY_HEADER
 from linq_mcp.tools import SEND_TOOLS
 from linq_mcp.transports.http.access_log import CallerMiddleware, RecordMiddleware, log_request
 from linq_mcp.transports.http.auth.challenge import SignIn
-from linq_mcp.transports.http.call_limit import CallLimitMiddleware
 from linq_mcp.transports.http.config import HttpConfig, is_allowed_host, is_allowed_origin
 from linq_mcp.transports.http.middleware import (
     MESSAGE,
@@ -65,7 +63,6 @@ def build_app(
     """The application: MCP behind its middlewares at `config.path`, the operator's endpoints, and `sign_in`'s routes.
 
     `app.state.calls` holds the cancel scope of each call in flight; cancelling one answers its call with an error.
-    `app.state.readiness` is what `/readyz` answers from.
     """
     limits = config.limits
     sending = provider.caller(None).settings.sending
@@ -100,7 +97,6 @@ def build_app(
         Middleware(RequestBodyMiddleware, limits),
         Middleware(JsonRpcMiddleware),
         *(sign_in.on_message({tool.name for tool in SEND_TOOLS}) if sign_in else []),
-        *([Middleware(CallLimitMiddleware, config.calls_per_minute)] if config.calls_per_minute else []),
         Middleware(ConcurrencyLimitMiddleware, places, acquires=True),
         Middleware(ShutdownMiddleware, calls),
     ]
@@ -113,13 +109,6 @@ def build_app(
                 tasks.start_soon(sign_in.keys.refresh)
             yield
             tasks.cancel_scope.cancel()
-
-    readiness = Readiness(provider, own_key=config.own_key)
-
-    async def readyz(_: Request) -> Response:
-        if problem := await readiness.problem():
-            return JSONResponse({"ready": False, "reason": problem}, status_code=503)
-        return JSONResponse({"ready": True})
 
     async def healthz(_: Request) -> Response:
         return JSONResponse({"version": __version__})
@@ -139,7 +128,6 @@ def build_app(
             # The server sends nothing on its own and keeps no sessions, so GET and DELETE are answered with 405.
             Route(config.path, endpoint=mcp, methods=["POST"], middleware=middleware),
             Route("/healthz", healthz, methods=["GET"]),
-            Route("/readyz", readyz, methods=["GET"]),
             Route("/metrics", read_metrics, methods=["GET"]),
             *(sign_in.routes() if sign_in else []),
         ],
@@ -147,7 +135,6 @@ def build_app(
         lifespan=lifespan,
     )
     app.state.calls = calls
-    app.state.readiness = readiness
     # A redirect would be built from the Host header, and would lead to http when a balancer terminates TLS.
     app.router.redirect_slashes = False
     return app

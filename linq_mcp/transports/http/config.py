@@ -45,8 +45,7 @@ class HttpConfig:
     """Where the server listens, and which requests it accepts.
 
     With `own_key`, calls use the server's own Linq key instead of each caller's, and callers have to send `token` as
-    `Authorization: Bearer <token>` if there is one. `calls_per_minute` is how many tools each caller may call; None is
-    no limit.
+    `Authorization: Bearer <token>` if there is one.
     """
 
     host: str = "127.0.0.1"
@@ -56,7 +55,6 @@ class HttpConfig:
     allowed_origins: Sequence[str] = ()
     own_key: bool = False
     token: SecretStr | None = None
-    calls_per_minute: int | None = None
     limits: HttpLimits = field(default_factory=HttpLimits)
 
     @property

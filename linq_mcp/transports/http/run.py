@@ -18,7 +18,6 @@ from starlette.applications import Starlette
 
 from linq_mcp import __version__
 from linq_mcp.server.callers.caller import ClientProvider
-from linq_mcp.server.readiness import Readiness
 from linq_mcp.transports.http.app import build_app
 from linq_mcp.transports.http.auth.challenge import SignIn
 from linq_mcp.transports.http.config import HttpConfig, HttpLimits
@@ -39,7 +38,6 @@ class HttpServer(uvicorn.Server):
 
     def __init__(self, app: Starlette, limits: HttpLimits) -> None:
         self.calls: set[anyio.CancelScope] = app.state.calls
-        self._readiness: Readiness = app.state.readiness
         self._stop_seconds = limits.stop_seconds
         super().__init__(
             uvicorn.Config(
@@ -59,7 +57,6 @@ class HttpServer(uvicorn.Server):
         )
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        self._readiness.stop()
         # Otherwise sse_starlette would cut off event streams at once, and those of every other server in this process.
         AppStatus.disable_automatic_graceful_drain()  # type: ignore[no-untyped-call]  # it has no types
         super().handle_exit(sig, frame)

@@ -178,7 +178,7 @@ async def test_probes_that_succeed_are_logged_for_debugging_only() -> None:
     """They come every few seconds; the one that failed is what somebody looks for."""
     with json_log() as lines:
         async with serving(build_app(demo(), HttpConfig())) as client:
-            for path in ("/healthz", "/readyz", "/metrics"):
+            for path in ("/healthz", "/metrics"):
                 await client.get(path)
     assert [line["message"].rsplit(" ", 2)[0] for line in access_lines(lines)] == ["GET /metrics 404"]
 

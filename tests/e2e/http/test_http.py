@@ -7,16 +7,14 @@ import signal
 import socket
 import subprocess
 from collections.abc import AsyncIterator
-from typing import Any
 
 import anyio
 import anyio.lowlevel
 import httpx
 import pytest
 from helpers.generated_account import generated_account
-from helpers.linq import KEY, ByKey, Canned, Recorded, Silent, account_over
+from helpers.linq import KEY, ByKey, Canned, Recorded, Silent
 from helpers.piped import COMMAND, MEASURED, SECONDS, run
-from helpers.recording_api import RecordingApi
 from helpers.streamable_http import MODERN, call, demo, eras, hang_up, posted, result_of, serving
 from pydantic import SecretStr
 
@@ -29,7 +27,6 @@ from linq_mcp.settings import KEY_HEADER, Settings, load_settings
 from linq_mcp.tools import TOOLS
 from linq_mcp.transports.http.app import build_app
 from linq_mcp.transports.http.config import HttpConfig, HttpLimits, validate_http_config
-from linq_mcp.transports.http.run import HttpServer
 
 
 @eras
@@ -290,27 +287,6 @@ async def test_beyond_the_limit_callers_are_asked_to_come_back() -> None:
         assert (await client.post("/mcp", **posted("modern", "tools/list"))).status_code == 200
 
 
-@eras
-async def test_a_caller_beyond_the_limit_is_told_to_wait(era: str) -> None:
-    """Before Linq is asked, and without a limit on anything but calls; another caller isn't affected."""
-    linq = RecordingApi()
-    provider = HeaderClientProvider(Settings(base_url=DEMO_BASE_URL), transport=linq)
-
-    def by(caller: str, asked: dict[str, Any]) -> dict[str, Any]:
-        return {**asked, "headers": {**asked["headers"], KEY_HEADER: caller}}
-
-    async with serving(build_app(provider, HttpConfig(calls_per_minute=2))) as client:
-        answers = [await client.post("/mcp", **by("one", call(era, "list_chats"))) for _ in range(3)]
-        other = await client.post("/mcp", **by("other", call(era, "list_chats")))
-        listed = await client.post("/mcp", **by("one", posted(era, "tools/list")))
-    assert [answer.status_code for answer in (*answers, other, listed)] == [200, 200, 429, 200, 200]
-    assert answers[2].headers["retry-after"] == "30"
-    error = answers[2].json()
-    assert (error["id"], error["error"]["code"]) == (1, -32010)
-    assert "Wait 30 s" in error["error"]["message"]
-    assert len(linq.requests) == 3
-
-
 async def test_a_body_that_never_ends_gives_its_place_up() -> None:
     """It does not count as a call, and the wait for it is limited."""
     statuses: list[int] = []
@@ -385,28 +361,6 @@ async def test_health_has_the_version_and_nothing_else() -> None:
         assert (await client.get("/healthz")).json() == {"version": __version__}
 
 
-async def test_ready_says_whether_linq_answers() -> None:
-    """In both ways of keys, without a key or token of the prober's, and with nothing of Linq's."""
-    rejecting = account_over(lambda _: httpx.Response(401, json={"error": {"message": KEY}}))
-    config = HttpConfig(own_key=True, token=SecretStr("token"))
-    async with serving(build_app(demo(), config)) as ready, serving(build_app(rejecting, config)) as not_ready:
-        answers = [await ready.get("/readyz"), await not_ready.get("/readyz")]
-    assert [answer.status_code for answer in answers] == [200, 503]
-    assert answers[0].json() == {"ready": True}
-    assert answers[1].json() == {"ready": False, "reason": "Linq rejects the server's key"}
-
-
-async def test_a_server_that_was_told_to_stop_is_not_ready() -> None:
-    """From the moment of the signal on, while calls in progress are still answered."""
-    app = build_app(demo(), HttpConfig(own_key=True))
-    server = HttpServer(app, HttpLimits())
-    async with serving(app) as client:
-        before = await client.get("/readyz")
-        server.handle_exit(signal.SIGTERM, None)
-        after = await client.get("/readyz")
-    assert (before.status_code, after.status_code) == (200, 503)
-
-
 def test_a_start_that_is_refused_ends_with_2_and_one_line() -> None:
     """It never listens."""
     done = run("http", "--host", "0.0.0.0", "--allowed-host", "x", "--key-from", "settings")
@@ -414,20 +368,11 @@ def test_a_start_that_is_refused_ends_with_2_and_one_line() -> None:
     assert len(done.stderr.splitlines()) == 1
 
 
-@pytest.mark.parametrize("path", ["mcp", "/healthz", "/readyz", "/metrics", "/mcp?x"])
+@pytest.mark.parametrize("path", ["mcp", "/healthz", "/metrics", "/mcp?x"])
 def test_a_path_that_can_not_be_served_is_a_usage_error(path: str, capsys: pytest.CaptureFixture[str]) -> None:
     """So is a path at which something else is served."""
     with pytest.raises(SystemExit) as ended:
         main(["http", "--path", path])
-    assert ended.value.code == 2
-    assert len(capsys.readouterr().err.splitlines()) == 1
-
-
-@pytest.mark.parametrize("limit", ["0", "-1", "x", "1.5", "²", "1000001"])
-def test_a_limit_that_is_not_a_number_is_a_usage_error(limit: str, capsys: pytest.CaptureFixture[str]) -> None:
-    """No limit is said by leaving it out."""
-    with pytest.raises(SystemExit) as ended:
-        main(["http", "--calls-per-minute", limit])
     assert ended.value.code == 2
     assert len(capsys.readouterr().err.splitlines()) == 1
 

@@ -249,7 +249,7 @@ def test_the_server_needs_no_extra() -> None:
     """It starts without, and has no metrics."""
     code = (
         "import sys; sys.modules['prometheus_client'] = None; "
-        "from linq_mcp.cli.telemetry import open_metrics; import linq_mcp.transports.http.run; print(open_metrics())"
+        "from linq_mcp.cli.http import _open_metrics; import linq_mcp.transports.http.run; print(_open_metrics())"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "None\n"
