@@ -22,7 +22,7 @@ WORD_LIMIT = 40
 URL_LIMIT = 300
 
 # No real text is longer, but an answer can hold 10 MB.
-_LONGEST = 100_000
+LONGEST = 100_000
 _LONGEST_URL = 4096
 # The longest stack in real use is Tibetan and has eight marks; Hebrew with vowels and cantillation has up to five.
 _MOST_MARKS = 10
@@ -58,14 +58,6 @@ _HTTPS_URL = re.compile(
 # Characters that URLs need and Markdown ignores. Not `;`, which would end an HTML entity.
 _URL_CHARACTERS = "/?#=&+:,@%$"
 _STRAY_PERCENT = re.compile("%(?![0-9A-Fa-f]{2})")
-# Phones replace the punctuation that people type by typographic characters.
-_TYPED = {
-    **dict.fromkeys(map(ord, "\u2018\u2019\u201a\u201b"), "'"),
-    **dict.fromkeys(map(ord, "\u201c\u201d\u201e\u201f"), '"'),
-    **dict.fromkeys(map(ord, "\u2010\u2011\u2013\u2014"), "-"),
-    # Many people don't type it.
-    ord(_ZWNJ): "",
-}
 
 
 def clean(text: str, limit: int | None, *, lines: bool = False) -> str:
@@ -79,10 +71,10 @@ def clean(text: str, limit: int | None, *, lines: bool = False) -> str:
     if (limit is None or len(text) <= limit) and _PLAIN.fullmatch(text):
         return text
     # Don't clean most of what will be cut off. The margin is for characters that cleaning removes.
-    text = text[: _LONGEST if limit is None else 10 * limit + 1000]
+    text = text[: LONGEST if limit is None else 10 * limit + 1000]
     if not (text.isascii() and text.isprintable()):
         text = _INVISIBLE.sub("", _LINE_BREAK.sub("\n", text))
-        text = _STRAY_EMOJI_STYLE.sub("", _limit_marks(text))
+        text = _STRAY_EMOJI_STYLE.sub("", limit_marks(text))
         text = _JOINERS.sub(_joiner_in_place, text)
     if lines:
         text = "\n".join(" ".join(line.split()) for line in text.split("\n"))
@@ -94,7 +86,8 @@ def clean(text: str, limit: int | None, *, lines: bool = False) -> str:
     return text
 
 
-def _limit_marks(text: str) -> str:
+def limit_marks(text: str) -> str:
+    """`text` with at most the first ten of a stack of combining marks."""
     return _surplus_marks().sub(r"\1", text) if _MAYBE_MARKS.search(text) else text
 
 
@@ -149,22 +142,6 @@ def clean_word(text: str | None) -> str:
 @lru_cache(maxsize=256)
 def _word(text: str) -> str:
     return clean(text, WORD_LIMIT)
-
-
-def folded(text: str) -> str:
-    """`text` for comparing without regard to case, composition of characters, or typographic punctuation.
-
-    Only the first 100,000 characters count. Normalizing takes quadratic time on a run of combining marks, so runs are
-    limited first, as in `clean`.
-    """
-    text = text[:_LONGEST]
-    if not text.isascii():
-        # Halfwidth sound marks are letters, which NFKC turns into combining marks. Replace them before limiting marks.
-        text = text.replace("\uff9e", "\u3099").replace("\uff9f", "\u309a")
-        text = _limit_marks(text)
-        # NFKC can turn one character into eighteen.
-        text = unicodedata.normalize("NFKC", text)[:_LONGEST].translate(_TYPED)
-    return text.casefold()
 
 
 def e164(text: str) -> str | None:

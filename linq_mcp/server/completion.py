@@ -23,7 +23,8 @@ from linq_mcp.api.redaction import without_key
 from linq_mcp.contacts.directory import Directory
 from linq_mcp.errors import LinqMcpError
 from linq_mcp.rows.chat import NAME_LIMIT
-from linq_mcp.sanitize import HANDLE_LIMIT, clean, folded
+from linq_mcp.sanitize import HANDLE_LIMIT, clean
+from linq_mcp.search import SearchQuery, fold
 from linq_mcp.server.callers.caller import Caller, ClientProvider
 from linq_mcp.server.prompts import CHAT_LIMIT, PromptRequests
 from linq_mcp.tools.reading.chat_names import ChatNames, name_matcher
@@ -77,10 +78,10 @@ class ChatCompletion:
                 directory = await provider.directory(caller)
                 # Cleaned to what a prompt takes: a client may send a megabyte of invisible characters.
                 typed = clean(params.argument.value, CHAT_LIMIT)
-                matches, beginning = name_matcher(typed, directory), folded(typed)
+                matches, beginning = name_matcher(SearchQuery.parse(typed), directory), fold(typed)
                 found = (_value(names, directory) for names in page.names if matches(names))
                 values = list(dict.fromkeys(without_key(value, caller.key) for value in found))
-                values.sort(key=lambda value: not folded(value).startswith(beginning))
+                values.sort(key=lambda value: not fold(value).startswith(beginning))
                 completion = types.Completion(
                     values=values[:_MOST_VALUES],
                     total=None if page.has_more else len(values),

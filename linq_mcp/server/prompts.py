@@ -192,8 +192,10 @@ def how_to_find(chat: str) -> str:
             return (
                 f"Call `list_chats` with {to} and take the chat with that person alone, or ask me which one. {_QUOTED}"
             )
+    # In a search, a hyphen at the beginning of a word would exclude it.
+    words = re.sub(r"(?<!\S)-+(?=\S)", "", chat)
     return (
-        f"Find it: call `find_chats` with {_json(text=chat)}. {_QUOTED} "
+        f"Find it: call `find_chats` with {_json(text=words)}. {_QUOTED} "
         "If several chats match, take the one with exactly that name, or the one with that person alone, or else ask "
         "me which one. If none matches, try a part of the words."
     )

@@ -44,7 +44,7 @@ class Arguments(ToolArguments):
     ranges = (("updated_after", "updated_before"),)
 
     text: Text | None = Field(
-        None, description="Part of the chat's name, or of a participant's number or email address."
+        None, description="All these words, in its name or its people's names, numbers, addresses."
     )
     health_status: Words | None = Field(None, description="One or several of HEALTHY, AT_RISK, CRITICAL, OPTED_OUT.")
     is_group: Flag | None = Field(None, description="true for groups only, false for no groups.")

@@ -18,7 +18,10 @@ ROOT = Path(__file__).parents[2]
 # From the bottom up. Packages on the same line are strangers to each other; the leaves may import one another.
 LEAVES = {
     "linq_mcp",
-    *(f"linq_mcp.{name}" for name in ("characters", "errors", "logs", "regular_file", "sanitize", "settings")),
+    *(
+        f"linq_mcp.{name}"
+        for name in ("characters", "errors", "logs", "regular_file", "sanitize", "search", "settings")
+    ),
 }
 LAYERS = [
     LEAVES,

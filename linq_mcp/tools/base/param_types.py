@@ -15,6 +15,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 from pydantic import PlainValidator, WithJsonSchema
 
 from linq_mcp.sanitize import ID_LIMIT, e164
+from linq_mcp.search import SearchQuery
 from linq_mcp.tools.base.parameters import InvalidArgument
 
 _SHORT_CODE = re.compile(r"[0-9]{3,6}")
@@ -111,10 +112,12 @@ def _attachment_id(value: Any) -> str:
     return text
 
 
-def _text(value: Any) -> str:
-    if isinstance(value, str | int) and not isinstance(value, bool) and len(str(value)) <= _TEXT_LIMIT:
-        return str(value).strip()
-    raise InvalidArgument(f"takes text of at most {_TEXT_LIMIT} characters")
+def _text(value: Any) -> SearchQuery:
+    if not isinstance(value, str | int) or isinstance(value, bool) or len(str(value)) > _TEXT_LIMIT:
+        raise InvalidArgument(f"takes text of at most {_TEXT_LIMIT} characters")
+    if query := SearchQuery.parse(str(value)):
+        return query
+    raise InvalidArgument("takes words that can be seen")
 
 
 def _flag(value: Any) -> bool:
@@ -186,7 +189,7 @@ AttachmentId: TypeAlias = Annotated[str, PlainValidator(_attachment_id), _STRING
 Cursor: TypeAlias = Annotated[str, PlainValidator(_cursor), _STRING]
 """An opaque `next_cursor` of an earlier answer."""
 
-Text: TypeAlias = Annotated[str, PlainValidator(_text), _STRING]
+Text: TypeAlias = Annotated[SearchQuery, PlainValidator(_text), _STRING]
 """Words to look for."""
 
 Flag: TypeAlias = Annotated[bool, PlainValidator(_flag), WithJsonSchema({"type": "boolean"})]

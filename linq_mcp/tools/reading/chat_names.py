@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
 from linq_mcp.rows.chat import given_name, own_line
-from linq_mcp.sanitize import clean, folded
+from linq_mcp.sanitize import HANDLE_LIMIT, clean
+from linq_mcp.search import SearchQuery
 
 if TYPE_CHECKING:
     from linq_mcp.api.models import Chat
     from linq_mcp.contacts.directory import Directory
 
-_PHONE_LIKE = re.compile(r"[0-9\s().\-/+]+")
 _FEWEST_DIGITS = 3
 
 
@@ -30,25 +29,18 @@ class ChatNames(NamedTuple):
         return ChatNames(given_name(chat) or "", tuple(filter(None, handles)))
 
 
-def name_matcher(wanted: str, directory: Directory) -> Callable[[ChatNames], bool]:
-    """Whether `wanted` is in a chat's name, or in the handle or the name of somebody in it.
+def name_matcher(wanted: SearchQuery, directory: Directory) -> Callable[[ChatNames], bool]:
+    """Whether all the words are in a chat's name, and the handles and names of its people, taken together.
 
-    Case does not matter, nor does the punctuation of numbers.
+    The words of a number are looked for as one in each handle.
     """
-    needle = folded(clean(wanted, None))
-    digits = _digits(wanted) if _PHONE_LIKE.fullmatch(wanted) else ""
-    by_number = len(digits) >= _FEWEST_DIGITS
+    number = wanted.number if len(wanted.number) >= _FEWEST_DIGITS else ""
 
     def matches(names: ChatNames) -> bool:
-        return needle in folded(clean(names.given, None)) or any(
-            needle in folded(handle)
-            or needle in folded(directory.name_of(handle))
-            or (by_number and digits in _digits(handle))
-            for handle in names.handles
-        )
+        handles = [clean(handle, HANDLE_LIMIT) for handle in names.handles]
+        named = [clean(names.given, None), *map(directory.name_of, handles)]
+        if number:
+            return any(number in handle for handle in handles) or wanted.matches(*named)
+        return wanted.matches(*named, *handles)
 
     return matches
-
-
-def _digits(text: str) -> str:
-    return re.sub(r"[^0-9]", "", text)

@@ -11,7 +11,6 @@ from pydantic import Field
 from linq_mcp.errors import ArgumentsError
 from linq_mcp.rows.message import ME, has_attachment, sender_of, text_of, timestamp
 from linq_mcp.rows.status import unknown_words
-from linq_mcp.sanitize import clean, folded
 from linq_mcp.tools.base.param_types import Flag, PastTimestamp, Sender, Text, Timestamp, Word
 from linq_mcp.tools.base.parameters import ToolArguments
 
@@ -28,7 +27,10 @@ class FilterArguments(ToolArguments):
 
     ranges = (("after", "before"),)
 
-    text: Text | None = Field(None, description="Part of the text as it was written: refund, not refunds.")
+    text: Text | None = Field(
+        None,
+        description='All these words, in any order; "two words" together, -word not.',
+    )
     sender: Sender | None = Field(None, description="me, them, or a person's number or email address.")
     delivery_status: Word | None = Field(
         None, description="Of your own messages: pending, queued, sent, delivered, read or failed."
@@ -59,7 +61,6 @@ class MessageFilter:
         self._arguments = arguments
         self._since = since
         self._before = arguments.before.timestamp() if arguments.before else inf
-        self._needle = folded(clean(arguments.text, None)) if arguments.text else None
         self.seen = SeenMessages()
 
     def matches(self, message: Message) -> bool:
@@ -76,7 +77,7 @@ class MessageFilter:
             return False
         if arguments.has_attachment is not None and has_attachment(message) is not arguments.has_attachment:
             return False
-        return self._needle is None or self._needle in folded(text_of(message))
+        return arguments.text is None or arguments.text.matches(text_of(message))
 
 
 def check_filters(arguments: FilterArguments) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import itertools
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -17,6 +18,7 @@ from helpers.generated_account import generated_account
 from helpers.linq import Canned, call_over
 from helpers.odd_account import odd_account
 
+from linq_mcp.contacts.directory import Directory
 from linq_mcp.demo.account import DemoAccount
 from linq_mcp.demo.api import demo_api
 from linq_mcp.demo.lines import LINES
@@ -56,7 +58,7 @@ MIDDLE = NOW - timedelta(days=200)
 PERSON = "person0@example.com"
 
 CHAT_FILTERS: dict[str, tuple[Json, Callable[[Json], bool]]] = {
-    "text": ({"text": "GROUP 1"}, lambda chat: chat["is_group"] and "group 1" in chat["display_name"].lower()),
+    "text": ({"text": '"GROUP 1"'}, lambda chat: chat["is_group"] and "group 1" in chat["display_name"].lower()),
     "number": (
         {"text": "(200) 555-00"},
         lambda chat: any("20055500" in handle for handle in handles(chat, own=False)),
@@ -205,6 +207,36 @@ async def test_words_are_found_however_the_phone_wrote_them() -> None:
         async with call_over(Canned(lambda _: answer)) as call:
             asked = FIND_MESSAGES.parse({"chat_id": TEAM_CHAT_ID, "text": wanted})
             assert len((await FIND_MESSAGES.run(asked, call))["messages"]) == 1, wanted
+
+
+async def test_a_chat_is_found_by_words_of_its_name_and_its_people_together() -> None:
+    """Whoever looks for two people of a group names them in any order, and a number as it is written down."""
+    chat = {
+        "id": "c",
+        "display_name": "Caf\u00e9 team",
+        "handles": [{"handle": "+12052532136"}, {"handle": "ann@example.com"}],
+    }
+    page = httpx.Response(200, json={"chats": [chat], "next_cursor": None})
+    directory = Directory({"+12052532136": "Jos\u00e9 N\u00fa\u00f1ez"})
+    for wanted, count in {
+        "nunez cafe": 1,
+        "ann@example.com jose": 1,
+        "cafe -jose": 0,
+        '"nunez jose"': 0,
+        "+1 (205) 253\u20132136": 1,
+        "205 253 2136": 1,
+        "2136 205": 0,
+    }.items():
+        async with call_over(Canned(lambda _: page)) as call:
+            found = await FIND_CHATS.run(FIND_CHATS.parse({"text": wanted}), replace(call, directory=directory))
+        assert len(found["chats"]) == count, wanted
+
+
+@pytest.mark.parametrize("tool", [FIND_CHATS, FIND_MESSAGES])
+def test_a_search_for_nothing_that_can_be_seen_is_refused(tool: Tool[Any]) -> None:
+    """It matched every chat and every message."""
+    with pytest.raises(ArgumentsError, match="`text` takes words that can be seen"):
+        tool.parse({"text": "\u200b"})
 
 
 async def test_messages_without_stored_content_are_told() -> None:
