@@ -6,7 +6,6 @@ placeholder, never the real one.
 
 from __future__ import annotations
 
-import importlib.metadata
 import json
 import re
 import shlex
@@ -18,8 +17,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
-from urllib.request import url2pathname
 
 from linq_mcp.cli.account import read_settings
 from linq_mcp.cli.parser import CLIENT_NAMES, USAGE_ERROR, did_you_mean
@@ -40,6 +37,8 @@ from linq_mcp.settings.sending import sending_variables
 from linq_mcp.wording.settings import format_problem
 
 SERVER_NAME = "linq"
+# Why no entry is printed: a client that starts the server from there fails on the day the cache is cleaned.
+TEMPORARY = "this linq-mcp runs from a cache that gets cleaned; install it for good first, as the README shows."
 _SCRIPT = "linq-mcp"
 
 
@@ -73,6 +72,9 @@ def run(options: Namespace) -> int:
     clients = find_clients(asked) if asked else list(CLIENTS.values())
     if not clients:
         print(f"linq-mcp config: there is no client {asked!r}{did_you_mean(asked, CLIENT_NAMES)}", file=sys.stderr)
+        return USAGE_ERROR
+    if is_temporary():
+        print(f"linq-mcp config: {TEMPORARY}", file=sys.stderr)
         return USAGE_ERROR
     settings = read_settings(options)
     if settings.scope_problem:
@@ -131,13 +133,10 @@ def entry(server: Server) -> dict[str, Any]:
 def this_command() -> list[str]:
     """The command line, by absolute path, that starts this installation and will keep doing so.
 
-    It is the console script that is running, or else the one installed beside this interpreter, or else the module.
-    Installations by uvx and `pipx run` are in a cache that gets cleaned, so for them it is the command that makes such
-    an installation. A `linq-mcp` elsewhere on PATH could be another version and is not considered. Symbolic links are
-    kept, because the targets of those that pipx and uv create move with every upgrade.
+    It is the console script that is running, or else the one installed beside this interpreter, or else the module. A
+    `linq-mcp` elsewhere on PATH could be another version and is not considered. Symbolic links are kept, because the
+    targets of those that pipx and uv create move with every upgrade.
     """
-    if runner := _runner():
-        return [*runner, _SCRIPT]
     # On Windows argv[0] comes without the `.exe`, which `which` puts back.
     if Path(sys.argv[0]).stem == _SCRIPT and (running := shutil.which(sys.argv[0])):
         return [str(Path(running).absolute())]
@@ -147,36 +146,10 @@ def this_command() -> list[str]:
     return [sys.executable, "-P", "-m", "linq_mcp"]
 
 
-def _runner() -> list[str]:
-    """The beginning of the command that made this temporary environment; empty if it is a permanent one."""
+def is_temporary() -> bool:
+    """Whether this installation is in the cache of uvx or `pipx run`, which is cleaned some day."""
     parts = Path(sys.prefix).parts
-    if any(part.startswith("archive-v") for part in parts):
-        program, words, option = "uvx", [], "--from"
-    elif "pipx" in parts and ".cache" in parts:
-        program, words, option = "pipx", ["run"], "--spec"
-    else:
-        return []
-    found = shutil.which(program)
-    source = _source()
-    return [str(Path(found).absolute()) if found else program, *words, *([option, source] if source else [])]
-
-
-def _source() -> str | None:
-    """The folder, archive, or repository that this package was installed from; None if it came from an index."""
-    try:
-        recorded = importlib.metadata.distribution(_SCRIPT).read_text("direct_url.json")
-    except importlib.metadata.PackageNotFoundError:
-        return None
-    if recorded is None:
-        return None
-    direct = json.loads(recorded)
-    url = urlsplit(direct["url"])
-    if url.scheme == "file":
-        return url2pathname(url.path)
-    if "vcs_info" in direct:
-        revision = direct["vcs_info"].get("requested_revision")
-        return f"{direct['vcs_info']['vcs']}+{direct['url']}" + (f"@{revision}" if revision else "")
-    return str(direct["url"])
+    return any(part.startswith("archive-v") for part in parts) or {"pipx", ".cache"} <= set(parts)
 
 
 def render(clients: Sequence[Client], server: Server, *, platform: str = sys.platform) -> str:
@@ -234,8 +207,14 @@ def _home(platform: str) -> str:
     return "%USERPROFILE%\\" if platform == "win32" else "~/"
 
 
+_CLAUDE_PACKAGE = r"%LOCALAPPDATA%\Packages\Claude_pzs8sxrjxfjjc\LocalCache\Roaming\Claude"
+
+
 def _claude_desktop(server: Server, platform: str) -> tuple[Step, ...]:
     file = _path(_folder(platform), "Claude/claude_desktop_config.json", platform)
+    if platform == "win32":
+        # An application that was installed as a Windows package is given this folder in place of %APPDATA%.
+        file += f" or, if that folder is missing, {_CLAUDE_PACKAGE}\\claude_desktop_config.json"
     where = f"Merge into {file} (Settings > Developer > Edit Config opens it), then restart Claude Desktop:"
     return (Step(where, _mcp_servers(server)),)
 

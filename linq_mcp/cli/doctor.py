@@ -15,7 +15,7 @@ import anyio
 from linq_mcp import __version__
 from linq_mcp.api.scoped_client import OpenApi, open_api
 from linq_mcp.cli.account import open_account
-from linq_mcp.cli.config import SERVER_NAME, entry, this_server
+from linq_mcp.cli.config import SERVER_NAME, TEMPORARY, entry, is_temporary, this_server
 from linq_mcp.cli.stderr import log_to_stderr, replace_unencodable
 from linq_mcp.errors import LinqMcpError, SettingsError
 from linq_mcp.rows.chat import ChatRow, chat_row
@@ -38,6 +38,9 @@ def run(options: Namespace) -> int:
     account, settings = open_account(options, LaunchedBy.TERMINAL)
     if not anyio.run(examine, account, settings, _say):
         return 1
+    if is_temporary():
+        _say(f"note  {TEMPORARY[0].upper()}{TEMPORARY[1:]}")
+        return 0
     _say("\nFor a client's configuration (`linq-mcp config` has the format of each client):")
     _say(json.dumps({"mcpServers": {SERVER_NAME: entry(this_server(settings, demo=options.demo))}}, indent=2))
     return 0
@@ -90,7 +93,7 @@ async def _check(account: SettingsClientProvider, say: Callable[[str], None]) ->
 
 
 async def _check_lines(api: OpenApi, settings: Settings) -> None:
-    """Raise `SettingsError` if a line that is to be open is not the account's: nobody would notice otherwise."""
+    """Raise `SettingsError` if `--lines` names a number that the account lacks."""
     if not settings.lines:
         return
     page = await api.list_phone_numbers(deadline=anyio.current_time() + CALL_SECONDS)

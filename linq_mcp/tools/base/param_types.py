@@ -24,7 +24,7 @@ _UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _CURSOR_LIMIT = 2000
 _TEXT_LIMIT = 200
 _LINE = "takes one of your own numbers in E.164 form such as +12052535597"
-_HANDLE = "takes one number in E.164 form such as +12052532136 or one email address"
+_HANDLE = "one number in E.164 form such as +12052532136 or one email address"
 _BY_NAME = " (find_chats with `text` finds people by name)"
 
 _STRING = WithJsonSchema({"type": "string"})
@@ -64,22 +64,19 @@ def _line(value: Any) -> str:
     return _number(value) or _refuse_number(value, _LINE)
 
 
-def _handle(value: Any) -> str:
+def _handle(value: Any, besides: str = "") -> str:
+    """Read a handle. `besides` are the words that the parameter takes as well, for the text of an error."""
     text = str(value).strip() if isinstance(value, str | int) and not isinstance(value, bool) else ""
     if text.isprintable() and (_EMAIL.fullmatch(text) or _SHORT_CODE.fullmatch(text)):
         return text
     is_name = "@" not in text and any(map(str.isalpha, text))
-    return _number(value) or _refuse_number(value, _HANDLE + _BY_NAME if is_name else _HANDLE)
+    return _number(value) or _refuse_number(value, f"takes {besides}{_HANDLE}{_BY_NAME if is_name else ''}")
 
 
 def _sender(value: Any) -> str:
     if isinstance(value, str) and value.strip().lower() in ("me", "them"):
         return value.strip().lower()
-    try:
-        return _handle(value)
-    except InvalidArgument as invalid:
-        handle = str(invalid).removeprefix("takes ")
-        raise InvalidArgument(f'takes "me", "them" for everybody else, or {handle}') from None
+    return _handle(value, '"me", "them" for everybody else, or ')
 
 
 def _number(value: Any) -> str | None:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import json
 import os
+import re
 import shlex
 import sys
 import sysconfig
 import tomllib
 from pathlib import Path
-from typing import Any, NoReturn
 
 import pytest
 
@@ -31,6 +30,7 @@ from linq_mcp.settings import KEY_EXAMPLE, KEY_VARIABLE, Settings, load_settings
 from linq_mcp.settings.problems import KeySource
 
 ENV = {KEY_VARIABLE: KEY_EXAMPLE}
+MCP_SERVERS = ("claude-desktop", "claude-code", "cursor")
 PLATFORMS = ["darwin", "linux", "win32"]
 COMMANDS = [
     ["/usr/local/bin/linq-mcp"],
@@ -49,45 +49,22 @@ def rendered(*clients: Client, command: list[str] | None = None, platform: str =
     return render(clients or list(CLIENTS.values()), Server(command or ["/x/linq-mcp"], ENV), platform=platform)
 
 
-def started(server: dict[str, Any]) -> list[str]:
-    return [server["command"], *server.get("args", [])]
-
-
 @pytest.mark.parametrize("command", COMMANDS)
-@pytest.mark.parametrize("client", ["claude-desktop", "claude-code", "cursor"])
-def test_mcp_servers_json_starts_the_command(client: str, command: list[str]) -> None:
-    """Claude Desktop, Claude Code and Cursor read `mcpServers`."""
-    config = json.loads(snippets(client, command, "linux")[-1])
-    server = config["mcpServers"][SERVER_NAME]
-    assert started(server) == command
-    assert server["env"] == {KEY_VARIABLE: KEY_EXAMPLE}
-
-
-@pytest.mark.parametrize("command", COMMANDS)
-def test_vscode_json_starts_the_command(command: list[str]) -> None:
-    """VS Code reads `servers` and wants the transport named."""
-    (snippet,) = snippets("vscode", command, "linux")
-    server = json.loads(snippet)["servers"][SERVER_NAME]
-    assert server["type"] == "stdio"
-    assert started(server) == command
-    assert server["env"] == {KEY_VARIABLE: KEY_EXAMPLE}
-
-
-@pytest.mark.parametrize("command", COMMANDS)
-def test_codex_toml_starts_the_command(command: list[str]) -> None:
-    """Codex reads `mcp_servers` tables."""
-    server = tomllib.loads(snippets("codex", command, "linux")[-1])["mcp_servers"][SERVER_NAME]
-    assert started(server) == command
-    assert server["env"] == {KEY_VARIABLE: KEY_EXAMPLE}
-
-
-@pytest.mark.parametrize("command", COMMANDS)
-@pytest.mark.parametrize("client", ["claude-code", "codex"])
-def test_shell_line_holds_the_command_whole(client: str, command: list[str]) -> None:
-    """A shell hands over the same words that were given, after `--`."""
-    words = shlex.split(snippets(client, command, "linux")[0])
-    assert words[words.index("--") + 1 :] == command
-    assert f"{KEY_VARIABLE}={KEY_EXAMPLE}" in words
+def test_every_clients_entry_starts_the_command(command: list[str]) -> None:
+    """Each client's format, read as the client reads it, has the same words and the same variables."""
+    entries = {client: json.loads(snippets(client, command, "linux")[-1])["mcpServers"] for client in MCP_SERVERS}
+    entries["vscode"] = json.loads(snippets("vscode", command, "linux")[-1])["servers"]
+    entries["codex"] = tomllib.loads(snippets("codex", command, "linux")[-1])["mcp_servers"]
+    assert entries.keys() == CLIENTS.keys()
+    assert entries["vscode"][SERVER_NAME].pop("type") == "stdio"
+    for servers in entries.values():
+        server = servers[SERVER_NAME]
+        assert [server["command"], *server.get("args", [])] == command
+        assert server["env"] == {KEY_VARIABLE: KEY_EXAMPLE}
+    for client in ("claude-code", "codex"):
+        words = shlex.split(snippets(client, command, "linux")[0])
+        assert words[words.index("--") + 1 :] == command
+        assert f"{KEY_VARIABLE}={KEY_EXAMPLE}" in words
 
 
 @pytest.mark.parametrize("client", ["claude-code", "codex"])
@@ -119,6 +96,11 @@ def test_windows_shell_line_quotes_for_windows(command: list[str], tail: str) ->
     [
         ("claude-desktop", "darwin", "~/Library/Application Support/Claude/claude_desktop_config.json"),
         ("claude-desktop", "win32", r"%APPDATA%\Claude\claude_desktop_config.json"),
+        (
+            "claude-desktop",
+            "win32",
+            r"%LOCALAPPDATA%\Packages\Claude_pzs8sxrjxfjjc\LocalCache\Roaming\Claude\claude_desktop_config.json",
+        ),
         ("claude-desktop", "linux", "~/.config/Claude/claude_desktop_config.json"),
         ("cursor", "darwin", "~/.cursor/mcp.json"),
         ("cursor", "win32", r"%USERPROFILE%\.cursor\mcp.json"),
@@ -130,7 +112,7 @@ def test_windows_shell_line_quotes_for_windows(command: list[str], tail: str) ->
     ],
 )
 def test_render_says_which_file(client: str, platform: str, file: str) -> None:
-    """Each platform is told its own path."""
+    """The path is the platform's own; Claude Desktop has a second one where it is a Windows package."""
     assert f" {file}" in rendered(CLIENTS[client], platform=platform)
 
 
@@ -151,18 +133,11 @@ def test_render_has_each_snippet_word_for_word(client: str) -> None:
         assert f"\n\n{snippet}\n\n" in text
 
 
-@pytest.mark.parametrize("client", CLIENTS)
-def test_render_says_when_the_key_can_be_left_out(client: str) -> None:
-    """A profile of `linq login` makes it unnecessary."""
-    assert f"If you have run `linq login`, you can leave {KEY_VARIABLE} out" in rendered(CLIENTS[client])
-
-
-@pytest.mark.parametrize("client", CLIENTS)
-def test_without_variables_nothing_is_said_of_a_key(client: str) -> None:
-    """The demo account needs none, nor does a stored profile."""
-    text = render([CLIENTS[client]], Server(["/x/linq-mcp", "--demo"], {}), platform="linux")
-    assert "env" not in text.split("==")[-1]
-    assert "key" not in text
+def test_a_key_is_mentioned_only_where_one_goes() -> None:
+    """The demo account and a stored profile need none; a profile of `linq login` makes it unnecessary."""
+    assert f"If you have run `linq login`, you can leave {KEY_VARIABLE} out" in rendered()
+    text = render(list(CLIENTS.values()), Server(["/x/linq-mcp", "--demo"], {}), platform="linux")
+    assert re.findall(r"\b(env|key)\b", text) == []
 
 
 @pytest.mark.parametrize(
@@ -312,81 +287,14 @@ def test_this_command_falls_back_to_the_module(tmp_path: Path, monkeypatch: pyte
     assert this_command() == [sys.executable, "-P", "-m", "linq_mcp"]
 
 
-class Distribution:
-    def __init__(self, direct_url: str | None) -> None:
-        self.direct_url = direct_url
-
-    def read_text(self, name: str) -> str | None:
-        return self.direct_url if name == "direct_url.json" else None
-
-
-def under_uvx(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, direct_url: str | None) -> tuple[Path, Path]:
-    """Set up what uvx sets up; the script in uv's cache and uvx itself."""
-    path = script(tmp_path / "uv" / "archive-v0" / "C1yuHx4" / "bin")
-    uvx = path.with_name("uvx.exe" if os.name == "nt" else "uvx")
-    uvx.touch(mode=0o755)
-    monkeypatch.setattr(sys, "argv", [str(path), "config"])
-    monkeypatch.setattr(sys, "prefix", str(path.parent.parent))
-    monkeypatch.setattr(importlib.metadata, "distribution", lambda name: Distribution(direct_url))
-    monkeypatch.setenv("PATH", str(path.parent))
-    return path, uvx
-
-
-def test_this_command_does_not_point_into_the_cache_of_uvx(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What uvx runs lies in a cache that gets cleaned; the lasting command is uvx itself."""
-    _, uvx = under_uvx(tmp_path, monkeypatch, None)
-    assert this_command() == [str(uvx), "linq-mcp"]
-
-
-@pytest.mark.parametrize(
-    ("direct_url", "source"),
-    [
-        ('{"url": "file:///my%20folder", "dir_info": {}}', "/my folder"),
-        (
-            '{"url": "https://example.com/linq.git", "vcs_info": {"vcs": "git", "commit_id": "5a1f"}}',
-            "git+https://example.com/linq.git",
-        ),
-        (
-            '{"url": "https://example.com/l.git", "vcs_info": {"vcs": "git", "requested_revision": "v1"}}',
-            "git+https://example.com/l.git@v1",
-        ),
-        ('{"url": "https://example.com/linq.whl", "archive_info": {}}', "https://example.com/linq.whl"),
-    ],
-)
-@pytest.mark.skipif(os.name == "nt", reason="file URLs name drives there")
-def test_this_command_under_uvx_names_what_was_installed(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, direct_url: str, source: str
+@pytest.mark.parametrize("folder", ["uv/archive-v0/C1yuHx4", "pipx/.cache/5a1f"])
+@pytest.mark.parametrize("command", ["config", "doctor"])
+def test_an_installation_in_a_cache_is_not_registered(
+    folder: str, command: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """`uvx --from ./folder linq-mcp` must not turn into whatever the index has under that name."""
-    _, uvx = under_uvx(tmp_path, monkeypatch, direct_url)
-    assert this_command() == [str(uvx), "--from", source, "linq-mcp"]
-
-
-def test_this_command_under_uvx_that_is_nowhere_is_still_uvx(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A bare name may work in the client; a path into the cache will not for long."""
-    _, uvx = under_uvx(tmp_path, monkeypatch, None)
-    uvx.unlink()
-    assert this_command() == ["uvx", "linq-mcp"]
-
-
-def test_this_command_does_not_point_into_the_cache_of_pipx(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """`pipx run` keeps its environments for two weeks."""
-    path = script(tmp_path / "pipx" / ".cache" / "5a1f" / "bin")
-    monkeypatch.setattr(sys, "argv", [str(path), "config"])
-    monkeypatch.setattr(sys, "prefix", str(path.parent.parent))
-    monkeypatch.setattr(importlib.metadata, "distribution", lambda name: Distribution(None))
-    monkeypatch.setenv("PATH", "/nowhere")
-    assert this_command() == ["pipx", "run", "linq-mcp"]
-
-
-def test_this_command_in_a_cache_without_the_package_is_still_uvx(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A package without installation records has no source to name."""
-
-    def not_installed(name: str) -> NoReturn:
-        raise importlib.metadata.PackageNotFoundError(name)
-
-    _, uvx = under_uvx(tmp_path, monkeypatch, None)
-    monkeypatch.setattr(importlib.metadata, "distribution", not_installed)
-    assert this_command() == [str(uvx), "linq-mcp"]
+    """Neither command prints an entry whose path is gone once uvx or pipx cleans its cache."""
+    monkeypatch.setattr(sys, "prefix", f"/home/ann/{folder}")
+    code, out, err = printed(capsys, "--demo", command)
+    assert "install it for good first" in out + err
+    assert code == (2 if command == "config" else 0)
+    assert "mcpServers" not in out
