@@ -53,8 +53,22 @@ KEY_EXAMPLE = "your key"
 
 # Desktop applications pass an optional setting of a bundle as this literal if it was left empty.
 _LEFT_EMPTY = re.compile(r"\$\{user_config\.[^}]*\}")
-_UNEXPANDED = re.compile(r"\$\{[^}]*\}|\$(env:)?[A-Za-z_][A-Za-z0-9_]*|%[A-Za-z_][A-Za-z0-9_]*%")
-_EXAMPLE_KEY = re.compile(r"[<\[\"'`]*your[ _-]+((linq|api|v3)[ _-]+)*(key|token)[>\]\"'`]*", re.IGNORECASE)
+_UNEXPANDED = re.compile(
+    r"\$?\{\{[^{}]*\}\}|\$\{[^}]*\}|\$\([A-Za-z_][A-Za-z0-9_]*\)|\$(env:)?[A-Za-z_][A-Za-z0-9_]*"
+    r"|\{([a-z]+:)?[A-Za-z_][A-Za-z0-9_.-]*\}|%[A-Za-z_][A-Za-z0-9_]*%"
+)
+# A reference that a password manager or a client replaces by the secret: op://vault/item/field, env:NAME.
+_REFERENCE = re.compile(r"[a-z][a-z0-9+.-]*://.*|(env|file|secret|vault|keyring|keychain):.*", re.IGNORECASE)
+_EXAMPLE_KEY = re.compile(
+    r"<[^<>]*>|\[[^][]*\]"
+    r"|[\"'`]?((insert|enter|paste|put|your|my|the|a|linq|api|v3|secret|real|example|dummy)[ _-]*)*(key|token)"
+    r"([ _-]*here)?[\"'`]?"
+    r"|(change|replace|fill)[ _-]*(me|this|in)|(secret|example|placeholder|todo|tbd|none|null|undefined)"
+    r"|([a-z]{1,8}[_-])*x{3,64}|\*{3,}|\.{3,}|…",
+    re.IGNORECASE,
+)
+_ASSIGNMENT = re.compile(r"(export +|set +|\$env:)?[A-Za-z_][A-Za-z0-9_]{0,63} *= *(?!=*$).+")
+_LONGEST_KEY = 1000
 # Stricter than urlsplit, which finds the host ::1 in `evil.com[::1]`.
 _AUTHORITY = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(:[0-9]*)?")
 
@@ -94,7 +108,7 @@ class Settings:
 
     @property
     def keyless_problem(self) -> SettingsProblem | None:
-        """What keeps every call from being made, whoever's key it would use."""
+        """The problem that blocks all calls, whatever the key."""
         return self.base_url_problem or self.scope_problem
 
 
@@ -156,14 +170,18 @@ def load_settings(
 
 def key_flaw(text: str) -> KeyFlaw | None:
     """Why `text` can't be used as a key or token, and thus as the value of a header; None if it can."""
+    if len(text) > _LONGEST_KEY:
+        return KeyFlaw.CHARACTER
     if _EXAMPLE_KEY.fullmatch(text):
         return KeyFlaw.EXAMPLE
-    if _UNEXPANDED.fullmatch(text):
+    if _UNEXPANDED.fullmatch(text) or _REFERENCE.fullmatch(text):
         return KeyFlaw.UNEXPANDED
+    if _ASSIGNMENT.fullmatch(text):
+        return KeyFlaw.ASSIGNMENT
     # JSON would also escape a backslash, so that the key could not be found and redacted there.
     if re.search(r"[\"'`\\]", text):
         return KeyFlaw.QUOTES
-    return None if re.fullmatch(r"[\x21-\x7e]{1,1000}", text) else KeyFlaw.CHARACTER
+    return None if re.fullmatch(r"[\x21-\x7e]+", text) else KeyFlaw.CHARACTER
 
 
 def is_loopback(base_url: str) -> bool:
@@ -237,7 +255,7 @@ def _find_key(
     flaw = key_flaw(key) if key else None
     if key and flaw is None:
         return key, KeySource.ENVIRONMENT, None, None
-    if flaw in (KeyFlaw.QUOTES, KeyFlaw.CHARACTER):
+    if flaw not in (None, KeyFlaw.EXAMPLE, KeyFlaw.UNEXPANDED):
         return None, None, None, UnusableKey(KeySource.ENVIRONMENT, flaw)
     found = read_token(_home(environ), _value(environ, PROFILE_VARIABLE, warnings))
     warnings += found.warnings

@@ -7,6 +7,7 @@ correct. No text repeats a key, or a value in which somebody may have put one.
 
 from __future__ import annotations
 
+import codecs
 import re
 import tomllib
 from collections.abc import Collection, Iterable, Iterator, Mapping
@@ -95,7 +96,7 @@ def read_access_file(
     reader = _Reader(path, settings, environ, tuple(known_tools), frozenset(send_tools))
     content = reader.read(path, _MAX_BYTES, "the file")
     try:
-        tables = tomllib.loads(content.decode())
+        tables = tomllib.loads(_text(content))
     except (ValueError, RecursionError) as error:
         # The parser's text has a position and at most a single character of the file.
         reason = str(error) if isinstance(error, tomllib.TOMLDecodeError) else "it is not UTF-8"
@@ -199,7 +200,7 @@ class _Reader:
             except AccessFileError as error:
                 self.problems.append(str(error))
                 return ""
-            key = content.decode("utf-8", "replace").strip()
+            key = _text(content, "replace").strip()
         if not key or key_flaw(key):
             self.problems.append(f"{where} {'holds something else than a Linq key' if key else 'is empty or not set'}")
             return ""
@@ -233,6 +234,12 @@ class _Reader:
         if not found:
             self.problems.append(f"none of its {field} is open on this server, which opens {', '.join(opened)}")
         return found
+
+
+def _text(content: bytes, errors: str = "strict") -> str:
+    """The text of a file as editors save it: UTF-8, or UTF-16 where a byte order mark says so."""
+    utf_16 = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    return content.decode("utf-16" if utf_16 else "utf-8-sig", errors)
 
 
 def _unknown(name: str, known: Iterable[str], what: str = "key") -> str:

@@ -1,4 +1,4 @@
-"""What can be wrong with the settings, and where a key came from. `server.settings_messages` has the texts."""
+"""What can be wrong with the settings, and where a key came from. `wording.settings` has the texts."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ class LaunchedBy(Enum):
     CLIENT = auto()  # an MCP client, with the entry in its configuration
     BUNDLE = auto()  # a desktop application with an installed bundle, for which it shows settings
     TERMINAL = auto()  # a person who ran a command such as `linq-mcp doctor`
-    SERVICE = auto()  # whoever operates `linq-mcp http`
+    SERVICE = auto()  # the operator of `linq-mcp http`
 
 
 class KeySource(Enum):
@@ -28,8 +28,9 @@ class KeySource(Enum):
 class KeyFlaw(Enum):
     """Why a text can't be a key or token."""
 
-    EXAMPLE = auto()  # `your key`, as in the examples
-    UNEXPANDED = auto()  # $NAME, ${NAME} or %NAME%
+    EXAMPLE = auto()  # `your key`, as in the examples, or another word in its place
+    UNEXPANDED = auto()  # ${NAME} or another reference to the value
+    ASSIGNMENT = auto()  # NAME=value
     QUOTES = auto()
     CHARACTER = auto()  # a space, a line break, or anything else that an HTTP header can't contain
 

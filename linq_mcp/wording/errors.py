@@ -108,7 +108,7 @@ _SEND_REFUSED = {
             "line: an opt-out holds for all of them until the person writes again."
         ),
     ),
-    2026: ("blocked", "Linq refuses messages to them. Whoever manages the account can unblock them at Linq."),
+    2026: ("blocked", "Linq refuses messages to them. The account's owner can unblock them at Linq."),
     2008: ("not_written_first", "Linq refuses to start a conversation on this line. Wait for a message from them."),
     2027: (
         "line_limited",

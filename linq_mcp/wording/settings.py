@@ -1,6 +1,6 @@
 """The texts for `settings.problems`: what is wrong with a setting, and how to fix it where this process was started.
 
-The errors of calls (`error_messages`) and the command line use them. No text repeats a key, or a value that might be
+`wording.errors` and the command line use them. No text repeats a key, or a value that might be
 one.
 """
 
@@ -73,89 +73,60 @@ _PROTECT = f"chmod go-w {PurePosixPath(CONFIG_FILE).parent} {CONFIG_FILE}"
 _HIDE = f"chmod go-r {CONFIG_FILE}"
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Remedies:
-    """How to fix each kind of problem, for one way of starting this process."""
+@dataclass(frozen=True)
+class _Place:
+    """Where settings are corrected, for one way of starting this process, and what makes a correction count."""
 
-    give_key: str
-    replace_key: str
-    log_in_again: str
-    correct_base_url: str
-    correct_scope: str
-    allow_send: str
-    after_chmod: str
+    where: str
+    then: str
+    who: str = ""
+    login: str = "run `linq login` in a terminal"
 
 
-_ENV_BLOCK = "the `env` block of this server's entry in the client's configuration"
-_REMEDIES = {
-    LaunchedBy.CLIENT: _Remedies(
-        give_key=(
-            f"Put {KEY_VARIABLE} into {_ENV_BLOCK} and restart the client, or run `linq login` in a terminal and call "
-            "again."
-        ),
-        replace_key=f"Put a valid key into {_ENV_BLOCK}, then restart the client.",
-        log_in_again="Run `linq login` in a terminal, then restart the client.",
-        correct_base_url=(
-            f"Correct it in {_ENV_BLOCK}, or remove it there to use {DEFAULT_BASE_URL}, then restart the client."
-        ),
-        correct_scope=(
-            "Correct {variable} in {env_block}, or `{option}` in the `args` of that entry, then restart the client."
-        ),
-        allow_send=(
-            f"Allow it with {SEND_VARIABLE}=1 in {_ENV_BLOCK}, or `--allow-send` in the `args` of that entry, or take "
-            "them out of the list, then restart the client."
-        ),
-        after_chmod="call again",
+_PLACES = {
+    LaunchedBy.CLIENT: _Place(
+        "in the `env` block of this server's entry in the client's configuration", "then restart the client"
     ),
-    LaunchedBy.BUNDLE: _Remedies(
-        give_key=(
-            "Enter your key as `Linq API key` in the settings of this extension, or run `linq login` in a terminal and "
-            "call again."
-        ),
-        replace_key="Enter a valid key as `Linq API key` in the settings of this extension.",
-        log_in_again="Run `linq login` in a terminal, then restart the application.",
-        correct_base_url=(
-            f"Correct `API base URL` in the settings of this extension, or leave it empty to use {DEFAULT_BASE_URL}."
-        ),
-        correct_scope="Correct `{field}` in the settings of this extension.",
-        allow_send="Turn on `Allow sending` in the settings of this extension, or take them out of `Open tools` there.",
-        after_chmod="call again",
-    ),
-    LaunchedBy.TERMINAL: _Remedies(
-        give_key=(
-            f"Run `linq login`, or set {KEY_VARIABLE} in this terminal, then run this command again. An assistant's "
-            "client does not see what this terminal sets: `linq-mcp config` prints where its key goes."
-        ),
-        replace_key=f"Set {KEY_VARIABLE} to a valid key in this terminal, then run this command again.",
-        log_in_again="Run `linq login`, then run this command again.",
-        correct_base_url=f"Correct it, or unset it to use {DEFAULT_BASE_URL}, then run this command again.",
-        correct_scope="Correct `{option}`, or {variable} in this terminal, then run this command again.",
-        allow_send="Add `--allow-send`, or take them out of the list, then run this command again.",
-        after_chmod="run this command again",
-    ),
-    LaunchedBy.SERVICE: _Remedies(
-        give_key=(
-            f"Whoever runs this server has to set {KEY_VARIABLE} in the service's environment and restart the server."
-        ),
-        replace_key=(
-            f"Whoever runs this server has to set {KEY_VARIABLE} to a valid key in the service's environment and "
-            "restart the server."
-        ),
-        log_in_again="Whoever runs this server has to run `linq login` as the service's user and restart the server.",
-        correct_base_url=(
-            f"Whoever runs this server has to correct it, or unset it to use {DEFAULT_BASE_URL}, in the service's "
-            "environment and restart the server."
-        ),
-        correct_scope=(
-            "Whoever runs this server has to correct `{option}`, or {variable} in the service's environment, and "
-            "restart the server, or, where people sign in, the access file's rule for you."
-        ),
-        allow_send=(
-            "Whoever runs this server has to add `--allow-send`, or take them out of the list, and restart the server."
-        ),
-        after_chmod="call again",
+    LaunchedBy.BUNDLE: _Place("in the settings of this extension", "then restart the application"),
+    LaunchedBy.TERMINAL: _Place("in this terminal", "then run this command again", login="run `linq login`"),
+    LaunchedBy.SERVICE: _Place(
+        "in the service's environment",
+        "then restart the server",
+        "The operator of this server has to ",
+        "run `linq login` as the service's user",
     ),
 }
+# The option, or "", and the field in the settings of the desktop bundle that do the same as a variable.
+_SAME = {
+    KEY_VARIABLE: ("", "Linq API key"),
+    BASE_URL_VARIABLE: ("", "API base URL"),
+    LINES_VARIABLE: ("--lines", "Open lines"),
+    TOOLS_VARIABLE: ("--tools", "Open tools"),
+    f"{SEND_VARIABLE}=1": ("--allow-send", "Allow sending"),
+}
+
+
+def _remedy(launched_by: LaunchedBy, action: str, variable: str, *others: str) -> str:
+    """`action` done to the setting, or one of the `others`, in the words of the place: one sentence."""
+    place, (option, field) = _PLACES[launched_by], _SAME[variable]
+    if launched_by is LaunchedBy.BUNDLE:
+        ways = [f"{action.format(f'`{field}`')} {place.where}", *others]
+    else:
+        ways = [f"{action.format(variable)} {place.where}", *([f"`{option}`"] if option else []), *others]
+    return _sentence(f"{place.who}{', or '.join(ways)}, {place.then}.")
+
+
+def _sentence(text: str) -> str:
+    return text[0].upper() + text[1:]
+
+
+def _give_key(launched_by: LaunchedBy) -> str:
+    text = _remedy(launched_by, "set {}", KEY_VARIABLE, _PLACES[launched_by].login)
+    if launched_by is LaunchedBy.TERMINAL:
+        text += (
+            " An assistant's client does not see the variables of this terminal: `linq-mcp config` prints its entry."
+        )
+    return text
 
 
 def describe_key_source(source: KeySource | None, profile: str | None) -> str:
@@ -181,22 +152,22 @@ def how_to_replace_key(source: KeySource | None, launched_by: LaunchedBy) -> str
         case KeySource.HEADER:
             return "Send a valid key in that header."
         case KeySource.ACCESS_FILE:
-            return "Whoever runs this server has to put a valid key where that rule takes it from."
+            return "The operator of this server has to put a valid key where that rule takes it from."
         case KeySource.PROFILE:
-            return _REMEDIES[launched_by].log_in_again
+            place = _PLACES[launched_by]
+            return _sentence(f"{place.who}{place.login}, {place.then}.")
         case _:
-            return _REMEDIES[launched_by].replace_key
+            return _remedy(launched_by, "set {} to a valid key", KEY_VARIABLE)
 
 
 def format_problem(problem: SettingsProblem, launched_by: LaunchedBy) -> str:
     """The whole text: a headline, what is wrong, and how to fix it."""
-    remedies = _REMEDIES[launched_by]
     match problem:
         case NoKey():
-            headline, what, remedy = "no_key", "", _CALLERS_KEY if problem.in_header else remedies.give_key
+            headline, what, remedy = "no_key", "", _CALLERS_KEY if problem.in_header else _give_key(launched_by)
         case UnusableKey(flaw=KeyFlaw.EXAMPLE | KeyFlaw.UNEXPANDED):
             headline, what = "no_key", _flawed_key(problem)
-            remedy = _CALLERS_KEY if problem.source is KeySource.HEADER else remedies.give_key
+            remedy = _CALLERS_KEY if problem.source is KeySource.HEADER else _give_key(launched_by)
         case UnusableKey():
             headline, what = "odd_key", _flawed_key(problem)
             remedy = how_to_replace_key(problem.source, launched_by)
@@ -208,32 +179,32 @@ def format_problem(problem: SettingsProblem, launched_by: LaunchedBy) -> str:
                 f"{', '.join(known) or 'none'})."
             )
             headline = "no_key"
-            remedy = f"Correct the name in {names_it}, or do this instead: {remedies.give_key}"
+            remedy = f"Correct the name in {names_it}, or choose another key. {_give_key(launched_by)}"
         case ProfileWithoutToken():
-            headline, remedy = "no_key", remedies.give_key
+            headline, remedy = "no_key", _give_key(launched_by)
             what = f"The profile {problem.profile!r} of {CONFIG_FILE} has no token."
         case UnsafeConfigFile():
-            headline, remedy = (
-                "no_key",
-                f"Check that the key in it is yours, run `{_PROTECT}`, then {remedies.after_chmod}.",
-            )
+            again = "run this command again" if launched_by is LaunchedBy.TERMINAL else "call again"
+            headline, remedy = "no_key", f"Check that the key in it is yours, run `{_PROTECT}`, then {again}."
             what = f"{CONFIG_FILE} is not used, because other users of this computer can change it."
         case UnusableBaseUrl():
             # The value itself is not repeated, because people have pasted keys into it.
-            headline, what, remedy = "base_url", _URL_FLAWS[problem.flaw], remedies.correct_base_url
+            headline, what = "base_url", _URL_FLAWS[problem.flaw]
+            remedy = _remedy(launched_by, "correct {}", BASE_URL_VARIABLE, f"remove it to use {DEFAULT_BASE_URL}")
         case UnusableLines():
             headline, what = "lines", "It takes your own numbers in E.164 form: +12052535597,+13343284472."
             if problem.foreign:
                 what = f"Not a line of this account: {', '.join(problem.foreign)}."
-            remedy = _corrected_scope(remedies, LINES_VARIABLE, "--lines", "Open lines")
+            remedy = _correct(launched_by, LINES_VARIABLE)
         case UnknownTools():
             headline, what = "tools", _unknown_tools(problem)
-            remedy = _corrected_scope(remedies, TOOLS_VARIABLE, "--tools", "Open tools")
+            remedy = _correct(launched_by, TOOLS_VARIABLE)
         case ToolsThatSend():
-            headline, remedy = "tools", remedies.allow_send
+            headline = "tools"
+            remedy = _remedy(launched_by, "allow it with {}", f"{SEND_VARIABLE}=1", "take them out of the list")
             what = f"It names tools that send, and sending is not allowed: {', '.join(problem.names)}."
         case NoMatchingRule():
-            headline, remedy = "nothing_open", "Whoever runs this server can add a rule for one of them."
+            headline, remedy = "nothing_open", "The operator of this server can add a rule for one of them."
             names = [clean(name, _CLAIM_LIMIT) for name in problem.claims[:_CLAIMS_SHOWN]]
             claims = ", ".join(names) or "none"
             what = f"No rule of its access file matches your sign-in, which has these claims: {claims}."
@@ -242,8 +213,9 @@ def format_problem(problem: SettingsProblem, launched_by: LaunchedBy) -> str:
     return " ".join(filter(None, (SETTINGS_HEADLINES[headline], what, remedy)))
 
 
-def _corrected_scope(remedies: _Remedies, variable: str, option: str, field: str) -> str:
-    return remedies.correct_scope.format(variable=variable, option=option, field=field, env_block=_ENV_BLOCK)
+def _correct(launched_by: LaunchedBy, variable: str) -> str:
+    by_rule = ["correct the access file's rule for you"] if launched_by is LaunchedBy.SERVICE else []
+    return _remedy(launched_by, "correct {}", variable, *by_rule)
 
 
 def _unknown_tools(problem: UnknownTools) -> str:
@@ -263,7 +235,9 @@ def describe_flaw(flaw: KeyFlaw, noun: str = "key") -> str:
         case KeyFlaw.EXAMPLE:
             return f"still contains a placeholder, such as `{KEY_EXAMPLE}`."
         case KeyFlaw.UNEXPANDED:
-            return "contains the name of a variable ($NAME, ${NAME} or %NAME%) instead of its value."
+            return "contains a reference (such as $NAME, {env:NAME} or op://…) instead of the value it stands for."
+        case KeyFlaw.ASSIGNMENT:
+            return f"contains a name and an equals sign before the {noun}; enter the {noun} alone."
         case KeyFlaw.QUOTES:
             return "contains quotation marks or a backslash; enter the value without them."
         case KeyFlaw.CHARACTER:
@@ -274,7 +248,7 @@ def describe_flaw(flaw: KeyFlaw, noun: str = "key") -> str:
 
 def _flawed_key(problem: UnusableKey) -> str:
     where = describe_key_source(problem.source, problem.profile)
-    return f"{where[0].upper()}{where[1:]} {describe_flaw(problem.flaw)}"
+    return _sentence(f"{where} {describe_flaw(problem.flaw)}")
 
 
 def format_warning(warning: SettingsWarning) -> str:

@@ -222,7 +222,7 @@ async def test_whoever_no_rule_is_for_is_told_which_claims_they_have(
     assert result["isError"] is True
     assert text_of(result) == (
         f"{HEADLINES['nothing_open']} No rule of its access file matches your sign-in, which has these claims: "
-        "client_id, email, groups, sub. Whoever runs this server can add a rule for one of them."
+        "client_id, email, groups, sub. The operator of this server can add a rule for one of them."
     )
     assert linq.requests == []
 

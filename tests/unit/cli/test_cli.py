@@ -150,7 +150,7 @@ def test_doctor_on_the_demo_account(argv: tuple[str, ...], cli: Cli) -> None:
 @pytest.mark.parametrize(
     ("env", "said"),
     [
-        ({}, "Run `linq login`, or set LINQ_API_V3_API_KEY in this terminal"),
+        ({}, "Set LINQ_API_V3_API_KEY in this terminal, or run `linq login`"),
         ({"LINQ_API_V3_API_KEY": "your key"}, "still contains a placeholder, such as `your key`"),
         ({"LINQ_API_V3_API_KEY": f'"{KEY}"'}, "contains quotation marks"),
         ({"LINQ_API_V3_API_KEY": "wrong" + KEY}, "Linq did not accept the API key."),
@@ -247,7 +247,7 @@ def test_doctor_finds_a_line_that_the_account_lacks(cli: Cli) -> None:
     """With several lines, nobody would miss its chats."""
     done = cli("doctor", "--demo", LINQ_MCP_LINES="+12052535597,+12055550123")
     assert done.code == 1
-    assert "Not a line of this account: +12055550123. Correct `--lines`, or LINQ_MCP_LINES in this terminal" in done.out
+    assert "Not a line of this account: +12055550123. Correct LINQ_MCP_LINES in this terminal, or `--lines`" in done.out
     assert "mcpServers" not in done.out
 
 
@@ -293,7 +293,7 @@ def test_config_mentions_a_base_url_that_it_leaves_out(cli: Cli) -> None:
         (["--key-from", "settings", "--host", "0.0.0.0", "--allowed-host", "x"], {}, "LINQ_MCP_HTTP_TOKEN"),
         (["--allowed-host", "two words"], {}, "'two words'"),
         (["--key-from", "settings"], {"LINQ_MCP_HTTP_TOKEN": "\udcff\udcfe"}, "LINQ_MCP_HTTP_TOKEN contains a space"),
-        (["--key-from", "settings"], {"LINQ_MCP_HTTP_TOKEN": "${TOKEN}"}, "LINQ_MCP_HTTP_TOKEN contains the name of"),
+        (["--key-from", "settings"], {"LINQ_MCP_HTTP_TOKEN": "${TOKEN}"}, "LINQ_MCP_HTTP_TOKEN contains a reference"),
     ],
     ids=["no allowed host", "no token", "no host name", "bytes that are no text", "a token that nothing expanded"],
 )
@@ -374,7 +374,7 @@ def test_http_on_a_taken_port_ends_in_one_line(cli: Cli, caplog: pytest.LogCaptu
     assert done.code == 1
     assert done.err.startswith("linq-mcp http: can't listen on 127.0.0.1 port")
     assert len(done.err.splitlines()) == 1
-    assert "every call will be refused: No Linq API key is set. Whoever runs this server has to set" in caplog.text
+    assert "every call will be refused: No Linq API key is set. The operator of this server has to set" in caplog.text
 
 
 def test_http_says_that_callers_do_not_get_the_operators_contacts(cli: Cli, caplog: pytest.LogCaptureFixture) -> None:
@@ -401,7 +401,10 @@ def test_a_tool_that_sends_is_missed_without_the_switch(tools: str, cli: Cli) ->
     done = cli("doctor", "--demo", "--tools", tools)
     assert done.code == 1
     assert "FAIL  The list of open tools can't be used." in done.out
-    assert "sending is not allowed: send_message. Add `--allow-send`" in done.out
+    assert (
+        "sending is not allowed: send_message. Allow it with LINQ_MCP_SEND=1 in this terminal, or `--allow-send`"
+        in done.out
+    )
     assert cli("doctor", "--demo", "--tools", tools, "--allow-send").code == 0
 
 

@@ -87,6 +87,15 @@ def test_a_key_from_a_file(path: Path) -> None:
     assert rule.settings.api_key == SecretStr(KEY)
 
 
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_files_with_a_byte_order_mark(path: Path, encoding: str) -> None:
+    """Notepad and PowerShell put one before the rules and before a key."""
+    (path.parent / "acme").write_text(f"{KEY}\r\n", encoding)
+    path.write_text('[[rule]]\nclaim = "org"\nvalue = "acme"\nkey_file = "acme"', encoding)
+    (rule,) = read_access_file(path, Settings(), environ={}, known_tools=TOOLS).rules
+    assert rule.settings.api_key == SecretStr(KEY)
+
+
 @pytest.mark.parametrize(
     ("claims", "matches"),
     [

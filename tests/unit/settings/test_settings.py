@@ -98,6 +98,7 @@ def test_the_environment_goes_before_a_profile(tmp_path: Path) -> None:
         pytest.param(
             b"\xef\xbb\xbf" + json.dumps(PROFILES).encode(), {}, "lq-work", "work", id="with a byte order mark"
         ),
+        pytest.param(json.dumps(PROFILES).encode("utf-16"), {}, "lq-work", "work", id="UTF-16"),
     ],
 )
 def test_the_key_of_a_profile(tmp_path: Path, config: Any, variables: dict[str, str], key: str, named: str) -> None:
@@ -345,38 +346,33 @@ def test_a_key_no_header_can_carry(tmp_path: Path, key: str, place: str) -> None
     assert KEY not in repr(settings)
 
 
-@pytest.mark.parametrize(
-    ("text", "flaw"),
-    [
-        ("your key", KeyFlaw.EXAMPLE),
-        ("YOUR_API_KEY", KeyFlaw.EXAMPLE),
-        ("<your-linq-api-key>", KeyFlaw.EXAMPLE),
-        ('"your key"', KeyFlaw.EXAMPLE),
-        ("your_token", KeyFlaw.EXAMPLE),
-        ("$LINQ_KEY", KeyFlaw.UNEXPANDED),
-        ("$env:LINQ_KEY", KeyFlaw.UNEXPANDED),
-        ("${LINQ_KEY}", KeyFlaw.UNEXPANDED),
-        ("${input:linq-key}", KeyFlaw.UNEXPANDED),
-        ("${}", KeyFlaw.UNEXPANDED),
-        ("%LINQ_KEY%", KeyFlaw.UNEXPANDED),
-        (f'"{KEY}"', KeyFlaw.QUOTES),
-        (f"'{KEY}'", KeyFlaw.QUOTES),
-        (f'{KEY}"x', KeyFlaw.QUOTES),
-        (f"{KEY}\\", KeyFlaw.QUOTES),
-        (f"Bearer {KEY}", KeyFlaw.CHARACTER),
-        ("", KeyFlaw.CHARACTER),
-        ("x" * 1001, KeyFlaw.CHARACTER),
-        (KEY, None),
-        ("x" * 1000, None),
-        ("12345678", None),
-        ("yourkey-5a1f", None),
-        ("$2b$10$abc", None),
-        ("50%off%", None),
+KEY_FORMS: dict[KeyFlaw | None, list[str]] = {
+    KeyFlaw.EXAMPLE: [
+        *("your key", "YOUR_API_KEY", "<your-linq-api-key>", '"your key"', "your_token", "YOUR_LINQ_API_V3_API_KEY"),
+        *("<API_KEY>", "[API_KEY]", "<paste it here>", "changeme", "CHANGE_ME", "replace-me", "insert your key here"),
+        *("api_key", "apikey", "my-api-key", "xxxxxxxx", "sk-xxxx", "lq_xxxx", "***", "...", "…", "TODO", "null"),
     ],
-)
-def test_what_is_no_key(text: str, flaw: KeyFlaw | None) -> None:
-    """Placeholders and quotation marks are told from a character that no header can carry."""
-    assert key_flaw(text) is flaw
+    KeyFlaw.UNEXPANDED: [
+        *("$LINQ_KEY", "$env:LINQ_KEY", "${LINQ_KEY}", "${input:linq-key}", "${}", "$(LINQ_KEY)", "%LINQ_KEY%"),
+        *("{env:LINQ_KEY}", "{LINQ_KEY}", "{{LINQ_KEY}}", "{{ secrets.linq }}", "${{ secrets.LINQ_KEY }}"),
+        *("op://Private/Linq/credential", "ref+vault://linq#key", "vault:linq/key", "env:LINQ_KEY"),
+    ],
+    KeyFlaw.ASSIGNMENT: [
+        *(f"LINQ_API_V3_API_KEY={KEY}", f'export LINQ_KEY="{KEY}"', f"$env:LINQ_KEY = {KEY}", f"api_key={KEY}"),
+    ],
+    KeyFlaw.QUOTES: [f'"{KEY}"', f"'{KEY}'", f'{KEY}"x', f"{KEY}\\"],
+    KeyFlaw.CHARACTER: [f"Bearer {KEY}", "", "x" * 1001, f"\ufeff{KEY}"],
+    None: [
+        *(KEY, "x" * 1000, "12345678", "yourkey-5a1f", "$2b$10$abc", "50%off%", "Zm9vYmFy==", "AB=", "A1=="),
+        *("keynote-5a1f", "mytoken5a1f", "todo-5a1f", "5a1f:7b", "a{b}c", "xx-5a1f"),
+    ],
+}
+
+
+def test_placeholders_of_every_usual_form_are_named() -> None:
+    """Examples, references, assignments, and quotation marks are told apart, and no real key is taken for one."""
+    flaws = {text: key_flaw(text) for texts in KEY_FORMS.values() for text in texts}
+    assert flaws == {text: flaw for flaw, texts in KEY_FORMS.items() for text in texts}
 
 
 @pytest.mark.parametrize(("text", "flaw"), [("your key", KeyFlaw.EXAMPLE), ("%LINQ_KEY%", KeyFlaw.UNEXPANDED)])
