@@ -1,7 +1,7 @@
 """`linq-mcp demo`: a tour for newcomers.
 
-Starts the real server on the demo account as a subprocess, connects to it as any client would, and prints what an
-assistant gets from it: first the answers to a few questions, then the tools, then one answer verbatim.
+Connects to the server on the demo account as any client would, and prints what an assistant gets from it: first the
+answers to a few questions, then the tools, then one answer verbatim.
 """
 
 from __future__ import annotations
@@ -13,37 +13,39 @@ import sys
 import textwrap
 from argparse import Namespace
 from collections.abc import Iterable, Mapping
-from pathlib import Path
-from typing import Any, TextIO
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, TextIO
 
 import anyio
 from mcp import types
 from mcp.client.client import Client
 from mcp.client.context import ClientRequestContext
-from mcp.client.stdio import StdioServerParameters, stdio_client
+from mcp.server.lowlevel import Server
 
-from linq_mcp.cli.stderr import log_to_stderr, replace_unencodable
+from linq_mcp.cli.stderr import replace_unencodable
+from linq_mcp.demo import in_process
+from linq_mcp.demo.contacts import demo_contacts
+from linq_mcp.server.app import build_server
+from linq_mcp.server.callers.caller import ClientProvider, SettingsClientProvider
+from linq_mcp.server.consent.service import ConsentService
+from linq_mcp.settings.sending import SendSettings
 
-# The package that is running now, even if the current directory has a folder named linq_mcp.
-SERVER = StdioServerParameters(
-    command=sys.executable,
-    args=["-P", "-m", "linq_mcp", "--demo"],
-    env={"PYTHONPATH": str(Path(__file__).parents[2])},
-)
-SENDING_SERVER = SERVER.model_copy(update={"args": [*SERVER.args, "--allow-send"]})
+if TYPE_CHECKING:
+    from linq_mcp.api.retry import RetryPolicy
+
 _WIDTH = 80
 _BAR = 40
 _COLOURS = {"HEALTHY": "32", "AT_RISK": "33", "CRITICAL": "31", "OPTED_OUT": "35"}
 # Different characters, for output without colour; the worst status comes first.
 _MARKS = {"CRITICAL": "#", "AT_RISK": "+", "OPTED_OUT": "x", "HEALTHY": "-"}
-_NO_TROUBLE = {"HEALTHY", "UNREPORTED"}
+# The board counts these as trouble, too.
+_TROUBLE = ("CRITICAL", "AT_RISK")
 
 Json = Mapping[str, Any]
 
 
 def run(_: Namespace) -> int:
     """Print the tour to stdout, in colour on a terminal."""
-    log_to_stderr("WARNING")
     replace_unencodable(sys.stdout)
     colour = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
     try:
@@ -55,33 +57,46 @@ def run(_: Namespace) -> int:
     return 0
 
 
-async def tour(out: TextIO, *, colour: bool) -> None:
-    """Print the tour to `out`. Raises what the client raises if the server does not start."""
+async def tour(out: TextIO, *, colour: bool, retry: RetryPolicy | None = None) -> None:
+    """Print the tour to `out`; `retry` is the policy of the servers that it asks."""
     show = _Printer(out, colour=colour)
-    async with Client(SERVER, read_timeout_seconds=30) as client:
+    show.line("This is the demo account: a clinic, a housing agency, and a shop, all invented.")
+    async with Client(_server(retry=retry)) as client:
         for section in (_waiting, _health, _failures, _conversation, _search, _tools, _answer):
             await section(client, show)
-    await _send(show)
+    await _send(show, _server(SendSettings(), retry=retry))
     show.heading("Next")
+    show.line("  linq-mcp board --demo    the same account as a page in your browser")
     show.line("  linq-mcp config --demo   how to register this demo in your assistant")
     show.line("  linq-mcp doctor          whether your own Linq key works")
+
+
+def _server(sending: SendSettings | None = None, *, retry: RetryPolicy | None) -> Server[ClientProvider]:
+    settings = replace(in_process.settings(), sending=sending)
+    provider = SettingsClientProvider(
+        lambda: settings, transport=in_process.transport, names=demo_contacts, retry=retry
+    )
+    return build_server(provider, consent=ConsentService(sending) if sending else None)
 
 
 async def _waiting(client: Client, show: _Printer) -> None:
     arguments = {"waiting": True, "order": "longest_waiting", "limit": 5}
     inbox = await _call(client, show, "Who is waiting for an answer?", "list_inbox", arguments)
     show.line(f"  {inbox['matched']} of {inbox['scanned']} chats are waiting; the longest:")
-    show.transcript({**chat["last_message"], "at": chat["waiting"]["since"]} for chat in inbox["chats"])
+    # In a chat between two, the sender's name is that of the chat.
+    show.transcript(
+        {"sender_name": chat.get("display_name"), **chat["last_message"], "at": chat["waiting"]["since"]}
+        for chat in inbox["chats"]
+    )
 
 
 async def _health(client: Client, show: _Printer) -> None:
-    summary = await _call(client, show, "Which chats are in trouble?", "summarize_chat_health", {})
-    rows = summary["lines"]
-    troubled = sum(
-        count for row in rows for status, count in row.get("health", {}).items() if status not in _NO_TROUBLE
-    )
-    show.line(f"  {troubled} of {sum(row['chats'] for row in rows)} chats need attention:")
-    show.health(rows)
+    question = "Which chats are at risk, and on which line?"
+    summary = await _call(client, show, question, "summarize_chat_health", {})
+    total = summary["total"]
+    troubled = sum(total["health"].get(status, 0) for status in _TROUBLE)
+    show.line(f"  {troubled} of {total['chats']} chats are critical or at risk:")
+    show.health(summary["lines"])
 
 
 async def _failures(client: Client, show: _Printer) -> None:
@@ -118,7 +133,7 @@ async def _answer(client: Client, show: _Printer) -> None:
     show.verbatim(_text(await client.call_tool("list_chats", arguments)))
 
 
-async def _send(show: _Printer) -> None:
+async def _send(show: _Printer, server: Server[ClientProvider]) -> None:
     """One question and one delivery, at a server that allows sending."""
 
     async def agree(context: ClientRequestContext, params: types.ElicitRequestParams) -> types.ElicitResult:
@@ -128,23 +143,12 @@ async def _send(show: _Printer) -> None:
         show.line("  [Send]  Don't send")
         return types.ElicitResult(action="accept", content={"choice": "Send"})
 
-    # Its log would have a line about the message, in the midst of the tour.
-    with _nowhere() as nowhere:
-        transport = stdio_client(SENDING_SERVER, errlog=nowhere)
-        async with Client(transport, elicitation_callback=agree, read_timeout_seconds=30) as client:
-            await _send_through(client, show)
-
-
-def _nowhere() -> TextIO:
-    return Path(os.devnull).open("w", encoding="utf-8")
-
-
-async def _send_through(client: Client, show: _Printer) -> None:
-    inbox = json.loads(_text(await client.call_tool("list_inbox", {"waiting": True, "limit": 1})))
-    arguments = {"chat_id": inbox["chats"][0]["id"], "text": "We are looking into it and will call you back today."}
-    question = "Where the operator allows sending: a person is asked first"
-    sent = await _call(client, show, question, "send_message", arguments)
-    show.verbatim(json.dumps(sent, ensure_ascii=False))
+    async with Client(server, elicitation_callback=agree) as client:
+        inbox = json.loads(_text(await client.call_tool("list_inbox", {"waiting": True, "limit": 1})))
+        arguments = {"chat_id": inbox["chats"][0]["id"], "text": "We are looking into it and will call you back today."}
+        question = "Where the operator allows sending: a person is asked first"
+        sent = await _call(client, show, question, "send_message", arguments)
+        show.verbatim(json.dumps(sent, ensure_ascii=False))
 
 
 async def _call(

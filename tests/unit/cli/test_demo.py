@@ -2,28 +2,42 @@
 
 from __future__ import annotations
 
+import html
 import io
 import json
 import os
 import re
+import runpy
 import subprocess
 import sys
 from pathlib import Path
 
+import anyio
 import pytest
-from helpers.piped import SECONDS, run
+from helpers.linq import AT_ONCE
+from helpers.piped import SECONDS
 
 import linq_mcp
 from linq_mcp.cli.demo import tour
 from linq_mcp.tools import TOOLS
 
+IMAGES = Path(__file__).parents[3] / "docs" / "images"
+
 
 @pytest.fixture(scope="module")
-def shown() -> str:
-    """What the command prints into a pipe."""
-    done = run("demo")
-    assert (done.returncode, done.stderr) == (0, "")
-    return done.stdout
+def coloured() -> str:
+    """What a terminal of 80 columns shows."""
+    out = io.StringIO()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("COLUMNS", "80")
+        anyio.run(lambda: tour(out, colour=True, retry=AT_ONCE))
+    return out.getvalue()
+
+
+@pytest.fixture(scope="module")
+def shown(coloured: str) -> str:
+    """The same without its colours."""
+    return re.sub(r"\x1b\[\d+m", "", coloured)
 
 
 def section(shown: str, heading: str) -> list[str]:
@@ -36,8 +50,9 @@ def test_answers_come_first_then_the_tools_then_one_answer_verbatim(shown: str) 
     """Value before mechanics."""
     headings = [line for line in shown.splitlines() if line and not line.startswith(" ")]
     assert headings == [
+        "This is the demo account: a clinic, a housing agency, and a shop, all invented.",
         "Who is waiting for an answer?",
-        "Which chats are in trouble?",
+        "Which chats are at risk, and on which line?",
         "What failed since yesterday, and on which line?",
         "What do the Maple Street buyers talk about?",
         "Who wrote about a refund this week?",
@@ -49,11 +64,13 @@ def test_answers_come_first_then_the_tools_then_one_answer_verbatim(shown: str) 
 
 
 def test_those_who_wait_longest_are_shown(shown: str) -> None:
-    """Since when, who, and what they wrote last."""
+    """Rows say since when somebody waits, their name, and what they wrote last."""
     call, count, *waiting = section(shown, "Who is waiting for an answer?")
     assert call == '> list_inbox {"waiting": true, "order": "longest_waiting", "limit": 5}'
     assert count == "21 of 300 chats are waiting; the longest:"
-    assert re.match(r"\d\d-\d\d \d\d:\d\d  \S.{12,19}  Hello\?$", waiting[0])
+    assert re.match(r"\d\d-\d\d \d\d:\d\d  Sofia Pereira  Hello\?$", waiting[0])
+    assert re.match(r"\d\d-\d\d \d\d:\d\d  Ravi Okafor    I've been thinking", waiting[1])
+    assert re.match(r"\d\d-\d\d \d\d:\d\d  Liam Diaz      The key", waiting[3])
 
 
 def test_one_question_and_one_delivery_are_shown(shown: str) -> None:
@@ -72,8 +89,8 @@ def test_failures_are_shown_line_by_line(shown: str) -> None:
 
 def test_the_health_of_every_line_is_drawn(shown: str) -> None:
     """With a mark for every status, so that it can be read without colour."""
-    lines = section(shown, "Which chats are in trouble?")
-    assert "78 of 300 chats need attention:" in lines
+    lines = section(shown, "Which chats are at risk")
+    assert "53 of 300 chats are critical or at risk:" in lines
     assert any(re.match(r"\+14155550142  CRITICAL  #+\++x+-+ 103$", line) for line in lines)
 
 
@@ -101,24 +118,30 @@ def test_one_answer_is_shown_verbatim(shown: str) -> None:
     assert len(json.loads("".join(lines))["chats"]) == 2
 
 
-def test_it_fits_80_columns_and_is_plain_text_in_a_pipe(shown: str) -> None:
-    """No line is longer, no escape code is left in it."""
+def test_it_ends_with_the_board(shown: str) -> None:
+    """The last section names the command that shows the same account as a page."""
+    assert any(line.startswith("linq-mcp board --demo ") for line in section(shown, "Next"))
+
+
+def test_it_fits_80_columns(shown: str) -> None:
+    """No line is longer, and without colour no escape code is left."""
     assert [line for line in shown.splitlines() if len(line) > 80] == []
     assert "\x1b" not in shown
 
 
-async def test_colour_changes_nothing_but_the_colour(shown: str) -> None:
-    """A terminal shows the same words."""
-    out = io.StringIO()
-    await tour(out, colour=True)
-    plain = re.sub(r"\x1b\[\d+m", "", out.getvalue())
-    assert plain != out.getvalue()
-    # The account is that of now: times may differ by the hour.
-    assert re.sub(r"\d\d", "", plain) == re.sub(r"\d\d", "", shown)
+def test_the_picture_in_the_readme_is_what_the_command_prints(coloured: str) -> None:
+    """The picture has all words of the beginning; only digits differ, as they move with the clock."""
+    make = runpy.run_path(str(IMAGES / "make_demo_picture.py"))
+    drawn, kept = make["draw"](make["beginning"](coloured)), (IMAGES / "demo.svg").read_text(encoding="utf-8")
+
+    def words(picture: str) -> list[str]:
+        return [re.sub(r"\d+", "0", html.unescape(text)) for text in re.findall(r">([^<]+)</text>", picture)]
+
+    assert words(kept) == words(drawn)
 
 
 def test_it_works_from_a_folder_that_holds_a_linq_mcp(tmp_path: Path) -> None:
-    """The server that it starts is the installed one, whatever lies about."""
+    """Python finds the installed package, and the output in a pipe is plain text with nothing on stderr."""
     (tmp_path / "linq_mcp").mkdir()
     (tmp_path / "linq_mcp" / "__init__.py").write_text("raise SystemExit('the wrong package')")
     done = subprocess.run(
@@ -132,10 +155,11 @@ def test_it_works_from_a_folder_that_holds_a_linq_mcp(tmp_path: Path) -> None:
     )
     assert (done.returncode, done.stderr) == (0, "")
     assert "of 300 chats" in done.stdout
+    assert "\x1b" not in done.stdout
 
 
 def test_it_ends_quietly_in_a_closed_pipe() -> None:
-    """`linq-mcp demo | head -1` is not answered by a traceback."""
+    """`linq-mcp demo | head -1` ends without a traceback."""
     done = subprocess.run(
         f"{sys.executable} -m linq_mcp demo | head -n 1",
         shell=True,
