@@ -1,6 +1,6 @@
 """An API that misbehaves: a server on a raw loopback socket that answers each request with whatever bytes it is told.
 
-It reads the head of a request, keeps it, and lets an act loose on the connection. It knows no HTTP beyond that, so
+It reads the head of a request, keeps it, and lets a responder loose on the connection. It knows no HTTP beyond that, so
 there is nothing that it could get right by accident. Threads are bounded, and closing it ends them all.
 """
 
@@ -18,7 +18,7 @@ from types import TracebackType
 from typing import Any, Self
 from urllib.parse import parse_qs, urlsplit
 
-# No act goes on for longer, whatever happens to the test.
+# No responder goes on for longer, whatever happens to the test.
 LONGEST = 90.0
 _CONNECTIONS = 128
 _HEAD_LIMIT = 65_536
@@ -48,8 +48,8 @@ class Request:
         return [value.strip() for given, value in pairs if given.lower() == name.lower()]
 
 
-class Wire:
-    """A connection in the hands of an act. `here` and `elsewhere` are the base URLs of this and of another server."""
+class Connection:
+    """A connection to be answered. `here` and `elsewhere` are the base URLs of this and of another server."""
 
     def __init__(self, connection: socket.socket, over: threading.Event, here: str, elsewhere: str) -> None:
         self.here = here
@@ -71,9 +71,9 @@ class Wire:
         self.open = False
 
 
-Act = Callable[[Wire], None]
+Responder = Callable[[Connection], None]
 # From the requests so far, the one to be answered last, to what is done about that.
-Script = Callable[[Sequence[Request]], Act]
+Script = Callable[[Sequence[Request]], Responder]
 
 
 @dataclass(slots=True)
@@ -114,6 +114,9 @@ class FaultServer:
             for connection in self._connections:
                 with suppress(OSError):
                     connection.shutdown(socket.SHUT_RDWR)
+        # So that the thread that accepts connections looks up.
+        with suppress(OSError):
+            socket.create_connection(self._listener.getsockname(), 1).close()
         self._threads.shutdown()
         self._listener.close()
 
@@ -122,7 +125,7 @@ class FaultServer:
         self._threads.submit(self._accept)
 
     def play(self, script: Script) -> None:
-        """Answer by `script` from now on; acts under way are over, and the requests so far are forgotten."""
+        """Answer by `script` from now on; responders under way are over, and the requests so far are forgotten."""
         with self._lock:
             self._round.over.set()
             self._round = _Round(script)
@@ -153,10 +156,10 @@ class FaultServer:
                 with self._lock:
                     now = self._round
                     now.requests.append(Request(head))
-                    act = now.script(tuple(now.requests))
-                wire = Wire(connection, now.over, self.url, self._elsewhere)
-                act(wire)
-                if not wire.open:
+                    responder = now.script(tuple(now.requests))
+                answered = Connection(connection, now.over, self.url, self._elsewhere)
+                responder(answered)
+                if not answered.open:
                     break
         with self._lock:
             self._connections.discard(connection)
@@ -173,70 +176,72 @@ def _head(connection: socket.socket) -> bytes:
     return head
 
 
-def in_turn(*acts: Act) -> Script:
-    """The n-th request gets the n-th act, and each one behind the last the last."""
-    return lambda requests: acts[min(len(requests), len(acts)) - 1]
+def in_turn(*responders: Responder) -> Script:
+    """The n-th request gets the n-th responder, and each one after the last the last."""
+    return lambda requests: responders[min(len(requests), len(responders)) - 1]
 
 
 def by_path(**scripts: Script) -> Script:
     """Each path, named by its last segment, has a script of its own."""
 
-    def script(requests: Sequence[Request]) -> Act:
+    def script(requests: Sequence[Request]) -> Responder:
         path = requests[-1].path
         return scripts[path.rsplit("/", 1)[1]]([request for request in requests if request.path == path])
 
     return script
 
 
-def raw(*pieces: bytes, then: str = "close") -> Act:
+def raw(*pieces: bytes, then: str = "close") -> Responder:
     """These bytes, then `close`, `reset`, `keep` (the connection stays) or `stall` (it stays, and is silent)."""
 
-    def act(wire: Wire) -> None:
+    def responder(connection: Connection) -> None:
         for piece in pieces:
-            wire.send(piece)
+            connection.send(piece)
         if then == "stall":
-            wire.wait()
+            connection.wait()
         if then != "keep":
-            wire.close(reset=then == "reset")
+            connection.close(reset=then == "reset")
 
-    return act
+    return responder
 
 
-def close() -> Act:
+def close() -> Responder:
     return raw()
 
 
-def stall() -> Act:
+def stall() -> Responder:
     return raw(then="stall")
 
 
-def trickle(beginning: bytes, drop: bytes, every: float) -> Act:
+def trickle(beginning: bytes, drop: bytes, every: float) -> Responder:
     """`beginning`, then `drop` again and again."""
 
-    def act(wire: Wire) -> None:
-        wire.send(beginning)
-        while wire.wait(every):
-            wire.send(drop)
-        wire.close()
+    def responder(connection: Connection) -> None:
+        connection.send(beginning)
+        while connection.wait(every):
+            connection.send(drop)
+        connection.close()
 
-    return act
+    return responder
 
 
-def late(seconds: float, then: Act) -> Act:
+def late(seconds: float, then: Responder) -> Responder:
     """`then`, but later."""
 
-    def act(wire: Wire) -> None:
-        wire.wait(seconds)
-        then(wire)
+    def responder(connection: Connection) -> None:
+        connection.wait(seconds)
+        then(connection)
 
-    return act
-
-
-def redirect(status: int, to: Callable[[Wire], str]) -> Act:
-    return lambda wire: wire.send(whole(b"", status, {"Location": to(wire)}))
+    return responder
 
 
-def answer(body: object, status: int = 200, headers: Mapping[str, str] | None = None, *, then: str = "keep") -> Act:
+def redirect(status: int, to: Callable[[Connection], str]) -> Responder:
+    return lambda connection: connection.send(whole(b"", status, {"Location": to(connection)}))
+
+
+def answer(
+    body: object, status: int = 200, headers: Mapping[str, str] | None = None, *, then: str = "keep"
+) -> Responder:
     """A well-formed answer: bytes as they are, all else as JSON."""
     return raw(whole(body, status, headers), then=then)
 

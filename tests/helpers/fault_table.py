@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from helpers.fault_server import (
-    Act,
+    Responder,
     Script,
     answer,
     beginning,
@@ -74,24 +74,23 @@ class Fault:
     """A row of the table.
 
     `asked` is how often the API is asked, `resumed` what comes of a second call with the answer's `next_cursor`.
-    `real` runs it with the client's own timeouts, `slow` keeps it out of the default run; `seconds` is how long it may
-    take, else the call's budget. `scheme` and `listening` are about the API's address: it is never right with another
-    scheme. `alone` is for what could reach over to other rows: the process is its own.
+    `waits` says that timeouts or the budget decide, so that these are cut short; `real` runs it with the client's own,
+    which is slow. `seconds` is how long it may take, else the call's budget. `scheme` and `listening` are about the
+    API's address: it is never right with another scheme.
     """
 
     name: str
     script: Script
     expect: Failed | Answered
+    asked: int | range
     tool: str = "list_chats"
     arguments: Mapping[str, Any] = field(default_factory=dict)
-    asked: int | None = None
     resumed: tuple[Script, Failed | Answered] | None = None
+    waits: bool = False
     real: bool = False
-    slow: bool = False
     seconds: float | None = None
     scheme: str = "http"
     listening: bool = True
-    alone: bool = False
 
 
 def failed(headline: str, *facts: str, without: Sequence[str] = ()) -> Failed:
@@ -221,8 +220,8 @@ GONE, SILENT = failed("unreachable", "attempted 3 times"), failed("timeout", "at
 
 
 def _connection() -> list[Fault]:
-    def of(name: str, act: Act, expect: Expect, asked: int | None = 3, **call: Any) -> Fault:
-        return Fault(name=name, script=in_turn(act), expect=expect, asked=asked, **call)
+    def of(name: str, responder: Responder, expect: Expect, asked: int = 3, **call: Any) -> Fault:
+        return Fault(name=name, script=in_turn(responder), expect=expect, asked=asked, **call)
 
     head = beginning(200, [*JSON_HEAD, ("Content-Length", str(len(PAGE)))])
     endless = trickle(beginning(200, [*JSON_HEAD, ("Content-Length", "100000")]), b" ", 0.2)
@@ -231,40 +230,40 @@ def _connection() -> list[Fault]:
         of("real time: stalled before the answer", stall(), SILENT, 3, real=True),
         of("real time: a body that trickles for ever", endless, late_, 1, real=True),
         of("connection refused", HEALTHY, GONE, 0, listening=False),
-        of("no TLS where TLS is asked for", HEALTHY, GONE, None, scheme="https"),
+        of("no TLS where TLS is asked for", HEALTHY, GONE, scheme="https"),
         of("reset before the answer", raw(then="reset"), GONE),
         of("reset in mid-headers", raw(head[:30], then="reset"), GONE),
         of("reset in mid-body", raw(head + PAGE[:40], then="reset"), GONE),
         of("closed without a byte", close(), GONE),
         of("closed in mid-headers", raw(head[:30]), GONE),
-        of("stalled before the answer", stall(), SILENT),
-        of("stalled in mid-headers", raw(head[:30], then="stall"), SILENT),
-        of("stalled after the headers", raw(head, then="stall"), SILENT),
-        of("stalled in mid-body", raw(head + PAGE[:40], then="stall"), SILENT),
-        of("a body that trickles for ever", endless, late_, 1),
-        of("headers that trickle for ever", trickle(b"HTTP/1.1 200 X\r\nA: ", b"a", 0.2), late_, 1, slow=True),
-        of("1xx for ever", trickle(b"", beginning(103), 0.01), late_, 1, slow=True),
+        of("stalled before the answer", stall(), SILENT, waits=True),
+        of("stalled in mid-headers", raw(head[:30], then="stall"), SILENT, waits=True),
+        of("stalled after the headers", raw(head, then="stall"), SILENT, waits=True),
+        of("stalled in mid-body", raw(head + PAGE[:40], then="stall"), SILENT, waits=True),
+        of("a body that trickles for ever", endless, late_, 1, waits=True),
+        of("headers that trickle for ever", trickle(b"HTTP/1.1 200 X\r\nA: ", b"a", 0.2), late_, 1, waits=True),
+        of("1xx for ever", trickle(b"", beginning(103), 0.01), late_, 1, waits=True),
         Fault(name="reset twice, then a page", script=in_turn(*[raw(then="reset")] * 2, HEALTHY), expect=SEEN, asked=3),
-        Fault(name="stalled once, then a page", script=in_turn(stall(), HEALTHY), expect=SEEN, asked=2),
+        Fault(name="stalled once, then a page", script=in_turn(stall(), HEALTHY), expect=SEEN, asked=2, waits=True),
         Fault(name="a kept connection closed, then a page", script=in_turn(close(), HEALTHY), expect=SEEN, asked=2),
     ]
 
 
 def _http() -> list[Fault]:
-    def of(name: str, act: Act, expect: Expect = GONE, asked: int = 3, **stage: Any) -> Fault:
-        return Fault(name=name, script=in_turn(act), expect=expect, asked=asked, **stage)
+    def of(name: str, responder: Responder, expect: Expect = GONE, asked: int = 3, **stage: Any) -> Fault:
+        return Fault(name=name, script=in_turn(responder), expect=expect, asked=asked, **stage)
 
-    def sized(length: object, then: str = "close") -> Act:
+    def sized(length: object, then: str = "close") -> Responder:
         return raw(beginning(200, [*JSON_HEAD, ("Content-Length", str(length))]) + PAGE, then=then)
 
-    def chunked(body: bytes) -> Act:
+    def chunked(body: bytes) -> Responder:
         return raw(beginning(200, [*JSON_HEAD, ("Transfer-Encoding", "chunked")]) + body)
 
     size, unreadable = len(PAGE), failed("unreadable")
     many = {f"A-{number}": "a" for number in range(20_000)}
     return [
         of("Content-Length too long, closed", sized(size + 9)),
-        of("Content-Length too long, open", sized(size + 9, "stall"), SILENT),
+        of("Content-Length too long, open", sized(size + 9, "stall"), SILENT, waits=True),
         of("Content-Length too short", sized(size - 9), unreadable, 1),
         of("Content-Length no number", sized("many")),
         of("Content-Length negative", sized(-5)),
@@ -311,6 +310,7 @@ def _bodies() -> list[Fault]:
             name="HTML with 200",
             script=in_turn(answer(HTML, headers=AS_HTML)),
             expect=failed("unreadable", "text/html"),
+            asked=1,
         ),
         Fault(name="204", script=in_turn(answer(b"", 204, TRACE)), expect=unreadable, asked=1),
         Fault(name="201 with a page", script=in_turn(answer(chats(), 201)), expect=SEEN, asked=1),
@@ -320,7 +320,7 @@ def _bodies() -> list[Fault]:
             "a name of 9 MB",
             named,
             answered(chats=lambda rows: len(rows[0]["display_name"]) == 80),
-            seconds=2,
+            seconds=5,
         ),
         of("3 million empty chats", b'{"chats":[' + b"{}," * 3_000_000 + b"{}]}", unreadable),
         of("gzip", gzip.compress(PAGE), SEEN, "gzip"),
@@ -331,12 +331,16 @@ def _bodies() -> list[Fault]:
 
 
 def _redirects() -> list[Fault]:
-    def of(name: str, act: Act, status: int) -> Fault:
-        return Fault(name=name, script=in_turn(act), expect=failed("unreadable", f"({status})"), asked=1)
+    def of(name: str, responder: Responder, status: int) -> Fault:
+        return Fault(name=name, script=in_turn(responder), expect=failed("unreadable", f"({status})"), asked=1)
 
     return [
         *(
-            of(f"{status} to another host", redirect(status, lambda wire: f"{wire.elsewhere}/v3/chats"), status)
+            of(
+                f"{status} to another host",
+                redirect(status, lambda connection: f"{connection.elsewhere}/v3/chats"),
+                status,
+            )
             for status in (302, 308)
         ),
         of("302 to no address", answer(b"", 302, {"Location": "//[::bad/\x01"}), 302),
@@ -346,8 +350,8 @@ def _redirects() -> list[Fault]:
 
 def _statuses() -> list[Fault]:
     def of(name: str, body: object, expect: Expect, asked: int = 1, **call: Any) -> Fault:
-        act = answer(body, int(name[:3]), AS_HTML)
-        return Fault(name=name, script=in_turn(act), expect=expect, asked=asked, **call)
+        responder = answer(body, int(name[:3]), AS_HTML)
+        return Fault(name=name, script=in_turn(responder), expect=expect, asked=asked, **call)
 
     def once(status: int, body: object) -> Fault:
         return Fault(name=f"{status}, then a page", script=in_turn(answer(body, status), HEALTHY), expect=SEEN, asked=2)
@@ -593,17 +597,17 @@ def _scans() -> list[Fault]:
     rest = answer(chats(numbered(2), numbered(3)))
     nothing = failed("unreachable")
 
-    def of(name: str, script: Script, expect: Expect, asked: int | None = None, **call: Any) -> Fault:
+    def of(name: str, script: Script, expect: Expect, asked: int | range, **call: Any) -> Fault:
         asks: dict[str, Any] = {"tool": "find_chats", "arguments": {"text": "team"}, **call}
         return Fault(name=f"scan: {name}", script=script, expect=expect, asked=asked, **asks)
 
-    def cut(name: str, act: Act, headline: str, asked: int, **call: Any) -> Fault:
+    def cut(name: str, responder: Responder, headline: str, asked: int, **call: Any) -> Fault:
         """What was found before the fault is kept, and `next_cursor` goes on after it, skipping what moved along."""
         note = has("Stopped partway", HEADLINES[headline])
         kept = answered(chats=_ids(1, 2), complete=False, scanned=2, next_cursor=bool, note=note)
         on = answered(chats=_ids(3), complete=True, scanned=1, next_cursor=None)
         resumed = (lambda requests: rest if requests[-1].query.get("cursor") == "c2" else close()), on
-        return of(f"{name} in the middle", in_turn(first, act), kept, asked, resumed=resumed, **call)
+        return of(f"{name} in the middle", in_turn(first, responder), kept, asked, resumed=resumed, **call)
 
     def behind(name: str, *given: dict[str, Any], asked: int = 1) -> Fault:
         """The scan stops behind the first match, in mid-page, and goes on there."""
@@ -622,18 +626,18 @@ def _scans() -> list[Fault]:
     look = {"tool": "find_messages", "arguments": {"chat_id": CHAT_ID, "text": "hello"}}
     lines = in_turn(answer({"phone_numbers": [LINE]}))
     sums = {"tool": "summarize_chat_health", "arguments": {}}
-    slow = in_turn(*(late(0.4, answer(chats(numbered(number), next_cursor=f"c{number}"))) for number in range(40)))
+    slow = in_turn(*(late(0.15, answer(chats(numbered(number), next_cursor=f"c{number}"))) for number in range(40)))
     timed = answered(complete=False, scanned=lambda count: count >= 3, next_cursor=bool, note=has("ran out of time"))
     total = answered(scanned=1, complete=True, lines=lambda rows: rows[0]["chats"] == 1 and "reputation" not in rows[0])
     return [
         cut("real time: stalled", stall(), "timeout", 4, real=True),
-        cut("stalled", stall(), "timeout", 4),
+        cut("stalled", stall(), "timeout", 4, waits=True),
         cut("reset", raw(then="reset"), "unreachable", 4),
         cut("401", answer(HTML, 401), "key_rejected", 2),
         cut("429, Retry-After 60,", answer(b"", 429, {"Retry-After": "60"}), "rate_limited", 2),
         cut("HTML", answer(HTML), "unreadable", 2),
         of("503, then the page", in_turn(first, answer(b"", 503), rest), answered(complete=True, scanned=3), 3),
-        of("slow pages", slow, timed),
+        of("slow pages", slow, timed, range(4, 40), waits=True),
         of("cursors A, B, A", in_turn(*circle), circled, 3),
         of("cursors A, B, A of messages", in_turn(*letters), circled, 3, **look),
         of("cursors A, B, A summed up", by_path(chats=in_turn(*circle), phone_numbers=lines), circled, 4, **sums),
@@ -648,6 +652,7 @@ def _scans() -> list[Fault]:
             "new cursors for ever",
             lambda requests: answer(chats(next_cursor=f"c{len(requests)}")),
             answered(complete=False, note=bool),
+            range(2, 300),
         ),
         of(
             "summed up, the lines 503",
@@ -661,6 +666,7 @@ def _scans() -> list[Fault]:
             by_path(chats=in_turn(HEALTHY), phone_numbers=in_turn(stall())),
             total,
             4,
+            waits=True,
             **sums,
         ),
         of(
@@ -671,7 +677,13 @@ def _scans() -> list[Fault]:
             **sums,
         ),
         # The lines may or may not have been asked for before the chats failed for good.
-        of("summed up, the chats reset", by_path(chats=in_turn(close()), phone_numbers=lines), nothing, None, **sums),
+        of(
+            "summed up, the chats reset",
+            by_path(chats=in_turn(close()), phone_numbers=lines),
+            nothing,
+            range(3, 5),
+            **sums,
+        ),
         behind(
             "150 chats on a page",
             *({**numbered(n), "display_name": "Team" if n > 148 else "Others"} for n in range(1, 151)),
@@ -686,18 +698,18 @@ def _scans() -> list[Fault]:
 def _secrets() -> list[Fault]:
     """The key comes back from the API; the runner looks for it in every answer and stream."""
 
-    def of(name: str, act: Act, expect: Expect, asked: int | None = None) -> Fault:
-        return Fault(name=f"the key in {name}", script=in_turn(act), expect=expect, asked=asked)
+    def of(name: str, responder: Responder, expect: Expect, asked: int) -> Fault:
+        return Fault(name=f"the key in {name}", script=in_turn(responder), expect=expect, asked=asked)
 
-    def told(message: str) -> Act:
+    def with_message(message: str) -> Responder:
         return answer(envelope(1005, message), 400)
 
     split = f"{KEY[:9]}\u200b{KEY[9:]}"
     refused = failed("bad_request")
     return [
-        of("an error message", told(f"Bad header: Bearer {KEY}"), failed("bad_request", "Bearer [key]"), 1),
-        of("an error message, with something unseen in it", told(f"Bad key {split}"), refused, 1),
-        of("an error message, across its cut", told("x" * 290 + KEY), refused, 1),
+        of("an error message", with_message(f"Bad header: Bearer {KEY}"), failed("bad_request", "Bearer [key]"), 1),
+        of("an error message, with something unseen in it", with_message(f"Bad key {split}"), refused, 1),
+        of("an error message, across its cut", with_message("x" * 290 + KEY), refused, 1),
         of("the trace id", answer(b"", 400, {"X-Trace-ID": KEY}), refused, 1),
         of("the content type", answer(HTML, headers={"Content-Type": KEY}), failed("unreadable"), 1),
         of("the status line", raw(f"Bearer {KEY}\r\n\r\n".encode()), GONE, 3),

@@ -1,77 +1,43 @@
-"""What a model reads when Linq, or something on the way to it, misbehaves; the table stands at the end of the run.
+"""What a model reads when Linq, or something on the way to it, misbehaves.
 
-Every row of `fault_table` is a call to the real process over real pipes and a real socket. Whatever happens there,
-the answer comes in time and under the right headline, and the process lives and answers the next call. The rows run
-in several processes at once, most of them with the client's timeouts and budgets cut short.
+Every row of `fault_table` is a call over a real socket. Whatever happens there, the answer comes in time and under the
+right headline, the next call is answered, and the key is in no answer and in no log. The server runs in this process,
+but for one run of a few rows that goes through the process as clients start it.
 """
 
 from __future__ import annotations
 
 import json
-import queue
-import sys
-from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack
-from dataclasses import dataclass, field
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import AsyncExitStack, contextmanager
+from dataclasses import dataclass, replace
 from time import monotonic
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
+import anyio
 import jsonschema
 import pytest
-from helpers.fault_server import FaultServer, Request, Script, answer, in_turn, stall
+from helpers.fault_server import FaultServer, Request, answer, in_turn, stall
 from helpers.fault_table import BODY, FAULTS, HEALTHY, KEY, SEEN, Fault, chats
-from helpers.piped import COMMAND, Piped, request
+from helpers.logged import json_log
+from helpers.mcp_client import BlockingClient, text_of
+from helpers.piped import Piped
+from mcp import Client, types
 
-from linq_mcp.tools import TOOLS
-from linq_mcp.wording.errors import HEADLINES
-
-# The first test of a row in real time waits for all of it. And all rows share their processes, so that they belong into
-# one worker of pytest-xdist.
-pytestmark = [pytest.mark.timeout(180), pytest.mark.xdist_group("faults")]
-
-_PROCESSES = 4
-_TOOLS = {tool.name: tool for tool in TOOLS}
-_QUICK_BUDGET = 6.0
-_QUICK_TIMEOUT = 1.0
-# Between the end of a budget and the answer's last byte, on a machine that has other things to do.
-_GRACE = 1.5
-_PATIENCE = 60.0
-_QUICK = f"""
-import os
-from dataclasses import replace
-import anyio
 from linq_mcp.api.retry import RetryPolicy
-from linq_mcp.cli.stderr import log_to_stderr
 from linq_mcp.server.app import build_server
 from linq_mcp.server.callers.caller import SettingsClientProvider
 from linq_mcp.settings import load_settings
 from linq_mcp.tools import TOOLS
-from linq_mcp.transports.stdio import serve_stdio
+from linq_mcp.wording.errors import HEADLINES
 
-log_to_stderr("DEBUG")
-tools = [replace(tool, seconds={_QUICK_BUDGET}) for tool in TOOLS]
-retry = RetryPolicy(backoff=0, shortest_attempt=0.1, connect_timeout={_QUICK_TIMEOUT}, read_timeout={_QUICK_TIMEOUT})
-account = SettingsClientProvider(lambda: load_settings(os.environ), retry=retry)
-os._exit(anyio.run(serve_stdio, build_server(account, tools)))
-"""
-
-
-class _Process(Piped):
-    """A running server that is noticed to have ended, and waited for as long as its longest call takes."""
-
-    def _read_out(self) -> None:
-        super()._read_out()
-        self._incoming.put(b"")
-
-    def receive(self) -> dict[str, Any]:
-        line = self._incoming.get(timeout=_PATIENCE)
-        if not line:
-            raise EOFError("the process has ended")
-        message = json.loads(line)
-        assert message["jsonrpc"] == "2.0"
-        return dict(message)
+_TOOLS = {tool.name: tool for tool in TOOLS}
+_PATIENT = RetryPolicy(backoff=0)
+_HASTY = RetryPolicy(backoff=0, shortest_attempt=0.1, connect_timeout=1, read_timeout=1)
+_HASTY_BUDGET = 4.0
+# Between the end of a budget and the answer, on a machine that has other things to do.
+_GRACE = 3.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,216 +48,208 @@ class Outcome:
     and `asked_after` its request; both are None where there is no good health to come back to.
     """
 
-    result: Mapping[str, Any]
+    result: types.CallToolResult
     seconds: float
     asked: int
-    resumed: Mapping[str, Any] | None
-    after: Mapping[str, Any] | None
+    resumed: types.CallToolResult | None
+    after: types.CallToolResult | None
     asked_after: Request | None
-    lines: Sequence[bytes]
 
 
-class Stage:
-    """A server process and the API it is pointed at, on which faults are played one by one."""
-
-    def __init__(self, elsewhere: str, *, real: bool = False, scheme: str = "http", listening: bool = True) -> None:
-        self.api = FaultServer(elsewhere=elsewhere, listening=listening)
-        address = self.api.url.replace("http", scheme)
-        environ = {"LINQ_API_V3_API_KEY": KEY, "LINQ_API_V3_BASE_URL": address, "LINQ_MCP_LOG_LEVEL": "DEBUG"}
-        self.process = _Process(env=environ, command=COMMAND if real else (sys.executable, "-c", _QUICK))
-        self._heals = scheme == "http"
-        self._closing = ExitStack()
-        self._id = 0
-
-    def __enter__(self) -> Self:
-        with self._closing:
-            self._closing.enter_context(self.api)
-            self._closing.enter_context(self.process)
-            self.process.initialize()
-            self._closing = self._closing.pop_all()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._closing.close()
-
-    def call(self, script: Script, tool: str = "list_chats", arguments: Mapping[str, Any] | None = None) -> Any:
-        """The result of a call to the API under `script`."""
-        self.api.play(script)
-        self._id += 1
-        return self.process.call(tool, dict(arguments or {}), id_=self._id)
-
-    def play(self, fault: Fault) -> Outcome:
-        before = len(self.process.lines)
-        began = monotonic()
-        result = self.call(fault.script, fault.tool, fault.arguments)
-        seconds = monotonic() - began
-        asked = len(self.api.requests)
-        resumed = after = asked_after = None
-        if fault.resumed:
-            cursor = result.get("structuredContent", {}).get("next_cursor")
-            resumed = self.call(fault.resumed[0], fault.tool, {**fault.arguments, "cursor": cursor})
-        if not fault.listening:
-            self.api.listen()
-        if self._heals:
-            after = self.call(in_turn(HEALTHY))
-            asked_after = next(iter(self.api.requests), None)
-        self.process.ask("ping", id_=0)
-        return Outcome(result, seconds, asked, resumed, after, asked_after, self.process.lines[before:])
+def _client(url: str, *, hasty: bool = False, real: bool = False) -> Client:
+    """A client of a server for the API at `url`. With `hasty`, timeouts and budgets are cut short."""
+    settings = load_settings({"LINQ_API_V3_API_KEY": KEY, "LINQ_API_V3_BASE_URL": url})
+    retry = _HASTY if hasty else None if real else _PATIENT
+    provider = SettingsClientProvider(lambda: settings, retry=retry)
+    tools = [replace(tool, seconds=_HASTY_BUDGET) for tool in TOOLS] if hasty else TOOLS
+    return Client(build_server(provider, tools), read_timeout_seconds=60)
 
 
-@dataclass(slots=True, eq=False)
-class Run:
-    """All faults: what came of each, how the processes ended and what they had said on stderr, and who came astray."""
-
-    outcomes: dict[str, Future[Outcome]]
-    elsewhere: FaultServer
-    workers: list[Future[None]] = field(default_factory=list)
-    ends: list[tuple[int | None, bytes]] = field(default_factory=list)
-
-    def work(self, faults: queue.SimpleQueue[Fault], **stage: Any) -> None:
-        """Play faults until none is left; one that ends the process costs only itself."""
-        while not faults.empty():
-            with Stage(self.elsewhere.url, **stage) as at:
-                alive = True
-                while alive and (fault := _next(faults)):
-                    alive = _settle(self.outcomes[fault.name], at, fault)
-                code = at.process.end_of_input() if alive else None
-            self.ends.append((code, at.process.stderr))
-
-    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
-        """The table: each fault, the seconds it took, how often the API was asked, and what the model read."""
-        terminalreporter.section("faults: seconds, requests, and what the model reads")
-        for name, future in self.outcomes.items():
-            outcome = future.result() if future.done() and not future.exception() else None
-            told = f"{outcome.seconds:4.1f} {outcome.asked:4} {_text(outcome.result)[:200]}" if outcome else "no answer"
-            terminalreporter.write_line(f"{name:<56.56} {told}")
+async def _play(fault: Fault, api: FaultServer, client: Client) -> Outcome:
+    api.play(fault.script)
+    began = monotonic()
+    result = await client.call_tool(fault.tool, dict(fault.arguments))
+    seconds = monotonic() - began
+    asked = len(api.requests)
+    resumed = after = asked_after = None
+    if fault.resumed:
+        api.play(fault.resumed[0])
+        cursor = (result.structured_content or {}).get("next_cursor")
+        resumed = await client.call_tool(fault.tool, {**fault.arguments, "cursor": cursor})
+    if not fault.listening:
+        api.listen()
+    if fault.scheme == "http":
+        api.play(in_turn(HEALTHY))
+        after = await client.call_tool("list_chats", {})
+        asked_after = api.requests[0]
+    return Outcome(result, seconds, asked, resumed, after, asked_after)
 
 
-def _next(faults: queue.SimpleQueue[Fault]) -> Fault | None:
-    try:
-        return faults.get_nowait()
-    except queue.Empty:
-        return None
-
-
-def _settle(future: Future[Outcome], at: Stage, fault: Fault) -> bool:
-    """Whether the process lives on."""
-    try:
-        future.set_result(at.play(fault))
-    except Exception as error:  # noqa: BLE001 - it is raised where the outcome is asked for
-        future.set_exception(error)
-        return False
-    return True
-
-
-def _text(result: Mapping[str, Any]) -> str:
-    (block,) = result["content"]
-    return str(block["text"])
+@contextmanager
+def _keeping_secrets() -> Iterator[None]:
+    """Neither the key nor a raw body is logged meanwhile, even at the lowest level, and nothing fails."""
+    with json_log(logging.DEBUG) as lines:
+        yield
+    logged = json.dumps(lines)
+    assert KEY not in logged
+    assert BODY not in logged
+    assert "Traceback" not in logged
 
 
 @pytest.fixture(scope="module")
-def run(request: pytest.FixtureRequest) -> Iterator[Run]:
-    """All faults whose tests were asked for, under way."""
+def elsewhere() -> Iterator[FaultServer]:
+    """The host that redirects name. No request, and so no key, comes to it."""
+    with FaultServer() as elsewhere:
+        yield elsewhere
+        assert elsewhere.requests == []
+
+
+@pytest.fixture(scope="module")
+def play(elsewhere: FaultServer) -> Iterator[Callable[[Fault], Outcome]]:
+    """Plays a fault on a server that all share, so that none may spoil anything for the next."""
+    with FaultServer(elsewhere=elsewhere.url) as api, BlockingClient.of(_client(api.url)) as client:
+        yield lambda fault: client.portal.call(_play, fault, api, client.client)
+
+
+@pytest.fixture(scope="module")
+def played(request: pytest.FixtureRequest, elsewhere: FaultServer) -> dict[str, Outcome]:
+    """The outcomes of all faults with a server of their own whose tests were asked for, played at the same time."""
+    outcomes: dict[str, Outcome] = {}
+
+    async def play(fault: Fault, api: FaultServer, client: Client) -> None:
+        outcomes[fault.name] = await _play(fault, api, client)
+
+    async def play_all() -> None:
+        stages = []
+        async with AsyncExitStack() as stack:
+            for fault in FAULTS:
+                if _is_alone(fault) and f"test_a_fault[{fault.name}]" in asked_for:
+                    api = stack.enter_context(FaultServer(elsewhere=elsewhere.url, listening=fault.listening))
+                    url = api.url.replace("http", fault.scheme)
+                    client = _client(url, hasty=fault.waits, real=fault.real)
+                    stages.append((fault, api, await stack.enter_async_context(client)))
+                    # The first call reads certificates, during which no other call's time should run.
+                    await client.call_tool("list_chats", {})
+            async with anyio.create_task_group() as tasks:
+                for stage in stages:
+                    tasks.start_soon(play, *stage)
+
     asked_for = {item.name for item in request.session.items}
-    faults = [fault for fault in FAULTS if f"test_a_fault[{fault.name}]" in asked_for]
-    shared: queue.SimpleQueue[Fault] = queue.SimpleQueue()
-    alone = [fault for fault in faults if fault.alone or fault.real or not fault.listening or fault.scheme != "http"]
-    with FaultServer() as elsewhere, ThreadPoolExecutor(len(alone) + _PROCESSES, "stage") as threads:
-        run = Run({fault.name: Future() for fault in faults}, elsewhere)
-        request.config.pluginmanager.register(run, "faults")
-        for fault in faults:
-            if fault in alone:
-                one: queue.SimpleQueue[Fault] = queue.SimpleQueue()
-                one.put(fault)
-                stage = {"real": fault.real, "listening": fault.listening, "scheme": fault.scheme}
-                run.workers.append(threads.submit(run.work, one, **stage))
-            else:
-                shared.put(fault)
-        run.workers += [threads.submit(run.work, shared) for _ in range(_PROCESSES)]
-        yield run
+    with _keeping_secrets():
+        anyio.run(play_all)
+    return outcomes
 
 
-@pytest.mark.parametrize(
-    "fault",
-    [
-        pytest.param(fault, id=fault.name, marks=[pytest.mark.slow] if fault.real or fault.slow else [])
-        for fault in FAULTS
-    ],
-)
-def test_a_fault(fault: Fault, run: Run) -> None:
-    """It comes out as the table says, within the call's budget, and spoils nothing that comes after it."""
-    outcome = run.outcomes[fault.name].result(150)
-    fault.expect.check(outcome.result)
-    if fault.asked is not None:
-        assert outcome.asked == fault.asked
-    budget = _TOOLS[fault.tool].seconds if fault.real else _QUICK_BUDGET
+def _is_alone(fault: Fault) -> bool:
+    return fault.waits or fault.real or fault.scheme != "http" or not fault.listening
+
+
+def _marks(fault: Fault) -> list[pytest.MarkDecorator]:
+    # One worker of pytest-xdist waits for all of them.
+    alone = [pytest.mark.xdist_group("faults on servers of their own")] if _is_alone(fault) else []
+    return [*alone, *([pytest.mark.slow, pytest.mark.timeout(180)] if fault.real else [])]
+
+
+@pytest.mark.parametrize("fault", [pytest.param(fault, id=fault.name, marks=_marks(fault)) for fault in FAULTS])
+def test_a_fault(fault: Fault, request: pytest.FixtureRequest) -> None:
+    """A fault comes out as the table says, within the call's budget, and spoils nothing that comes after it."""
+    if _is_alone(fault):
+        outcome: Outcome = request.getfixturevalue("played")[fault.name]
+    else:
+        play = request.getfixturevalue("play")
+        with _keeping_secrets():
+            outcome = play(fault)
+    fault.expect.check(_wire(outcome.result))
+    assert outcome.asked in (fault.asked if isinstance(fault.asked, range) else (fault.asked,))
+    budget = _HASTY_BUDGET if fault.waits else _TOOLS[fault.tool].seconds
     assert outcome.seconds < (fault.seconds or budget + _GRACE)
     if fault.resumed and outcome.resumed:
-        fault.resumed[1].check(outcome.resumed)
+        fault.resumed[1].check(_wire(outcome.resumed))
         _check_form(outcome.resumed, fault.tool)
     _check_form(outcome.result, fault.tool)
     if outcome.after:
-        SEEN.check(outcome.after)
+        SEEN.check(_wire(outcome.after))
     if outcome.asked_after:
         assert outcome.asked_after.header("Authorization") == [f"Bearer {KEY}"]
         assert outcome.asked_after.header("Cookie") == []
-    assert all(KEY.encode() not in line for line in outcome.lines)
 
 
-def _check_form(result: Mapping[str, Any], tool: str) -> None:
+def _wire(result: types.CallToolResult) -> dict[str, Any]:
+    """The result as a client gets it, in which the key never is."""
+    wire = result.model_dump(mode="json", by_alias=True, exclude_none=True)
+    assert KEY not in json.dumps(wire)
+    return wire
+
+
+def _check_form(result: types.CallToolResult, tool: str) -> None:
     """An error is text alone, with nothing of a raw body; an answer is the same object twice, and as promised."""
-    if result.get("isError"):
-        assert "structuredContent" not in result
-        assert BODY not in _text(result)
-        assert len(_text(result)) < 1000
+    if result.is_error:
+        assert result.structured_content is None
+        assert BODY not in text_of(result)
+        assert len(text_of(result)) < 1000
         return
-    assert json.loads(_text(result)) == result["structuredContent"]
-    jsonschema.validate(result["structuredContent"], dict(_TOOLS[tool].output_schema))
+    assert json.loads(text_of(result)) == result.structured_content
+    jsonschema.validate(result.structured_content, dict(_TOOLS[tool].output_schema))
 
 
-def test_the_processes_end_well_and_have_kept_the_key(run: Run) -> None:
-    """Exit code 0 and no traceback at the end of it all; the key is not on stderr at the lowest log level."""
-    for worker in run.workers:
-        worker.result(150)
-    for code, stderr in run.ends:
-        assert code in (0, None)
-        assert b"Traceback" not in stderr
-        assert KEY.encode() not in stderr
-        assert BODY.encode() not in stderr
-
-
-def test_nobody_is_redirected(run: Run) -> None:
-    """No request, and so no key, comes to the host that the redirects name."""
-    for worker in run.workers:
-        worker.result(150)
-    assert run.elsewhere.requests == []
+def test_the_process_survives_a_series_of_faults_and_keeps_the_key() -> None:
+    """The same rows over its pipes, one after another: exit code 0, and nothing on stderr that must not be there."""
+    names = (
+        *("30 MB", "HTML with 200", "302 to another host"),
+        *("400, a hostile message", "the key in the status line", "the key in a body that is not JSON"),
+    )
+    rows = [fault for fault in FAULTS if fault.name in names]
+    assert len(rows) == len(names)
+    with FaultServer() as elsewhere, FaultServer(elsewhere=elsewhere.url) as api:
+        environ = {"LINQ_API_V3_API_KEY": KEY, "LINQ_API_V3_BASE_URL": api.url, "LINQ_MCP_LOG_LEVEL": "DEBUG"}
+        with Piped(env=environ) as process:
+            process.initialize()
+            for fault in rows:
+                api.play(fault.script)
+                fault.expect.check(process.call(fault.tool, dict(fault.arguments)))
+                api.play(in_turn(HEALTHY))
+                SEEN.check(process.call("list_chats"))
+            code = process.end_of_input()
+        assert elsewhere.requests == []
+    assert code == 0
+    for output in (process.stderr, *process.lines):
+        assert KEY.encode() not in output
+    assert BODY.encode() not in process.stderr
+    assert b"Traceback" not in process.stderr
 
 
 @pytest.mark.parametrize("cancelled", [False, True], ids=["given up by the server", "cancelled by the client"])
-def test_more_stalled_calls_than_connections_leave_no_trace(cancelled: bool) -> None:
+async def test_more_stalled_calls_than_connections_leave_no_trace(*, cancelled: bool) -> None:
     """A ping is answered meanwhile, each call in its time, and the next one finds the pool free."""
-    with Stage("") as stage:
-        stage.api.play(in_turn(stall()))
-        ids = range(100, 210)
-        for id_ in ids:
-            stage.process.send(request("tools/call", {"name": "list_chats", "arguments": {}}, id_=id_))
-        assert stage.process.ask("ping", id_=99)["result"] == {}
-        for id_ in ids if cancelled else ():
-            told = {"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": id_}}
-            stage.process.send(told)
-        if not cancelled:
-            answers = [stage.process.receive() for _ in ids]
-            assert {answer["id"] for answer in answers} == set(ids)
-            assert all(_text(answer["result"]).startswith(HEADLINES["timeout"]) for answer in answers)
-        SEEN.check(stage.call(in_turn(HEALTHY)))
+    results: list[types.CallToolResult] = []
+
+    async def call() -> None:
+        results.append(await client.call_tool("list_chats", {}))
+
+    with FaultServer() as api:
+        api.play(in_turn(stall()))
+        async with _client(api.url, hasty=True) as client:
+            async with anyio.create_task_group() as tasks:
+                for _ in range(110):
+                    tasks.start_soon(call)
+                while len(api.requests) < 100:  # noqa: ASYNC110 - the server's threads have no events of this loop
+                    await anyio.sleep(0.01)
+                await client.list_tools()
+                assert results == []
+                if cancelled:
+                    tasks.cancel_scope.cancel()
+            assert len(results) == (0 if cancelled else 110)
+            assert all(text_of(result).startswith(HEADLINES["timeout"]) for result in results)
+            api.play(in_turn(HEALTHY))
+            SEEN.check(_wire(await client.call_tool("list_chats", {})))
 
 
-def test_answers_not_read_to_their_end_leave_no_trace() -> None:
+async def test_answers_not_read_to_their_end_leave_no_trace() -> None:
     """More of them than the pool has connections: what is given up on is closed."""
-    unread = in_turn(answer(chats(), headers={"Content-Encoding": "br"}))
-    with Stage("") as stage:
-        for _ in range(110):
-            assert _text(stage.call(unread)).startswith(HEADLINES["unreadable"])
-        SEEN.check(stage.call(in_turn(HEALTHY)))
+    with FaultServer() as api:
+        async with _client(api.url) as client:
+            api.play(in_turn(answer(chats(), headers={"Content-Encoding": "br"})))
+            for _ in range(110):
+                assert text_of(await client.call_tool("list_chats", {})).startswith(HEADLINES["unreadable"])
+            api.play(in_turn(HEALTHY))
+            SEEN.check(_wire(await client.call_tool("list_chats", {})))

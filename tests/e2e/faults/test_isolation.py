@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 import anyio
 import pytest
-from helpers.fault_server import Act, FaultServer, Request, Script, in_turn, raw, whole
+from helpers.fault_server import FaultServer, Request, Responder, Script, in_turn, raw, whole
 from helpers.streamable_http import with_key
 
 from linq_mcp.errors import LinqError
@@ -26,7 +26,7 @@ def owned(key: str) -> bytes:
 def poisoned(answer: Callable[[str], bytes]) -> Script:
     """A script whose every answer is followed by a second one that nobody asked for."""
 
-    def script(requests: Sequence[Request]) -> Act:
+    def script(requests: Sequence[Request]) -> Responder:
         (authorization,) = requests[-1].header("Authorization")
         key = authorization.removeprefix("Bearer ")
         return raw(answer(key) + owned(key), then="keep")
