@@ -29,11 +29,16 @@ def run(options: Namespace) -> int:
     log_to_stderr(settings.log_level)
     warn(settings.warnings)
     if sys.stdin.isatty():
+        from linq_mcp.settings.problems import LaunchedBy
+        from linq_mcp.wording.settings import format_problem
+
         print(
             "linq-mcp is waiting for an MCP client on stdin; press Ctrl-C to stop. `linq-mcp config` shows how to "
             "register it in a client, and `linq-mcp demo` shows what it does.",
             file=sys.stderr,
         )
+        if settings.problem:
+            print(f"linq-mcp: {format_problem(settings.problem, LaunchedBy.TERMINAL)}", file=sys.stderr)
     import anyio
 
     from linq_mcp.server.app import build_server

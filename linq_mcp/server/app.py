@@ -32,7 +32,8 @@ _READING = (
     "opt-out in one chat holds for that person everywhere."
 )
 INSTRUCTIONS = (
-    f"Reads a Linq account's iMessage, SMS and RCS conversations; it cannot send or change anything. {_READING}"
+    "Reads a Linq account's iMessage, SMS and RCS conversations; it cannot send or change anything (an operator can "
+    f"allow sending by --allow-send). {_READING}"
 )
 _SENDING = (
     "Reads a Linq account's iMessage, SMS and RCS conversations, and answers in them: send_message and "

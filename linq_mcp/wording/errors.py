@@ -1,9 +1,9 @@
 """The text that a model reads for each error: what happened, what to do next, and Linq's code and trace id.
 
-Each text begins with one of `HEADLINES`, which docs/errors.md explains under the same words. No text contains a key, a
-header, a stack trace, or an answer's raw body. Linq's own message is cleaned and in quotation marks. The texts about
-settings are in `wording.settings`; those about single arguments are in `tools.base.parameters` and `param_types`,
-and the notes of answers that stopped early in `tools.reading.scan_info`.
+Each text begins with one of `HEADLINES`. No text contains a key, a header, a stack trace, or an answer's raw body.
+Linq's own message is cleaned and in quotation marks. The texts about settings are in `wording.settings`; those about
+single arguments are in `tools.base.parameters` and `param_types`, and the notes of answers that stopped early in
+`tools.reading.scan_info`.
 """
 
 from __future__ import annotations

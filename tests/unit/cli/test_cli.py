@@ -433,13 +433,15 @@ def test_demo_api_serves_until_interrupted() -> None:
             server.kill()
 
 
-def test_a_person_at_a_terminal_is_told_that_it_waits() -> None:
-    """Started by hand it looks dead otherwise; and Ctrl-C ends it."""
+def test_a_person_at_a_terminal_reads_that_it_waits_and_that_the_key_is_missing(tmp_path: Path) -> None:
+    """Started by hand the server looks dead otherwise, and no call would name the key; Ctrl-C ends it."""
     ours, theirs = pty.openpty()
-    with subprocess.Popen(COMMAND, stdin=theirs, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as server:
+    env = {**os.environ, "HOME": str(tmp_path), "LINQ_API_V3_API_KEY": "your key"}
+    with subprocess.Popen(COMMAND, stdin=theirs, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=env) as server:
         try:
             assert server.stderr is not None
             assert b"waiting for an MCP client" in server.stderr.readline()
+            assert b"LINQ_API_V3_API_KEY still contains a placeholder" in server.stderr.readline()
             server.send_signal(2)
             assert server.wait(SECONDS) == 130
         finally:

@@ -394,7 +394,7 @@ def text_of_problem(environ: Mapping[str, str]) -> str:
 
 
 def test_each_text_has_its_headline_and_its_next_step() -> None:
-    """The headline is what docs/errors.md explains under the same words; the rest says what to do."""
+    """The text begins with a headline, and the rest says what to do."""
     flawed = {}
     for name, case in CASES.items():
         text = text_of(case)
