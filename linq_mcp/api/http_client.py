@@ -9,9 +9,10 @@ from __future__ import annotations
 import json
 import logging
 import ssl
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import replace
+from contextvars import ContextVar
+from dataclasses import dataclass, replace
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from time import monotonic
 from types import TracebackType
@@ -22,7 +23,6 @@ import httpx
 
 from linq_mcp import __version__
 from linq_mcp.api.files import FileFetcher
-from linq_mcp.api.observer import LinqRequest, Observer
 from linq_mcp.api.public_addresses import look_up
 from linq_mcp.api.redaction import without_key
 from linq_mcp.api.responses import (
@@ -43,13 +43,29 @@ _ERROR_MESSAGE_LIMIT = 300
 _MAX_CONNECTIONS = 512
 
 
+@dataclass(frozen=True, slots=True)
+class LinqRequest:
+    """One attempt. `status` is 0 if no answer arrived; `is_retry` means that the same request was sent before."""
+
+    method: str
+    status: int
+    seconds: float
+    is_retry: bool
+
+
+# Called with each request to Linq that the current call makes, once it has ended.
+observe_linq_request: ContextVar[Callable[[LinqRequest], None] | None] = ContextVar(
+    "observe_linq_request", default=None
+)
+
+
 class HttpClient:
     """Sends requests with the key of `settings`. An async context manager: leaving it closes the connections.
 
     `transport` replaces the network (for the demo account and tests), `tls` replaces the certificates that the
-    environment names, and `kept_connections` is how many connections stay open between calls. `observer` is told of
-    each request once it has ended. Every method takes a `deadline` on the clock of `anyio.current_time()` and raises
-    only `LinqError`. The constructor raises it, too, if the environment's proxy or certificate settings can't be used.
+    environment names, and `kept_connections` is how many connections stay open between calls. Every method takes a
+    `deadline` on the clock of `anyio.current_time()` and raises only `LinqError`. The constructor raises it, too, if
+    the environment's proxy or certificate settings can't be used.
     """
 
     def __init__(
@@ -60,12 +76,10 @@ class HttpClient:
         retry: RetryPolicy | None = None,
         tls: ssl.SSLContext | None = None,
         kept_connections: int = 50,
-        observer: Observer | None = None,
     ) -> None:
         self._key = settings.api_key.get_secret_value() if settings.api_key else ""
         self._retry = retry or RetryPolicy()
         self.delivery_pause = self._retry.delivery_pause
-        self._observer = observer
         self._may_send = settings.sending is not None
         # A call may wait for a free connection until its deadline.
         timeout = httpx.Timeout(self._retry.read_timeout, connect=self._retry.connect_timeout, pool=None)
@@ -224,10 +238,10 @@ class HttpClient:
         except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, OSError, UnicodeError) as error:
             raise self._unreachable(error) from None
         finally:
-            if self._observer:
-                self._observer(LinqRequest(method, status, monotonic() - started, is_retry))
+            if observe := observe_linq_request.get():
+                observe(LinqRequest(method, status, monotonic() - started, is_retry))
         trace_id = self._safe(trace_id_of(response))
-        logger.info(
+        logger.debug(
             "%s /v3/%s -> %d, %d bytes, trace %s",
             method,
             path.split("/", maxsplit=1)[0],

@@ -8,7 +8,6 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from linq_mcp.api.observer import Observer
     from linq_mcp.server.callers.caller import SettingsClientProvider
     from linq_mcp.settings import Settings
     from linq_mcp.settings.problems import LaunchedBy
@@ -49,9 +48,8 @@ def open_account(
     launched_by: LaunchedBy | None = None,
     *,
     read_only: bool = False,
-    observer: Observer | None = None,
 ) -> tuple[SettingsClientProvider, Settings]:
-    """The account and its current settings. `launched_by` is passed to `load_settings`, `observer` to the client."""
+    """The account and its current settings. `launched_by` is passed to `load_settings`."""
     from linq_mcp.server.callers.caller import SettingsClientProvider
 
     def load() -> Settings:
@@ -62,7 +60,7 @@ def open_account(
         from linq_mcp.demo import in_process
         from linq_mcp.demo.contacts import demo_contacts
 
-        account = SettingsClientProvider(load, transport=in_process.transport, names=demo_contacts, observer=observer)
+        account = SettingsClientProvider(load, transport=in_process.transport, names=demo_contacts)
     else:
-        account = SettingsClientProvider(load, observer=observer)
+        account = SettingsClientProvider(load)
     return account, account.caller().settings

@@ -16,7 +16,6 @@ from linq_mcp.cli.parser import USAGE_ERROR
 from linq_mcp.cli.stderr import log_to_stderr, warn
 
 if TYPE_CHECKING:
-    from linq_mcp.api.observer import Observer
     from linq_mcp.server.callers.caller import ClientProvider, SettingsClientProvider
     from linq_mcp.settings import Settings
     from linq_mcp.transports.http.auth.challenge import SignIn
@@ -43,14 +42,13 @@ def run(options: Namespace) -> int:
     from linq_mcp.transports.http.run import serve
 
     metrics = _open_metrics()
-    observer = metrics.observe_linq_request if metrics else None
-    account, settings = open_account(options, LaunchedBy.SERVICE, observer=observer)
+    account, settings = open_account(options, LaunchedBy.SERVICE)
     # The access log is on unless a level was asked for.
     log_to_stderr(settings.log_level if settings.log_level_is_set else "INFO", options.log_format)
     try:
         sign_in = _sign_in(options)
         config = _config(options, settings, sign_in)
-        provider = _provider(options, settings, account, config, observer)
+        provider = _provider(options, settings, account, config)
     except ValueError as error:
         print(f"linq-mcp http: {error}", file=sys.stderr)
         return USAGE_ERROR
@@ -116,6 +114,7 @@ def _config(options: Namespace, settings: Settings, sign_in: SignIn | None) -> H
             allowed_origins=options.allowed_origin,
             own_key=own_key,
             token=settings.http_token if own_key else None,
+            audit=settings.log_subject,
         )
     )
 
@@ -125,15 +124,14 @@ def _provider(
     settings: Settings,
     account: SettingsClientProvider,
     config: HttpConfig,
-    observer: Observer | None,
 ) -> ClientProvider:
     """Whose account each call reads. Raises ValueError if the access file can't be used."""
     if config.own_key:
         return account
     if options.key_from != _SIGN_IN:
-        from linq_mcp.server.callers.caller import HeaderClientProvider
+        from linq_mcp.server.callers.many import HeaderClientProvider
 
-        return HeaderClientProvider(settings, observer=observer)
+        return HeaderClientProvider(settings)
     from linq_mcp.server.callers.many import Access, SignInClientProvider
     from linq_mcp.settings.access_file import AccessRules, read_access_file
     from linq_mcp.tools import SEND_TOOLS, TOOLS
@@ -143,7 +141,7 @@ def _provider(
         path = Path(options.access)
         return read_access_file(path, settings, environ=os.environ, known_tools=names, send_tools=send_names)
 
-    return SignInClientProvider(settings, Access(read), observer=observer)
+    return SignInClientProvider(settings, Access(read))
 
 
 def _warn(options: Namespace, settings: Settings, config: HttpConfig) -> None:

@@ -25,6 +25,7 @@ environment variables:
   LINQ_API_V3_BASE_URL  where the API is, if not at https://api.linqapp.com/api/partner
   LINQ_MCP_CONTACTS     a CSV (handle,name) or vCard file with the names of people
   LINQ_MCP_LOG_LEVEL    DEBUG, INFO, WARNING, ERROR or CRITICAL; default WARNING, and INFO for `http`
+  LINQ_MCP_LOG_SUBJECT  for `http`: 1 logs who called, and for which chat or line
   LINQ_MCP_LINES        the same as --lines, which overrides it
   LINQ_MCP_TOOLS        the same as --tools, which overrides it
   LINQ_MCP_HTTP_TOKEN   for `http --key-from settings`: the bearer token that callers must send

@@ -14,7 +14,7 @@ from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
 from mcp.server.lowlevel import Server
 
 from linq_mcp import __version__
-from linq_mcp.server.callers.caller import Caller, ClientProvider
+from linq_mcp.server.callers.caller import Caller, ClientProvider, caller_of
 from linq_mcp.server.completion import ChatCompletion
 from linq_mcp.server.consent.service import ConsentService
 from linq_mcp.server.prompts import ChatArguments, PromptRequests
@@ -86,7 +86,7 @@ def build_server(
         """Add the instructions, which depend on what is open to the caller."""
         result = await call_next(ctx)
         if ctx.method in _INTRODUCTIONS and isinstance(result, dict):
-            caller = provider.caller(ctx.request)
+            caller = caller_of(ctx)
             result["instructions"] = _instructions(caller, calls.open_to(caller))
         return result
 

@@ -1,12 +1,12 @@
 """What became of a request, for the log and the metrics of a transport, in words from closed sets.
 
-The transport makes a `CallRecord` for each request and reads it at the end. It holds nothing that a caller or anyone
-else wrote: no key, no argument, no text, and of unknown tools and methods not even the name.
+The transport makes a `CallRecord` for each request and reads it at the end. But for the audit's `name` and `target`, it
+holds nothing that a caller or anyone else wrote: no key, no text, and of unknown tools and methods not even the name.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
@@ -61,13 +61,18 @@ _OUTCOMES: dict[type[LinqMcpError], Outcome] = {
 class CallRecord:
     """One request: the hash of its caller, the MCP method, the tool if it called one, and how that ended.
 
-    `outcome` is None for a request that never got as far as MCP, and for a notification.
+    `outcome` is None for a request that never got as far as MCP, and for a notification. `linq_requests` counts the
+    requests to Linq. For an audit, `name` is what the identity provider calls the caller, and `target` the chat,
+    message, or line in the arguments.
     """
 
     caller: str = ""
     method: str = ""
     tool: str = ""
     outcome: Outcome | None = None
+    linq_requests: int = 0
+    name: str = ""
+    target: dict[str, str] = field(default_factory=dict)
 
 
 def outcome_of(error: LinqMcpError) -> Outcome:

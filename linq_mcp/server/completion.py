@@ -25,7 +25,7 @@ from linq_mcp.errors import LinqMcpError
 from linq_mcp.rows.chat import NAME_LIMIT
 from linq_mcp.sanitize import HANDLE_LIMIT, clean
 from linq_mcp.search import SearchQuery, fold
-from linq_mcp.server.callers.caller import Caller, ClientProvider
+from linq_mcp.server.callers.caller import Caller, ClientProvider, caller_of
 from linq_mcp.server.prompts import CHAT_LIMIT, PromptRequests
 from linq_mcp.tools.reading.chat_names import ChatNames, name_matcher
 from linq_mcp.tools.reading.scan import PAGE_SIZE
@@ -68,7 +68,7 @@ class ChatCompletion:
 
     async def complete(self, context: Context, params: types.CompleteRequestParams) -> types.CompleteResult:
         provider = context.lifespan_context
-        caller = provider.caller(context.request)
+        caller = caller_of(context)
         self._check(params, caller)
         completion = types.Completion(values=[], total=0, has_more=False)
         try:

@@ -23,7 +23,7 @@ from pydantic import Field, PlainValidator
 from linq_mcp.api.redaction import without_key
 from linq_mcp.errors import ArgumentsError
 from linq_mcp.sanitize import clean, quoted
-from linq_mcp.server.callers.caller import Caller, ClientProvider
+from linq_mcp.server.callers.caller import Caller, ClientProvider, caller_of
 from linq_mcp.tools.base.parameters import InvalidArgument, ToolArguments, parse_arguments
 from linq_mcp.tools.list_chats import LIST_CHATS
 from linq_mcp.tools.list_messages import LIST_MESSAGES
@@ -160,13 +160,13 @@ class PromptRequests:
     async def list_prompts(
         self, context: ServerRequestContext[ClientProvider], _: types.PaginatedRequestParams | None
     ) -> types.ListPromptsResult:
-        caller = context.lifespan_context.caller(context.request)
+        caller = caller_of(context)
         return types.ListPromptsResult(prompts=[_described(prompt) for prompt in self.open_to(caller).values()])
 
     async def get_prompt(
         self, context: ServerRequestContext[ClientProvider], params: types.GetPromptRequestParams
     ) -> types.GetPromptResult:
-        caller = context.lifespan_context.caller(context.request)
+        caller = caller_of(context)
         prompt = self.prompt(params.name, caller)
         try:
             arguments = parse_arguments(prompt.arguments, without_key(params.arguments or {}, caller.key))

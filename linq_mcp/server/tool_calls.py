@@ -21,11 +21,11 @@ from linq_mcp.api.redaction import contains_key, without_key
 from linq_mcp.errors import LinqMcpError
 from linq_mcp.sanitize import clean, without_surrogates
 from linq_mcp.server.call_record import OTHER, Outcome, outcome_of, record_of
-from linq_mcp.server.callers.caller import Caller, ClientProvider
+from linq_mcp.server.callers.caller import Caller, ClientProvider, caller_of
 from linq_mcp.server.consent.service import ConsentService
 from linq_mcp.server.view import view_meta
 from linq_mcp.settings.sending import STRICTEST
-from linq_mcp.tools.base.parameters import without_absent
+from linq_mcp.tools.base.parameters import ToolArguments, without_absent
 from linq_mcp.tools.base.question import Ask, require_consent
 from linq_mcp.tools.base.tool import Call, Tool
 from linq_mcp.tools.files.answer import Audio, FileAnswer, Image, Link, Shown
@@ -54,7 +54,7 @@ class ToolCalls:
     async def list_tools(
         self, context: ServerRequestContext[ClientProvider], _: types.PaginatedRequestParams | None
     ) -> types.ListToolsResult:
-        caller = context.lifespan_context.caller(context.request)
+        caller = caller_of(context)
         return types.ListToolsResult(tools=[_described(tool) for tool in self.open_to(caller).values()])
 
     def input_schema(self, name: str) -> dict[str, Any] | None:
@@ -67,7 +67,7 @@ class ToolCalls:
     async def call_tool(
         self, context: ServerRequestContext[ClientProvider], params: types.CallToolRequestParams
     ) -> types.CallToolResult | types.InputRequiredResult:
-        caller = context.lifespan_context.caller(context.request)
+        caller = caller_of(context)
         tools = self.open_to(caller)
         tool = tools.get(params.name)
         record = record_of(context)
@@ -126,6 +126,7 @@ class ToolCalls:
 
         try:
             arguments = tool.parse(given)
+            record_of(context).target = _target(arguments)
             if not (self._consent and tool.asks):
                 return _success(await run(require_consent), caller.key)
             result = await self._consent.run(run, context, params)
@@ -135,8 +136,14 @@ class ToolCalls:
             return _success(result, caller.key)
         except LinqMcpError as error:
             record_of(context).outcome = outcome_of(error)
-            logger.info("%s: %s", tool.name, type(error).__name__)
+            logger.debug("%s: %s", tool.name, type(error).__name__)
             return _failure(describe(error))
+
+
+def _target(arguments: ToolArguments) -> dict[str, str]:
+    """The chat, message, and line that the call names."""
+    named = {"chat_id": "chat_id", "message_id": "message_id", "from_": "line", "line": "line"}
+    return {shown: value for name, shown in named.items() if (value := getattr(arguments, name, None))}
 
 
 def _described(tool: Tool[Any]) -> types.Tool:

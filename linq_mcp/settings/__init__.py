@@ -38,6 +38,7 @@ KEY_HEADER = "x-linq-api-v3-api-key"
 BASE_URL_VARIABLE = "LINQ_API_V3_BASE_URL"
 PROFILE_VARIABLE = "LINQ_PROFILE"
 LOG_LEVEL_VARIABLE = "LINQ_MCP_LOG_LEVEL"
+LOG_SUBJECT_VARIABLE = "LINQ_MCP_LOG_SUBJECT"
 CONTACTS_VARIABLE = "LINQ_MCP_CONTACTS"
 LINES_VARIABLE = "LINQ_MCP_LINES"
 TOOLS_VARIABLE = "LINQ_MCP_TOOLS"
@@ -94,6 +95,7 @@ class Settings:
     base_url_is_set: bool = False
     log_level: str = "WARNING"
     log_level_is_set: bool = False
+    log_subject: bool = False
     contacts: Path | None = None
     http_token: SecretStr | None = None
     http_token_flaw: KeyFlaw | None = None
@@ -154,6 +156,7 @@ def load_settings(
         base_url_is_set=base_url is not None,
         log_level=_log_level(log_level, warnings),
         log_level_is_set=log_level is not None,
+        log_subject=_log_subject(_value(environ, LOG_SUBJECT_VARIABLE, warnings), warnings),
         contacts=_path(contacts, _home(environ)) if contacts else None,
         http_token=SecretStr(http_token) if http_token and not http_token_flaw else None,
         http_token_flaw=http_token_flaw,
@@ -276,3 +279,10 @@ def _log_level(value: str | None, warnings: list[SettingsWarning]) -> str:
         return value.upper()
     warnings.append(SettingsWarning(WarningKind.UNKNOWN_LOG_LEVEL, LOG_LEVEL_VARIABLE))
     return "WARNING"
+
+
+def _log_subject(value: str | None, warnings: list[SettingsWarning]) -> bool:
+    # A typo must not leave an operator without the audit that they asked for.
+    if value not in (None, "0", "1"):
+        warnings.append(SettingsWarning(WarningKind.UNKNOWN_LOG_SUBJECT, LOG_SUBJECT_VARIABLE))
+    return value not in (None, "0")

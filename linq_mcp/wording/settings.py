@@ -258,6 +258,8 @@ def format_warning(warning: SettingsWarning) -> str:
             return f"{warning.variable} contains a placeholder that was not replaced by a value; it is ignored."
         case WarningKind.UNKNOWN_LOG_LEVEL:
             return f"{warning.variable} must be one of {', '.join(LOG_LEVELS)}; WARNING is used."
+        case WarningKind.UNKNOWN_LOG_SUBJECT:
+            return f"{warning.variable} must be 0 or 1; 1 is used."
         case WarningKind.UNUSABLE_SEND_SETTING:
             return f"{warning.variable} has a value that can't be used; what applies is the strictest rule."
         case WarningKind.UNREADABLE_CONFIG_FILE:

@@ -1,13 +1,12 @@
-"""Says who calls and what is open to them, and provides the client for the Linq account that their call reads.
+"""Who calls and what is open to them, and the client for the Linq account that their call reads.
 
-The account is that of the settings, or that of the key in the request. The contacts file is the operator's, so only
-calls that read the operator's account get the names in it.
+Here all callers read one account, that of the settings; `many` is for callers who read accounts of their own.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from hashlib import sha256
 from typing import TYPE_CHECKING, Protocol
 
@@ -15,16 +14,14 @@ from pydantic import SecretStr
 
 from linq_mcp.contacts.directory import NOBODY, Directory
 from linq_mcp.errors import SettingsError
-from linq_mcp.server.callers.pool import ClientPool
-from linq_mcp.settings import KEY_HEADER, Settings, key_flaw
-from linq_mcp.settings.problems import KeySource, NoKey, UnusableKey
+from linq_mcp.settings import Settings
 
 if TYPE_CHECKING:
     import httpx
+    from mcp.server.context import ServerRequestContext
     from starlette.requests import Request
 
     from linq_mcp.api.client import LinqApi
-    from linq_mcp.api.observer import Observer
     from linq_mcp.api.retry import RetryPolicy
     from linq_mcp.contacts.file import ContactsFile
 
@@ -34,11 +31,12 @@ class Caller:
     """Who calls. `settings` are those in force for them: their key, and what of the account is open to them.
 
     `id` is a hash, the same for the same caller in every process, and of no use to anybody who learns it. It is "" if
-    there is nothing to tell the caller by.
+    there is nothing to tell the caller by. `name` is how the identity provider calls them, for an operator's audit.
     """
 
     id: str
     settings: Settings
+    name: str = ""
 
     @property
     def key(self) -> str:
@@ -52,7 +50,7 @@ class ClientProvider(Protocol):
     def caller(self, request: Request | None, /) -> Caller:
         """Who sent the HTTP request; without one, the client on stdio, or the settings that hold for all callers.
 
-        Never raises; what keeps the caller's calls from being made is in `settings.problem`.
+        Never raises: a reason why their calls can't be made is in `settings.problem`.
         """
 
     async def client(self, caller: Caller, /) -> LinqApi:
@@ -82,13 +80,11 @@ class SettingsClientProvider:
         *,
         transport: Callable[[], httpx.AsyncBaseTransport] | None = None,
         retry: RetryPolicy | None = None,
-        observer: Observer | None = None,
         names: Callable[[], Mapping[str, str]] | None = None,
     ) -> None:
         self._load = load
         self._transport = transport
         self._retry = retry
-        self._observer = observer
         self._names = names
         self._contacts: ContactsFile | None = None
         self._caller: Caller | None = None
@@ -107,7 +103,7 @@ class SettingsClientProvider:
             from linq_mcp.api.client import LinqApi  # noqa: PLC0415 - importing httpx would delay `initialize`
 
             transport = self._transport() if self._transport else None
-            self._api = LinqApi(caller.settings, transport=transport, retry=self._retry, observer=self._observer)
+            self._api = LinqApi(caller.settings, transport=transport, retry=self._retry)
         return self._api
 
     async def directory(self, caller: Caller) -> Directory:
@@ -125,44 +121,12 @@ class SettingsClientProvider:
             await api.aclose()
 
 
-class HeaderClientProvider:
-    """Takes the Linq key of each call from a header of its request."""
-
-    def __init__(
-        self,
-        settings: Settings,
-        *,
-        transport: httpx.AsyncBaseTransport | None = None,
-        observer: Observer | None = None,
-    ) -> None:
-        self._settings = replace(
-            settings,
-            api_key=None,
-            key_source=KeySource.HEADER,
-            contacts=None,
-            problem=settings.keyless_problem or NoKey(in_header=True),
-        )
-        self._pool = ClientPool(transport=transport, observer=observer)
-
-    def caller(self, request: Request | None, /) -> Caller:
-        key = request.headers.get(KEY_HEADER, "").strip() if request else ""
-        if not key:
-            return Caller(caller_id(None), self._settings)
-        flaw = key_flaw(key)
-        problem = self._settings.keyless_problem or (UnusableKey(KeySource.HEADER, flaw) if flaw else None)
-        secret = SecretStr(key)
-        return Caller(caller_id(secret), replace(self._settings, api_key=secret, problem=problem))
-
-    async def client(self, caller: Caller, /) -> LinqApi:
-        return await self._pool.client(caller.id, caller.settings)
-
-    async def directory(self, _: Caller, /) -> Directory:
-        return NOBODY
-
-    async def aclose(self) -> None:
-        await self._pool.aclose()
+def caller_of(context: ServerRequestContext[ClientProvider]) -> Caller:
+    """Who sent the request: made out by the transport, once; on stdio it is the one client."""
+    request = context.request
+    return request.state.caller if request else context.lifespan_context.caller(None)
 
 
 def caller_id(key: SecretStr | None) -> str:
-    """The `Caller.id` of whoever calls with that key."""
+    """The `Caller.id` of callers with that key."""
     return sha256(key.get_secret_value().encode()).hexdigest() if key else ""

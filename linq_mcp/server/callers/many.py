@@ -1,6 +1,6 @@
-"""Callers who have signed in: the access file says which key their calls use, and what is open to them.
+"""Callers over HTTP who read accounts of their own: by the Linq key that they send, or by a rule of the access file.
 
-The transport has checked their access token before. Nothing here knows where it came from.
+The transport has checked the access tokens of those who sign in. Nothing here knows where a token came from.
 """
 
 from __future__ import annotations
@@ -14,27 +14,27 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 from mcp.server.auth.middleware.bearer_auth import AuthenticatedUser
+from pydantic import SecretStr
 
 from linq_mcp.contacts.directory import NOBODY, Directory
 from linq_mcp.contacts.file import ContactsFile
 from linq_mcp.server.callers.caller import Caller, caller_id
 from linq_mcp.server.callers.pool import ClientPool
-from linq_mcp.settings import Settings
+from linq_mcp.settings import KEY_HEADER, Settings, key_flaw
 from linq_mcp.settings.access_file import AccessFileError, AccessRules, Rule
-from linq_mcp.settings.problems import KeySource, NoMatchingRule
+from linq_mcp.settings.problems import KeySource, NoKey, NoMatchingRule, UnusableKey
 
 if TYPE_CHECKING:
     import httpx
     from starlette.requests import Request
 
     from linq_mcp.api.client import LinqApi
-    from linq_mcp.api.observer import Observer
 
 logger = logging.getLogger(__name__)
 
 # How often the files are looked at, at most.
 _CHECK_SECONDS = 1.0
-# These say nothing about a person, so no rule would name them.
+# Claims that say nothing about a person, so no rule would name them.
 _TECHNICAL = frozenset({"aud", "iss", "jti", "nonce", "typ"})
 
 
@@ -77,39 +77,13 @@ class Access:
         return rules
 
 
-class SignInClientProvider:
-    """One client for each caller who has signed in, with the key that the access file has for them."""
+class _ManyCallers:
+    """A client for each caller: their connections and keys are never another caller's."""
 
-    def __init__(
-        self,
-        settings: Settings,
-        access: Access,
-        *,
-        transport: httpx.AsyncBaseTransport | None = None,
-        observer: Observer | None = None,
-    ) -> None:
-        self._settings = replace(
-            settings,
-            api_key=None,
-            key_source=KeySource.ACCESS_FILE,
-            problem=settings.keyless_problem or NoMatchingRule(),
-        )
-        self._access = access
-        self._pool = ClientPool(transport=transport, observer=observer)
+    def __init__(self, settings: Settings, transport: httpx.AsyncBaseTransport | None) -> None:
+        self._settings = settings
+        self._pool = ClientPool(transport=transport)
         self._contacts = ContactsFile(settings.contacts) if settings.contacts else None
-
-    def caller(self, request: Request | None, /) -> Caller:
-        user = request.scope.get("user") if request else None
-        if not isinstance(user, AuthenticatedUser):
-            return Caller(caller_id(None), self._settings)
-        claims = user.access_token.claims or {}
-        # A subject is unique with its issuer only.
-        id_ = sha256(json.dumps([claims.get("iss"), user.access_token.subject]).encode()).hexdigest()
-        if rule := self._access.rule_for(claims):
-            return Caller(id_, rule.settings)
-        usable = (name for name, value in claims.items() if name not in _TECHNICAL and isinstance(value, str | list))
-        problem = self._settings.keyless_problem or NoMatchingRule(tuple(sorted(usable)))
-        return Caller(id_, replace(self._settings, sending=None, contacts=None, problem=problem))
 
     async def client(self, caller: Caller, /) -> LinqApi:
         return await self._pool.client(caller.id, caller.settings)
@@ -119,3 +93,56 @@ class SignInClientProvider:
 
     async def aclose(self) -> None:
         await self._pool.aclose()
+
+
+class HeaderClientProvider(_ManyCallers):
+    """Takes the Linq key of each call from a header of its request.
+
+    The contacts file is the operator's, so these callers, who read accounts of their own, get no names from it.
+    """
+
+    def __init__(self, settings: Settings, *, transport: httpx.AsyncBaseTransport | None = None) -> None:
+        problem = settings.keyless_problem or NoKey(in_header=True)
+        keyless = replace(settings, api_key=None, key_source=KeySource.HEADER, contacts=None, problem=problem)
+        super().__init__(keyless, transport)
+
+    def caller(self, request: Request | None, /) -> Caller:
+        key = request.headers.get(KEY_HEADER, "").strip() if request else ""
+        if not key:
+            return Caller(caller_id(None), self._settings)
+        flaw = key_flaw(key)
+        problem = self._settings.keyless_problem or (UnusableKey(KeySource.HEADER, flaw) if flaw else None)
+        secret = SecretStr(key)
+        return Caller(caller_id(secret), replace(self._settings, api_key=secret, problem=problem))
+
+
+class SignInClientProvider(_ManyCallers):
+    """Takes the Linq key of each call from the rule of `access` that is for its caller, who has signed in."""
+
+    def __init__(
+        self, settings: Settings, access: Access, *, transport: httpx.AsyncBaseTransport | None = None
+    ) -> None:
+        problem = settings.keyless_problem or NoMatchingRule()
+        super().__init__(replace(settings, api_key=None, key_source=KeySource.ACCESS_FILE, problem=problem), transport)
+        self._access = access
+
+    def caller(self, request: Request | None, /) -> Caller:
+        user = request.scope.get("user") if request else None
+        if not isinstance(user, AuthenticatedUser):
+            return Caller(caller_id(None), self._settings)
+        claims, subject = user.access_token.claims or {}, user.access_token.subject or ""
+        # A subject is unique with its issuer only.
+        id_ = sha256(json.dumps([claims.get("iss"), subject]).encode()).hexdigest()
+        email = claims.get("email")
+        name = f"{subject} {email}" if isinstance(email, str) else subject
+        if rule := self._access.rule_for(claims):
+            return Caller(id_, rule.settings, name)
+        problem = self._settings.keyless_problem or NoMatchingRule(usable_claims(claims))
+        return Caller(id_, replace(self._settings, sending=None, contacts=None, problem=problem), name)
+
+
+def usable_claims(claims: Mapping[str, Any]) -> tuple[str, ...]:
+    """The names of those claims that a rule could go by."""
+    return tuple(
+        sorted(name for name, value in claims.items() if name not in _TECHNICAL and isinstance(value, str | list))
+    )

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     import httpx
 
     from linq_mcp.api.client import LinqApi
-    from linq_mcp.api.observer import Observer
 
 # For each caller, between their requests.
 _KEPT_CONNECTIONS = 4
@@ -40,12 +39,10 @@ class ClientPool:
         self,
         *,
         transport: httpx.AsyncBaseTransport | None = None,
-        observer: Observer | None = None,
         max_callers: int = 256,
         idle_seconds: float = 60.0,
     ) -> None:
         self._transport = transport
-        self._observer = observer
         self._max_callers = max_callers
         self._idle_seconds = idle_seconds
         # By caller. The most recently used client is at the end.
@@ -77,7 +74,6 @@ class ClientPool:
             transport=self._transport,
             tls=other.api.tls if other else None,
             kept_connections=_KEPT_CONNECTIONS,
-            observer=self._observer,
         )
 
     def _pop_unused(self, *, but: LinqApi) -> list[LinqApi]:

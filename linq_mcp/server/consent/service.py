@@ -30,7 +30,7 @@ from mcp.types.version import MODERN_PROTOCOL_VERSIONS
 from pydantic import ValidationError
 
 from linq_mcp.errors import NotSent, NotSentError
-from linq_mcp.server.callers.caller import ClientProvider
+from linq_mcp.server.callers.caller import ClientProvider, caller_of
 from linq_mcp.server.consent.form import NO_ANSWER_IN_TIME, agreed_text, form_of
 from linq_mcp.server.consent.limit import SendLimit
 from linq_mcp.settings.sending import Confirm, SendSettings
@@ -91,7 +91,7 @@ class ConsentService:
 
     def boundary(self) -> RequestStateBoundary:
         """The middleware that seals states, and opens only those of the same call by the same caller."""
-        security = RequestStateSecurity(codec=self._codec, ttl=2 * self._seconds, bind_principal=caller_of)
+        security = RequestStateSecurity(codec=self._codec, ttl=2 * self._seconds, bind_principal=_caller_id)
         return RequestStateBoundary(security, default_audience=_AUDIENCE)
 
     async def run(
@@ -111,7 +111,7 @@ class ConsentService:
             question = needed.question
         if obstacle := why_not_asked(context):
             return self._preview(question, context, params, obstacle)
-        self._limit.take(caller_of(context), question.subject)
+        self._limit.take(_caller_id(context), question.subject)
         pending = Pending.of(question)
         if context.protocol_version in MODERN_PROTOCOL_VERSIONS:
             return types.InputRequiredResult(
@@ -168,7 +168,7 @@ class ConsentService:
         """What would happen, and the token with which a second call makes it happen."""
         if not self._second_call:
             raise NotSentError(NotSent.CANNOT_ASK, obstacle)
-        self._limit.take(caller_of(context), question.subject)
+        self._limit.take(_caller_id(context), question.subject)
         claims = {**vars(Pending.of(question)), "bound_to": _bound_to(context, params)}
         token = self._codec.seal(json.dumps(claims).encode())
         return {"sent": False, "note": _PREVIEW_NOTE, "preview": question.message, CONFIRM_TOKEN: token}
@@ -201,9 +201,9 @@ class ConsentService:
         self._used[nonce] = now + seconds
 
 
-def caller_of(context: Context) -> str:
+def _caller_id(context: Context) -> str:
     """The id of the caller, to whom questions and answers are bound."""
-    return context.lifespan_context.caller(context.request).id
+    return caller_of(context).id
 
 
 def why_not_asked(context: Context) -> str:
@@ -232,4 +232,4 @@ def _consent(pending: Pending, question: Question, text: str | None, confirmed_b
 def _bound_to(context: Context, params: types.CallToolRequestParams) -> str:
     """The same for the same call by the same caller only, but for the token."""
     arguments = {name: value for name, value in (params.arguments or {}).items() if name != CONFIRM_TOKEN}
-    return sha256(json.dumps([caller_of(context), params.name, arguments], sort_keys=True).encode()).hexdigest()
+    return sha256(json.dumps([_caller_id(context), params.name, arguments], sort_keys=True).encode()).hexdigest()

@@ -7,13 +7,12 @@ and how much at once.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import TYPE_CHECKING
 
 import anyio
-from mcp.server.lowlevel import Server
 from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
 from mcp.server.transport_security import TransportSecuritySettings
 from mcp.types.jsonrpc import JSONRPCMessage, JSONRPCRequest
@@ -32,7 +31,7 @@ from linq_mcp.server.callers.caller import ClientProvider
 from linq_mcp.server.consent.service import ConsentService
 from linq_mcp.settings import KEY_HEADER
 from linq_mcp.tools import SEND_TOOLS
-from linq_mcp.transports.http.access_log import CallerMiddleware, RecordMiddleware, log_request
+from linq_mcp.transports.http.access_log import HttpRecord, RecordMiddleware, log_request
 from linq_mcp.transports.http.auth.challenge import SignIn
 from linq_mcp.transports.http.config import HttpConfig, is_allowed_host, is_allowed_origin
 from linq_mcp.transports.http.middleware import (
@@ -41,6 +40,7 @@ from linq_mcp.transports.http.middleware import (
     AllowedOriginMiddleware,
     BearerTokenMiddleware,
     BodyLengthMiddleware,
+    CallerMiddleware,
     CancelOnDisconnectMiddleware,
     ConcurrencyLimitMiddleware,
     JsonRpcMiddleware,
@@ -67,9 +67,12 @@ def build_app(
     limits = config.limits
     sending = provider.caller(None).settings.sending
     consent = ConsentService(sending) if sending else None
+    server = build_server(provider, consent=consent)
+    server.middleware.insert(0, record_call)
+    # The SDK chooses between JSON and an event stream by manager, not by request.
     json_manager, stream_manager = (
         StreamableHTTPSessionManager(
-            _recorded(build_server(provider, consent=consent)),
+            server,
             stateless=True,
             json_response=json_response,
             # `AllowedHostMiddleware` and `AllowedOriginMiddleware` check this, without regard to case.
@@ -93,7 +96,7 @@ def build_app(
         Middleware(AllowedOriginMiddleware, partial(is_allowed_origin, config)),
         *([Middleware(BearerTokenMiddleware, token)] if token else []),
         *(sign_in.on_headers() if sign_in else []),
-        Middleware(CallerMiddleware, lambda request: provider.caller(request).id),
+        Middleware(CallerMiddleware, provider.caller),
         Middleware(RequestBodyMiddleware, limits),
         Middleware(JsonRpcMiddleware),
         *(sign_in.on_message({tool.name for tool in SEND_TOOLS}) if sign_in else []),
@@ -119,7 +122,7 @@ def build_app(
         body, media_type = metrics.exposition(request.headers.get("accept", ""))
         return Response(body, headers={"Content-Type": media_type})
 
-    observers = [log_request]
+    observers: list[Callable[[HttpRecord], None]] = [partial(log_request, audit=config.audit)]
     if metrics:
         observers.append(metrics.observe_request)
         metrics.count_calls_in_flight(lambda: len(calls))
@@ -131,7 +134,10 @@ def build_app(
             Route("/metrics", read_metrics, methods=["GET"]),
             *(sign_in.routes() if sign_in else []),
         ],
-        middleware=[Middleware(RecordMiddleware, observers), Middleware(BodyLengthMiddleware)],
+        middleware=[
+            Middleware(RecordMiddleware, observers, metrics.observe_linq_request if metrics else None),
+            Middleware(BodyLengthMiddleware),
+        ],
         lifespan=lifespan,
     )
     app.state.calls = calls
@@ -151,11 +157,6 @@ class JsonOrEventStream:
         accepts = Headers(scope=scope).get("accept", "")
         streams = _asks_for_progress(scope[MESSAGE]) and ("text/event-stream" in accepts or "*/*" in accepts)
         await (self._event_stream_app if streams else self._json_app)(scope, receive, send)
-
-
-def _recorded(server: Server[ClientProvider]) -> Server[ClientProvider]:
-    server.middleware.insert(0, record_call)
-    return server
 
 
 def _asks_for_progress(message: JSONRPCMessage) -> bool:

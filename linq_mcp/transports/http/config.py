@@ -45,7 +45,7 @@ class HttpConfig:
     """Where the server listens, and which requests it accepts.
 
     With `own_key`, calls use the server's own Linq key instead of each caller's, and callers have to send `token` as
-    `Authorization: Bearer <token>` if there is one.
+    `Authorization: Bearer <token>` if there is one. With `audit`, the access log names callers and chats.
     """
 
     host: str = "127.0.0.1"
@@ -55,6 +55,7 @@ class HttpConfig:
     allowed_origins: Sequence[str] = ()
     own_key: bool = False
     token: SecretStr | None = None
+    audit: bool = False
     limits: HttpLimits = field(default_factory=HttpLimits)
 
     @property

@@ -12,7 +12,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info
 from prometheus_client.exposition import choose_encoder
 
 from linq_mcp import __version__
-from linq_mcp.api.observer import LinqRequest
+from linq_mcp.api.http_client import LinqRequest
 from linq_mcp.server.call_record import CallRecord, Outcome
 from linq_mcp.transports.http.access_log import HttpRecord
 

@@ -11,9 +11,11 @@ from collections.abc import Callable
 import anyio
 from mcp.types.jsonrpc import CONNECTION_CLOSED
 from starlette.datastructures import Headers
+from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from linq_mcp.server.callers.caller import Caller
 from linq_mcp.transports.http.config import HttpLimits
 from linq_mcp.transports.jsonrpc import InvalidMessage, error_response, parse_message, repair
 
@@ -128,6 +130,24 @@ class BearerTokenMiddleware:
             return
         challenge = {"WWW-Authenticate": 'Bearer realm="linq-mcp"'}
         await Response("A valid bearer token is needed", status_code=401, headers=challenge)(scope, receive, send)
+
+
+class CallerMiddleware:
+    """Adds the caller to the scope's state, where tools find them, and to the record of the request.
+
+    It comes after everything that may refuse a caller.
+    """
+
+    def __init__(self, app: ASGIApp, make_out: Callable[[Request], Caller]) -> None:
+        self._app = app
+        self._make_out = make_out
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        caller = self._make_out(Request(scope))
+        state = scope["state"]
+        state["caller"] = caller
+        state["call"].caller, state["call"].name = caller.id, caller.name
+        await self._app(scope, receive, send)
 
 
 class RequestBodyMiddleware:

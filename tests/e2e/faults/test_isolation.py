@@ -11,7 +11,7 @@ from helpers.fault_server import FaultServer, Request, Responder, Script, in_tur
 from helpers.streamable_http import with_key
 
 from linq_mcp.errors import LinqError
-from linq_mcp.server.callers.caller import HeaderClientProvider
+from linq_mcp.server.callers.many import HeaderClientProvider
 from linq_mcp.settings import Settings
 
 KEYS = ("lq-caller-one", "lq-caller-two")

@@ -19,9 +19,11 @@ from linq_mcp.demo import in_process
 from linq_mcp.demo.api import DEMO_BASE_URL, DEMO_KEY
 from linq_mcp.demo.lines import CLINIC_LINE
 from linq_mcp.errors import LinqMcpError
-from linq_mcp.server.call_record import Outcome, outcome_of
-from linq_mcp.server.callers.caller import ClientProvider, HeaderClientProvider, SettingsClientProvider
+from linq_mcp.server.call_record import CallRecord, Outcome, outcome_of
+from linq_mcp.server.callers.caller import ClientProvider, SettingsClientProvider
+from linq_mcp.server.callers.many import HeaderClientProvider
 from linq_mcp.settings import KEY_HEADER, Settings, load_settings
+from linq_mcp.transports.http.access_log import HttpRecord, log_request
 from linq_mcp.transports.http.app import build_app
 from linq_mcp.transports.http.config import HttpConfig
 
@@ -137,6 +139,37 @@ async def test_a_call_that_is_given_up_is_cancelled(era: str) -> None:
         await hang_up(app, call(era, "list_chats"), silent.begun)
     (line,) = access_lines(lines)
     assert (line["tool"], line["outcome"]) == ("list_chats", "cancelled")
+
+
+@eras
+async def test_a_call_has_one_line_with_the_number_of_its_requests_to_linq(era: str) -> None:
+    """A call that reads the whole account would fill the log, if each of its requests had a line of its own."""
+    api = RecordingApi()
+    with json_log() as lines:
+        async with serving(build_app(api.account(), HttpConfig())) as client:
+            await client.post("/mcp", **call(era, "summarize_chat_health"))
+            await client.post("/mcp", **call(era, "get_chat"))
+    assert len(api.requests) > 2
+    assert [line["linq_requests"] for line in lines] == [len(api.requests), 0]
+    assert lines[0]["message"].endswith(f" outcome=ok linq_requests={len(api.requests)}")
+
+
+async def test_an_audit_says_which_chat_and_line() -> None:
+    """As the tool understood the arguments; without the setting, the log names neither."""
+    chat = demo_chat(line=CLINIC_LINE)["id"]
+    for audit in (True, False):
+        config = HttpConfig(own_key=True, audit=audit)
+        one = await logged(call("modern", "get_chat", {"chat_id": chat}), demo(), config=config)
+        line = await logged(call("modern", "list_chats", {"from": CLINIC_LINE}), demo(), config=config)
+        assert (one.get("chat_id"), line.get("line")) == ((chat, CLINIC_LINE) if audit else (None, None))
+
+
+def test_a_name_can_not_forge_a_member_of_an_audit(caplog: pytest.LogCaptureFixture) -> None:
+    """The identity provider lets people choose theirs."""
+    caplog.set_level("INFO", "linq_mcp")
+    record = HttpRecord("POST", call=CallRecord(name='eve" outcome=ok', tool="send_message"))
+    log_request(record, audit=True)
+    assert caplog.messages[0].endswith(r' linq_requests=0 subject="eve\" outcome=ok"')
 
 
 def test_every_error_has_an_outcome() -> None:

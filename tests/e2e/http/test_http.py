@@ -22,7 +22,8 @@ from linq_mcp import __version__
 from linq_mcp.cli import main
 from linq_mcp.demo import in_process
 from linq_mcp.demo.api import DEMO_BASE_URL, demo_api
-from linq_mcp.server.callers.caller import HeaderClientProvider, SettingsClientProvider
+from linq_mcp.server.callers.caller import SettingsClientProvider
+from linq_mcp.server.callers.many import HeaderClientProvider
 from linq_mcp.settings import KEY_HEADER, Settings, load_settings
 from linq_mcp.tools import TOOLS
 from linq_mcp.transports.http.app import build_app

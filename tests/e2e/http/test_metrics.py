@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from pathlib import Path
 
 import anyio
 import httpx
 import pytest
 from helpers.linq import AT_ONCE, KEY, Canned, Silent
 from helpers.recording_api import RecordingApi
-from helpers.signed_in import signed_in
 from helpers.streamable_http import call, demo, eras, posted, serving
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as parse
@@ -19,14 +17,9 @@ from prometheus_client.samples import Sample
 from starlette.applications import Starlette
 
 from linq_mcp import __version__
-from linq_mcp.api.observer import LinqRequest
-from linq_mcp.cli.account import open_account
-from linq_mcp.cli.http import _provider
-from linq_mcp.cli.parser import build_parser
-from linq_mcp.demo.account import demo_account
-from linq_mcp.demo.api import DEMO_BASE_URL, DEMO_KEY, demo_api
-from linq_mcp.demo.serve import running
-from linq_mcp.server.callers.caller import HeaderClientProvider, SettingsClientProvider
+from linq_mcp.demo.api import DEMO_BASE_URL, DEMO_KEY
+from linq_mcp.server.callers.caller import SettingsClientProvider
+from linq_mcp.server.callers.many import HeaderClientProvider
 from linq_mcp.settings import KEY_HEADER, Settings
 from linq_mcp.transports.http.app import build_app
 from linq_mcp.transports.http.config import HttpConfig
@@ -40,9 +33,7 @@ LINQ_REQUESTS = "http_client_request_duration_seconds"
 def measured_app(transport: httpx.AsyncBaseTransport | None = None) -> Starlette:
     """A server for callers with keys of their own, over the demo account or `transport`."""
     metrics = Metrics()
-    provider = HeaderClientProvider(
-        Settings(base_url=DEMO_BASE_URL), transport=transport or RecordingApi(), observer=metrics.observe_linq_request
-    )
+    provider = HeaderClientProvider(Settings(base_url=DEMO_BASE_URL), transport=transport or RecordingApi())
     return build_app(provider, HttpConfig(), metrics=metrics)
 
 
@@ -152,9 +143,7 @@ async def test_requests_to_linq_are_counted_by_status_and_retries_by_themselves(
 
     metrics = Metrics()
     settings = Settings(api_key=None, base_url=DEMO_BASE_URL)
-    provider = SettingsClientProvider(
-        lambda: settings, transport=lambda: Canned(answer), retry=AT_ONCE, observer=metrics.observe_linq_request
-    )
+    provider = SettingsClientProvider(lambda: settings, transport=lambda: Canned(answer), retry=AT_ONCE)
     async with serving(build_app(provider, HttpConfig(own_key=True), metrics=metrics)) as client:
         for _ in range(3):
             await ask(client, "modern", "list_chats")
@@ -170,27 +159,18 @@ async def test_requests_to_linq_are_counted_by_status_and_retries_by_themselves(
     assert found["linq_mcp_linq_retries_total",] == 4
 
 
-@pytest.mark.parametrize("key_from", ["header", "settings", "sign-in"])
-async def test_requests_to_linq_are_counted_whosever_key_is_used(
-    key_from: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The command line passes the observer on to each kind of client."""
-    seen: list[LinqRequest] = []
-    access = tmp_path / "access.toml"
-    access.write_text('[[rule]]\nclaim = "sub"\nvalue = "ann"\nkey_env = "LINQ_API_V3_API_KEY"\n', "utf-8")
-    monkeypatch.setenv("LINQ_API_V3_API_KEY", DEMO_KEY)
-    options = build_parser().parse_args(["http", "--key-from", key_from, "--access", str(access)])
-    with running(demo_api(demo_account(), key=DEMO_KEY)) as url:
-        monkeypatch.setenv("LINQ_API_V3_BASE_URL", url)
-        account, settings = open_account(options, observer=seen.append)
-        config = HttpConfig(own_key=key_from == "settings")
-        provider = _provider(options, settings, account, config, seen.append)
-        request = signed_in()
-        request.scope["headers"] = [(KEY_HEADER.encode(), DEMO_KEY.encode())]
-        linq = await provider.client(provider.caller(request))
-        await linq.list_phone_numbers(deadline=anyio.current_time() + 30)
-        await provider.aclose()
-    assert [(one.method, one.status, one.is_retry) for one in seen] == [("GET", 200, False)]
+@eras
+@pytest.mark.parametrize("streamed", [False, True], ids=["json", "stream"])
+async def test_requests_to_linq_are_counted_however_the_call_is_answered(era: str, streamed: bool) -> None:
+    """The SDK runs a call in a task of its own, in each era and form of answer, and its requests count all the same."""
+    asked = call(era, "list_chats", {"limit": 1})
+    asked["headers"] = {**asked["headers"], KEY_HEADER: DEMO_KEY}
+    if streamed:
+        asked["json"]["params"].setdefault("_meta", {})["progressToken"] = "p"
+    async with serving(measured_app()) as client:
+        await client.post("/mcp", **asked)
+        found = await read(client)
+    assert found[f"{LINQ_REQUESTS}_count", "", "GET", "200"] == 1
 
 
 async def test_calls_in_flight_are_those_of_the_moment() -> None:

@@ -22,7 +22,7 @@ from linq_mcp.demo.account import demo_account
 from linq_mcp.demo.api import DEMO_BASE_URL, DEMO_KEY, demo_api
 from linq_mcp.demo.lines import CLINIC_LINE
 from linq_mcp.demo.serve import running
-from linq_mcp.server.callers.caller import HeaderClientProvider
+from linq_mcp.server.callers.many import HeaderClientProvider
 from linq_mcp.settings import KEY_HEADER, Settings
 from linq_mcp.settings.sending import Confirm, SendSettings
 from linq_mcp.tools import TOOLS

@@ -23,12 +23,8 @@ from linq_mcp.demo import in_process
 from linq_mcp.demo.contacts import demo_contacts
 from linq_mcp.rows.chat import NAME_LIMIT
 from linq_mcp.server.app import build_server
-from linq_mcp.server.callers.caller import (
-    Caller,
-    ClientProvider,
-    HeaderClientProvider,
-    SettingsClientProvider,
-)
+from linq_mcp.server.callers.caller import Caller, ClientProvider, SettingsClientProvider
+from linq_mcp.server.callers.many import HeaderClientProvider
 from linq_mcp.server.completion import SECONDS
 from linq_mcp.settings import KEY_HEADER, Settings
 from linq_mcp.settings.problems import NoKey, NoMatchingRule

@@ -16,7 +16,8 @@ from starlette.requests import Request
 
 from linq_mcp.contacts.directory import NOBODY
 from linq_mcp.errors import SettingsError
-from linq_mcp.server.callers.caller import HeaderClientProvider, SettingsClientProvider
+from linq_mcp.server.callers.caller import SettingsClientProvider
+from linq_mcp.server.callers.many import HeaderClientProvider
 from linq_mcp.settings import Settings, load_settings
 from linq_mcp.settings.problems import KeyFlaw, KeySource, NoKey, UnusableBaseUrl, UnusableKey, UnusableLines, UrlFlaw
 
