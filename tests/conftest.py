@@ -7,9 +7,23 @@ from collections.abc import Iterator
 import pytest
 from helpers.linq import KEY
 from helpers.odd_account import odd_account
+from hypothesis import HealthCheck, settings
 
 from linq_mcp.demo.api import demo_api
 from linq_mcp.demo.serve import running
+
+# The same examples in every run. On a busy machine any of them may be slow.
+_SLOW = [HealthCheck.too_slow, HealthCheck.data_too_large]
+for _profile, _examples in (("quick", 60), ("thorough", 1000)):
+    settings.register_profile(
+        _profile,
+        max_examples=_examples,
+        derandomize=True,
+        database=None,
+        deadline=None,
+        suppress_health_check=_SLOW,
+    )
+settings.load_profile("quick")
 
 
 @pytest.fixture(scope="session")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import socket
 import subprocess
@@ -14,7 +13,7 @@ from pathlib import Path
 import pytest
 from helpers.linq import KEY
 from helpers.odd_account import odd_account
-from helpers.piped import COMMAND, HELLO, MEASURED, SECONDS, Piped, modern, request, text_of
+from helpers.piped import COMMAND, HELLO, MEASURED, SECONDS, Piped, request, text_of
 
 CAPABILITIES = {
     "tools": {"listChanged": False},
@@ -30,6 +29,10 @@ def over_a_socket(api_url: str) -> Iterator[Piped]:
     with Piped(env={"LINQ_API_V3_API_KEY": KEY, "LINQ_API_V3_BASE_URL": api_url}) as server:
         server.initialize()
         yield server
+
+
+# In one worker of pytest-xdist, so that it is started once.
+shared = pytest.mark.xdist_group("one process for several tests")
 
 
 @pytest.fixture
@@ -61,45 +64,16 @@ def test_tools_and_prompts_are_there_without_a_key_a_home_or_a_network() -> None
         assert completion == {"values": [], "total": 0, "hasMore": False}
 
 
-def test_the_modern_era_is_served_with_cache_hints() -> None:
-    """`server/discover` and `tools/list` of 2026-07-28 carry capabilities, instructions and how long they hold."""
-    with Piped() as server:
-        discovered = server.ask("server/discover", modern(), id_=1)["result"]
-        assert discovered["capabilities"] == {**CAPABILITIES, "extensions": {"io.modelcontextprotocol/ui": {}}}
-        assert "next_cursor" in discovered["instructions"]
-        listed = server.ask("tools/list", modern(), id_=2)["result"]
-        assert (listed["ttlMs"], listed["cacheScope"]) == (3_600_000, "public")
-
-
-def test_only_what_is_open_is_offered_and_read() -> None:
-    """The list of tools is this server's own, so that no cache gives it to others; the rest does not exist."""
-    with Piped("--demo", "--lines", "+12052535597", env={"LINQ_MCP_TOOLS": "list_chats,get_chat"}) as server:
-        listed = server.ask("tools/list", modern(), id_=1)["result"]
-        assert [tool["name"] for tool in listed["tools"]] == ["list_chats", "get_chat"]
-        discovered = server.ask("server/discover", modern(), id_=2)["result"]
-        for found in (listed, discovered):
-            assert (found["ttlMs"], found["cacheScope"]) == (60_000, "private")
+def test_only_what_the_command_line_and_the_environment_open_is_offered_and_read() -> None:
     with Piped("--demo", "--lines", "+12052535597", env={"LINQ_MCP_TOOLS": "list_chats,get_chat"}) as server:
         server.initialize()
-        chats = server.call("list_chats", {"limit": 100})["structuredContent"]["chats"]
+        tools = server.ask("tools/list", id_=1)["result"]["tools"]
+        assert [tool["name"] for tool in tools] == ["list_chats", "get_chat"]
+        chats = server.call("list_chats", {"limit": 100}, id_=2)["structuredContent"]["chats"]
         assert {chat["line"] for chat in chats} == {"+12052535597"}
-        assert "error" in server.ask("tools/call", {"name": "list_inbox", "arguments": {}}, id_=2)
-        refused = server.call("list_chats", {"from": "+14155550142"}, id_=3)
-        assert text_of(refused).startswith("This is not one of your lines.")
 
 
-def test_a_mistake_in_the_scope_is_told_by_each_call() -> None:
-    """The server starts and lists its tools, as a client would show nothing else."""
-    with Piped("--demo", env={"LINQ_MCP_TOOLS": "list_chat"}) as server:
-        server.initialize()
-        assert len(server.ask("tools/list", id_=1)["result"]["tools"]) > 1
-        refused = server.call("list_chats", id_=2)
-        assert refused["isError"]
-        assert "list_chat is not a tool; did you mean list_chats? Correct LINQ_MCP_TOOLS in the `env`" in text_of(
-            refused
-        )
-
-
+@shared
 def test_a_page_comes_over_a_real_socket(over_a_socket: Piped) -> None:
     """The main job: subprocess, pipe, socket, and the same object in both forms of the result."""
     result = over_a_socket.call("list_chats", {"limit": 5})
@@ -109,6 +83,7 @@ def test_a_page_comes_over_a_real_socket(over_a_socket: Piped) -> None:
     assert not result.get("isError", False)
 
 
+@shared
 def test_half_an_emoji_in_an_answer_ends_nothing(over_a_socket: Piped) -> None:
     """The whole account is listed, including the name with a lone surrogate, and the process lives on."""
     cursor, chats = None, []
@@ -122,6 +97,7 @@ def test_half_an_emoji_in_an_answer_ends_nothing(over_a_socket: Piped) -> None:
     assert over_a_socket.ask("ping", id_=99)["result"] == {}
 
 
+@shared
 def test_an_answer_larger_than_a_pipe_goes_out_whole_to_a_slow_reader(over_a_socket: Piped) -> None:
     """While it waits for room, other calls are served: the event loop is never blocked."""
     for id_ in range(2, 12):
@@ -129,40 +105,6 @@ def test_an_answer_larger_than_a_pipe_goes_out_whole_to_a_slow_reader(over_a_soc
     answers = [over_a_socket.receive() for _ in range(10)]
     assert sorted(answer["id"] for answer in answers) == list(range(2, 12))
     assert all(len(answer["result"]["structuredContent"]["chats"]) == 100 for answer in answers)
-
-
-def test_the_contacts_file_names_people_and_is_read_again(tmp_path: Path, live: dict[str, str]) -> None:
-    """Between two calls it changes, goes away, and is broken; each call has the names that could be read last."""
-    file = tmp_path / "contacts.csv"
-    with Piped(env={**live, "HOME": str(tmp_path), "LINQ_MCP_CONTACTS": "~/contacts.csv"}) as server:
-        server.initialize()
-
-        def name_of_the_other(id_: int) -> object:
-            (chat,) = server.call("find_chats", {"text": text, "limit": 1}, id_=id_)["structuredContent"]["chats"]
-            return chat.get("display_name")
-
-        text = "+12065550186"
-        assert name_of_the_other(1) is None
-        file.write_text("handle,name\n+1 (206) 555-0186,Ann Adler\n", "utf-8")
-        text = "ann ADLER"
-        assert name_of_the_other(2) == "Ann Adler"
-        file.write_bytes(b"BEGIN:VCARD\r\nFN:Bo Barros\r\nTEL:tel:+1-206-555-0186\r\nEND:VCARD\r\n")
-        text = "bo barros"
-        assert name_of_the_other(3) == "Bo Barros"
-        file.unlink()
-        assert name_of_the_other(4) == name_of_the_other(5) == "Bo Barros"
-        assert server.end_of_input() == 0
-    # Before the first call there was no file, and after the third.
-    assert server.stderr.count(b"the contacts file can't be read: No such file or directory") == 2
-    assert b"0186" not in server.stderr
-
-
-def test_a_fifo_in_place_of_the_contacts_file_holds_nothing_up(tmp_path: Path, live: dict[str, str]) -> None:
-    """Nor does what is wrong with it reach an answer: there are just no names."""
-    os.mkfifo(tmp_path / "contacts.csv")
-    with Piped(env={**live, "LINQ_MCP_CONTACTS": str(tmp_path / "contacts.csv")}) as server:
-        server.initialize()
-        assert len(server.call("list_chats")["structuredContent"]["chats"]) == 20
 
 
 def test_demo_needs_neither_key_nor_network() -> None:

@@ -5,12 +5,21 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-from helpers.piped import Piped, text_of
+from helpers.mcp_client import BlockingClient, text_of
+from mcp import Client
 
+from linq_mcp.demo import in_process
+from linq_mcp.demo.contacts import demo_contacts
+from linq_mcp.server.app import build_server
+from linq_mcp.server.callers.caller import SettingsClientProvider
+from linq_mcp.server.consent.service import ConsentService
+from linq_mcp.settings.sending import SendSettings
 from linq_mcp.tools import SEND_TOOLS, TOOLS
 
 SNAPSHOTS = Path(__file__).parents[2] / "snapshots"
@@ -21,12 +30,25 @@ OUTPUT_KEYWORDS = {"type", "properties", "required", "items"}
 SENDING = [tool.name for tool in SEND_TOOLS]
 
 
+def connected(sending: SendSettings | None) -> AbstractContextManager[BlockingClient]:
+    """A client of a server over the demo account."""
+    settings = replace(in_process.settings(), sending=sending)
+    provider = SettingsClientProvider(lambda: settings, transport=in_process.transport, names=demo_contacts)
+    consent = ConsentService(sending) if sending else None
+    return BlockingClient.of(Client(build_server(provider, consent=consent)))
+
+
+def tools_of(client: BlockingClient) -> dict[str, dict[str, Any]]:
+    """The tools as they go over the wire, by name, in order."""
+    tools = client.portal.call(client.client.list_tools).tools
+    return {tool.name: tool.model_dump(mode="json", by_alias=True, exclude_none=True) for tool in tools}
+
+
 @pytest.fixture(scope="module")
 def listed() -> dict[str, dict[str, Any]]:
-    """The tools as they go over the wire, by name, in order."""
-    with Piped("--allow-send") as server:
-        server.initialize()
-        return {tool["name"]: tool for tool in server.ask("tools/list")["result"]["tools"]}
+    """The tools of a server that may send."""
+    with connected(SendSettings()) as client:
+        return tools_of(client)
 
 
 def schemas(schema: dict[str, Any]) -> Iterator[dict[str, Any]]:
@@ -42,12 +64,10 @@ def test_the_list_is_in_a_fixed_order(listed: dict[str, Any]) -> None:
 
 
 def test_without_the_switch_there_is_no_tool_that_writes() -> None:
-    """Every other tool is the same in both modes."""
-    with Piped() as server:
-        server.initialize()
-        tools = server.ask("tools/list")["result"]["tools"]
-    assert [tool["name"] for tool in tools] == [tool.name for tool in TOOLS]
-    assert all(tool["annotations"]["readOnlyHint"] for tool in tools)
+    with connected(None) as client:
+        tools = tools_of(client)
+    assert list(tools) == [tool.name for tool in TOOLS]
+    assert all(tool["annotations"]["readOnlyHint"] for tool in tools.values())
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -135,22 +155,18 @@ def test_what_models_are_shown_keeps_its_budget(listed: dict[str, Any]) -> None:
     assert size([shown[name] for name in SENDING]) <= 3_000
 
 
-@pytest.mark.parametrize(
-    ("name", "arguments", "budget"),
-    [
-        ("list_inbox", {}, 8_000),
-        ("list_inbox", {"order": "longest_waiting"}, 8_000),
-        ("summarize_activity", {}, 1_800),
-    ],
-)
-def test_answers_on_the_demo_account_keep_their_budget(name: str, arguments: dict[str, Any], budget: int) -> None:
+def test_answers_on_the_demo_account_keep_their_budget() -> None:
     """Names included: about 3,000 tokens for a page of 20 conversations, 600 for what happened since yesterday."""
-    with Piped("--demo") as server:
-        server.initialize()
-        answer = server.call(name, arguments)
-    assert len(text_of(answer).encode()) <= budget
-    assert '"display_name":' in text_of(answer)
-    assert len(answer["structuredContent"].get("chats", range(20))) == 20
+    with connected(None) as client:
+        for name, arguments, budget in (
+            ("list_inbox", {}, 8_000),
+            ("list_inbox", {"order": "longest_waiting"}, 8_000),
+            ("summarize_activity", {}, 1_800),
+        ):
+            result = client.call(name, arguments)
+            assert len(text_of(result).encode()) <= budget
+            assert '"display_name":' in text_of(result)
+            assert len((result.structured_content or {}).get("chats", range(20))) == 20
 
 
 def test_output_schemas_keep_their_budget(listed: dict[str, Any]) -> None:

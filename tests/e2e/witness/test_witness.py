@@ -41,6 +41,9 @@ from linq_mcp.demo.serve import running
 from linq_mcp.demo.team_discussion import TEAM_CHAT_ID
 from linq_mcp.demo.wire import CDN
 
+# Every guard of its own stands in other tests; a second implementation only has to agree now and then.
+pytestmark = pytest.mark.slow
+
 NUMBER, EMAIL = "+12052532136", "user+linq@example.com"
 CURSORS = (
     None,

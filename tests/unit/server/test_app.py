@@ -6,6 +6,7 @@ import json
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import anyio
@@ -18,6 +19,7 @@ from mcp.client.client import ConnectMode
 from pydantic import SecretStr
 
 from linq_mcp import __version__
+from linq_mcp.demo import in_process
 from linq_mcp.server.app import INSTRUCTIONS, build_server
 from linq_mcp.server.callers.caller import SettingsClientProvider
 from linq_mcp.server.consent.service import ConsentService
@@ -192,6 +194,26 @@ async def test_without_a_key_the_call_says_how_to_get_one_and_notices_it() -> No
         assert text_of(refused).startswith(HEADLINES["no_key"])
         environ["LINQ_API_V3_API_KEY"] = KEY
         assert not (await client.call_tool("list_chats", {})).is_error
+
+
+async def test_the_contacts_file_names_people_in_answers_and_searches(tmp_path: Path) -> None:
+    """The file is the one that stands there at the time of each call."""
+    path = tmp_path / "contacts.csv"
+    settings = replace(in_process.settings(), contacts=path)
+    provider = SettingsClientProvider(lambda: settings, transport=in_process.transport)
+
+    async def found(text: str) -> Any:
+        answer = (await client.call_tool("find_chats", {"text": text, "limit": 1})).structured_content
+        return [chat.get("display_name") for chat in (answer or {})["chats"]]
+
+    async with Client(build_server(provider)) as client:
+        (chat,) = ((await client.call_tool("find_chats", {"is_group": False, "limit": 1})).structured_content or {})[
+            "chats"
+        ]
+        (handle,) = chat["participants"]
+        assert await found(handle) == [None]
+        path.write_text(f"handle,name\n{handle},Ann Adler\n", "utf-8")
+        assert await found("ann ADLER") == ["Ann Adler"]
 
 
 async def test_an_unknown_argument_is_refused_and_nothing_is_sent() -> None:

@@ -17,7 +17,7 @@ from helpers.linq import AT_ONCE, Recorded
 from helpers.marked_account import CLOSED_WORD, MarkedAccount, marked_account
 from helpers.mcp_client import BlockingClient, text_of
 from helpers.signed_in import ENVIRON, access_to, signed_in
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from mcp import Client, types
 from pydantic import SecretStr
@@ -166,7 +166,6 @@ def questions() -> st.SearchStrategy[tuple[Tool[Any], dict[str, int], dict[str, 
     )
 
 
-@settings(max_examples=200, derandomize=True, database=None, deadline=None)
 @given(question=questions())
 def test_nothing_of_a_closed_line_is_in_any_answer(
     account: MarkedAccount, scoped: Assistant, question: tuple[Tool[Any], dict[str, int], dict[str, int]]
@@ -187,7 +186,6 @@ def test_nothing_of_a_closed_line_is_in_any_answer(
             arguments["cursor"] = cursor
 
 
-@settings(max_examples=100, derandomize=True, database=None, deadline=None)
 @given(pick=st.integers(0, 999), start=st.integers(0, 40), length=st.integers(0, 40))
 def test_nothing_of_a_closed_line_is_in_any_completion(
     account: MarkedAccount, scoped: Assistant, pick: int, start: int, length: int

@@ -17,7 +17,6 @@ from helpers.linq import KEY, account_over
 from helpers.mcp_client import eras
 from helpers.recording_api import RULES
 from hypothesis import given
-from hypothesis import settings as examples
 from hypothesis import strategies as st
 from mcp import Client, MCPError, types
 from mcp.client.client import ConnectMode
@@ -298,7 +297,6 @@ async def test_a_hostile_name_stays_inside_its_quotation_marks(chat: str) -> Non
         assert '"' not in quotation_in(how)
 
 
-@examples(max_examples=200, derandomize=True, database=None, deadline=None)
 @given(st.text(st.characters() | st.sampled_from('"\\`{}$\u201d\uff02\u202e\n@+0.'), max_size=CHAT_LIMIT))
 def test_whatever_a_chat_is_called_it_is_only_data(chat: str) -> None:
     """A text of one line, in JSON that says what was given, but for its double quotes."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from mcp.types.jsonrpc import (
     INVALID_PARAMS,
@@ -159,7 +159,6 @@ MESSAGES = [
 ]
 
 
-@settings(max_examples=500, derandomize=True, database=None, deadline=None)
 @given(
     st.sampled_from(MESSAGES),
     st.integers(0, 120),

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from helpers.linq import call_over
 from helpers.scripted_chats import ScriptedChats, message
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from linq_mcp.errors import ArgumentsError
@@ -82,7 +82,6 @@ edits = st.lists(
 
 
 @pytest.mark.parametrize(("tool", "arguments"), CALLS, ids=["inbox", "found", "found in chat", "activity", "messages"])
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(edits=edits, cursor=cursors)
 async def test_a_cursor_that_was_changed_is_refused_or_harmless(
     tool: Tool[Any], arguments: dict[str, Any], edits: list[tuple[int, int, str]], cursor: ReadingCursor
