@@ -197,10 +197,10 @@ def test_project_links_lead_to_the_repository_of_the_registry_name(
 
 
 def test_ci_runs_on_every_python_of_the_classifiers(project: Json) -> None:
-    """What the package says it runs on is what it is tested on."""
+    """The newest Python joins the matrix first, and the classifiers once the tests have passed on it."""
     (matrix,) = re.findall(r"python-version: (\[.*\])", (WORKFLOWS / "ci.yml").read_text(encoding="utf-8"))
     promised = re.findall(r"Python :: (3\.\d+)", "\n".join(project["classifiers"]))
-    assert json.loads(matrix) == promised
+    assert json.loads(matrix)[: len(promised)] == promised
 
 
 @pytest.mark.parametrize("workflow", sorted(WORKFLOWS.glob("*.yml")), ids=lambda path: path.name)
