@@ -1,6 +1,6 @@
 """The everyday chats of the demo account: one person each, with every health status. Nobody in them waits for us."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from random import Random
@@ -24,36 +24,27 @@ _OLDEST = timedelta(days=150)
 
 @dataclass(frozen=True)
 class _Business:
-    """A line, and how many chats of each health status it has. `recent` is how many opt-outs are from this week."""
+    """A line, and how many chats of each kind it has. `recent` is how many of the `opted_out` are from this week."""
 
     line: str
     name: str
     chats: int
-    at_risk: int
-    critical: int
+    troubled: Mapping[str, int]
     opted_out: int
     recent: int
-    services: tuple[tuple[str, int], ...]
+    services: Mapping[str, int]
     line_type: str | None = None
     first_person: int = 0
 
 
+_CLINIC = {"iMessage": 80, "SMS": 14, "RCS": 6}
+_AGENCY = {"iMessage": 70, "SMS": 22, "RCS": 8}
+# An RCS-only line never carries iMessage.
+_SHOP = {"RCS": 60, "SMS": 40}
 _BUSINESSES = (
-    _Business(CLINIC_LINE, "clinic", 112, 7, 2, 6, 4, (("iMessage", 80), ("SMS", 14), ("RCS", 6))),
-    _Business(
-        AGENCY_LINE,
-        "agency",
-        82,
-        17,
-        8,
-        14,
-        9,
-        (("iMessage", 70), ("SMS", 22), ("RCS", 8)),
-        line_type="iMessage",
-        first_person=200,
-    ),
-    # An RCS-only line never carries iMessage.
-    _Business(SHOP_LINE, "shop", 51, 6, 1, 4, 2, (("RCS", 60), ("SMS", 40)), line_type="RCS", first_person=400),
+    _Business(CLINIC_LINE, "clinic", 112, {"AT_RISK": 7, "CRITICAL": 2}, 6, 4, _CLINIC),
+    _Business(AGENCY_LINE, "agency", 82, {"AT_RISK": 17, "CRITICAL": 8}, 14, 9, _AGENCY, "iMessage", 200),
+    _Business(SHOP_LINE, "shop", 51, {"AT_RISK": 6, "CRITICAL": 1}, 4, 2, _SHOP, "RCS", 400),
 )
 
 
@@ -70,7 +61,7 @@ def _direct_chat(business: _Business, number: int, status: str, *, recent: bool)
     random = seeded(f"{business.name} {number}")
     # Every ninth customer of the other two lines is also the clinic's, so that some people have several chats.
     who = person(number if number % 9 == 4 else business.first_person + number)
-    service = random.choices(*zip(*business.services, strict=True))[0]
+    (service,) = random.choices(list(business.services), list(business.services.values()))
     mail = service == "iMessage" and number % 7 == 3
     last_at = _last_at(random, status, recent=recent)
     plan = Plan(
@@ -88,7 +79,7 @@ def _direct_chat(business: _Business, number: int, status: str, *, recent: bool)
 
 
 def _healths(business: _Business) -> list[tuple[str, bool]]:
-    healths = [("AT_RISK", False)] * business.at_risk + [("CRITICAL", False)] * business.critical
+    healths = [(status, False) for status, count in business.troubled.items() for _ in range(count)]
     healths += [("OPTED_OUT", number < business.recent) for number in range(business.opted_out)]
     healths += [("HEALTHY", False)] * (business.chats - len(healths))
     seeded(f"{business.name} health").shuffle(healths)

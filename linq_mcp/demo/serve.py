@@ -6,7 +6,7 @@ It never listens on another interface, because the demo's key is no secret.
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from threading import Event, Thread
+from threading import Thread
 
 import uvicorn
 from starlette.types import ASGIApp
@@ -14,34 +14,8 @@ from starlette.types import ASGIApp
 from linq_mcp.demo.api import BASE_PATH
 
 _HOST = "127.0.0.1"
-# Starting takes milliseconds, and stopping takes as long as the slowest request; these are upper limits.
-_START_SECONDS = 10
+# Stopping takes as long as the slowest request; this is an upper limit.
 _END_SECONDS = 5
-
-
-class _Server(uvicorn.Server):
-    """A server that calls `on_start` when it accepts requests."""
-
-    def __init__(self, app: ASGIApp, on_start: Callable[[], None]) -> None:
-        super().__init__(
-            uvicorn.Config(
-                app,
-                loop="asyncio",
-                http="h11",
-                ws="none",
-                lifespan="off",
-                access_log=False,
-                # The process's own logging stays as it is.
-                log_config=None,
-                log_level="warning",
-                timeout_graceful_shutdown=_END_SECONDS,
-            )
-        )
-        self._on_start = on_start
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
-        self._on_start()
 
 
 @contextmanager
@@ -51,13 +25,10 @@ def running(app: ASGIApp, port: int = 0) -> Iterator[str]:
     Port 0 is any free one. Raises OSError if the port is taken.
     """
     with _bound(port) as bound:
-        started = Event()
-        server = _Server(app, started.set)
+        server = _server(app)
         thread = Thread(target=server.run, kwargs={"sockets": [bound]}, name="linq-demo-api", daemon=True)
         thread.start()
         try:
-            if not started.wait(_START_SECONDS):
-                raise TimeoutError(f"the demo API did not start within {_START_SECONDS} seconds")
             yield _base_url(bound)
         finally:
             server.should_exit = True
@@ -65,17 +36,34 @@ def running(app: ASGIApp, port: int = 0) -> Iterator[str]:
 
 
 def serve_forever(app: ASGIApp, port: int, announce: Callable[[str], None]) -> None:
-    """Serve until Ctrl-C; `announce` is called with the base URL once requests are accepted.
+    """Serve until Ctrl-C; `announce` is called with the base URL once connections are accepted.
 
     Port 0 is any free one. Raises OSError if the port is taken.
     """
     # uvicorn raises the signal again after it has stopped cleanly; there is nothing left to do then.
     with _bound(port) as bound, suppress(KeyboardInterrupt):
-        _Server(app, lambda: announce(_base_url(bound))).run(sockets=[bound])
+        announce(_base_url(bound))
+        _server(app).run(sockets=[bound])
+
+
+def _server(app: ASGIApp) -> uvicorn.Server:
+    config = uvicorn.Config(
+        app,
+        loop="asyncio",
+        http="h11",
+        ws="none",
+        lifespan="off",
+        access_log=False,
+        # The process's own logging stays as it is.
+        log_config=None,
+        log_level="warning",
+        timeout_graceful_shutdown=_END_SECONDS,
+    )
+    return uvicorn.Server(config)
 
 
 def _bound(port: int) -> socket.socket:
-    """A bound socket. Binding before the server starts makes the port known, and raises here if it is taken."""
+    """A listening socket, so that connections wait for the server. Raises OSError if the port is taken."""
     bound = socket.create_server((_HOST, port))
     # Accepted connections inherit this option, which asyncio sets only on sockets that name their protocol. Without it,
     # answers on a reused connection would be delayed by 40 ms.
