@@ -5,6 +5,7 @@ LinqMcpError
 ├── ArgumentsError            the arguments are wrong; nothing was sent
 ├── LineNotOpenError          the line is not one of the open ones; nothing was sent
 ├── NotSentError              a rule forbids the message, or nobody agreed to it; nothing was sent
+├── ConsentUsedError          an earlier call used the person's answer, and has probably sent the message
 ├── FileError                 the file of a message can't be fetched or shown
 └── LinqError                 there is no usable answer from Linq
     ├── ApiConnectionError    no answer arrived: connection, DNS, TLS, proxy, or out of time
@@ -65,7 +66,7 @@ class NotSent(Enum):
     LIMIT = auto()
     CANNOT_ASK = auto()  # the client has no way to ask a person
     DECLINED = auto()  # or cancelled, or not answered in time
-    INVALID_CONSENT = auto()  # used before, incomplete, or for another question
+    INVALID_CONSENT = auto()  # incomplete, or for another question
 
 
 class NotSentError(LinqMcpError):
@@ -74,6 +75,13 @@ class NotSentError(LinqMcpError):
     def __init__(self, reason: NotSent, message: str) -> None:
         super().__init__(message)
         self.reason = reason
+
+
+class ConsentUsedError(LinqMcpError):
+    """The person's answer, which is good once, came a second time: the first call has probably sent the message."""
+
+    def __init__(self) -> None:
+        super().__init__("An earlier call used this answer, so the message has probably left.")
 
 
 class FileProblem(Enum):
@@ -120,13 +128,15 @@ class LinqError(LinqMcpError):
 class ApiConnectionError(LinqError):
     """No answer arrived: the connection, DNS, TLS, or a proxy failed, or time ran out (`timed_out`).
 
-    It is not `retryable` if a setting or a certificate has to be fixed first.
+    It is not `retryable` if a setting or a certificate has to be fixed first. `was_sent` is false if no byte of the
+    request had left.
     """
 
-    def __init__(self, message: str, *, timed_out: bool = False, retryable: bool = True) -> None:
+    def __init__(self, message: str, *, timed_out: bool = False, retryable: bool = True, was_sent: bool = True) -> None:
         super().__init__(message)
         self.timed_out = timed_out
         self.retryable = retryable
+        self.was_sent = was_sent
 
 
 class ApiStatusError(LinqError):

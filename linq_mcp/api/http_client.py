@@ -41,6 +41,15 @@ logger = logging.getLogger(__name__)
 
 _ERROR_MESSAGE_LIMIT = 300
 _MAX_CONNECTIONS = 512
+# Raised before any byte of the request itself has left.
+_BEFORE_SENDING = (
+    httpx.ConnectError,
+    httpx.ConnectTimeout,
+    httpx.PoolTimeout,
+    httpx.ProxyError,
+    httpx.UnsupportedProtocol,
+    httpx.InvalidURL,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,28 +179,27 @@ class HttpClient:
             raise RuntimeError("sending is not allowed by the settings")
         content = {"content": json.dumps(body).encode(), "headers": {"Content-Type": "application/json"}}
         policy = self._retry if repeatable else replace(self._retry, attempts=1)
-        try:
-            return await self._request("POST", path, content, policy, deadline=deadline)
-        except LinqError as error:
-            refused = isinstance(error, ApiStatusError) and error.status < 500 and error.status != 408
-            error.may_have_sent = not refused
-            raise
+        return await self._request("POST", path, content, policy, deadline=deadline)
 
     async def _request(
         self, method: str, path: str, content: Mapping[str, Any], policy: RetryPolicy, *, deadline: float
     ) -> Answer:
         is_retry = False
+        # Whether Linq may have acted on any of the attempts. One that is cut off stays in doubt.
+        perhaps_taken = False
 
         async def attempt() -> Answer:
-            nonlocal is_retry
+            nonlocal is_retry, perhaps_taken
             # Don't wait if that would take until the deadline: Linq's own 429 then says how long to wait.
             latest = deadline - self._retry.shortest_attempt
             while anyio.current_time() < self._resume_at <= latest:  # noqa: ASYNC110 - only the clock ends a pause
                 await anyio.sleep_until(self._resume_at)
+            earlier, perhaps_taken = perhaps_taken, True
             try:
                 return await self._request_once(http, method, path, content, is_retry=is_retry)
-            except ApiStatusError as error:
-                if error.status == httpx.codes.TOO_MANY_REQUESTS:
+            except LinqError as error:
+                perhaps_taken = earlier or _may_be_taken(error)
+                if isinstance(error, ApiStatusError) and error.status == httpx.codes.TOO_MANY_REQUESTS:
                     self.throttled += 1
                     self._resume_at = max(self._resume_at, anyio.current_time() + (error.retry_after or 0.0))
                 raise
@@ -199,7 +207,11 @@ class HttpClient:
                 is_retry = True
 
         async with self._in_use() as http:
-            return await with_retries(attempt, policy, deadline=deadline)
+            try:
+                return await with_retries(attempt, policy, deadline=deadline)
+            except LinqError as error:
+                error.may_have_sent = method == "POST" and perhaps_taken
+                raise
 
     @asynccontextmanager
     async def _in_use(self) -> AsyncIterator[httpx.AsyncClient]:
@@ -258,15 +270,16 @@ class HttpClient:
             text = f"No connection was established within {self._retry.connect_timeout:g} seconds."
         else:
             text = f"The connection was established, but no answer arrived within {self._retry.read_timeout:g} seconds."
-        return ApiConnectionError(text, timed_out=True)
+        return ApiConnectionError(text, timed_out=True, was_sent=not isinstance(error, _BEFORE_SENDING))
 
     def _unreachable(self, error: Exception) -> ApiConnectionError:
         # h11 appends the bytes that it could not parse, which don't belong in an error text.
         cause = self._quotable(str(error).partition(": bytearray(")[0]) or type(error).__name__
         if (refused := _certificate_error(error)) is not None:
             cause = self._quotable(getattr(refused, "verify_message", "")) or cause
-            return ApiConnectionError(f"The server's certificate can't be trusted: {cause}.", retryable=False)
-        return ApiConnectionError(f"The connection failed: {cause}.")
+            text = f"The server's certificate can't be trusted: {cause}."
+            return ApiConnectionError(text, retryable=False, was_sent=False)
+        return ApiConnectionError(f"The connection failed: {cause}.", was_sent=not isinstance(error, _BEFORE_SENDING))
 
     def _rejected(self, response: httpx.Response, body: bytes, trace_id: str | None) -> ApiStatusError:
         try:
@@ -292,6 +305,13 @@ class HttpClient:
 
     def _safe(self, trace_id: str | None) -> str | None:
         return None if trace_id and self._key and self._key in trace_id else trace_id
+
+
+def _may_be_taken(error: LinqError) -> bool:
+    """Whether Linq may have acted on the request that failed with `error`."""
+    if isinstance(error, ApiStatusError):
+        return error.status >= 500 or error.status == httpx.codes.REQUEST_TIMEOUT
+    return not isinstance(error, ApiConnectionError) or error.was_sent
 
 
 async def _refuse_redirect(response: httpx.Response) -> None:

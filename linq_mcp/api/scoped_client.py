@@ -82,13 +82,13 @@ class ScopedApi:
             raise _hidden(error, CHAT_NOT_FOUND) from None
         if not self._is_open(chat):
             raise _not_found(CHAT_NOT_FOUND)
+        self._open_chats.add(chat_id)
         return self._as_seen(chat)
 
     async def list_messages(self, chat_id: str, *, limit: int, cursor: str | None, deadline: float) -> Page[Message]:
         """A page of an open chat's messages. Raises `ApiStatusError` as for an unknown chat if it is not open."""
         if chat_id not in self._open_chats:
             await self.get_chat(chat_id, deadline=deadline)
-            self._open_chats.add(chat_id)
         return await self._api.list_messages(chat_id, limit=limit, cursor=cursor, deadline=deadline)
 
     async def get_message(self, message_id: str, *, deadline: float) -> Message:

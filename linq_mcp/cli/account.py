@@ -38,6 +38,8 @@ def read_settings(options: Namespace, launched_by: LaunchedBy | None = None) -> 
         base_url=demo.base_url,
         base_url_is_set=False,
         contacts=None,
+        # Nobody is reached, so nothing has to be limited.
+        sending=settings.sending and replace(settings.sending, limit=None),
         problem=settings.scope_problem,
         base_url_problem=None,
     )

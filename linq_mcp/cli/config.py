@@ -77,9 +77,9 @@ def run(options: Namespace) -> int:
         print(f"linq-mcp config: {TEMPORARY}", file=sys.stderr)
         return USAGE_ERROR
     settings = read_settings(options)
-    if settings.scope_problem:
-        # Without the list that can't be used, the entry would open everything.
-        print(f"linq-mcp config: {format_problem(settings.scope_problem, LaunchedBy.TERMINAL)}", file=sys.stderr)
+    # Without the list that can't be used, the entry would open everything, or let anybody be written to.
+    if problem := settings.scope_problem or (settings.sending and settings.sending.problem):
+        print(f"linq-mcp config: {format_problem(problem, LaunchedBy.TERMINAL)}", file=sys.stderr)
         return USAGE_ERROR
     replace_unencodable(sys.stdout)
     print(render(clients, this_server(settings, demo=options.demo)))

@@ -26,7 +26,7 @@ from linq_mcp.settings.problems import KeySource, LaunchedBy, UnusableLines
 from linq_mcp.settings.sending import Confirm, SendSettings
 from linq_mcp.tools.base.tool import CALL_SECONDS
 from linq_mcp.wording.errors import format_error
-from linq_mcp.wording.settings import describe_key_source, format_warning
+from linq_mcp.wording.settings import describe_key_source, format_problem, format_warning
 
 _PATH_LIMIT = 200
 
@@ -115,6 +115,8 @@ def describe_sending(sending: SendSettings | None) -> str:
     """One line on what assistants may send."""
     if sending is None:
         return "sending: off. --allow-send or LINQ_MCP_SEND=1 allows it."
+    if sending.problem:
+        return f"sending: nothing is sent. {format_problem(sending.problem, LaunchedBy.TERMINAL)}"
     if sending.anyone:
         whom = "to everybody"
     elif sending.recipients is None:
@@ -123,9 +125,8 @@ def describe_sending(sending: SendSettings | None) -> str:
         whom = f"to the {len(sending.recipients)} entries of LINQ_MCP_SEND_TO"
     critical = ", in CRITICAL chats, too" if sending.allow_critical else ""
     second = "; clients that can't ask may send by a second call" if sending.confirm is Confirm.SECOND_CALL else ""
-    return (
-        f"sending: on, {whom}{critical}, at most {sending.limit} messages an hour, after a person has agreed{second}."
-    )
+    limit = "" if sending.limit is None else f", at most {sending.limit} messages an hour"
+    return f"sending: on, {whom}{critical}{limit}, after a person has agreed{second}."
 
 
 def _described(chat: ChatRow) -> str:

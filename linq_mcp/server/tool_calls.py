@@ -9,6 +9,7 @@ import json
 import logging
 from base64 import b64encode
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import anyio
@@ -18,20 +19,22 @@ from mcp.shared.exceptions import MCPError
 from pydantic_core import PydanticSerializationError, to_json
 
 from linq_mcp.api.redaction import contains_key, without_key
-from linq_mcp.errors import LinqMcpError
+from linq_mcp.errors import LinqMcpError, SettingsError
 from linq_mcp.sanitize import clean, without_surrogates
 from linq_mcp.server.call_record import OTHER, Outcome, outcome_of, record_of
 from linq_mcp.server.callers.caller import Caller, ClientProvider, caller_of
-from linq_mcp.server.consent.service import ConsentService
+from linq_mcp.server.consent.service import AskingCall, ConsentService
 from linq_mcp.server.view import view_meta
 from linq_mcp.settings.sending import STRICTEST
-from linq_mcp.tools.base.parameters import ToolArguments, without_absent
-from linq_mcp.tools.base.question import Ask, require_consent
+from linq_mcp.tools.base.parameters import ToolArguments
+from linq_mcp.tools.base.question import Ask, require_consent, with_confirm_token
 from linq_mcp.tools.base.tool import Call, Tool
 from linq_mcp.tools.files.answer import Audio, FileAnswer, Image, Link, Shown
 from linq_mcp.wording.errors import HEADLINES, format_error
 
 logger = logging.getLogger(__name__)
+
+_ASK_FIRST = {"anthropic/requiresUserInteraction": True}
 
 
 class ToolCalls:
@@ -41,7 +44,7 @@ class ToolCalls:
     """
 
     def __init__(self, tools: Sequence[Tool[Any]], consent: ConsentService | None) -> None:
-        self._tools = [tool for tool in tools if consent or not tool.asks]
+        self._tools = [_as_offered(tool, consent) for tool in tools if consent or not tool.asks]
         self._consent = consent
 
     def open_to(self, caller: Caller) -> dict[str, Tool[Any]]:
@@ -55,7 +58,9 @@ class ToolCalls:
         self, context: ServerRequestContext[ClientProvider], _: types.PaginatedRequestParams | None
     ) -> types.ListToolsResult:
         caller = caller_of(context)
-        return types.ListToolsResult(tools=[_described(tool) for tool in self.open_to(caller).values()])
+        second_call = self._consent is not None and self._consent.second_call
+        tools = [_described(tool, second_call=second_call) for tool in self.open_to(caller).values()]
+        return types.ListToolsResult(tools=tools)
 
     def input_schema(self, name: str) -> dict[str, Any] | None:
         """The schema of the tool with that name, whoever calls.
@@ -94,18 +99,20 @@ class ToolCalls:
     ) -> types.CallToolResult | types.InputRequiredResult:
         """Call `tool`; an error that a call can meet becomes the text of its answer."""
         provider, settings = context.lifespan_context, caller.settings
-        given = without_key(params.arguments or {}, caller.key)
+        arguments: ToolArguments | None = None
         # The time that a person takes to answer doesn't count.
         seconds_left = tool.seconds
 
         def describe(error: LinqMcpError) -> str:
-            return format_error(error, settings=settings, tool=tool, arguments=without_absent(given))
+            return format_error(error, settings=settings, tool=tool, arguments=arguments.given() if arguments else {})
 
         async def progress(count: int) -> None:
             await context.session.report_progress(count, message=f"{count} read")
 
         async def run(consent: Ask) -> Mapping[str, Any]:
             nonlocal seconds_left
+            if tool.asks and settings.sending and settings.sending.problem:
+                raise SettingsError(settings.sending.problem)
             began = anyio.current_time()
             client = await provider.client(caller)
             from linq_mcp.api.scoped_client import open_api  # noqa: PLC0415 - it imports httpx, as the client does
@@ -125,11 +132,21 @@ class ToolCalls:
                 seconds_left -= anyio.current_time() - began
 
         try:
-            arguments = tool.parse(given)
+            arguments = tool.parse(without_key(params.arguments or {}, caller.key))
             record_of(context).target = _target(arguments)
             if not (self._consent and tool.asks):
                 return _success(await run(require_consent), caller.key)
-            result = await self._consent.run(run, context, params)
+            result = await self._consent.run(
+                AskingCall(
+                    tool=tool.name,
+                    arguments=arguments,
+                    caller=caller,
+                    run=run,
+                    context=context,
+                    state=params.request_state,
+                    answers=params.input_responses,
+                )
+            )
             if isinstance(result, types.InputRequiredResult):
                 record_of(context).outcome = Outcome.ASKED
                 return result
@@ -146,7 +163,14 @@ def _target(arguments: ToolArguments) -> dict[str, str]:
     return {shown: value for name, shown in named.items() if (value := getattr(arguments, name, None))}
 
 
-def _described(tool: Tool[Any]) -> types.Tool:
+def _as_offered(tool: Tool[Any], consent: ConsentService | None) -> Tool[Any]:
+    """`tool` as this server has it: with the token of a second call only where such a call can confirm."""
+    if not (tool.asks and consent and consent.second_call):
+        return tool
+    return replace(tool, arguments=with_confirm_token(tool.arguments))
+
+
+def _described(tool: Tool[Any], *, second_call: bool) -> types.Tool:
     hints = tool.annotations
     return types.Tool(
         name=tool.name,
@@ -160,7 +184,8 @@ def _described(tool: Tool[Any]) -> types.Tool:
             idempotent_hint=hints.idempotent,
             open_world_hint=hints.open_world,
         ),
-        _meta=view_meta(tool),
+        # A host that knows this asks a person before it makes the call, which would otherwise ask nobody.
+        _meta={**(view_meta(tool) or {}), **(_ASK_FIRST if tool.asks and second_call else {})} or None,
     )
 
 

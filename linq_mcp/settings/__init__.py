@@ -30,7 +30,7 @@ from linq_mcp.settings.problems import (
     WarningKind,
 )
 from linq_mcp.settings.scope import read_scope
-from linq_mcp.settings.sending import SendSettings, read_sending
+from linq_mcp.settings.sending import SEND_TO_VARIABLE, SendSettings, read_sending
 
 KEY_VARIABLE = "LINQ_API_V3_API_KEY"
 # The header in which callers over HTTP send their own key, if they have one.
@@ -140,7 +140,8 @@ def load_settings(
     http_token = environ.get(HTTP_TOKEN_VARIABLE, "").strip()
     http_token_flaw = key_flaw(http_token) if http_token else None
     sending = read_sending(
-        lambda name: _value(environ, name, warnings),
+        # A placeholder among the lists of what is open would open everything, or everybody.
+        lambda name: _listed(environ, {}, name) if name == SEND_TO_VARIABLE else _value(environ, name, warnings),
         lambda name: warnings.append(SettingsWarning(WarningKind.UNUSABLE_SEND_SETTING, name)),
         allowed=allow_send,
     )

@@ -125,6 +125,11 @@ class NoMatchingRule:
     claims: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True)
+class UnusableRecipients:
+    """The list of people whom one may write to is empty, or has an entry that is none of what it takes."""
+
+
 ScopeProblem = UnusableLines | UnknownTools | ToolsThatSend
 SettingsProblem = (
     NoKey
@@ -134,6 +139,7 @@ SettingsProblem = (
     | UnsafeConfigFile
     | UnusableBaseUrl
     | NoMatchingRule
+    | UnusableRecipients
     | ScopeProblem
 )
 

@@ -31,7 +31,7 @@ def read_scope(
     With `known_tools`, the tools have to be among them. `absent_tools` are those that are missing because sending is
     not allowed.
     """
-    numbers, names = _items(lines), _items(tools)
+    numbers, names = listed(lines), listed(tools)
     read = [number for item in numbers if (number := e164(item))]
     if lines is not None and (len(read) < len(numbers) or not numbers):
         return Scope(problem=UnusableLines())
@@ -44,5 +44,6 @@ def read_scope(
     return Scope(tuple(dict.fromkeys(read)), tuple(dict.fromkeys(names)))
 
 
-def _items(text: str | None) -> list[str]:
+def listed(text: str | None) -> list[str]:
+    """The items of a list as people write it."""
     return [item.strip() for item in _SEPARATOR.split(text or "") if item.strip()]

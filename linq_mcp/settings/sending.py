@@ -9,6 +9,10 @@ from enum import Enum
 
 from pydantic import SecretStr
 
+from linq_mcp.sanitize import e164
+from linq_mcp.settings.problems import UnusableRecipients
+from linq_mcp.settings.scope import listed
+
 SEND_VARIABLE = "LINQ_MCP_SEND"
 SEND_TO_VARIABLE = "LINQ_MCP_SEND_TO"
 SEND_LIMIT_VARIABLE = "LINQ_MCP_SEND_LIMIT"
@@ -19,9 +23,10 @@ STATE_KEY_VARIABLE = "LINQ_MCP_STATE_KEY"
 DEFAULT_LIMIT = 30
 STATE_KEY_BYTES = 32
 _MOST_AN_HOUR = 1000
+_ANYONE, _KNOWN = "*", "known"
 _ON = frozenset({"1", "true", "yes", "on"})
 _OFF = frozenset({"0", "false", "no", "off"})
-_RECIPIENT = re.compile(r"\+[1-9][0-9]{6,14}|[0-9]{3,6}|[^\s@]{0,64}@[^\s@]{1,190}\.[^\s@.]{1,63}")
+_SHORT_CODE_OR_ADDRESS = re.compile(r"[0-9]{3,6}|[^\s@]{0,64}@[^\s@]{1,190}\.[^\s@.]{1,63}")
 
 
 class Confirm(Enum):
@@ -36,13 +41,15 @@ class SendSettings:
     """The operator's rules for sending.
 
     `recipients` are handles and `@domains` in lower case; None stands for `known`, which is everybody who has written
-    in the chat, and an empty set for nobody. `anyone` lifts that. `limit` is how many messages may be proposed in an
-    hour. The first of `state_keys` seals what a client carries between two calls, and each of them opens it.
+    in the chat. `anyone` lifts that. With a `problem` nothing is sent. `limit` is how many messages may leave in an
+    hour; None lifts all limits. The first of `state_keys` seals what a client carries between two calls, and each of
+    them opens it.
     """
 
     recipients: frozenset[str] | None = None
     anyone: bool = False
-    limit: int = DEFAULT_LIMIT
+    problem: UnusableRecipients | None = None
+    limit: int | None = DEFAULT_LIMIT
     allow_critical: bool = False
     confirm: Confirm = Confirm.PERSON
     state_keys: tuple[SecretStr, ...] = ()
@@ -56,8 +63,8 @@ def read_sending(
 ) -> SendSettings | None:
     """Read the variables by `value`; None unless sending is `allowed` or the environment allows it.
 
-    `refuse` is told each variable whose value can't be used. What applies then is the strictest: the default, or, for
-    a list of recipients, only those that can be read.
+    `refuse` is called with each variable whose value can't be used. Then the strictest rule applies: the default, or,
+    for the list of recipients, that nothing is sent.
     """
 
     def is_on(name: str) -> bool:
@@ -68,10 +75,15 @@ def read_sending(
 
     if not is_on(SEND_VARIABLE) and not allowed:
         return None
-    anyone, recipients = _recipients(value(SEND_TO_VARIABLE) or "known", refuse)
+    to = value(SEND_TO_VARIABLE) or "known"
+    recipients = None if to.lower() in (_ANYONE, _KNOWN) else _recipients(to)
+    problem = UnusableRecipients() if recipients == [] or None in (recipients or ()) else None
+    if problem:
+        refuse(SEND_TO_VARIABLE)
     return SendSettings(
-        anyone=anyone,
-        recipients=recipients,
+        anyone=to == _ANYONE,
+        recipients=None if recipients is None else frozenset(filter(None, recipients)),
+        problem=problem,
         limit=_limit(value(SEND_LIMIT_VARIABLE), refuse),
         allow_critical=is_on(SEND_CRITICAL_VARIABLE),
         confirm=_confirm(value(CONFIRM_VARIABLE), refuse),
@@ -81,27 +93,22 @@ def read_sending(
 
 def sending_variables(sending: SendSettings) -> dict[str, str]:
     """What has to be set for the same rules: the variables whose values are not the default, but for the secret."""
-    recipients = "*" if sending.anyone else ",".join(sorted(sending.recipients)) if sending.recipients else ""
+    recipients = _ANYONE if sending.anyone else ",".join(sorted(sending.recipients)) if sending.recipients else ""
     values = {
         SEND_VARIABLE: "1",
         SEND_TO_VARIABLE: recipients,
-        SEND_LIMIT_VARIABLE: str(sending.limit) if sending.limit != DEFAULT_LIMIT else "",
+        SEND_LIMIT_VARIABLE: "" if sending.limit in (None, DEFAULT_LIMIT) else str(sending.limit),
         SEND_CRITICAL_VARIABLE: "1" if sending.allow_critical else "",
         CONFIRM_VARIABLE: sending.confirm.value if sending.confirm is not Confirm.PERSON else "",
     }
     return {name: value for name, value in values.items() if value}
 
 
-def _recipients(given: str, refuse: Callable[[str], None]) -> tuple[bool, frozenset[str] | None]:
-    if given == "*":
-        return True, None
-    if given.lower() == "known":
-        return False, None
-    entries = [entry.strip().lower() for entry in given.split(",") if entry.strip()]
-    usable = frozenset(entry for entry in entries if _RECIPIENT.fullmatch(entry))
-    if len(usable) < len(set(entries)):
-        refuse(SEND_TO_VARIABLE)
-    return False, usable
+def _recipients(given: str) -> list[str | None]:
+    """The entries of the list as handles are compared; None for one that can't be read."""
+    return [
+        e164(entry) or (entry.lower() if _SHORT_CODE_OR_ADDRESS.fullmatch(entry) else None) for entry in listed(given)
+    ]
 
 
 def _limit(given: str | None, refuse: Callable[[str], None]) -> int:

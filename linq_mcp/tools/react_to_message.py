@@ -12,7 +12,7 @@ from linq_mcp.tools.base.param_types import Flag, MessageId
 from linq_mcp.tools.base.parameters import ToolArguments
 from linq_mcp.tools.base.tool import REACTS, Call, Tool
 from linq_mcp.tools.sending.gates import check_health, check_recipients
-from linq_mcp.tools.sending.message_types import REACTIONS, ConfirmToken, ReactionType
+from linq_mcp.tools.sending.message_types import REACTIONS, ReactionType
 from linq_mcp.tools.sending.question_text import reaction_question
 from linq_mcp.tools.sending.result import Outcome, logged
 from linq_mcp.tools.sending.target import find_target, read_history
@@ -24,9 +24,6 @@ class Arguments(ToolArguments):
     message_id: MessageId = Field(description="The message's id, from list_messages or find_messages.")
     type: ReactionType = Field(description="love, like, dislike, laugh, emphasize, question, or one emoji.")
     remove: Flag = Field(False, description="true takes the reaction back.")
-    confirm_token: ConfirmToken | None = Field(
-        None, description="Only for the second call, where an answer had one: the same arguments and its confirm_token."
-    )
 
 
 class ReactionResult(Outcome):

@@ -16,7 +16,6 @@ from linq_mcp.tools.base.tool import SENDS, Call, Tool
 from linq_mcp.tools.sending.gates import Draft, check_content, check_health, check_recipients
 from linq_mcp.tools.sending.message_types import (
     BUBBLE_EFFECTS,
-    ConfirmToken,
     Effect,
     FileUrls,
     MessageText,
@@ -45,9 +44,6 @@ class Arguments(ToolArguments):
     reply_to: MessageId | None = Field(None, description="The id of the message this answers; iMessage only.")
     service: Service | None = Field(None, description="Only by this service; if omitted, iMessage, then RCS, then SMS.")
     effect: Effect | None = Field(None, description="How iMessage shows it.")
-    confirm_token: ConfirmToken | None = Field(
-        None, description="Only for the second call, where an answer had one: the same arguments and its confirm_token."
-    )
 
 
 class SendResult(Outcome):

@@ -19,6 +19,7 @@ from linq_mcp.errors import (
     ApiResponseError,
     ApiStatusError,
     ArgumentsError,
+    ConsentUsedError,
     FileError,
     FileProblem,
     LineNotOpenError,
@@ -143,6 +144,9 @@ def format_error(
         case NotSentError():
             headline, next_step = _NOT_SENT[error.reason]
             return _sentences(HEADLINES[headline], str(error), next_step, _NOTHING_SENT)
+        case ConsentUsedError():
+            next_step = "Look with list_messages whether it is there before you do anything else."
+            return _sentences(HEADLINES["perhaps_sent"], str(error), next_step)
         case FileError():
             headline, next_step = _FILE_PROBLEMS[error.problem]
             by_a_person = f"Your user can open it: {error.url}" if error.url else ""

@@ -40,10 +40,11 @@ from linq_mcp.settings.problems import (
     UnusableBaseUrl,
     UnusableKey,
     UnusableLines,
+    UnusableRecipients,
     UrlFlaw,
     WarningKind,
 )
-from linq_mcp.settings.sending import SEND_VARIABLE
+from linq_mcp.settings.sending import SEND_TO_VARIABLE, SEND_VARIABLE
 
 SETTINGS_HEADLINES = {
     "no_key": "No Linq API key is set.",
@@ -51,6 +52,7 @@ SETTINGS_HEADLINES = {
     "base_url": f"{BASE_URL_VARIABLE} can't be used.",
     "lines": "The list of open lines can't be used.",
     "tools": "The list of open tools can't be used.",
+    "recipients": f"{SEND_TO_VARIABLE} can't be used.",
     "nothing_open": "Nothing on this server is open to you.",
 }
 
@@ -102,6 +104,7 @@ _SAME = {
     BASE_URL_VARIABLE: ("", "API base URL"),
     LINES_VARIABLE: ("--lines", "Open lines"),
     TOOLS_VARIABLE: ("--tools", "Open tools"),
+    SEND_TO_VARIABLE: ("", "Recipients"),
     f"{SEND_VARIABLE}=1": ("--allow-send", "Allow sending"),
 }
 
@@ -203,6 +206,9 @@ def format_problem(problem: SettingsProblem, launched_by: LaunchedBy) -> str:
             headline = "tools"
             remedy = _remedy(launched_by, "allow it with {}", f"{SEND_VARIABLE}=1", "take them out of the list")
             what = f"It names tools that send, and sending is not allowed: {', '.join(problem.names)}."
+        case UnusableRecipients():
+            headline, remedy = "recipients", _correct(launched_by, SEND_TO_VARIABLE)
+            what = "It takes known, * or a list of numbers in E.164 form, email addresses and @domains."
         case NoMatchingRule():
             headline, remedy = "nothing_open", "The operator of this server can add a rule for one of them."
             names = [clean(name, _CLAIM_LIMIT) for name in problem.claims[:_CLAIMS_SHOWN]]
@@ -261,7 +267,8 @@ def format_warning(warning: SettingsWarning) -> str:
         case WarningKind.UNKNOWN_LOG_SUBJECT:
             return f"{warning.variable} must be 0 or 1; 1 is used."
         case WarningKind.UNUSABLE_SEND_SETTING:
-            return f"{warning.variable} has a value that can't be used; what applies is the strictest rule."
+            rule = "nothing is sent" if warning.variable == SEND_TO_VARIABLE else "the strictest rule applies"
+            return f"{warning.variable} has a value that can't be used; until that is corrected, {rule}."
         case WarningKind.UNREADABLE_CONFIG_FILE:
             return f"{CONFIG_FILE} can't be read as a JSON file; it is ignored."
         case WarningKind.EXPOSED_CONFIG_FILE:

@@ -11,7 +11,7 @@ import json
 import os
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from secrets import token_hex
 from typing import Any, TypeAlias
@@ -29,14 +29,21 @@ from mcp.shared.exceptions import MCPError
 from mcp.types.version import MODERN_PROTOCOL_VERSIONS
 from pydantic import ValidationError
 
-from linq_mcp.errors import NotSent, NotSentError
-from linq_mcp.server.callers.caller import ClientProvider, caller_of
+from linq_mcp.errors import ConsentUsedError, LinqError, LinqMcpError, NotSent, NotSentError
+from linq_mcp.server.callers.caller import Caller, ClientProvider, caller_of
 from linq_mcp.server.consent.form import NO_ANSWER_IN_TIME, agreed_text, form_of
-from linq_mcp.server.consent.limit import SendLimit
+from linq_mcp.server.consent.limits import SendLimits
 from linq_mcp.settings.sending import Confirm, SendSettings
-from linq_mcp.tools.base.question import Ask, Consent, ConsentNeeded, Question, require_consent
+from linq_mcp.tools.base.parameters import ToolArguments
+from linq_mcp.tools.base.question import (
+    CONFIRM_TOKEN,
+    Ask,
+    Consent,
+    ConsentNeeded,
+    Question,
+    require_consent,
+)
 
-CONFIRM_TOKEN = "confirm_token"  # noqa: S105 - an argument's name
 _AUDIENCE = "linq-mcp"
 _ANSWER = "consent"
 _PREVIEW_NOTE = (
@@ -47,6 +54,30 @@ _PREVIEW_NOTE = (
 Context: TypeAlias = ServerRequestContext[ClientProvider, Any]
 Result: TypeAlias = Mapping[str, Any]
 Run: TypeAlias = Callable[[Ask], Awaitable[Result]]
+
+
+@dataclass(frozen=True)
+class AskingCall:
+    """One call of a tool that asks. `run` is its work, `state` and `answers` are what the client brings along."""
+
+    tool: str
+    arguments: ToolArguments
+    caller: Caller
+    run: Run
+    context: Context
+    state: str | None
+    answers: Mapping[str, Any] | None
+
+    @property
+    def token(self) -> str | None:
+        """The token of an earlier preview, where the tool takes one."""
+        return getattr(self.arguments, CONFIRM_TOKEN, None)
+
+    def binding(self) -> str:
+        """The same for the same arguments of the same caller only, whichever way the arguments were written."""
+        # pydantic warns of tuples that a validator of ours made.
+        arguments = self.arguments.model_dump_json(exclude={CONFIRM_TOKEN}, warnings=False)
+        return sha256(json.dumps([self.caller.id, self.tool, arguments]).encode()).hexdigest()
 
 
 @dataclass(frozen=True)
@@ -73,14 +104,13 @@ class ConsentService:
         self,
         settings: SendSettings,
         *,
-        limit: SendLimit | None = None,
+        limits: SendLimits | None = None,
         seconds: float = 300.0,
         progress_seconds: float = 10.0,
         token_seconds: float = 600.0,
     ) -> None:
-        self.settings = settings
-        self._second_call = settings.confirm is Confirm.SECOND_CALL
-        self._limit = limit or SendLimit(settings.limit)
+        self.second_call = settings.confirm is Confirm.SECOND_CALL
+        self._limits = limits or SendLimits(settings.limit)
         self._seconds = seconds
         self._progress_seconds = progress_seconds
         self._token_seconds = token_seconds
@@ -91,52 +121,86 @@ class ConsentService:
 
     def boundary(self) -> RequestStateBoundary:
         """The middleware that seals states, and opens only those of the same call by the same caller."""
-        security = RequestStateSecurity(codec=self._codec, ttl=2 * self._seconds, bind_principal=_caller_id)
+        security = RequestStateSecurity(
+            codec=self._codec, ttl=2 * self._seconds, bind_principal=lambda context: caller_of(context).id
+        )
         return RequestStateBoundary(security, default_audience=_AUDIENCE)
 
-    async def run(
-        self, run: Run, context: Context, params: types.CallToolRequestParams
-    ) -> Result | types.InputRequiredResult:
-        """The result of `run`, to which somebody has agreed if it asks; or the question, for the client to ask.
+    async def run(self, call: AskingCall) -> Result | types.InputRequiredResult:
+        """The result of the call, to which somebody has agreed if it asks; or the question, for the client to ask.
 
-        Raises what `run` raises, and `NotSentError` where nobody agrees.
+        Raises what the call's work raises, `NotSentError` where nobody agrees, and `ConsentUsedError`.
         """
-        if params.request_state is not None or params.input_responses is not None:
-            return await run(self._answered(params))
-        if (params.arguments or {}).get(CONFIRM_TOKEN) is not None:
-            return await run(self._confirmed(context, params))
+        if call.state is not None or call.answers is not None:
+            return await self._answered(call)
+        if call.token is not None:
+            return await self._confirmed(call, call.token)
         try:
-            return await run(require_consent)
+            return await call.run(require_consent)
         except ConsentNeeded as needed:
             question = needed.question
-        if obstacle := why_not_asked(context):
-            return self._preview(question, context, params, obstacle)
-        self._limit.take(_caller_id(context), question.subject)
+        obstacle = why_not_asked(call.context)
+        if obstacle and not self.second_call:
+            raise NotSentError(NotSent.CANNOT_ASK, obstacle)
+        self._limits.count_question(call.caller.id, question)
         pending = Pending.of(question)
-        if context.protocol_version in MODERN_PROTOCOL_VERSIONS:
-            return types.InputRequiredResult(
-                input_requests={_ANSWER: types.ElicitRequest(params=form_of(question))},
-                request_state=json.dumps(vars(pending)),
-            )
-        text = agreed_text(question, await self._ask(question, context))
-        return await run(lambda asked: _consent(pending, asked, text, "person"))
+        if obstacle:
+            return self._preview(call, question, pending)
+        if call.context.protocol_version in MODERN_PROTOCOL_VERSIONS:
+            return _input_required(question, pending)
+        text = agreed_text(question, await self._ask(question, call.context))
+        return await self._go_on(call, pending, lambda _: text, "person")
 
-    def _answered(self, params: types.CallToolRequestParams) -> Ask:
+    async def _answered(self, call: AskingCall) -> Result | types.InputRequiredResult:
         """Goes on with the answer that came with the state of its question."""
-        if params.request_state is None:
+        if call.state is None:
             raise NotSentError(NotSent.INVALID_CONSENT, "The answer came without the state of its question.")
         try:
-            pending = Pending(**json.loads(params.request_state))
+            pending = Pending(**json.loads(call.state))
         except (ValueError, TypeError):
             # A replica of another release, with the same key, may have sealed it.
             raise NotSentError(NotSent.INVALID_CONSENT, "The state is of another version of this server.") from None
-        self._use(pending.nonce, 2 * self._seconds)
-        answer = (params.input_responses or {}).get(_ANSWER)
+        self._check_unused(pending.nonce)
         if time.time() > pending.asked_at + self._seconds:
             raise NotSentError(NotSent.DECLINED, NO_ANSWER_IN_TIME)
-        if not isinstance(answer, types.ElicitResult):
-            raise NotSentError(NotSent.INVALID_CONSENT, "There was no answer to the question.")
-        return lambda asked: _consent(pending, asked, agreed_text(asked, answer), "person")
+        answer = (call.answers or {}).get(_ANSWER)
+        if isinstance(answer, types.ElicitResult):
+            self._use(pending.nonce, 2 * self._seconds)
+            return await self._go_on(call, pending, lambda question: agreed_text(question, answer), "person")
+        try:
+            return await call.run(require_consent)
+        except ConsentNeeded as needed:
+            if obstacle := why_not_asked(call.context):
+                raise NotSentError(NotSent.CANNOT_ASK, obstacle) from None
+            # The question was counted when it was put first, and stays open no longer than it did then.
+            return _input_required(needed.question, replace(pending, fingerprint=needed.question.fingerprint()))
+
+    async def _go_on(
+        self, call: AskingCall, pending: Pending, agreed: Callable[[Question], str | None], confirmed_by: str
+    ) -> Result:
+        """The result of the call after the question has been answered: with the text that was `agreed`, if it was.
+
+        Raises `NotSentError` if the question is no longer the one that was asked.
+        """
+        counted: Question | None = None
+
+        def consent(question: Question) -> Consent:
+            nonlocal counted
+            if question.fingerprint() != pending.fingerprint:
+                raise NotSentError(
+                    NotSent.INVALID_CONSENT, "Something about the chat has changed since the question was asked."
+                )
+            text = agreed(question)
+            self._limits.count_message(call.caller.id, question)
+            counted = question
+            return Consent(nonce=pending.nonce, text=text, confirmed_by=confirmed_by)
+
+        try:
+            return await call.run(consent)
+        except LinqMcpError as error:
+            if counted and not (isinstance(error, LinqError) and error.may_have_sent):
+                self._limits.uncount_message(call.caller.id, counted)
+            raise
 
     async def _ask(self, question: Question, context: Context) -> types.ElicitResult | None:
         """The person's answer; None if there is none in time. A call that is cancelled takes the question back."""
@@ -162,48 +226,43 @@ class ConsentService:
             waited += 1
             await context.session.report_progress(waited, message="Waiting for the person's answer")
 
-    def _preview(
-        self, question: Question, context: Context, params: types.CallToolRequestParams, obstacle: str
-    ) -> Result:
+    def _preview(self, call: AskingCall, question: Question, pending: Pending) -> Result:
         """What would happen, and the token with which a second call makes it happen."""
-        if not self._second_call:
-            raise NotSentError(NotSent.CANNOT_ASK, obstacle)
-        self._limit.take(_caller_id(context), question.subject)
-        claims = {**vars(Pending.of(question)), "bound_to": _bound_to(context, params)}
+        claims = {**vars(pending), "bound_to": call.binding()}
         token = self._codec.seal(json.dumps(claims).encode())
         return {"sent": False, "note": _PREVIEW_NOTE, "preview": question.message, CONFIRM_TOKEN: token}
 
-    def _confirmed(self, context: Context, params: types.CallToolRequestParams) -> Ask:
+    async def _confirmed(self, call: AskingCall, token: str) -> Result:
         """Goes on with the token of a preview."""
-        if not self._second_call or not why_not_asked(context):
+        if not why_not_asked(call.context):
             raise NotSentError(
-                NotSent.INVALID_CONSENT, f"`{CONFIRM_TOKEN}` can't be used here, because a person can be asked."
+                NotSent.INVALID_CONSENT, f"This client can ask a person, so `{CONFIRM_TOKEN}` is not used."
             )
         try:
-            claims = json.loads(self._codec.unseal(str((params.arguments or {})[CONFIRM_TOKEN])))
+            claims = json.loads(self._codec.unseal(token))
             bound_to = claims.pop("bound_to")
             pending = Pending(**claims)
         except (InvalidRequestState, ValueError, KeyError, TypeError):
             raise NotSentError(NotSent.INVALID_CONSENT, f"`{CONFIRM_TOKEN}` is not from this server.") from None
-        if bound_to != _bound_to(context, params):
-            raise NotSentError(NotSent.INVALID_CONSENT, f"`{CONFIRM_TOKEN}` belongs to other arguments.")
+        if bound_to != call.binding():
+            raise NotSentError(
+                NotSent.INVALID_CONSENT, f"`{CONFIRM_TOKEN}` belongs to other arguments or another caller."
+            )
+        self._check_unused(pending.nonce)
         if time.time() > pending.asked_at + self._token_seconds:
             raise NotSentError(NotSent.INVALID_CONSENT, f"`{CONFIRM_TOKEN}` is too old.")
         self._use(pending.nonce, self._token_seconds)
-        return lambda asked: _consent(pending, asked, asked.text, "second call")
+        return await self._go_on(call, pending, lambda question: question.text, "second call")
+
+    def _check_unused(self, nonce: str) -> None:
+        if nonce in self._used:
+            raise ConsentUsedError
 
     def _use(self, nonce: str, seconds: float) -> None:
-        """Use up `nonce`. Raises `NotSentError` if it was used before."""
+        """Use up `nonce`, which no other answer can use for as long as it could come in time."""
         now = time.monotonic()
         self._used = {used: until for used, until in self._used.items() if until > now}
-        if nonce in self._used:
-            raise NotSentError(NotSent.INVALID_CONSENT, "This answer has been used before.")
         self._used[nonce] = now + seconds
-
-
-def _caller_id(context: Context) -> str:
-    """The id of the caller, to whom questions and answers are bound."""
-    return caller_of(context).id
 
 
 def why_not_asked(context: Context) -> str:
@@ -220,16 +279,7 @@ def why_not_asked(context: Context) -> str:
     return ""
 
 
-def _consent(pending: Pending, question: Question, text: str | None, confirmed_by: str) -> Consent:
-    """The consent to `question`, if it still is the one that was asked."""
-    if question.fingerprint() != pending.fingerprint:
-        raise NotSentError(
-            NotSent.INVALID_CONSENT, "Something about the chat has changed since the question was asked."
-        )
-    return Consent(nonce=pending.nonce, text=text, confirmed_by=confirmed_by)
-
-
-def _bound_to(context: Context, params: types.CallToolRequestParams) -> str:
-    """The same for the same call by the same caller only, but for the token."""
-    arguments = {name: value for name, value in (params.arguments or {}).items() if name != CONFIRM_TOKEN}
-    return sha256(json.dumps([_caller_id(context), params.name, arguments], sort_keys=True).encode()).hexdigest()
+def _input_required(question: Question, pending: Pending) -> types.InputRequiredResult:
+    return types.InputRequiredResult(
+        input_requests={_ANSWER: types.ElicitRequest(params=form_of(question))}, request_state=json.dumps(vars(pending))
+    )

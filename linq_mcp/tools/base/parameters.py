@@ -72,6 +72,10 @@ class ToolArguments(BaseModel):
     ranges: ClassVar[Sequence[tuple[str, str]]] = ()
     """Pairs of parameters of which the first has to be earlier than the second."""
 
+    def given(self) -> dict[str, Any]:
+        """The arguments as they were read, by the names in the schema, without those that were left out."""
+        return self.model_dump(by_alias=True, exclude_unset=True, warnings=False)
+
 
 def input_schema(arguments: type[ToolArguments]) -> dict[str, Any]:
     """The JSON schema of `arguments`: an object of plain types, `required` only if something is."""
@@ -84,10 +88,14 @@ def input_schema(arguments: type[ToolArguments]) -> dict[str, Any]:
 
 
 def parse_arguments(arguments: type[ArgumentsT], given: Mapping[str, Any]) -> ArgumentsT:
-    """What a model sent as `arguments`. Raises `ArgumentsError` with a sentence for every problem."""
+    """What a model sent as `arguments`. Raises `ArgumentsError` with a sentence for every problem.
+
+    This is the only place where an argument without a value is dropped, whatever its name.
+    """
     fields = {field.alias or name: field for name, field in arguments.model_fields.items()}
-    problems = _unknown_arguments([name for name in given if name not in fields], list(fields))
-    values = {name: value for name, value in without_absent(given).items() if name in fields}
+    present = {name: value for name, value in given.items() if not _is_absent(value, free_text=name in _FREE_TEXT)}
+    problems = _unknown_arguments([name for name in present if name not in fields], list(fields))
+    values = {name: value for name, value in present.items() if name in fields}
     try:
         parsed = arguments.model_validate(values)
     except ValidationError as invalid:
@@ -104,11 +112,6 @@ def parse_arguments(arguments: type[ArgumentsT], given: Mapping[str, Any]) -> Ar
     raise ArgumentsError(problems)
 
 
-def without_absent(given: Mapping[str, Any]) -> dict[str, Any]:
-    """`given` without the values that mean "omitted": models write null, "" and "null"."""
-    return {name: value for name, value in given.items() if not _is_absent(value, free_text=name in _FREE_TEXT)}
-
-
 def is_resumable_cursor(cursor: str) -> bool:
     """Whether `cursor` would be read back unchanged: a word for an absent value would begin at the first page."""
     return not _is_absent(cursor) and cursor == cursor.strip()
@@ -122,6 +125,7 @@ def _plain(generated: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _is_absent(value: Any, *, free_text: bool = False) -> bool:
+    """Whether `value` means that the argument was left out: models write null, "" and "null"."""
     if isinstance(value, str):
         value = value.strip()
         word_for_nothing = not value if free_text else value.lower() in _ABSENT_WORDS

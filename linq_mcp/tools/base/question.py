@@ -9,6 +9,33 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from hashlib import sha256
+from typing import Annotated, Any, TypeAlias
+
+from pydantic import Field, PlainValidator, WithJsonSchema, create_model
+
+from linq_mcp.tools.base.parameters import InvalidArgument, ToolArguments
+
+CONFIRM_TOKEN = "confirm_token"  # noqa: S105 - an argument's name
+_TOKEN_LIMIT = 2000
+
+
+def _token(value: Any) -> str:
+    if isinstance(value, str) and len(value) <= _TOKEN_LIMIT and value.isprintable():
+        return value.strip()
+    raise InvalidArgument(f"takes the `{CONFIRM_TOKEN}` of an earlier answer, unchanged")
+
+
+ConfirmToken: TypeAlias = Annotated[str, PlainValidator(_token), WithJsonSchema({"type": "string"})]
+"""The `confirm_token` of an earlier answer."""
+
+
+def with_confirm_token(arguments: type[ToolArguments]) -> type[ToolArguments]:
+    """`arguments` with the token of a second call, for servers where such a call can confirm."""
+    description = "Only for the second call, where an answer had one: the same arguments and its confirm_token."
+    token: Any = (ConfirmToken | None, Field(None, description=description))
+    return create_model(
+        arguments.__name__, __base__=arguments, __module__=arguments.__module__, **{CONFIRM_TOKEN: token}
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -16,11 +43,13 @@ class Question:
     """What a person is asked.
 
     `message` says in whole what is about to happen, `text` is the part of it that they may change, if any, of at most
-    `text_limit` characters. `yes` and `no` are the choices. `subject` is what the questions about one thing share.
+    `text_limit` characters. `yes` and `no` are the choices. `subject` is the chat, or the person without one.
+    `is_message` says that a message leaves, which counts by the hour.
     """
 
     subject: str
     message: str
+    is_message: bool = True
     text: str | None = None
     text_limit: int = 10_000
     yes: str = "Send"

@@ -34,7 +34,6 @@ SCREEN_EFFECTS = (
 EFFECTS = (*SCREEN_EFFECTS, *BUBBLE_EFFECTS)
 REACTIONS = ("love", "like", "dislike", "laugh", "emphasize", "question")
 _EMOJI_LIMIT = 20
-_TOKEN_LIMIT = 2000
 
 
 def _named(*names: str) -> Callable[[Any], str]:
@@ -76,12 +75,6 @@ def _reaction(value: Any) -> str:
     raise InvalidArgument(f"takes one of {', '.join(REACTIONS)}, or one emoji")
 
 
-def _token(value: Any) -> str:
-    if isinstance(value, str) and len(value) <= _TOKEN_LIMIT and value.isprintable():
-        return value.strip()
-    raise InvalidArgument("takes the `confirm_token` of an earlier answer, unchanged")
-
-
 MessageText: TypeAlias = Annotated[str, PlainValidator(_message_text), _STRING]
 """What a message says, as typed."""
 
@@ -102,6 +95,3 @@ Effect: TypeAlias = Annotated[
 
 ReactionType: TypeAlias = Annotated[str, PlainValidator(_reaction), _STRING]
 """One of `REACTIONS`, or an emoji."""
-
-ConfirmToken: TypeAlias = Annotated[str, PlainValidator(_token), _STRING]
-"""The `confirm_token` of an earlier answer."""

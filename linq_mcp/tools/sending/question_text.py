@@ -45,7 +45,7 @@ def reaction_question(
     return Question(
         subject=target.chat_id or "",
         message=_written(asked, _facts(target, directory), f"Message: {_quote(message, directory)}"),
-        text=None,
+        is_message=False,
         yes="Take back" if remove else "React",
         no="Leave it" if remove else "Don't react",
     )

@@ -53,11 +53,13 @@ async def find_target(call: Call, *, chat_id: str | None, to: str | None, from_:
         raise ArgumentsError(["Pass exactly one of `chat_id` and `to`."])
     if chat_id is not None:
         chat = await call.api.get_chat(chat_id, deadline=call.deadline)
-        target = _target_of(chat)
+        target = _target_of(chat, from_)
         if target is None:
             raise ArgumentsError(["`chat_id` is a chat that you have left, or that nobody else is in."])
         if from_ and from_ != target.line:
-            raise ArgumentsError([f"`from` must be the chat's own line, {target.line}; it can be left out."])
+            raise ArgumentsError(
+                [f"`from` must be a line of yours in the chat, such as {target.line}; it can be left out."]
+            )
     else:
         target = await _with_person(call, to or "", from_)
     numbers = await call.api.list_phone_numbers(deadline=call.deadline)

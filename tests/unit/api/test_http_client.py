@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import ssl
+from dataclasses import replace
 from functools import partial
 
 import anyio
@@ -24,11 +25,13 @@ from helpers.scripted_api import (
     list_chats,
     rejected,
 )
+from helpers.virtual_time import in_virtual_time
 from pydantic import SecretStr
 
 from linq_mcp.api.client import LinqApi
-from linq_mcp.errors import ApiConnectionError, ApiResponseError
+from linq_mcp.errors import ApiConnectionError, ApiResponseError, LinqError
 from linq_mcp.settings import Settings, load_settings
+from linq_mcp.settings.sending import SendSettings
 
 
 async def test_no_cookie_is_kept() -> None:
@@ -101,6 +104,61 @@ async def test_an_answer_after_a_failure_is_the_answer(fault: Reply | Exception)
     server = Server(fault, fault, Reply())
     assert (await get(server)).object() == {"chats": [], "next_cursor": None}
     assert len(server.requests) == 3
+
+
+REFUSED, LOST = Reply(403, error_body(status=403, code=2024)), httpx.ReadError("reset")
+NOT_CONNECTED = httpx.ConnectError("refused")
+
+
+@pytest.mark.parametrize(
+    ("replies", "may_have_sent"),
+    [
+        ([REFUSED], False),
+        ([Reply(429, error_body(status=429, code=1007, retry_after=0))], False),
+        ([Reply(409, error_body(status=409, code=2009))], False),
+        ([NOT_CONNECTED], False),
+        ([httpx.ConnectTimeout("slow")], False),
+        ([httpx.PoolTimeout("full")], False),
+        ([httpx.ProxyError("407")], False),
+        ([ssl.SSLCertVerificationError(1, "certificate verify failed")], False),
+        ([LOST], True),
+        ([httpx.ReadTimeout("slow")], True),
+        ([httpx.WriteError("reset")], True),
+        ([Reply(408)], True),
+        ([Reply(500)], True),
+        ([Reply(503)], True),
+        ([Reply(302, headers={"Location": "/"})], True),
+        # What the last attempt ends in says nothing of an earlier one.
+        ([LOST, NOT_CONNECTED], True),
+        ([Reply(503), REFUSED], True),
+        ([NOT_CONNECTED, REFUSED], False),
+    ],
+    ids=lambda value: (
+        "-".join(str(getattr(one, "status", type(one).__name__)) for one in value) if isinstance(value, list) else None
+    ),
+)
+async def test_whether_linq_may_have_taken_a_post(replies: list[Reply | Exception], *, may_have_sent: bool) -> None:
+    """Nobody is told to look for a message that never left, nor that nothing left while it may have."""
+    settings = replace(SETTINGS, sending=SendSettings())
+    async with LinqApi(settings, transport=Server(*replies), retry=AT_ONCE) as api:
+        with pytest.raises(LinqError) as failed:
+            await api.post("chats", {}, deadline=anyio.current_time() + 5, repeatable=True)
+    assert failed.value.may_have_sent is may_have_sent
+
+
+def test_a_post_that_is_cut_off_may_have_been_taken() -> None:
+    """The attempt before was refused; this one ran out of time with its answer on the way."""
+    server = Server(Reply(429, error_body(status=429, code=1007, retry_after=0)), Reply(stall=60))
+    settings = replace(SETTINGS, sending=SendSettings())
+
+    async def post() -> LinqError:
+        async with LinqApi(settings, transport=server, retry=AT_ONCE) as api:
+            with pytest.raises(LinqError) as failed:
+                await api.post("chats", {}, deadline=anyio.current_time() + 5, repeatable=True)
+            return failed.value
+
+    assert in_virtual_time(post).may_have_sent
+    assert len(server.requests) == 2
 
 
 @pytest.mark.parametrize("way", ["bare", "through httpx"])

@@ -236,6 +236,17 @@ async def test_a_chat_that_was_listed_is_not_looked_up() -> None:
     assert linq.asked == ["chats", "chats/a/messages", "messages/m", "chats/b"]
 
 
+async def test_a_chat_that_was_looked_at_is_open_for_the_rest_of_the_call() -> None:
+    """Nothing is asked twice to decide the same."""
+    linq = Linq(chats_a=chat("a", OPEN), messages_m=message("m", "a"), chats_a_messages={"messages": []})
+    async with linq.open(OPEN) as api:
+        deadline = anyio.current_time() + 5
+        await api.get_message("m", deadline=deadline)
+        await api.get_message("m", deadline=deadline)
+        await api.list_messages("a", limit=5, cursor=None, deadline=deadline)
+    assert linq.asked == ["messages/m", "chats/a", "messages/m", "chats/a/messages"]
+
+
 # Files
 
 

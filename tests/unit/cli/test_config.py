@@ -204,6 +204,28 @@ def test_the_demo_account_wherever_the_option_stands(argv: tuple[str, ...], caps
     assert "env" not in config["mcpServers"]["linq"]
 
 
+@pytest.mark.parametrize("value", ["+1 (205) 555-0101,Ana", "${SEND_TO}"])
+def test_recipients_that_can_not_be_read_are_not_left_out(
+    value: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The entry without them would let the assistant write to more people than the operator meant."""
+    monkeypatch.setenv("LINQ_MCP_SEND", "1")
+    monkeypatch.setenv("LINQ_MCP_SEND_TO", value)
+    code, out, err = printed(capsys, "config", "cursor")
+    assert (code, out) == (2, "")
+    assert "LINQ_MCP_SEND_TO can't be used." in err
+
+
+def test_recipients_are_printed_as_they_are_in_force(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A number in another notation stays that number."""
+    monkeypatch.setenv("LINQ_MCP_SEND", "1")
+    monkeypatch.setenv("LINQ_MCP_SEND_TO", "+1 (205) 555-0101")
+    _, out, _ = printed(capsys, "config", "cursor")
+    assert '"LINQ_MCP_SEND_TO": "+12055550101"' in out
+
+
 SCOPE = {"LINQ_MCP_LINES": "+12052535597,+14155550142", "LINQ_MCP_TOOLS": "list_chats"}
 BASE = {"LINQ_API_V3_BASE_URL": "https://linq.example.com/v3"}
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from linq_mcp.settings import load_settings
-from linq_mcp.settings.problems import SettingsWarning, WarningKind
+from linq_mcp.settings.problems import SettingsWarning, UnusableRecipients, WarningKind
 from linq_mcp.settings.sending import Confirm, SendSettings, sending_variables
 from linq_mcp.wording.settings import format_warning
 
@@ -45,6 +45,12 @@ def test_the_switch_allows_what_the_environment_does_not() -> None:
             "+12055550101, Ana@Example.com,@example.org,",
             SendSettings(recipients=frozenset({"+12055550101", "ana@example.com", "@example.org"})),
         ),
+        (
+            "LINQ_MCP_SEND_TO",
+            "+1 (205) 555-0101; 001.205.555.0102\n262966",
+            SendSettings(recipients=frozenset({"+12055550101", "+12055550102", "262966"})),
+        ),
+        ("LINQ_MCP_SEND_TO", "${user_config.send_to}", SendSettings()),
         ("LINQ_MCP_SEND_LIMIT", "5", SendSettings(limit=5)),
         ("LINQ_MCP_SEND_LIMIT", "0", SendSettings(limit=0)),
         ("LINQ_MCP_SEND_CRITICAL", "1", SendSettings(allow_critical=True)),
@@ -61,9 +67,6 @@ def test_rules(variable: str, value: str, rules: SendSettings) -> None:
 @pytest.mark.parametrize(
     ("variable", "value", "rules"),
     [
-        ("LINQ_MCP_SEND_TO", "everybody", SendSettings(recipients=frozenset())),
-        ("LINQ_MCP_SEND_TO", "+12055550101,555", SendSettings(recipients=frozenset({"+12055550101", "555"}))),
-        ("LINQ_MCP_SEND_TO", "+12055550101,Ana", SendSettings(recipients=frozenset({"+12055550101"}))),
         ("LINQ_MCP_SEND_LIMIT", "many", SendSettings()),
         ("LINQ_MCP_SEND_LIMIT", "-1", SendSettings()),
         ("LINQ_MCP_SEND_LIMIT", "1001", SendSettings()),
@@ -77,9 +80,21 @@ def test_a_slip_is_named_and_read_strictly(variable: str, value: str, rules: Sen
     """It never opens anything, and never keeps the server from starting."""
     settings = load_settings({variable: value}, allow_send=True)
     assert settings.sending == rules
-    expected = () if value.endswith(",555") else (SettingsWarning(WarningKind.UNUSABLE_SEND_SETTING, variable),)
-    assert settings.warnings == expected
+    assert settings.warnings == (SettingsWarning(WarningKind.UNUSABLE_SEND_SETTING, variable),)
     assert all(variable in format_warning(warning) for warning in settings.warnings)
+
+
+@pytest.mark.parametrize(
+    "value", ["everybody", "+12055550101,Ana", "2055550101", "ana@example", ",", ";", "${SEND_TO}", "+1205555010l"]
+)
+def test_recipients_that_can_not_be_read_close_sending(value: str) -> None:
+    """A list with one entry less would let the reader believe in it, and the default would let others be written to."""
+    settings = load_settings({"LINQ_MCP_SEND_TO": value}, allow_send=True)
+    assert settings.sending
+    assert settings.sending.problem == UnusableRecipients()
+    (warning,) = settings.warnings
+    assert "nothing is sent" in format_warning(warning)
+    assert settings.problem != UnusableRecipients()
 
 
 def test_a_switch_that_can_not_be_read_is_off() -> None:

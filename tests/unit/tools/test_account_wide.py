@@ -14,12 +14,13 @@ from typing import Any
 
 import httpx
 import pytest
-from helpers.linq import Body, call_over
+from helpers.linq import Body, Canned, call_over
 from helpers.reading_accounts import at, lines_of, said, status
 from helpers.remembered import Remembered
 from helpers.talking_account import talking_account
 
 from linq_mcp.api.retry import RetryPolicy
+from linq_mcp.contacts.directory import Directory
 from linq_mcp.demo.account import DemoAccount
 from linq_mcp.demo.api import demo_api
 from linq_mcp.demo.lines import LINES
@@ -475,3 +476,31 @@ async def test_the_delivery_of_others_messages_is_not_asked_for(sender: str, dat
     """Linq reports delivery for your own only; an empty answer would hide the slip."""
     with pytest.raises(ArgumentsError, match="`delivery_status` is that of your own messages"):
         await once(FIND_MESSAGES, {"sender": sender, "delivery_status": "failed"}, data)
+
+
+async def test_a_chat_between_two_says_the_name_of_the_other_once() -> None:
+    """The chat is called like them, so their last message does not say it again; in a group it does."""
+    names = {"+12055550101": "Ann Adler", "+12055550102": "Bo Berg"}
+    rows = []
+    for people in ([*names][:1], [*names]):
+        handles = [{"handle": "+12055550199", "is_me": True}, *({"handle": one, "is_me": False} for one in people)]
+        chat = {"id": "chat", "handles": handles, "is_group": len(people) > 1}
+        sender = {"handle": people[0], "is_me": False}
+        said = {
+            "id": "m",
+            "chat_id": "chat",
+            "is_from_me": False,
+            "from_handle": sender,
+            "sent_at": "2026-11-20T17:45:00Z",
+        }
+
+        def linq(request: httpx.Request, chat: Json = chat, said: Json = said) -> httpx.Response:
+            listed = {"messages": [said]} if "messages" in request.url.path else {"chats": [chat]}
+            return httpx.Response(200, json=listed)
+
+        async with call_over(Canned(linq), directory=Directory(names)) as call:
+            rows += (await LIST_INBOX.run(LIST_INBOX.parse({}), call))["chats"]
+    between_two, group = rows
+    assert between_two["display_name"] == "Ann Adler"
+    assert "sender_name" not in between_two["last_message"]
+    assert group["last_message"]["sender_name"] == "Ann Adler"

@@ -123,7 +123,7 @@ REFUSED: dict[str, tuple[dict[str, Any], SendSettings, Any, str]] = {
         {"chat_id": demo_chat(line=CLINIC_LINE)["id"], "from": LIMITED_LINE},
         ANYONE,
         ArgumentsError,
-        "the chat's own line",
+        "a line of yours in the chat",
     ),
     "a person with several chats": ({"to": person(4).phone}, ANYONE, ArgumentsError, "several chats"),
     "an unknown chat": ({"chat_id": "550e8400-e29b-41d4-a716-446655440000"}, ANYONE, ApiStatusError, ""),

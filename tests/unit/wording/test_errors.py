@@ -379,6 +379,7 @@ PROBLEMS = {
     "plain http": {"LINQ_API_V3_API_KEY": KEY, "LINQ_API_V3_BASE_URL": "http://evil.example.com"},
     "odd lines": {"LINQ_API_V3_API_KEY": KEY, "LINQ_MCP_LINES": "the first one"},
     "odd tools": {"LINQ_API_V3_API_KEY": KEY, "LINQ_MCP_TOOLS": ","},
+    "odd recipients": {"LINQ_API_V3_API_KEY": KEY, "LINQ_MCP_SEND": "1", "LINQ_MCP_SEND_TO": "everybody"},
     "no URL": {"LINQ_API_V3_API_KEY": KEY, "LINQ_API_V3_BASE_URL": "garbage"},
 }
 
@@ -389,8 +390,9 @@ def text_of(case: Case) -> str:
 
 def text_of_problem(environ: Mapping[str, str]) -> str:
     settings = load_settings(environ)
-    assert settings.problem is not None
-    return format_error(SettingsError(settings.problem), settings=settings, tool=None, arguments={})
+    problem = settings.problem or (settings.sending.problem if settings.sending else None)
+    assert problem is not None
+    return format_error(SettingsError(problem), settings=settings, tool=None, arguments={})
 
 
 def test_each_text_has_its_headline_and_its_next_step() -> None:

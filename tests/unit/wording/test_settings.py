@@ -23,6 +23,7 @@ from linq_mcp.settings.problems import (
     UnusableBaseUrl,
     UnusableKey,
     UnusableLines,
+    UnusableRecipients,
     UrlFlaw,
     WarningKind,
 )
@@ -49,6 +50,7 @@ PROBLEMS: list[SettingsProblem] = [
     UnknownTools((), ("list_chats", "get_chat")),
     UnknownTools(("list_chat", "get_money"), ("list_chats", "get_chat")),
     ToolsThatSend(("send_message",)),
+    UnusableRecipients(),
     NoMatchingRule(("groups", "sub")),
 ]
 # Words that only make sense to a reader somewhere else.

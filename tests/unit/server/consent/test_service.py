@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import time
 from dataclasses import dataclass
+from types import SimpleNamespace
 from typing import Any
 
 import anyio
@@ -23,15 +25,19 @@ from helpers.hosts import (
 )
 from helpers.mcp_client import eras, text_of
 from helpers.recording_api import RULES, RecordingApi, demo_chat
-from mcp import MCPError, types
+from mcp import Client, MCPError, types
 from mcp.client.client import ConnectMode
 from mcp.client.context import ClientRequestContext
 from pydantic import SecretStr
 
+from linq_mcp.demo.api import DEMO_KEY
 from linq_mcp.demo.lines import CLINIC_LINE
+from linq_mcp.demo.outbox import LIMITED_LINE
+from linq_mcp.server.callers.caller import caller_id
 from linq_mcp.server.consent import service
-from linq_mcp.server.consent.limit import SendLimit
+from linq_mcp.server.consent.limits import QUESTIONS_AN_HOUR, SendLimits
 from linq_mcp.server.consent.service import ConsentService, Pending
+from linq_mcp.settings.problems import UnusableRecipients
 from linq_mcp.settings.sending import Confirm, SendSettings
 from linq_mcp.tools.base.question import Question
 from linq_mcp.wording.errors import HEADLINES
@@ -200,16 +206,26 @@ async def test_a_host_that_dies_sends_nothing() -> None:
     assert api.posts == []
 
 
+def says_that_it_probably_left(result: types.CallToolResult) -> bool:
+    """Whether the reader is led to look before anything is sent again."""
+    text = text_of(result)
+    return (
+        text.startswith(HEADLINES["perhaps_sent"])
+        and "probably left. Look with list_messages" in text
+        and "Nothing was sent" not in text
+        and "all again" not in text
+    )
+
+
 async def test_an_answer_is_good_once() -> None:
-    """A replayed state is refused, after a yes as after a no."""
+    """A client that repeats a lost call sends nothing twice, and its model is not told that nothing was sent."""
     api = RecordingApi()
     async with client(api, answer=YES) as connected:
         for first in (answers(), answers({}, "decline")):
             state = await question_of(connected)
             await answer_with(connected, state, first)
-            again = await answer_with(connected, state, answers())
-            assert text_of(again).startswith(HEADLINES["invalid_consent"])
-            assert "used before" in text_of(again)
+            assert says_that_it_probably_left(await answer_with(connected, state, answers()))
+            assert says_that_it_probably_left(await answer_with(connected, state, None))
     assert api.texts == [DRAFT]
 
 
@@ -233,20 +249,55 @@ async def test_an_answer_without_the_state_is_none() -> None:
     assert api.posts == []
 
 
-async def test_a_state_without_an_answer_is_none() -> None:
-    """Nor is an answer to some other question."""
+async def test_a_state_without_the_consent_is_asked_about_again() -> None:
+    """An answer to some other question is none either; it takes no second place, and no longer time."""
+    others: list[types.InputResponses | None] = [
+        None,
+        {},
+        {"other": answers()["consent"]},
+        {"consent": types.ListRootsResult(roots=[])},
+    ]
+    api, limits = RecordingApi(), SendLimits(30)
+    for number in range(QUESTIONS_AN_HOUR - 1):
+        limits.count_question(caller_id(SecretStr(DEMO_KEY)), Question(subject=f"chat {number}", message="Send?"))
+    async with client(api, answer=YES, consent=ConsentService(RULES, limits=limits)) as connected:
+        state = await question_of(connected)
+        for responses in others:
+            state = await asked_again(connected, state, responses)
+        one_more = await connected.call_tool("send_message", ARGUMENTS)
+        assert text_of(one_more).startswith(HEADLINES["send_limit"])
+        assert api.posts == []
+        await answer_with(connected, state, answers())
+        again = await answer_with(connected, state, None)
+    assert says_that_it_probably_left(again)
+    assert api.texts == [DRAFT]
+
+
+async def test_a_question_that_is_asked_again_runs_out_when_it_did(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A client can't keep one open for ever by bringing its state without an answer."""
+    now = time.time()
+    monkeypatch.setattr(service, "time", SimpleNamespace(time=lambda: now, monotonic=time.monotonic))
     api = RecordingApi()
-    async with client(api, answer=YES) as connected:
-        other: list[types.InputResponses | None] = [
-            None,
-            {},
-            {"other": answers()["consent"]},
-            {"consent": types.ListRootsResult(roots=[])},
-        ]
-        for responses in other:
-            result = await answer_with(connected, await question_of(connected), responses)
-            assert text_of(result).startswith(HEADLINES["invalid_consent"])
+    async with client(api, answer=YES, consent=ConsentService(RULES, seconds=300)) as connected:
+        state = await question_of(connected)
+        for _ in range(2):
+            now += 140
+            state = await asked_again(connected, state, None)
+        now += 30
+        for responses in (None, answers()):
+            result = await answer_with(connected, state, responses)
+            assert "in time" in text_of(result)
     assert api.posts == []
+
+
+async def asked_again(connected: Client, state: str, responses: types.InputResponses | None) -> str:
+    """The state of the question that comes once more."""
+    result = await connected.session.call_tool(
+        "send_message", ARGUMENTS, request_state=state, input_responses=responses, allow_input_required=True
+    )
+    assert isinstance(result, types.InputRequiredResult)
+    assert result.request_state
+    return result.request_state
 
 
 @pytest.mark.parametrize(
@@ -382,8 +433,69 @@ async def test_a_second_call_sends_where_the_operator_chose_that() -> None:
         again = await connected.call_tool("send_message", {**ARGUMENTS, **token})
     assert sent
     assert sent["confirmed_by"] == "second call"
-    assert text_of(again).startswith(HEADLINES["invalid_consent"])
+    assert says_that_it_probably_left(again)
     assert api.texts == [DRAFT]
+
+
+ABSENT = pytest.mark.parametrize("absent", [None, "", "null", " None "])
+
+
+@eras
+@ABSENT
+async def test_an_unused_token_is_absent(era: ConnectMode, absent: str | None) -> None:
+    """Hosts in a strict mode send every property; a person is asked, or the preview comes, as without it."""
+    arguments = {**ARGUMENTS, "confirm_token": absent, "effect": absent}
+    for rules in (RULES, SECOND_CALL):
+        api = RecordingApi()
+        async with client(api, era, YES, rules=rules) as connected:
+            await connected.call_tool("send_message", arguments)
+        assert api.texts == [DRAFT]
+    async with client(RecordingApi(), era, rules=SECOND_CALL) as connected:
+        preview = (await connected.call_tool("send_message", arguments)).structured_content
+    assert preview
+    assert preview["confirm_token"]
+
+
+@ABSENT
+async def test_consent_is_to_the_arguments_as_they_were_read(absent: str | None) -> None:
+    """However the second call writes them: what it means is what was shown."""
+    api = RecordingApi()
+    same = {"chat_id": f" {CHAT} ", "text": f"{DRAFT} ", "effect": absent, "reply_to": absent, "attachments": absent}
+    async with client(api, rules=SECOND_CALL) as connected:
+        preview = (await connected.call_tool("send_message", ARGUMENTS)).structured_content
+        assert preview
+        await connected.call_tool("send_message", {**same, "confirm_token": preview["confirm_token"]})
+    assert api.texts == [DRAFT]
+
+
+async def test_a_token_is_good_for_its_caller_and_its_tool() -> None:
+    """One process serves several callers; what one of them was shown, another one can't confirm."""
+    api, consent = RecordingApi(), ConsentService(SECOND_CALL)
+    async with (
+        client(api, rules=SECOND_CALL, consent=consent) as one,
+        client(api, rules=SECOND_CALL, consent=consent, key="other") as other,
+    ):
+        preview = (await one.call_tool("send_message", ARGUMENTS)).structured_content
+        assert preview
+        confirmed = {**ARGUMENTS, "confirm_token": preview["confirm_token"]}
+        refused = await other.call_tool("send_message", confirmed)
+        assert text_of(refused).startswith(HEADLINES["invalid_consent"])
+        assert api.posts == []
+        await one.call_tool("send_message", confirmed)
+    assert api.texts == [DRAFT]
+
+
+@eras
+@pytest.mark.parametrize("rules", [RULES, SECOND_CALL], ids=["person", "second-call"])
+async def test_the_token_is_shown_where_it_can_be_used(era: ConnectMode, rules: SendSettings) -> None:
+    """In that mode hosts are also asked to ask a person themselves."""
+    async with client(RecordingApi(), era, rules=rules) as connected:
+        listed = {tool.name: tool for tool in (await connected.list_tools()).tools}
+    for name in ("send_message", "react_to_message"):
+        tool, by_second_call = listed[name], rules is SECOND_CALL
+        assert ("confirm_token" in tool.input_schema["properties"]) is by_second_call
+        assert ((tool.meta or {}).get("anthropic/requiresUserInteraction") is True) is by_second_call
+    assert all("anthropic/requiresUserInteraction" not in (tool.meta or {}) for tool in list(listed.values())[:-2])
 
 
 @eras
@@ -410,20 +522,25 @@ async def test_a_token_is_nothing_where_people_are_asked() -> None:
     assert preview
     async with client(api, rules=SendSettings(state_keys=(KEY_A,))) as connected:
         result = await connected.call_tool("send_message", {**ARGUMENTS, "confirm_token": preview["confirm_token"]})
-    assert text_of(result).startswith(HEADLINES["invalid_consent"])
+    assert text_of(result).startswith(f"{HEADLINES['arguments']} `confirm_token` is not an argument.")
+    assert text_of(result).count("Nothing was sent.") == 1
     assert api.posts == []
 
 
 async def test_previews_are_limited() -> None:
-    """A preview takes the place; its token uses the same one."""
-    api = RecordingApi()
-    consent = ConsentService(SECOND_CALL, limit=SendLimit(1))
-    async with client(api, rules=SECOND_CALL, consent=consent) as connected:
-        preview = (await connected.call_tool("send_message", ARGUMENTS)).structured_content
+    """A preview is a question, and its token uses the same one; what it sends counts as a message."""
+    api, limits = RecordingApi(), SendLimits(1)
+    async with client(api, rules=SECOND_CALL, consent=ConsentService(SECOND_CALL, limits=limits)) as connected:
+        preview, other = [
+            (await connected.call_tool("send_message", {**ARGUMENTS, "text": text})).structured_content
+            for text in (DRAFT, "Another")
+        ]
         assert preview
-        refused = await connected.call_tool("send_message", {**ARGUMENTS, "text": "Another"})
-        assert text_of(refused).startswith(HEADLINES["send_limit"])
+        assert other
         await connected.call_tool("send_message", {**ARGUMENTS, "confirm_token": preview["confirm_token"]})
+        one_too_many = {**ARGUMENTS, "text": "Another", "confirm_token": other["confirm_token"]}
+        refused = await connected.call_tool("send_message", one_too_many)
+    assert text_of(refused).startswith(HEADLINES["send_limit"])
     assert api.texts == [DRAFT]
 
 
@@ -479,26 +596,58 @@ def declining(asked: list[str]) -> Host:
 
 @eras
 async def test_questions_are_limited(era: ConnectMode) -> None:
-    """The place is taken before the question, so a person who says no is not asked for ever."""
+    """A place is taken before the question, so that a person who says no is not asked for ever."""
     api, asked = RecordingApi(), list[str]()
     async with client(api, era, declining(asked)) as connected:
-        results = [await connected.call_tool("send_message", ARGUMENTS) for _ in range(7)]
-    assert len(asked) == 5
+        results = [await connected.call_tool("send_message", ARGUMENTS) for _ in range(61)]
+    assert len(asked) == 60
     assert text_of(results[-1]).startswith(HEADLINES["send_limit"])
     assert api.posts == []
 
 
 @eras
-async def test_thirty_questions_an_hour_are_enough(era: ConnectMode) -> None:
-    """Whoever they are about; nobody is asked the next one."""
+async def test_messages_are_limited(era: ConnectMode) -> None:
+    """Those that left count, in all and to one chat; those that Linq refused or nobody agreed to don't."""
+    api = RecordingApi()
+    rules = SendSettings(limit=6, anyone=True)
+    limited = demo_chat(line=LIMITED_LINE)["id"]
+    chats = [demo_chat(line=CLINIC_LINE, skip=number)["id"] for number in range(3)]
+    async with client(api, era, YES, rules=rules) as connected:
+
+        async def send(chat: str) -> str:
+            return text_of(await connected.call_tool("send_message", {"chat_id": chat, "text": DRAFT}))
+
+        for _ in range(7):
+            assert (await send(limited)).startswith(HEADLINES["line_limited"])
+        for _ in range(2):
+            assert '"sent":true' in await send(chats[0])
+        assert "2 messages an hour to one chat" in await send(chats[0])
+        for chat in (*chats[1:], *chats[1:]):
+            assert '"sent":true' in await send(chat)
+        assert "6 messages an hour." in await send(demo_chat(line=CLINIC_LINE, skip=3)["id"])
+    assert len(api.posts) == 13
+
+
+async def test_a_message_that_may_have_left_counts() -> None:
+    """Nobody knows whether Linq took it."""
+    api, rules = RecordingApi(lose=9), SendSettings(limit=1)
+    async with client(api, answer=YES, rules=rules) as connected:
+        lost = await connected.call_tool("send_message", ARGUMENTS)
+        refused = await connected.call_tool("send_message", ARGUMENTS)
+    assert text_of(lost).startswith(HEADLINES["perhaps_sent"])
+    assert text_of(refused).startswith(HEADLINES["send_limit"])
+
+
+@eras
+async def test_unusable_recipients_close_sending(era: ConnectMode) -> None:
+    """Nobody is asked about a message that might go to somebody whom the operator did not mean."""
     api, asked = RecordingApi(), list[str]()
-    chats = [demo_chat(line=CLINIC_LINE, skip=number)["id"] for number in range(7)]
-    async with client(api, era, declining(asked)) as connected:
-        results = [
-            await connected.call_tool("send_message", {"chat_id": chats[number % 7], "text": DRAFT})
-            for number in range(31)
-        ]
-    assert len(asked) == 30
-    assert text_of(results[-1]).startswith(HEADLINES["send_limit"])
-    assert "30 messages an hour" in text_of(results[-1])
-    assert api.posts == []
+    rules = SendSettings(recipients=frozenset(), problem=UnusableRecipients())
+    async with client(api, era, declining(asked), rules=rules) as connected:
+        refused = await connected.call_tool("send_message", ARGUMENTS)
+        read = await connected.call_tool("list_chats", {"limit": 1})
+    assert text_of(refused).startswith(HEADLINES["recipients"])
+    assert text_of(refused).endswith("Nothing was sent.")
+    assert not read.is_error
+    assert asked == []
+    assert api.requests[0].url.path.endswith("/chats")

@@ -364,9 +364,15 @@ def test_an_unknown_argument_far_from_all(name: str) -> None:
 
 
 @pytest.mark.parametrize("value", [None, "", "null"])
-def test_an_unknown_argument_is_refused_even_without_a_value(value: Any) -> None:
-    """Whoever names it believes in it."""
-    assert len(problems({"search": value})) == 1
+def test_an_argument_without_a_value_is_absent_whatever_its_name(value: Any) -> None:
+    """Hosts in a strict mode send every property of the schema that they saw last, which may be an older one."""
+    assert parse_arguments(Arguments, {"confirm_token": value, "limit": value}) == read()
+
+
+def test_given_are_the_arguments_as_they_were_read() -> None:
+    """By the names in the schema, for the errors that speak of them."""
+    parsed = parse_arguments(Arguments, {"from": "+1 (205) 555-0101", "to": None, "limit": "5"})
+    assert parsed.given() == {"from": "+12055550101", "limit": 5}
 
 
 def test_every_wrong_argument_is_named_at_once() -> None:
