@@ -23,7 +23,7 @@ import httpx
 
 from linq_mcp import __version__
 from linq_mcp.api.files import FileFetcher
-from linq_mcp.api.public_addresses import look_up
+from linq_mcp.api.public_addresses import NameLookup
 from linq_mcp.api.redaction import without_key
 from linq_mcp.api.responses import (
     Answer,
@@ -126,7 +126,7 @@ class HttpClient:
                 retryable=False,
             ) from None
         self._files = FileFetcher(
-            settings.base_url, lookup=None if transport else look_up, tls=self.tls, transport=transport
+            settings.base_url, lookup=None if transport else NameLookup(), tls=self.tls, transport=transport
         )
         # How many requests were answered with 429, and until when to send none: Linq's limit applies to the whole key.
         self.throttled = 0

@@ -29,7 +29,7 @@ from linq_mcp.settings.sending import STRICTEST
 from linq_mcp.tools.base.parameters import ToolArguments
 from linq_mcp.tools.base.question import Ask, require_consent, with_confirm_token
 from linq_mcp.tools.base.tool import Call, Tool
-from linq_mcp.tools.files.answer import Audio, FileAnswer, Image, Link, Shown
+from linq_mcp.tools.files.answer import FileAnswer, Image, Shown
 from linq_mcp.wording.errors import HEADLINES, format_error
 
 logger = logging.getLogger(__name__)
@@ -120,6 +120,7 @@ class ToolCalls:
             call = Call(
                 api=open_api(client, settings.lines),
                 deadline=began + seconds_left,
+                caller=caller.id,
                 progress=progress,
                 format_error=describe,
                 directory=await provider.directory(caller),
@@ -207,19 +208,14 @@ def _success(result: Mapping[str, Any], key: str) -> types.CallToolResult:
         text = to_json(result).decode()
     content: list[types.ContentBlock] = [types.TextContent(type="text", text=text)]
     if file is not None:
-        return types.CallToolResult(content=[*content, _block(file.shown, key)] if file.shown else content)
+        return types.CallToolResult(content=[*content, _block(file.shown)] if file.shown else content)
     return types.CallToolResult(content=content, structured_content=dict(result))
 
 
-def _block(shown: Shown, key: str) -> types.ContentBlock:
-    match shown:
-        case Image():
-            return types.ImageContent(type="image", data=b64encode(shown.data).decode(), mime_type=shown.mime_type)
-        case Audio():
-            return types.AudioContent(type="audio", data=b64encode(shown.data).decode(), mime_type=shown.mime_type)
-        case Link():
-            name, url, mime_type = without_key((shown.name, shown.url, shown.mime_type), key)
-            return types.ResourceLink(type="resource_link", name=name, uri=url, mime_type=mime_type, size=shown.size)
+def _block(shown: Shown) -> types.ContentBlock:
+    block = types.ImageContent if isinstance(shown, Image) else types.AudioContent
+    kind: Any = "image" if isinstance(shown, Image) else "audio"
+    return block(type=kind, data=b64encode(shown.data).decode(), mime_type=shown.mime_type)
 
 
 def _failure(text: str) -> types.CallToolResult:

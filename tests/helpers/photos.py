@@ -35,8 +35,8 @@ def photo(
         image = image.convert(mode)
     exif = Image.Exif()
     exif[CAMERA], exif[ORIENTATION] = SECRET, orientation
-    if kind in ("JPEG", "WEBP", "PNG", "HEIF"):
-        options["exif"] = exif
+    if kind in ("JPEG", "WEBP", "PNG", "HEIF", "AVIF"):
+        options.setdefault("exif", exif)
     if kind == "JPEG":
         options["comment"] = SECRET
     file = BytesIO()

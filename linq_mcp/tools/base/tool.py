@@ -36,14 +36,15 @@ class Call:
 
     `deadline` is the moment, of `anyio.current_time()`, by which the call must be answered. `progress` tells a client
     that asked for it how many things have been read. `format_error` describes an error that a successful answer
-    mentions. `now` is the clock, `directory` knows the names of people. `yield_if_due` is awaited between the items of
-    long work. `consent` is how a person is asked, `sending` the operator's rules for it.
+    mentions. `caller` tells callers apart. `now` is the clock, `directory` knows the names of people. `yield_if_due` is
+    awaited between the items of long work. `consent` is how a person is asked, `sending` the operator's rules for it.
     """
 
     api: OpenApi
     deadline: float
     progress: Callable[[int], Awaitable[None]]
     format_error: Callable[[LinqError], str]
+    caller: str = ""
     directory: Directory = NOBODY
     now: Callable[[], datetime] = _utc_now
     yield_if_due: LoopYield = field(default_factory=LoopYield)

@@ -1,4 +1,4 @@
-"""An answer that shows a file: what there is to say about it, as in any answer, and the file as a client shows it."""
+"""The answer that shows a file: what is known of it, as in any answer, and the file as a client shows it."""
 
 from __future__ import annotations
 
@@ -19,21 +19,11 @@ class Audio:
     mime_type: str
 
 
-@dataclass(frozen=True, slots=True)
-class Link:
-    """Where a file is that is not shown."""
-
-    url: str
-    name: str
-    mime_type: str
-    size: int | None
-
-
-Shown: TypeAlias = Image | Audio | Link
+Shown: TypeAlias = Image | Audio
 
 
 class FileAnswer(dict[str, Any]):
-    """The members of a tool's result, and the file as it is `shown`, unless it is text, which is a member."""
+    """The members of a tool's result, and the file if it is `shown`. A text is a member."""
 
     def __init__(self, facts: Mapping[str, Any], shown: Shown | None = None) -> None:
         super().__init__(facts)

@@ -1,4 +1,4 @@
-"""Recognises what a file is by its first bytes, because its name and declared type are only what a sender claims."""
+"""Recognises a file by its first bytes, because its name and declared type are only claims of its sender."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Kind(Enum):
     """How a file can be shown; `OTHER` is not shown at all."""
 
     IMAGE = auto()
-    AUDIO = auto()
+    AUDIO = auto()  # that models can hear
     TEXT = auto()
     OTHER = auto()
 
@@ -37,33 +37,40 @@ _SIGNATURES = (
     (rb"\x89PNG\r\n\x1a\n", Kind.IMAGE, "image/png"),
     (rb"GIF8[79]a", Kind.IMAGE, "image/gif"),
     (rb"RIFF....WEBP", Kind.IMAGE, "image/webp"),
-    (rb"....ftyp(?:hei[cxms]|hev[cx])", Kind.IMAGE, "image/heic"),
-    # These two name the container only; among the brands that follow is what is in it.
-    (rb"....ftyp(?:mif1|msf1).{4}(?:.{4})*?(?:hei[cxms]|hev[cx])", Kind.IMAGE, "image/heic"),
+    # These two may name the container only; among the brands that follow is what is in it.
+    (rb"....ftyp(?:avi[fs]|(?:mif1|msf1).{4}(?:.{4})*?avi[fs])", Kind.IMAGE, "image/avif"),
+    (rb"....ftyp(?:hei[cxms]|hev[cxms]|(?:mif1|msf1).{4}(?:.{4})*?(?:hei[cxms]|hev[cxms]))", Kind.IMAGE, "image/heic"),
+    (rb"....ftyp(?:mif1|msf1)", Kind.IMAGE, "image/heif"),
+    (rb"II\*\0|MM\0\*", Kind.OTHER, "image/tiff"),
+    (rb"BM....\0\0\0\0", Kind.OTHER, "image/bmp"),
     (rb"....ftyp(?:M4A |M4B )", Kind.AUDIO, "audio/mp4"),
     (rb"ID3|\xff[\xf2\xf3\xfa\xfb]", Kind.AUDIO, "audio/mpeg"),
-    (rb"\xff[\xf0\xf1\xf8\xf9]", Kind.AUDIO, "audio/aac"),
     (rb"RIFF....WAVE", Kind.AUDIO, "audio/wav"),
-    (rb"OggS", Kind.AUDIO, "audio/ogg"),
-    (rb"fLaC", Kind.AUDIO, "audio/flac"),
-    (rb"caff", Kind.AUDIO, "audio/x-caf"),
-    (rb"#!AMR", Kind.AUDIO, "audio/amr"),
+    (rb"\xff[\xf0\xf1\xf8\xf9]", Kind.OTHER, "audio/aac"),
+    (rb"OggS", Kind.OTHER, "audio/ogg"),
+    (rb"fLaC", Kind.OTHER, "audio/flac"),
+    (rb"caff", Kind.OTHER, "audio/x-caf"),
+    (rb"#!AMR", Kind.OTHER, "audio/amr"),
     (rb"....ftypqt  ", Kind.OTHER, "video/quicktime"),
     (rb"%PDF-", Kind.OTHER, "application/pdf"),
 )
-_VIDEO = re.compile(rb"....ftyp|\x1aE\xdf\xa3", re.DOTALL)
+_CONTAINER = re.compile(rb"....ftyp|\x1aE\xdf\xa3", re.DOTALL)
+# Files of these types are recognised, so any other file is not of that type.
+_RECOGNISED = {"image/jpg", *(mime_type for _, _, mime_type in _SIGNATURES if mime_type.startswith("image/"))}
 
 
 def file_type(head: bytes, declared: str | None) -> FileType:
-    """What a file is that begins with `head`; the `declared` type counts only where the bytes leave it open."""
+    """The type of a file that begins with `head`; the `declared` one counts only where the bytes leave it open."""
     for signature, kind, mime_type in _SIGNATURES:
         if re.match(signature, head[:256], re.DOTALL):
             return FileType(kind, mime_type)
     word = clean(declared or "", _WORD_LIMIT).lower().partition(";")[0].strip()
-    claimed = word if _MEDIA_TYPE.fullmatch(word) else ""
-    if _VIDEO.match(head):
-        # Both kinds come in these containers.
-        return FileType(Kind.AUDIO if claimed.startswith("audio/") else Kind.OTHER, claimed or "video/mp4")
+    claimed = word if _MEDIA_TYPE.fullmatch(word) and word not in _RECOGNISED else ""
+    if _CONTAINER.match(head):
+        # Sound comes in the containers of video as well. Of these, models hear MPEG-4, and not 3GPP.
+        if claimed.startswith("audio/") and head[4:8] == b"ftyp" and head[8:10] != b"3g":
+            return FileType(Kind.AUDIO, claimed)
+        return FileType(Kind.OTHER, claimed or "video/mp4")
     text = read_text(head)
     if text is None or _MARKUP.match(text):
         return FileType(Kind.OTHER, claimed or "application/octet-stream")
@@ -73,7 +80,7 @@ def file_type(head: bytes, declared: str | None) -> FileType:
 
 
 def read_text(data: bytes) -> str | None:
-    """The text that `data` begins with, in UTF-8, UTF-16 or Windows-1252; None if it is none."""
+    """The text that `data` begins with, in UTF-8, UTF-16 or Windows-1252; None if it is not a text."""
     encoding = "utf-16" if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else "utf-8-sig"
     try:
         # A character that is cut off at the end is left out.

@@ -1,19 +1,21 @@
-"""Shrinks photos in a subprocess (`photo_process`), one at a time."""
+"""Shrinks photos in a sandboxed subprocess (`photo_process`)."""
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 import sys
 from contextlib import suppress
+from functools import cache
 
 import anyio
 from anyio.abc import ByteSendStream
 
 from linq_mcp.errors import FileError, FileProblem
 from linq_mcp.tools.files import photo_process
-from linq_mcp.tools.files.photo_process import Outcome
+from linq_mcp.tools.files.file_types import Kind, file_type
+from linq_mcp.tools.files.photo_process import MOST_PIXELS, Outcome, Unusable
+from linq_mcp.tools.files.places import Places
 
 # All that a Python needs to find itself and its libraries. The rest of the environment may hold secrets.
 _ENVIRONMENT = ("PATH", "PYTHONPATH", "PYTHONHOME", "SYSTEMROOT", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")
@@ -21,28 +23,46 @@ _CHUNK = 64 * 1024
 # On Windows, a window would open otherwise.
 _FLAGS = getattr(subprocess, "CREATE_NO_WINDOW", 0)
 # The largest photo takes some 350 MB.
-_ONE_AT_A_TIME = anyio.CapacityLimiter(1)
+_PROCESSES = Places(each=2, in_all=8)
+_PR_SET_DUMPABLE = 4
 
 
-async def shown_photo(photo: bytes | bytearray) -> tuple[Outcome, bytes]:
-    """What becomes of `photo`, and the new one if the old one won't do. Raises `FileError`."""
-    async with _ONE_AT_A_TIME:
+async def shown_photo(photo: bytes | bytearray, caller: str) -> tuple[Outcome, bytes]:
+    """The outcome for `photo`, and the new one if the old one won't do. Raises `FileError`."""
+    async with _PROCESSES.held_by(caller):
+        _close_memory()
         try:
             output = await _output(photo)
         except OSError:
             raise _unreadable("The process that decodes photos could not be started.") from None
     line, _, shown = output.partition(b"\n")
     try:
-        outcome = Outcome(**json.loads(line))
+        outcome = Outcome.from_json(line)
     except (ValueError, TypeError):
+        outcome = None
+    if outcome is None or (shown and file_type(shown, None).kind is not Kind.IMAGE):
         # It was ended by an error in the photo, or because decoding took too much time or memory.
-        raise _unreadable("It is damaged, or decoding it takes more than decoding a photo should.") from None
-    if outcome.unusable == "too many pixels":
-        raise _unreadable(
-            f"It is {outcome.width:,} by {outcome.height:,} pixels; photos of at most "
-            f"{photo_process.MOST_PIXELS // 1_000_000} million pixels are decoded."
-        )
-    return outcome, shown
+        raise _unreadable("It is damaged, or decoding it takes more than decoding a photo should.")
+    match outcome.unusable:
+        case Unusable.TOO_MANY_PIXELS:
+            raise _unreadable(
+                f"It is {outcome.width:,} by {outcome.height:,} pixels; photos of at most {MOST_PIXELS // 1_000_000} "
+                "million pixels are decoded."
+            )
+        case Unusable.TOO_MANY_SCANS:
+            raise _unreadable("Decoding it takes more than decoding a photo should.")
+        case _:
+            return outcome, shown
+
+
+@cache
+def _close_memory() -> None:
+    """Close this process's memory and environment in /proc, which have the keys, to the processes that it starts."""
+    if sys.platform == "linux":
+        with suppress(ImportError, OSError):
+            import ctypes  # noqa: PLC0415 - before the first photo, nobody needs it
+
+            ctypes.CDLL(None).prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
 
 
 async def _output(photo: bytes | bytearray) -> bytes:

@@ -38,7 +38,7 @@ def environment(url: str, key: str) -> dict[str, str]:
 
 def test_the_demo_api_serves_its_files_to_the_server() -> None:
     """Its messages lead to the port of the API, which is the one place on this machine that files may come from."""
-    wanted = {"knee-monday.jpg": "image", "wrist.heic": "image", "call-script.m4a": "audio", "inspection.pdf": "text"}
+    wanted = {"knee-monday.jpg": "image", "wrist.heic": "image", "call-script.m4a": "text", "inspection.pdf": "text"}
     with running(demo_api(demo_account())) as url, Piped(env=environment(url, DEMO_KEY)) as server:
         server.initialize()
         for message in all_messages(demo_account()):
@@ -48,7 +48,6 @@ def test_the_demo_api_serves_its_files_to_the_server() -> None:
                     result = server.call("get_attachment", arguments)
                     assert "structuredContent" not in result
                     assert "isError" not in result or not result["isError"], result
-                    # A link to this machine is none that a client could open, so there is none.
                     assert result["content"][-1]["type"] == kind
     assert wanted == {}
 
@@ -185,7 +184,7 @@ def decoder_peak(data: bytes) -> tuple[dict[str, Any], float]:
 def test_a_bomb_takes_little_memory_in_the_decoder_either(data: bytes) -> None:
     """Its header is all that is read."""
     outcome, memory = decoder_peak(data)
-    assert outcome["unusable"] == "too many pixels"
+    assert outcome["unusable"] == photo_process.Unusable.TOO_MANY_PIXELS
     assert memory < 100
 
 

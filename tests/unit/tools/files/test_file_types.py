@@ -1,4 +1,4 @@
-"""What a file is: by its first bytes, whatever its sender says."""
+"""A file's type comes from its first bytes, whatever its sender says."""
 
 from __future__ import annotations
 
@@ -20,15 +20,20 @@ MP4 = b"\0\0\0\x18ftypmp42\0\0\0\0mp42isom"
         (photo("WEBP"), Kind.IMAGE, "image/webp"),
         (photo("HEIF"), Kind.IMAGE, "image/heic"),
         (b"\0\0\0\x1cftypmif1\0\0\0\0mif1heicmiaf", Kind.IMAGE, "image/heic"),
+        (b"\0\0\0\x1cftypmif1\0\0\0\0mif1avifmiaf", Kind.IMAGE, "image/avif"),
+        (b"\0\0\0\x18ftypmif1\0\0\0\0mif1miaf", Kind.IMAGE, "image/heif"),
+        (photo("AVIF"), Kind.IMAGE, "image/avif"),
+        (photo("TIFF"), Kind.OTHER, "image/tiff"),
+        (photo("BMP"), Kind.OTHER, "image/bmp"),
         (b"".join(content_of("call-script.m4a")), Kind.AUDIO, "audio/mp4"),
         (b"ID3\x04\0\0", Kind.AUDIO, "audio/mpeg"),
         (b"\xff\xfb\x90\x64", Kind.AUDIO, "audio/mpeg"),
-        (b"\xff\xf1\x50\x80", Kind.AUDIO, "audio/aac"),
+        (b"\xff\xf1\x50\x80", Kind.OTHER, "audio/aac"),
         (b"RIFF\x24\0\0\0WAVEfmt ", Kind.AUDIO, "audio/wav"),
-        (b"OggS\0\x02", Kind.AUDIO, "audio/ogg"),
-        (b"fLaC\0\0\0\x22", Kind.AUDIO, "audio/flac"),
-        (b"caff\0\x01\0\0", Kind.AUDIO, "audio/x-caf"),
-        (b"#!AMR\n", Kind.AUDIO, "audio/amr"),
+        (b"OggS\0\x02", Kind.OTHER, "audio/ogg"),
+        (b"fLaC\0\0\0\x22", Kind.OTHER, "audio/flac"),
+        (b"caff\0\x01\0\0", Kind.OTHER, "audio/x-caf"),
+        (b"#!AMR\n", Kind.OTHER, "audio/amr"),
         (b"%PDF-1.7\n", Kind.OTHER, "application/pdf"),
         (b"\0\0\0\x14ftypqt  ", Kind.OTHER, "video/quicktime"),
         (MP4, Kind.OTHER, "video/mp4"),
@@ -44,7 +49,7 @@ MP4 = b"\0\0\0\x18ftypmp42\0\0\0\0mp42isom"
     ],
 )
 def test_the_bytes_say_what_a_file_is(head: bytes, kind: Kind, mime_type: str) -> None:
-    """With no word from the sender, and with a wrong one."""
+    """A wrong word from the sender changes nothing."""
     assert file_type(head, None) == FileType(kind, mime_type)
     if kind is Kind.IMAGE:
         assert file_type(head, "application/pdf") == FileType(kind, mime_type)
@@ -61,13 +66,18 @@ def test_the_bytes_say_what_a_file_is(head: bytes, kind: Kind, mime_type: str) -
         (b"PK\x03\x04\x14\0", "application/vnd.apple.pages", FileType(Kind.OTHER, "application/vnd.apple.pages")),
         (MP4, "audio/x-m4a", FileType(Kind.AUDIO, "audio/x-m4a")),
         (MP4, "video/mp4", FileType(Kind.OTHER, "video/mp4")),
+        (b"\0\0\0\x18ftyp3gp4\0\0\0\0", "audio/3gpp", FileType(Kind.OTHER, "audio/3gpp")),
+        (MP4, "image/jpeg", FileType(Kind.OTHER, "video/mp4")),
+        (b"PK\x03\x04", "image/jpeg", FileType(Kind.OTHER, "application/octet-stream")),
+        (b"PK\x03\x04", "image/jpg", FileType(Kind.OTHER, "application/octet-stream")),
+        (b"\0\0\0\x18ftypcrx \0\0\0\0", "image/x-canon-cr3", FileType(Kind.OTHER, "image/x-canon-cr3")),
         (b"PK\x03\x04", "no type", FileType(Kind.OTHER, "application/octet-stream")),
         (b"PK\x03\x04", "a/b\n\u202ec", FileType(Kind.OTHER, "application/octet-stream")),
         (b"PK\x03\x04", "a/" + "b" * 200, FileType(Kind.OTHER, "application/octet-stream")),
     ],
 )
 def test_the_sender_is_believed_where_the_bytes_leave_it_open(head: bytes, declared: str, expected: FileType) -> None:
-    """If what they say is a type at all."""
+    """Their word has to be a media type, and not one whose files begin otherwise."""
     assert file_type(head, declared) == expected
 
 
@@ -86,5 +96,5 @@ def test_the_sender_is_believed_where_the_bytes_leave_it_open(head: bytes, decla
     ],
 )
 def test_text_is_read_in_the_encodings_that_people_use(data: bytes, text: str | None) -> None:
-    """Also where it is cut off within a character. Control characters are not text."""
+    """A character that is cut off at the end is left out, and control characters are not text."""
     assert read_text(data) == text
