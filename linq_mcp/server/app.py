@@ -19,7 +19,7 @@ from linq_mcp.server.completion import ChatCompletion
 from linq_mcp.server.consent.service import ConsentService
 from linq_mcp.server.prompts import ChatArguments, PromptRequests
 from linq_mcp.server.tool_calls import ToolCalls
-from linq_mcp.server.view import EXTENSION, list_resources, read_resource
+from linq_mcp.server.view import EXTENSION, list_resource_templates, list_resources, read_resource
 from linq_mcp.settings.problems import KeySource
 from linq_mcp.settings.sending import Confirm
 from linq_mcp.tools import SEND_TOOLS, TOOLS
@@ -92,13 +92,16 @@ def build_server(
         title="Linq conversations",
         lifespan=lifespan,
         cache_hints={
-            **dict.fromkeys(("tools/list", "prompts/list", "server/discover", "resources/list"), hint),
+            **dict.fromkeys(
+                ("tools/list", "prompts/list", "server/discover", "resources/list", "resources/templates/list"), hint
+            ),
             "resources/read": _HOUR,
         },
         on_list_tools=calls.list_tools,
         on_call_tool=calls.call_tool,
         get_tool_input_schema=calls.input_schema,
         on_list_resources=list_resources if has_view else None,
+        on_list_resource_templates=list_resource_templates if has_view else None,
         on_read_resource=read_resource if has_view else None,
         on_list_prompts=prompts.list_prompts if has_prompts else None,
         on_get_prompt=prompts.get_prompt if has_prompts else None,

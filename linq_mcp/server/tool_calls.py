@@ -16,10 +16,11 @@ import anyio
 from mcp import types
 from mcp.server.context import ServerRequestContext
 from mcp.shared.exceptions import MCPError
+from mcp.types.version import MODERN_PROTOCOL_VERSIONS
 from pydantic_core import PydanticSerializationError, to_json
 
 from linq_mcp.api.redaction import contains_key, without_key
-from linq_mcp.errors import LinqMcpError, SettingsError
+from linq_mcp.errors import LinqMcpError, NotSent, NotSentError, SettingsError
 from linq_mcp.sanitize import clean, without_surrogates
 from linq_mcp.server.call_record import OTHER, Outcome, outcome_of, record_of
 from linq_mcp.server.callers.caller import Caller, ClientProvider, caller_of
@@ -34,6 +35,7 @@ from linq_mcp.wording.errors import HEADLINES, format_error
 
 logger = logging.getLogger(__name__)
 
+_ELICITATION: dict[str, Any] = {"requiredCapabilities": {"elicitation": {"form": {}}}}
 _ASK_FIRST = {"anthropic/requiresUserInteraction": True}
 
 
@@ -82,6 +84,8 @@ class ToolCalls:
             raise MCPError(types.INVALID_PARAMS, f"Unknown tool: {clean(params.name, 60)}. The tools are: {known}.")
         try:
             return await self._run(tool, params, context, caller)
+        except MCPError:
+            raise
         except Exception:
             record.outcome = Outcome.INTERNAL
             logger.exception("%s failed", tool.name)
@@ -155,7 +159,15 @@ class ToolCalls:
         except LinqMcpError as error:
             record_of(context).outcome = outcome_of(error)
             logger.debug("%s: %s", tool.name, type(error).__name__)
+            if _lacks_elicitation(error, context):
+                raise MCPError(types.MISSING_REQUIRED_CLIENT_CAPABILITY, describe(error), _ELICITATION) from None
             return _failure(describe(error))
+
+
+def _lacks_elicitation(error: LinqMcpError, context: ServerRequestContext[ClientProvider]) -> bool:
+    """Whether the call fails for a capability that the client has to declare, which MCP has an error for since 2026."""
+    cannot_ask = isinstance(error, NotSentError) and error.reason is NotSent.CANNOT_ASK
+    return cannot_ask and context.protocol_version in MODERN_PROTOCOL_VERSIONS
 
 
 def _target(arguments: ToolArguments) -> dict[str, str]:

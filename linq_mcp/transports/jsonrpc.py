@@ -35,15 +35,23 @@ class InvalidMessage(ValueError):
     """Raised for data that is not a valid JSON-RPC message.
 
     `answer` is the error response, with the id of the request or null. `expects_answer` is false for a malformed
-    notification or response; stdio drops these silently, but HTTP has to answer every message.
+    notification or response; stdio drops these silently, but HTTP has to answer every message. `responds_to` is the id
+    in a malformed response: that of a request of this server, which waits for no better one.
     """
 
     def __init__(
-        self, code: int, text: str, *, request_id: RequestId | None = None, expects_answer: bool = True
+        self,
+        code: int,
+        text: str,
+        *,
+        request_id: RequestId | None = None,
+        expects_answer: bool = True,
+        responds_to: RequestId | None = None,
     ) -> None:
         super().__init__(text)
         self.answer = error_response(request_id, code, text)
         self.expects_answer = expects_answer
+        self.responds_to = responds_to
 
 
 def error_response(request_id: RequestId | None, code: int, text: str) -> JSONRPCError:
@@ -107,7 +115,13 @@ def _response(decoded: dict[str, Any]) -> JSONRPCResponse | JSONRPCError:
     try:
         return model.model_validate(decoded)
     except ValidationError:
-        raise InvalidMessage(INVALID_REQUEST, "Invalid JSON-RPC response", expects_answer=False) from None
+        request_id = decoded.get("id")
+        raise InvalidMessage(
+            INVALID_REQUEST,
+            "Invalid JSON-RPC response",
+            expects_answer=False,
+            responds_to=request_id if is_usable_id(request_id) else None,
+        ) from None
 
 
 def _problem(decoded: dict[str, Any]) -> tuple[int, str] | None:

@@ -33,6 +33,7 @@ from mcp.types.jsonrpc import (
     RequestId,
 )
 
+from linq_mcp.transports.eras import serve_any_era
 from linq_mcp.transports.jsonrpc import InvalidMessage, error_response, parse_message
 
 logger = logging.getLogger(__name__)
@@ -203,6 +204,9 @@ async def _read_messages(stdin: _Stdin, to_server: _ToServer, to_client: _ToClie
     """Until EOF, pass each message to the server, or an error response to the client if it is invalid."""
     async for message in stdin.messages():
         if isinstance(message, InvalidMessage) and not message.expects_answer:
+            if message.responds_to is not None:
+                failed = error_response(message.responds_to, INVALID_REQUEST, str(message))
+                await to_server.send(SessionMessage(failed))
             continue
         if not isinstance(message, JSONRPCRequest | InvalidMessage):
             await to_server.send(SessionMessage(message))
@@ -292,7 +296,7 @@ async def serve_stdio(server: Server[Any]) -> int:
             with serving:
                 async with anyio.create_task_group() as reading, outgoing:
                     reading.start_soon(read, outgoing.clone())
-                    await server.run(incoming, outgoing, server.create_initialization_options())
+                    await serve_any_era(server, incoming, outgoing)
                     reading.cancel_scope.cancel()
         watching.cancel_scope.cancel()
     return code

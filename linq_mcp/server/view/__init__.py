@@ -53,6 +53,13 @@ async def list_resources(
     return types.ListResourcesResult(resources=[board])
 
 
+async def list_resource_templates(
+    _: ServerRequestContext[Any], __: types.PaginatedRequestParams | None
+) -> types.ListResourceTemplatesResult:
+    """None: clients ask wherever there are resources."""
+    return types.ListResourceTemplatesResult(resource_templates=[])
+
+
 async def read_resource(
     _: ServerRequestContext[Any], params: types.ReadResourceRequestParams
 ) -> types.ReadResourceResult:

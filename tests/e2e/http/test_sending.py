@@ -191,6 +191,21 @@ async def test_another_caller_can_not_answer() -> None:
     assert api.posts == []
 
 
+@pytest.mark.parametrize("streamed", [False, True], ids=["json", "events"])
+async def test_a_client_that_can_not_ask_lacks_a_capability(*, streamed: bool) -> None:
+    """As MCP has it: an error with the status 400 that names the capability, and nothing is sent."""
+    api = RecordingApi()
+    asked = asking(streamed=streamed)
+    asked["json"]["params"]["_meta"]["io.modelcontextprotocol/clientCapabilities"] = {"elicitation": {"url": {}}}
+    async with serving(app_over(api)) as client:
+        response = await client.post("/mcp", **asked)
+    error = response.json()["error"]
+    assert (response.status_code, error["code"]) == (400, -32021)
+    assert error["data"] == {"requiredCapabilities": {"elicitation": {"form": {}}}}
+    assert error["message"].startswith(HEADLINES["cannot_ask"])
+    assert api.posts == []
+
+
 @pytest.mark.parametrize("streamed", [False, True])
 async def test_the_older_era_is_told_that_it_can_not_be_asked(streamed: bool) -> None:
     """Stateless as it is, there is nothing on which the question could go out."""

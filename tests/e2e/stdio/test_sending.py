@@ -76,7 +76,14 @@ def test_a_client_that_can_not_ask_is_told_so(name: str) -> None:
                 params = modern(params)
                 params["_meta"]["io.modelcontextprotocol/clientCapabilities"] = CANNOT_ASK[name]
             answer = server.ask("tools/call", params)
-            assert text_of(answer["result"]).startswith(HEADLINES["cannot_ask"]), era
+            if era == "handshake":
+                text = text_of(answer["result"])
+            else:
+                text = answer["error"]["message"]
+                assert answer["error"]["code"] == -32021
+                assert answer["error"]["data"] == {"requiredCapabilities": {"elicitation": {"form": {}}}}
+            assert text.startswith(HEADLINES["cannot_ask"])
+            assert text.endswith("Nothing was sent.")
             assert all("elicitation" not in json.loads(line).get("method", "") for line in server.lines)
 
 
@@ -111,3 +118,19 @@ def test_a_question_that_is_answered_twice_takes_the_first_answer() -> None:
     assert texts[0].startswith(HEADLINES["declined"])
     assert json.loads(texts[1])["sent"] is True
     assert len(server.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize("answer", ["null", "[]", '"yes"'])
+def test_an_answer_that_is_none_ends_the_wait(answer: str) -> None:
+    """The host has answered, and no better answer comes: the call fails now, and not after five minutes."""
+    with Piped("--demo", "--allow-send") as server:
+        server.ask("initialize", {**HELLO, "capabilities": {"elicitation": {}}}, id_=0)
+        server.send({"jsonrpc": "2.0", "method": "notifications/initialized"})
+        server.send(request("tools/call", {"name": "send_message", "arguments": ARGUMENTS}))
+        asked = server.receive()["id"]
+        server.send(f'{{"jsonrpc":"2.0","id":{json.dumps(asked)},"result":{answer}}}')
+        text = text_of(server.receive()["result"])
+        assert server.end_of_input() == 0
+    assert text.startswith(HEADLINES["cannot_ask"])
+    assert text.endswith("Nothing was sent.")
+    assert b"linq_mcp.sent" not in server.stderr

@@ -374,3 +374,10 @@ async def test_a_key_that_is_passed_as_an_argument_is_not_repeated(era: ConnectM
     result = await call(account_over(answers), {argument: f"{KEY} {KEY}" if argument == "cursor" else KEY}, era=era)
     assert result.is_error
     assert KEY[:6] not in text_of(result)
+
+
+@eras
+async def test_there_are_no_templates_of_resources(era: ConnectMode) -> None:
+    """Several clients ask for them wherever there is a resource, and show an error as one of the server's."""
+    async with Client(build_server(account_over(always(httpx.Response(500)))), mode=era) as client:
+        assert (await client.list_resource_templates()).resource_templates == []

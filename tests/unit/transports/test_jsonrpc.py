@@ -15,6 +15,7 @@ from mcp.types.jsonrpc import (
     JSONRPCNotification,
     JSONRPCRequest,
     JSONRPCResponse,
+    RequestId,
 )
 
 from linq_mcp.transports.jsonrpc import MAX_ID_BYTES, InvalidMessage, parse_message
@@ -127,19 +128,23 @@ def test_what_has_no_id_is_answered_under_null(data: str, code: int) -> None:
 
 
 @pytest.mark.parametrize(
-    "data",
+    ("data", "responds_to"),
     [
-        '{"jsonrpc":"2.0","method":"notifications/progress","params":[]}',
-        '{"method":"notifications/initialized"}',
-        '{"jsonrpc":"2.0","id":1,"result":"text"}',
-        '{"jsonrpc":"2.0","id":1.5,"result":{}}',
-        '{"jsonrpc":"2.0","id":1,"error":"text"}',
+        ('{"jsonrpc":"2.0","method":"notifications/progress","params":[]}', None),
+        ('{"method":"notifications/initialized"}', None),
+        ('{"jsonrpc":"2.0","id":1,"result":"text"}', 1),
+        ('{"jsonrpc":"2.0","id":"1","result":null}', "1"),
+        ('{"jsonrpc":"2.0","id":1.5,"result":{}}', None),
+        ('{"jsonrpc":"2.0","id":1,"error":"text"}', 1),
     ],
 )
-def test_nobody_waits_for_an_answer_to_a_notification_or_response(data: str) -> None:
-    """An answer under the id of a response would be taken for that of a request of the client's own."""
+def test_nobody_waits_for_an_answer_to_a_notification_or_response(data: str, responds_to: RequestId | None) -> None:
+    """An answer under the id of a response would be taken for that of a request of the client's own.
+
+    The request of this server that a malformed response is for has its answer, if no good one.
+    """
     refusal = refused(data)
-    assert (refusal.answer.id, refusal.expects_answer) == (None, False)
+    assert (refusal.answer.id, refusal.expects_answer, refusal.responds_to) == (None, False, responds_to)
 
 
 @pytest.mark.parametrize("data", ['{"a":"secret"', '{"id":"secret","method":5}', '"secret"', '{"id":{"secret":1}}'])

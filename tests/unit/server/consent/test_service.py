@@ -72,7 +72,6 @@ HOSTS: dict[str, tuple[Host | None, str | None, list[str]]] = {
     "accepts an empty text": (host("accept", {"choice": "Send", "text": " "}), "invalid_consent", []),
     "accepts a number as text": (host("accept", {"choice": "Send", "text": 5}), "invalid_consent", []),
     "accepts too long a text": (host("accept", {"choice": "Send", "text": "x" * 10_001}), "invalid_consent", []),
-    "can't ask": (None, "cannot_ask", []),
 }
 
 
@@ -91,6 +90,24 @@ async def test_what_left_is_what_the_person_said(name: str, era: ConnectMode) ->
         return
     # The model is told what was sent if that is not what it proposed.
     assert (result.structured_content or {}).get("text", DRAFT) == texts[0]
+
+
+@eras
+async def test_a_client_that_can_not_ask_sends_nothing(era: ConnectMode) -> None:
+    """In the modern era MCP has an error for that, which names the capability that the client lacks."""
+    api = RecordingApi()
+    async with client(api, era) as connected:
+        if era == "auto":
+            with pytest.raises(MCPError) as refused:
+                await connected.call_tool("send_message", ARGUMENTS)
+            assert refused.value.error.code == types.MISSING_REQUIRED_CLIENT_CAPABILITY
+            assert refused.value.error.data == {"requiredCapabilities": {"elicitation": {"form": {}}}}
+            text = refused.value.error.message
+        else:
+            text = text_of(await connected.call_tool("send_message", ARGUMENTS))
+    assert text.startswith(HEADLINES["cannot_ask"])
+    assert text.endswith("Nothing was sent.")
+    assert api.posts == []
 
 
 @eras

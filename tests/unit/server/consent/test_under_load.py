@@ -44,7 +44,10 @@ class Stage:
 
     async def call(self, number: int, connected: Client | None = None) -> Said:
         """Call and let the person answer, as the play of this number has it."""
-        result = await (connected or self.person).call_tool("send_message", arguments(number))
+        try:
+            result = await (connected or self.person).call_tool("send_message", arguments(number))
+        except MCPError as error:
+            return [_headline(error.error.message)]
         return [_said(result)]
 
     async def answer(self, number: int, state: str | None, responses: types.InputResponses | None) -> str | None:
@@ -66,7 +69,10 @@ def _said(result: types.CallToolResult) -> str | None:
     """The headline of a refusal; None for a message that was sent."""
     if not result.is_error:
         return None
-    text = text_of(result)
+    return _headline(text_of(result))
+
+
+def _headline(text: str) -> str:
     assert text.endswith("Nothing was sent.") is not text.startswith(HEADLINES["perhaps_sent"])
     return next(name for name, headline in HEADLINES.items() if text.startswith(headline))
 
