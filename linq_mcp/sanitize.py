@@ -1,4 +1,4 @@
-"""Cleans text that strangers wrote, and gives times, numbers, and URLs one format.
+"""Cleans text that strangers wrote, and reads times and URLs.
 
 Names, messages, file names, and Linq's error texts come from people who can't be trusted. `clean` removes what a reader
 can't see and what would reorder or cover the text around it, and limits the length. Every function is pure and
@@ -35,8 +35,6 @@ _VIRAMA_CLASS = 9
 
 # Printable ASCII with single spaces. Most texts are like this and need no cleaning.
 _PLAIN = re.compile(r"(?:[!-~]+(?: [!-~]+)*)?")
-_PLAIN_TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z")
-_E164 = re.compile(r"\+[1-9][0-9]{6,14}")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _LINE_BREAK = re.compile("\r\n|[\r\u0085\u2028\u2029]")
 _INVISIBLE = re.compile(f"[{INVISIBLE}]+")
@@ -144,13 +142,6 @@ def _word(text: str) -> str:
     return clean(text, WORD_LIMIT)
 
 
-def e164(text: str) -> str | None:
-    """A number as E.164; punctuation may differ if the number begins with + or 00. A country is never guessed."""
-    number = re.sub(r"[\s().\-/]", "", text)
-    number = f"+{number[2:]}" if number.startswith("00") else number
-    return number if _E164.fullmatch(number) else None
-
-
 def quoted(text: str) -> str:
     """Someone else's words, cleaned, on one line, and in double quotes that nothing inside can end."""
     words = _DOUBLE_QUOTES.sub("'", clean(text, None))
@@ -185,25 +176,12 @@ def without_surrogates(text: str) -> str:
 
 
 def moment(text: str) -> datetime | None:
-    """An RFC 3339 time as an aware datetime; None if it can't be parsed or has no offset."""
+    """An RFC 3339 time as an aware datetime; None if it can't be parsed, has no offset, or is outside years 1 to 9999.
+
+    Several platforms write a missing time as one at either end of the calendar.
+    """
     try:
         read = datetime.fromisoformat(text.upper())
-    except ValueError:
+        return read.astimezone(UTC) if read.tzinfo is not None else None
+    except (ValueError, OverflowError):
         return None
-    return read if read.tzinfo is not None else None
-
-
-def utc(text: str) -> str:
-    """An RFC 3339 time as UTC in whole seconds, `2026-11-20T17:45:00Z`; anything else passes through, cleaned."""
-    if _PLAIN_TIME.fullmatch(text):
-        return text
-    read = moment(text)
-    try:
-        return read.astimezone(UTC).replace(microsecond=0, tzinfo=None).isoformat() + "Z" if read else clean(text, 40)
-    except OverflowError:
-        return clean(text, 40)
-
-
-def utc_time(seconds: float) -> str:
-    """A time in seconds since 1970 as UTC in whole seconds."""
-    return datetime.fromtimestamp(int(seconds), UTC).replace(tzinfo=None).isoformat() + "Z"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 
 import pytest
@@ -24,6 +25,8 @@ for _profile, _examples in (("quick", 60), ("thorough", 1000)):
         suppress_health_check=_SLOW,
     )
 settings.load_profile("quick")
+# The time zone of servers on stdio is otherwise the developer's.
+os.environ["TZ"] = "UTC"
 
 
 @pytest.fixture(scope="session")

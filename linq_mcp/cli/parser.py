@@ -24,6 +24,8 @@ environment variables:
   LINQ_PROFILE          which profile of that file to use
   LINQ_API_V3_BASE_URL  where the API is, if not at https://api.linqapp.com/api/partner
   LINQ_MCP_CONTACTS     a CSV (handle,name) or vCard file with the names of people
+  LINQ_MCP_TIME_ZONE    the time zone of times, such as America/New_York; default the computer's, and UTC for `http`
+  LINQ_MCP_COUNTRY      the country of numbers without a country code, such as US
   LINQ_MCP_LOG_LEVEL    DEBUG, INFO, WARNING, ERROR or CRITICAL; default WARNING, and INFO for `http`
   LINQ_MCP_LOG_SUBJECT  for `http`: 1 logs who called, and for which chat or line
   LINQ_MCP_LINES        the same as --lines, which overrides it

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from linq_mcp.handles import read_handle
 from linq_mcp.sanitize import HANDLE_LIMIT, clean
 
 
@@ -25,10 +25,5 @@ NOBODY = Directory()
 
 
 def normal_handle(handle: str) -> str:
-    """A handle as it is compared: numbers without punctuation, addresses in lower case."""
-    handle = clean(handle, HANDLE_LIMIT)
-    if "@" in handle:
-        return handle.casefold()
-    # "(0)" is the digit that is dialled without the country code only.
-    number = re.sub(r"\(0\)|[\s().\-/\u2010-\u2015]", "", handle)
-    return f"+{number[2:]}" if number.startswith("00") else number
+    """A handle as it is compared; what is no handle is only cleaned."""
+    return read_handle(handle) or clean(handle, HANDLE_LIMIT)

@@ -91,7 +91,7 @@ def _problem(handle: str | None, normal: str, name: str, known: str) -> str:
         if not name:
             return "has no name"
         return "" if name == known else "gives a second name to the same number or address"
-    if _NATIONAL_NUMBER.fullmatch(normal):
+    if _NATIONAL_NUMBER.fullmatch(re.sub(r"[\s().\-/]", "", normal)):
         return "has a number without + and the country code"
     return "has no phone number or email address"
 

@@ -6,9 +6,10 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, NotRequired, TypedDict
 
 from linq_mcp.contacts.directory import NOBODY, Directory
+from linq_mcp.region import local_time
 from linq_mcp.rows.schema import without_empty
 from linq_mcp.rows.status import guide_to, is_unhealthy, status_of
-from linq_mcp.sanitize import HANDLE_LIMIT, ID_LIMIT, clean, clean_word, utc
+from linq_mcp.sanitize import HANDLE_LIMIT, ID_LIMIT, clean, clean_word
 
 if TYPE_CHECKING:
     from linq_mcp.api.models import Chat, Handle
@@ -66,7 +67,7 @@ def chat_reference(chat: Chat, directory: Directory = NOBODY) -> ChatReference:
 
 def chat_row(chat: Chat, preferred_line: str | None = None, directory: Directory = NOBODY) -> ChatRow:
     """`chat` in short; with several of your own numbers in it, `line` is `preferred_line` if that is one of them."""
-    row: ChatRow = {**chat_summary(chat, preferred_line, directory), "updated_at": utc(chat.updated_at or "")}
+    row: ChatRow = {**chat_summary(chat, preferred_line, directory), "updated_at": local_time(chat.updated_at or "")}
     return row if row["updated_at"] else without_empty(row)
 
 
@@ -101,7 +102,7 @@ def chat_state(chat: Chat) -> ChatState:
         "is_group": bool(chat.is_group),
         "service": clean_word(chat.service),
         "health_status": status or "",
-        "health_since": utc(changed or ""),
+        "health_since": local_time(changed or ""),
     }
 
 

@@ -8,8 +8,9 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, NotRequired, TypedDict
 
 from linq_mcp.contacts.directory import NOBODY, Directory
+from linq_mcp.region import local_time
 from linq_mcp.rows.schema import without_empty
-from linq_mcp.sanitize import HANDLE_LIMIT, ID_LIMIT, clean, clean_word, moment, safe_url, utc
+from linq_mcp.sanitize import HANDLE_LIMIT, ID_LIMIT, clean, clean_word, moment, safe_url
 
 if TYPE_CHECKING:
     from linq_mcp.api.models import Message, Part, Reaction
@@ -101,7 +102,7 @@ def last_message(message: Message, directory: Directory = NOBODY) -> LastMessage
     parts = message.parts or []
     sender = sender_of(message) or ""
     row: LastMessage = {
-        "at": utc(time_of(message) or ""),
+        "at": local_time(time_of(message) or ""),
         "sender": sender,
         "sender_name": directory.name_of(sender),
         "text": clean(text_of(message), SHORT_TEXT_LIMIT),
@@ -130,7 +131,7 @@ def message_content(
     files = [attachment_row(part, url=urls) or {"filename": _UNKNOWN} for part in parts if part.type == "media"]
     reactions = [_reaction(reaction) for part in parts for reaction in part.reactions or []]
     return {
-        "at": utc(time_of(message) or ""),
+        "at": local_time(time_of(message) or ""),
         "sender": sender,
         "sender_name": directory.name_of(sender),
         "text": text,

@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Collection
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from string import Template
 from typing import Annotated, Any, TypeAlias
 
@@ -22,6 +22,7 @@ from pydantic import Field, PlainValidator
 
 from linq_mcp.api.redaction import without_key
 from linq_mcp.errors import ArgumentsError
+from linq_mcp.region import region
 from linq_mcp.sanitize import clean, quoted
 from linq_mcp.server.callers.caller import Caller, ClientProvider, caller_of
 from linq_mcp.tools.base.parameters import InvalidArgument, ToolArguments, parse_arguments
@@ -174,7 +175,7 @@ class PromptRequests:
             raise MCPError(types.INVALID_PARAMS, f"{HEADLINES['arguments']} {error}") from None
         text = Template(prompt.text).substitute(
             find_chat=how_to_find(arguments.chat) if isinstance(arguments, ChatArguments) else "",
-            week_ago=(datetime.now(UTC) - timedelta(days=7)).date().isoformat(),
+            week_ago=(datetime.now(region().time_zone) - timedelta(days=7)).date().isoformat(),
             after_draft=_AND_SEND if SEND_MESSAGE.name in self._open_tools(caller) else _DRAFT_ONLY,
         )
         message = types.PromptMessage(role="user", content=types.TextContent(text=text))

@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 from pydantic import SecretStr
 
+from linq_mcp.region import DEFAULT_REGION, Region
 from linq_mcp.settings.config_file import read_token
 from linq_mcp.settings.problems import (
     KeyFlaw,
@@ -29,6 +30,7 @@ from linq_mcp.settings.problems import (
     UrlFlaw,
     WarningKind,
 )
+from linq_mcp.settings.region import read_region
 from linq_mcp.settings.scope import read_scope
 from linq_mcp.settings.sending import SEND_TO_VARIABLE, SendSettings, read_sending
 
@@ -84,7 +86,7 @@ class Settings:
     are its parts that do not concern the key. `contacts` is the file with the names of people; whether it can be read
     turns out at the first call. `http_token` is the bearer token that callers of `linq-mcp http` must send when they
     use the server's own key; `http_token_flaw` says why the one that was set can't be used. `sending` is None where
-    the server only reads.
+    the server only reads. `region` has the time zone of times and the country of national numbers.
     """
 
     api_key: SecretStr | None = None
@@ -102,6 +104,7 @@ class Settings:
     lines: tuple[str, ...] = ()
     tools: tuple[str, ...] = ()
     sending: SendSettings | None = None
+    region: Region = DEFAULT_REGION
     launched_by: LaunchedBy = LaunchedBy.CLIENT
     problem: SettingsProblem | None = None
     base_url_problem: UnusableBaseUrl | None = None
@@ -139,15 +142,21 @@ def load_settings(
     contacts = _value(environ, CONTACTS_VARIABLE, warnings)
     http_token = environ.get(HTTP_TOKEN_VARIABLE, "").strip()
     http_token_flaw = key_flaw(http_token) if http_token else None
+    if launched_by is None:
+        launched_by = LaunchedBy.BUNDLE if environ.get(LAUNCHED_BY_VARIABLE) == "bundle" else LaunchedBy.CLIENT
+    region = read_region(
+        lambda name: _value(environ, name, warnings),
+        lambda name: warnings.append(SettingsWarning(WarningKind.UNUSABLE_REGION, name)),
+        use_computers_zone=launched_by is not LaunchedBy.SERVICE,
+    )
     sending = read_sending(
         # A placeholder among the lists of what is open would open everything, or everybody.
         lambda name: _listed(environ, {}, name) if name == SEND_TO_VARIABLE else _value(environ, name, warnings),
         lambda name: warnings.append(SettingsWarning(WarningKind.UNUSABLE_SEND_SETTING, name)),
         allowed=allow_send,
+        country=region.country,
     )
-    scope = read_scope(lines, tools, known_tools, () if sending else send_tools)
-    if launched_by is None:
-        launched_by = LaunchedBy.BUNDLE if environ.get(LAUNCHED_BY_VARIABLE) == "bundle" else LaunchedBy.CLIENT
+    scope = read_scope(lines, tools, known_tools, () if sending else send_tools, region.country)
     return Settings(
         api_key=SecretStr(key) if key else None,
         key_source=key_source,
@@ -164,6 +173,7 @@ def load_settings(
         lines=scope.lines,
         tools=scope.tools,
         sending=sending,
+        region=region,
         launched_by=launched_by,
         problem=base_url_problem or scope.problem or key_problem,
         base_url_problem=base_url_problem,

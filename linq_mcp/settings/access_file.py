@@ -18,8 +18,8 @@ from typing import Any
 
 from pydantic import SecretStr
 
+from linq_mcp.handles import read_number
 from linq_mcp.regular_file import open_regular
-from linq_mcp.sanitize import e164
 from linq_mcp.settings import Settings, key_flaw
 from linq_mcp.settings.problems import KeySource
 
@@ -210,7 +210,7 @@ class _Reader:
         opened = self._settings.lines
         if given is None:
             return opened
-        lines = [isinstance(item, str) and e164(item) for item in given]
+        lines = [isinstance(item, str) and read_number(item, self._settings.region.country) for item in given]
         if not all(lines):
             self.problems.append(f"lines takes {_FIELDS['lines'][1]}")
             return ()

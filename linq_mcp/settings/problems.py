@@ -150,6 +150,7 @@ class WarningKind(Enum):
     PLACEHOLDER = auto()
     UNKNOWN_LOG_LEVEL = auto()
     UNKNOWN_LOG_SUBJECT = auto()
+    UNUSABLE_REGION = auto()  # a time zone or a country
     UNREADABLE_CONFIG_FILE = auto()
     UNUSABLE_SEND_SETTING = auto()
     EXPOSED_CONFIG_FILE = auto()  # other users can read it

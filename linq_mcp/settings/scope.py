@@ -6,7 +6,7 @@ import re
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from linq_mcp.sanitize import e164
+from linq_mcp.handles import read_number
 from linq_mcp.settings.problems import ScopeProblem, ToolsThatSend, UnknownTools, UnusableLines
 
 _SEPARATOR = re.compile(r"[,;\n]")
@@ -24,15 +24,19 @@ class Scope:
 
 
 def read_scope(
-    lines: str | None, tools: str | None, known_tools: Collection[str] | None, absent_tools: Collection[str] = ()
+    lines: str | None,
+    tools: str | None,
+    known_tools: Collection[str] | None,
+    absent_tools: Collection[str] = (),
+    country: str | None = None,
 ) -> Scope:
     """The scope of two comma-separated lists, each of which may be missing (None).
 
     With `known_tools`, the tools have to be among them. `absent_tools` are those that are missing because sending is
-    not allowed.
+    not allowed. Numbers without a country code are of `country`.
     """
     numbers, names = listed(lines), listed(tools)
-    read = [number for item in numbers if (number := e164(item))]
+    read = [number for item in numbers if (number := read_number(item, country))]
     if lines is not None and (len(read) < len(numbers) or not numbers):
         return Scope(problem=UnusableLines())
     unknown = [name for name in names if known_tools is not None and name not in known_tools]

@@ -9,7 +9,7 @@ from enum import Enum
 
 from pydantic import SecretStr
 
-from linq_mcp.sanitize import e164
+from linq_mcp.handles import read_handle
 from linq_mcp.settings.problems import UnusableRecipients
 from linq_mcp.settings.scope import listed
 
@@ -26,7 +26,7 @@ _MOST_AN_HOUR = 1000
 _ANYONE, _KNOWN = "*", "known"
 _ON = frozenset({"1", "true", "yes", "on"})
 _OFF = frozenset({"0", "false", "no", "off"})
-_SHORT_CODE_OR_ADDRESS = re.compile(r"[0-9]{3,6}|[^\s@]{0,64}@[^\s@]{1,190}\.[^\s@.]{1,63}")
+_DOMAIN = re.compile(r"@[^\s@]{1,190}\.[^\s@.]{1,63}")
 
 
 class Confirm(Enum):
@@ -59,12 +59,16 @@ STRICTEST = SendSettings()
 
 
 def read_sending(
-    value: Callable[[str], str | None], refuse: Callable[[str], None], *, allowed: bool = False
+    value: Callable[[str], str | None],
+    refuse: Callable[[str], None],
+    *,
+    allowed: bool = False,
+    country: str | None = None,
 ) -> SendSettings | None:
     """Read the variables by `value`; None unless sending is `allowed` or the environment allows it.
 
-    `refuse` is called with each variable whose value can't be used. Then the strictest rule applies: the default, or,
-    for the list of recipients, that nothing is sent.
+    Numbers without a country code are of `country`. `refuse` is called with each variable whose value can't be used.
+    Then the strictest rule applies: the default, or, for the list of recipients, that nothing is sent.
     """
 
     def is_on(name: str) -> bool:
@@ -76,7 +80,7 @@ def read_sending(
     if not is_on(SEND_VARIABLE) and not allowed:
         return None
     to = value(SEND_TO_VARIABLE) or "known"
-    recipients = None if to.lower() in (_ANYONE, _KNOWN) else _recipients(to)
+    recipients = None if to.lower() in (_ANYONE, _KNOWN) else _recipients(to, country)
     problem = UnusableRecipients() if recipients == [] or None in (recipients or ()) else None
     if problem:
         refuse(SEND_TO_VARIABLE)
@@ -104,11 +108,9 @@ def sending_variables(sending: SendSettings) -> dict[str, str]:
     return {name: value for name, value in values.items() if value}
 
 
-def _recipients(given: str) -> list[str | None]:
+def _recipients(given: str, country: str | None) -> list[str | None]:
     """The entries of the list as handles are compared; None for one that can't be read."""
-    return [
-        e164(entry) or (entry.lower() if _SHORT_CODE_OR_ADDRESS.fullmatch(entry) else None) for entry in listed(given)
-    ]
+    return [entry.lower() if _DOMAIN.fullmatch(entry) else read_handle(entry, country) for entry in listed(given)]
 
 
 def _limit(given: str | None, refuse: Callable[[str], None]) -> int:

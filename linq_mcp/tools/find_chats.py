@@ -49,9 +49,7 @@ class Arguments(ToolArguments):
     health_status: Words | None = Field(None, description="One or several of HEALTHY, AT_RISK, CRITICAL, OPTED_OUT.")
     is_group: Flag | None = Field(None, description="true for groups only, false for no groups.")
     service: Word | None = Field(None, description="iMessage, SMS or RCS.")
-    updated_after: PastTimestamp | None = Field(
-        None, description="Updated by Linq at or after this date or time (UTC)."
-    )
+    updated_after: PastTimestamp | None = Field(None, description="Updated by Linq at or after this date or time.")
     updated_before: Timestamp | None = Field(None, description="Updated by Linq before this.")
     health_changed_after: PastTimestamp | None = Field(
         None, description="Health status changed at or after this, e.g. recent opt-outs."

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NotRequired, TypedDict
 from pydantic import Field
 
 from linq_mcp.errors import ArgumentsError
+from linq_mcp.region import local_time_at
 from linq_mcp.rows.chat import ChatReference, chat_reference, line_number
 from linq_mcp.rows.message import (
     MessageRow,
@@ -19,7 +20,7 @@ from linq_mcp.rows.message import (
     usual_service,
 )
 from linq_mcp.rows.schema import without_empty
-from linq_mcp.sanitize import ID_LIMIT, clean, utc_time
+from linq_mcp.sanitize import ID_LIMIT, clean
 from linq_mcp.tools.base.paging import counted
 from linq_mcp.tools.base.param_types import (
     ChatId,
@@ -173,7 +174,7 @@ async def _find_in_account(arguments: Arguments, call: Call) -> FoundMessages:
             tally.add(chat, found.matched)
             rows.merge(found, partial(_Found, chat=chat, oldest_first=conversation.oldest_first))
     result = tally.counted() if arguments.count_only else await tally.shown(rows, call)
-    since = f" since {utc_time(reading.since)[:10]}"
+    since = f" since {local_time_at(reading.since)[:10]}"
     nothing = (
         None
         if rows.matched or not reading.scan.scanned
@@ -183,7 +184,7 @@ async def _find_in_account(arguments: Arguments, call: Call) -> FoundMessages:
     if arguments.order == "oldest" and not arguments.after and rows.matched:
         notes.append(f"Only{since}; for the first message of a chat use list_messages with order oldest.")
     info = reading.info(reading.next_cursor(None if arguments.count_only else rows), notes)
-    return {**result, "after": utc_time(reading.since), **info}
+    return {**result, "after": local_time_at(reading.since), **info}
 
 
 @dataclass(slots=True)

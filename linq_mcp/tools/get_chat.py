@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, NotRequired, TypedDict
 
 from pydantic import Field
 
+from linq_mcp.region import local_time
 from linq_mcp.rows.chat import ChatState, chat_state, health_guide, line_number
 from linq_mcp.rows.schema import without_empty
-from linq_mcp.sanitize import HANDLE_LIMIT, ID_LIMIT, clean, clean_word, safe_url, utc
+from linq_mcp.sanitize import HANDLE_LIMIT, ID_LIMIT, clean, clean_word, safe_url
 from linq_mcp.tools.base.param_types import ChatId
 from linq_mcp.tools.base.parameters import ToolArguments
 from linq_mcp.tools.base.tool import READS, Call, Tool
@@ -59,11 +60,11 @@ async def get_chat(arguments: Arguments, call: Call) -> ChatDetailResult:
         "display_name": clean(chat.display_name or "", None),
         "line": line_number(chat),
         "participants": [row for handle in chat.handles or [] if (row := _participant(handle, call.directory))],
-        "created_at": utc(chat.created_at or ""),
+        "created_at": local_time(chat.created_at or ""),
         "health_guide": next(iter(health_guide([chat]).values()), ""),
         "group_chat_icon": safe_url(chat.group_chat_icon or ""),
         **chat_state(chat),
-        "updated_at": utc(chat.updated_at or ""),
+        "updated_at": local_time(chat.updated_at or ""),
     }
     return without_empty(result)
 
@@ -77,8 +78,8 @@ def _participant(handle: HandleDetail, directory: Directory) -> Participant:
         "service": clean_word(handle.service),
         "status": status if status.casefold() != "active" else "",
         "line_type": clean_word(handle.line_type),
-        "joined_at": utc(handle.joined_at or ""),
-        "left_at": utc(handle.left_at or ""),
+        "joined_at": local_time(handle.joined_at or ""),
+        "left_at": local_time(handle.left_at or ""),
     }
     return without_empty(row)
 

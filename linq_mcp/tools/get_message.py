@@ -6,9 +6,10 @@ from typing import NotRequired
 
 from pydantic import Field
 
+from linq_mcp.region import local_time
 from linq_mcp.rows.message import MessageContent, message_content
 from linq_mcp.rows.schema import without_empty
-from linq_mcp.sanitize import ID_LIMIT, clean, utc
+from linq_mcp.sanitize import ID_LIMIT, clean
 from linq_mcp.tools.base.param_types import MessageId
 from linq_mcp.tools.base.parameters import ToolArguments
 from linq_mcp.tools.base.tool import READS, Call, Tool
@@ -36,10 +37,10 @@ async def get_message(arguments: Arguments, call: Call) -> MessageDetailResult:
         "id": clean(message.id or "", ID_LIMIT),
         **message_content(message, call.directory, text_limit=None, list_limit=None, urls=True),
         "chat_id": clean(message.chat_id or "", ID_LIMIT),
-        "created_at": utc(message.created_at or ""),
-        "sent_at": utc(message.sent_at or ""),
-        "delivered_at": utc(message.delivered_at or ""),
-        "read_at": utc(message.read_at or ""),
+        "created_at": local_time(message.created_at or ""),
+        "sent_at": local_time(message.sent_at or ""),
+        "delivered_at": local_time(message.delivered_at or ""),
+        "read_at": local_time(message.read_at or ""),
     }
     return without_empty(result)
 

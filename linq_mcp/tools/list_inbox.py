@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, NotRequired, TypedDict
 
 from pydantic import Field
 
+from linq_mcp.region import local_time_at
 from linq_mcp.rows.chat import ChatSummary, chat_summary, health_status
 from linq_mcp.rows.message import LastMessage, last_message, timestamp
 from linq_mcp.rows.schema import without_empty
 from linq_mcp.rows.status import KNOWN, UNREPORTED, unknown_words
-from linq_mcp.sanitize import utc_time
 from linq_mcp.tools.base.param_types import Flag, Handle, InboxOrder, Limit, Line, PastTimestamp, Timestamp, Words
 from linq_mcp.tools.base.parameters import ToolArguments
 from linq_mcp.tools.base.tool import READS, SCAN_SECONDS, Call, Tool
@@ -34,7 +34,7 @@ class Arguments(ToolArguments):
     waiting: Flag | None = Field(
         None, description="true for chats in which somebody waits for your answer, false for the others."
     )
-    active_after: PastTimestamp | None = Field(None, description="Last message at or after this date or time (UTC).")
+    active_after: PastTimestamp | None = Field(None, description="Last message at or after this date or time.")
     active_before: Timestamp | None = Field(None, description="Last message before this.")
     health_status: Words | None = Field(None, description="One or several of HEALTHY, AT_RISK, CRITICAL, OPTED_OUT.")
     is_group: Flag | None = Field(None, description="true for groups only, false for no groups.")
@@ -167,7 +167,7 @@ def _row(chat: Chat, last: Message | None, wait: Wait | None, line: str | None, 
             shown = {**shown, "sender_name": ""}
         row["last_message"] = without_empty(shown)
     if wait:
-        row["waiting"] = {"since": utc_time(wait.since), "messages": wait.messages}
+        row["waiting"] = {"since": local_time_at(wait.since), "messages": wait.messages}
     return row
 
 

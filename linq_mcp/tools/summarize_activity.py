@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, NotRequired, TypedDict
 
 from pydantic import Field
 
+from linq_mcp.region import local_time_at
 from linq_mcp.rows.chat import ChatReference, chat_reference, health_status, line_number
 from linq_mcp.rows.message import listed_at
 from linq_mcp.rows.schema import without_empty
-from linq_mcp.sanitize import utc_time
 from linq_mcp.tools.base.param_types import Handle, Line, PastTimestamp, Timestamp
 from linq_mcp.tools.base.parameters import ToolArguments
 from linq_mcp.tools.base.tool import READS, SCAN_SECONDS, Call, Tool
@@ -37,7 +37,7 @@ class Arguments(ToolArguments):
     ranges = (("after", "before"),)
 
     after: PastTimestamp | None = Field(
-        None, description="Since this date or time (UTC); 24 hours before the end if omitted."
+        None, description="Since this date or time; 24 hours before the end if omitted."
     )
     before: Timestamp | None = Field(None, description="Until this; now if omitted.")
     from_: Line | None = Field(None, alias="from", description="Only this line, one of your numbers, E.164.")
@@ -139,14 +139,14 @@ async def summarize_activity(arguments: Arguments, call: Call) -> Activity:
                 failing = nlargest(_FAILING_LIMIT, [*failing, without_empty(row)], key=lambda row: row["failed"])
     result: Activity = {
         "as_of": reading.as_of,
-        "after": utc_time(reading.since),
+        "after": local_time_at(reading.since),
         "lines": [
             _line(number, tally, whole=reading.is_whole) for number, tally in sorted(lines.items(), key=_most_first)
         ],
         **reading.info(reading.next_cursor(), []),
     }
     if arguments.before:
-        result["before"] = utc_time(before)
+        result["before"] = local_time_at(before)
     if failing:
         result["failing"] = failing
     return result

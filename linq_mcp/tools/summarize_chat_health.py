@@ -11,10 +11,11 @@ import anyio
 from pydantic import Field
 
 from linq_mcp.errors import LinqError, LinqMcpError
+from linq_mcp.region import local_time_at
 from linq_mcp.rows.chat import ChatRow, chat_row, health_guide, health_status, line_number
 from linq_mcp.rows.schema import without_empty
 from linq_mcp.rows.status import UNREPORTED, is_unhealthy, status_of
-from linq_mcp.sanitize import HANDLE_LIMIT, clean, moment, utc_time
+from linq_mcp.sanitize import HANDLE_LIMIT, clean, moment
 from linq_mcp.tools.base.param_types import ChatCount, Handle, Line, RowCount
 from linq_mcp.tools.base.parameters import ToolArguments
 from linq_mcp.tools.base.tool import READS, SCAN_SECONDS, Call, Tool
@@ -115,7 +116,7 @@ class _Reputations:
 
 async def summarize_chat_health(arguments: Arguments, call: Call) -> HealthSummary:
     """Read up to `max_chats` chats of `GET /v3/chats`, and `GET /v3/phone_numbers` at the same time."""
-    as_of = utc_time(call.now().timestamp())
+    as_of = local_time_at(call.now().timestamp())
     mark = check_fingerprint(arguments.cursor, arguments)
     tally = _Tally(arguments.from_, call.directory, arguments.worst)
     reputations = _Reputations()

@@ -44,6 +44,7 @@ from linq_mcp.settings.problems import (
     UrlFlaw,
     WarningKind,
 )
+from linq_mcp.settings.region import COUNTRY_VARIABLE
 from linq_mcp.settings.sending import SEND_TO_VARIABLE, SEND_VARIABLE
 
 SETTINGS_HEADLINES = {
@@ -266,6 +267,9 @@ def format_warning(warning: SettingsWarning) -> str:
             return f"{warning.variable} must be one of {', '.join(LOG_LEVELS)}; WARNING is used."
         case WarningKind.UNKNOWN_LOG_SUBJECT:
             return f"{warning.variable} must be 0 or 1; 1 is used."
+        case WarningKind.UNUSABLE_REGION:
+            example = "US" if warning.variable == COUNTRY_VARIABLE else "America/New_York"
+            return f"{warning.variable} takes a value such as {example}; the one that is set is ignored."
         case WarningKind.UNUSABLE_SEND_SETTING:
             rule = "nothing is sent" if warning.variable == SEND_TO_VARIABLE else "the strictest rule applies"
             return f"{warning.variable} has a value that can't be used; until that is corrected, {rule}."

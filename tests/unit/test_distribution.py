@@ -25,6 +25,7 @@ from linq_mcp.settings import (
     PROFILE_VARIABLE,
     TOOLS_VARIABLE,
 )
+from linq_mcp.settings.region import COUNTRY_VARIABLE, TIME_ZONE_VARIABLE
 from linq_mcp.settings.sending import (
     CONFIRM_VARIABLE,
     SEND_CRITICAL_VARIABLE,
@@ -42,6 +43,8 @@ VARIABLES = {
     BASE_URL_VARIABLE,
     PROFILE_VARIABLE,
     CONTACTS_VARIABLE,
+    TIME_ZONE_VARIABLE,
+    COUNTRY_VARIABLE,
     LINES_VARIABLE,
     TOOLS_VARIABLE,
     SEND_VARIABLE,
@@ -153,6 +156,7 @@ def test_manifest_hands_over_every_setting(manifest: Json) -> None:
         BASE_URL_VARIABLE: "${user_config.base_url}",
         PROFILE_VARIABLE: "${user_config.profile}",
         CONTACTS_VARIABLE: "${user_config.contacts}",
+        COUNTRY_VARIABLE: "${user_config.country}",
         LINES_VARIABLE: "${user_config.lines}",
         TOOLS_VARIABLE: "${user_config.tools}",
         SEND_VARIABLE: "${user_config.send}",

@@ -28,7 +28,8 @@ from jsonschema import Draft202012Validator
 from mcp import Client, types
 
 from linq_mcp.demo.team_discussion import TEAM_CHAT_ID
-from linq_mcp.sanitize import clean, utc
+from linq_mcp.region import local_time
+from linq_mcp.sanitize import clean
 from linq_mcp.server.app import build_server
 from linq_mcp.tools import TOOLS
 from linq_mcp.tools.base.tool import Tool
@@ -353,7 +354,7 @@ def test_cleaning_keeps_what_is_visible(text: str, lines: bool) -> None:
 @example("9999-12-31T23:59:59-14:00")
 def test_any_text_in_place_of_a_time_is_shown(text: str) -> None:
     """It is shown as a time if it can be read as one, and cleaned if not."""
-    written = utc(text)
+    written = local_time(text)
     assert re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z", written) or written == clean(
         text, 40
     )
@@ -367,7 +368,7 @@ def test_any_time_is_shown_in_utc(at: datetime, separator: str) -> None:
     """It is exact to the second, whatever its offset."""
     with suppress(OverflowError):
         moment = at.astimezone(UTC).replace(microsecond=0, tzinfo=None)
-        assert utc(at.isoformat(separator)) == f"{moment.isoformat()}Z"
+        assert local_time(at.isoformat(separator)) == f"{moment.isoformat()}Z"
 
 
 # -- stdin ----------------------------------------------------------------------------------------------

@@ -14,18 +14,21 @@ from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import PlainValidator, WithJsonSchema
 
-from linq_mcp.sanitize import ID_LIMIT, e164
+from linq_mcp.handles import read_handle, read_number
+from linq_mcp.region import local_moment, local_time_at, region
+from linq_mcp.sanitize import ID_LIMIT
 from linq_mcp.search import SearchQuery
 from linq_mcp.tools.base.parameters import InvalidArgument
 
-_SHORT_CODE = re.compile(r"[0-9]{3,6}")
-_EMAIL = re.compile(r"[^\s@,;<>]{1,64}@[^\s@,;<>]{1,190}\.[^\s@,;<>.]{1,63}")
 _UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _CURSOR_LIMIT = 2000
 _TEXT_LIMIT = 200
 _LINE = "takes one of your own numbers in E.164 form such as +12052535597"
 _HANDLE = "one number in E.164 form such as +12052532136 or one email address"
 _BY_NAME = " (find_chats with `text` finds people by name)"
+
+# 20 November 2026, 17:45 UTC.
+_EXAMPLE_TIME = 1_795_196_700
 
 _STRING = WithJsonSchema({"type": "string"})
 
@@ -61,26 +64,23 @@ def _one_of(*words: str) -> Callable[[Any], str]:
 
 
 def _line(value: Any) -> str:
-    return _number(value) or _refuse_number(value, _LINE)
+    number = read_number(value, region().country) if isinstance(value, str) else None
+    return number or _refuse_number(value, _LINE)
 
 
 def _handle(value: Any, besides: str = "") -> str:
     """Read a handle. `besides` are the words that the parameter takes as well, for the text of an error."""
     text = str(value).strip() if isinstance(value, str | int) and not isinstance(value, bool) else ""
-    if text.isprintable() and (_EMAIL.fullmatch(text) or _SHORT_CODE.fullmatch(text)):
-        return text
     is_name = "@" not in text and any(map(str.isalpha, text))
-    return _number(value) or _refuse_number(value, f"takes {besides}{_HANDLE}{_BY_NAME if is_name else ''}")
+    return read_handle(text, region().country) or _refuse_number(
+        value, f"takes {besides}{_HANDLE}{_BY_NAME if is_name else ''}"
+    )
 
 
 def _sender(value: Any) -> str:
     if isinstance(value, str) and value.strip().lower() in ("me", "them"):
         return value.strip().lower()
     return _handle(value, '"me", "them" for everybody else, or ')
-
-
-def _number(value: Any) -> str | None:
-    return e164(value) if isinstance(value, str) else None
 
 
 def _refuse_number(value: Any, valid: str) -> str:
@@ -148,22 +148,22 @@ def _is_word(value: str) -> bool:
 
 
 def _timestamp(value: Any) -> datetime:
-    if isinstance(value, str):
-        try:
-            read = datetime.fromisoformat(value.strip().upper())
-            # Models leave the offset out; every time they were shown was UTC.
-            return read.replace(tzinfo=UTC) if read.tzinfo is None else read.astimezone(UTC)
-        except (ValueError, OverflowError):
-            pass
-    now = datetime.now(UTC)
-    raise InvalidArgument(f"takes a date or a time such as 2026-11-20T17:45:00Z (it is {now:%A, %Y-%m-%dT%H:%MZ} now)")
+    if isinstance(value, str) and (read := local_moment(value)):
+        return read
+    now = datetime.now(region().time_zone)
+    example = local_time_at(_EXAMPLE_TIME)
+    raise InvalidArgument(f"takes a date or a time such as {example} (it is {now:%A}, {_now()} now)")
 
 
 def _past_timestamp(value: Any) -> datetime:
-    read, now = _timestamp(value), datetime.now(UTC)
-    if read > now:
-        raise InvalidArgument(f"takes a time that has passed (it is {now:%Y-%m-%dT%H:%M:%SZ} now)")
+    read = _timestamp(value)
+    if read > datetime.now(UTC):
+        raise InvalidArgument(f"takes a time that has passed (it is {_now()} now)")
     return read
+
+
+def _now() -> str:
+    return local_time_at(datetime.now(UTC).timestamp())
 
 
 Line: TypeAlias = Annotated[str, PlainValidator(_line), _STRING]
@@ -202,7 +202,7 @@ Word: TypeAlias = Annotated[str, PlainValidator(_word), _STRING]
 """One of Linq's enum values, of which any word may be one."""
 
 Timestamp: TypeAlias = Annotated[datetime, PlainValidator(_timestamp), _STRING]
-"""A moment: RFC 3339, or a date, which is its first moment in UTC."""
+"""A moment: RFC 3339, or a time or date of the time zone in force; a date is its first moment."""
 
 PastTimestamp: TypeAlias = Annotated[datetime, PlainValidator(_past_timestamp), _STRING]
 """A moment that has passed, for what came after it."""

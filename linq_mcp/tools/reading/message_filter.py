@@ -37,7 +37,7 @@ class FilterArguments(ToolArguments):
     )
     has_attachment: Flag | None = Field(None, description="true for messages with files, false for those without.")
     after: PastTimestamp | None = Field(
-        None, description="At or after this date or time (UTC); if omitted without chat_id, the last 7 days."
+        None, description="At or after this date or time; if omitted without chat_id, the last 7 days."
     )
     before: Timestamp | None = Field(None, description="Before this.")
 

@@ -14,8 +14,9 @@ from functools import partial
 from math import inf
 from typing import TYPE_CHECKING, Generic, TypeVar
 
+from linq_mcp.region import local_time_at
 from linq_mcp.rows.message import listed_at
-from linq_mcp.sanitize import ID_LIMIT, clean, utc_time
+from linq_mcp.sanitize import ID_LIMIT, clean
 from linq_mcp.tools.base.paging import join_notes
 from linq_mcp.tools.reading.chats import chat_pages, no_chats
 from linq_mcp.tools.reading.conversations import Conversation, Conversations, ReaderT
@@ -137,7 +138,7 @@ class Reading(Generic[ItemT]):
     @property
     def as_of(self) -> str:
         """Up to when messages count, which in later calls is the time of the first one."""
-        return utc_time(min(self._now, self.until))
+        return local_time_at(min(self._now, self.until))
 
     def next_cursor(self, rows: BestRows[RowT] | None = None, *, read_on_first: bool = False) -> ReadingCursor | None:
         """Where the next call goes on; None if there is nothing left to read or to show.

@@ -7,8 +7,10 @@ import logging
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import anyio
 import httpx
@@ -79,6 +81,47 @@ async def test_says_who_it_is_and_how_to_page(era: ConnectMode) -> None:
             "prompts": {"list_changed": False},
             "completions": {},
         }
+
+
+@eras
+async def test_times_are_the_operators_in_answers_arguments_errors_prompts_and_instructions(era: ConnectMode) -> None:
+    """A person's yesterday is not that of Greenwich."""
+    settings = load_settings({"LINQ_API_V3_API_KEY": KEY, "LINQ_MCP_TIME_ZONE": "Pacific/Kiritimati"})
+    account = account_over(always(httpx.Response(200, content=DOCS_PAGE)), settings=settings)
+    async with Client(build_server(account), mode=era) as client:
+        assert client.instructions is not None
+        assert "time zone Pacific/Kiritimati," in client.instructions
+        found = await client.call_tool("find_chats", {"updated_before": "2024-01-16"})
+        assert found.structured_content is not None
+        assert found.structured_content["chats"] == []
+        found = await client.call_tool(
+            "find_chats", {"updated_after": "2024-01-16T00:30", "updated_before": "2024-01-16T00:31"}
+        )
+        assert found.structured_content is not None
+        assert [row["updated_at"] for row in found.structured_content["chats"]] == ["2024-01-16T00:30:00+14:00"]
+        wrong = text_of(await client.call_tool("find_chats", {"updated_after": "soon"}))
+        assert "such as 2026-11-21T07:45:00+14:00" in wrong
+        assert re.search(r"it is \w+, \S+\+14:00 now", wrong)
+        prompt = await client.get_prompt("weekly_review")
+        assert isinstance(prompt.messages[0].content, types.TextContent)
+        week_ago = datetime.now(ZoneInfo("Pacific/Kiritimati")) - timedelta(days=7)
+        assert f'{{"after": "{week_ago:%Y-%m-%d}"}}' in prompt.messages[0].content.text
+
+
+async def test_national_numbers_in_arguments_are_of_the_country_that_is_set() -> None:
+    """Without one, the error says what is missing."""
+    asked: list[httpx.Request] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        asked.append(request)
+        return httpx.Response(200, content=DOCS_PAGE)
+
+    settings = load_settings({"LINQ_API_V3_API_KEY": KEY, "LINQ_MCP_COUNTRY": "us"})
+    await call(account_over(answer, settings=settings), {"to": "(415) 555-9876", "from": "415.555.1234"})
+    assert dict(asked[0].url.params)["to"] == "+14155559876"
+    assert dict(asked[0].url.params)["from"] == "+14155551234"
+    refused = await call(account_over(answer), {"to": "(415) 555-9876"})
+    assert "with + and the country code" in text_of(refused)
 
 
 NAMED = ("list_inbox", "find_messages", "send_message", "react_to_message")

@@ -8,6 +8,7 @@ import os
 from functools import partial
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -586,6 +587,62 @@ def test_an_unknown_log_level_is_ignored(given: str) -> None:
     settings = load_settings({"LINQ_MCP_LOG_LEVEL": given})
     assert settings.log_level == "WARNING"
     assert settings.warnings == (SettingsWarning(WarningKind.UNKNOWN_LOG_LEVEL, "LINQ_MCP_LOG_LEVEL"),)
+
+
+@pytest.mark.parametrize(
+    ("given", "name"),
+    [("America/New_York", "America/New_York"), (" europe/berlin ", "Europe/Berlin"), ("utc", "UTC"), ("GMT", "UTC")],
+)
+def test_a_time_zone_is_read_by_its_name(given: str, name: str) -> None:
+    for launched_by in LaunchedBy:
+        settings = load_settings({"LINQ_MCP_TIME_ZONE": given}, launched_by=launched_by)
+        assert (settings.region.zone_name, settings.warnings) == (name, ())
+
+
+def test_without_a_time_zone_it_is_the_computers_and_utc_for_a_team(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server on stdio runs where its user is; nobody knows where those of a team's server are."""
+    monkeypatch.setattr("tzlocal.get_localzone", lambda: ZoneInfo("Asia/Tokyo"))
+    assert load_settings({}).region.zone_name == "Asia/Tokyo"
+    assert load_settings({}, launched_by=LaunchedBy.SERVICE).region.zone_name == "UTC"
+
+
+def test_a_computer_that_does_not_know_its_time_zone_has_utc(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail() -> ZoneInfo:
+        return ZoneInfo("Local/Nowhere")
+
+    monkeypatch.setattr("tzlocal.get_localzone", fail)
+    assert load_settings({}).region.zone_name == "UTC"
+
+
+@pytest.mark.parametrize("given", ["Berlin", "+02:00", "../../etc/passwd", "/etc/localtime", "CEST", "x" * 10_000])
+def test_an_unknown_time_zone_is_ignored(given: str) -> None:
+    settings = load_settings({"LINQ_MCP_TIME_ZONE": given})
+    assert settings.region.zone_name == "UTC"
+    assert settings.warnings == (SettingsWarning(WarningKind.UNUSABLE_REGION, "LINQ_MCP_TIME_ZONE"),)
+
+
+def test_the_country_is_that_of_every_number_in_the_settings() -> None:
+    settings = load_settings(
+        {
+            "LINQ_MCP_COUNTRY": "uk",
+            "LINQ_MCP_LINES": "020 7123 4560; +44 (0)20 7123 4561",
+            "LINQ_MCP_SEND": "1",
+            "LINQ_MCP_SEND_TO": "020 7123 4567, Ann@Example.com, @Example.org, 40404",
+        }
+    )
+    assert settings.warnings == ()
+    assert settings.region.country == "GB"
+    assert settings.lines == ("+442071234560", "+442071234561")
+    assert settings.sending is not None
+    assert settings.sending.recipients == frozenset({"+442071234567", "ann@example.com", "@example.org", "40404"})
+
+
+@pytest.mark.parametrize("given", ["USA", "1", "+1", "Germany"])
+def test_a_country_that_is_no_code_is_ignored(given: str) -> None:
+    settings = load_settings({"LINQ_MCP_COUNTRY": given, "LINQ_MCP_LINES": "205 253 5597"})
+    assert settings.region.country is None
+    assert settings.warnings == (SettingsWarning(WarningKind.UNUSABLE_REGION, "LINQ_MCP_COUNTRY"),)
+    assert settings.problem == UnusableLines()
 
 
 def test_settings_are_frozen() -> None:

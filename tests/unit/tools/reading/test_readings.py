@@ -13,7 +13,7 @@ from helpers.virtual_time import in_virtual_time
 from hypothesis import given
 from hypothesis import strategies as st
 
-from linq_mcp.sanitize import utc_time
+from linq_mcp.region import local_time_at
 from linq_mcp.tools.base.tool import Tool
 from linq_mcp.tools.find_messages import FIND_MESSAGES
 from linq_mcp.tools.list_inbox import LIST_INBOX
@@ -134,7 +134,7 @@ async def test_later_answers_are_as_of_the_first_call() -> None:
     first = await ask(api, LIST_INBOX, NOW, limit=3)
     second = await ask(api, LIST_INBOX, NOW + timedelta(hours=1), limit=3, cursor=first["next_cursor"])
     others = [await ask(api, tool, NOW) for tool in (SUMMARIZE_ACTIVITY, SUMMARIZE_CHAT_HEALTH)]
-    assert {answer["as_of"] for answer in (first, *others)} == {utc_time(NOW.timestamp())}
+    assert {answer["as_of"] for answer in (first, *others)} == {local_time_at(NOW.timestamp())}
     assert second["as_of"] <= first["as_of"]
 
 
