@@ -70,7 +70,7 @@ _EXAMPLE_KEY = re.compile(
     r"|([a-z]{1,8}[_-])*x{3,64}|\*{3,}|\.{3,}|…",
     re.IGNORECASE,
 )
-_ASSIGNMENT = re.compile(r"(export +|set +|\$env:)?[A-Za-z_][A-Za-z0-9_]{0,63} *= *(?!=*$).+")
+_ASSIGNMENT = re.compile(r"(export +|set +|\$env:)?[A-Za-z_][A-Za-z0-9_]{0,63} *= *+(?!=*$).+")
 _LONGEST_KEY = 1000
 # Stricter than urlsplit, which finds the host ::1 in `evil.com[::1]`.
 _AUTHORITY = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(:[0-9]*)?")
@@ -256,7 +256,10 @@ def url_flaw(value: str) -> UrlFlaw | None:
 
 def _without_version(base_url: str) -> str:
     path = urlsplit(base_url).path
-    return base_url.removesuffix(path) + re.sub(r"(/+v3)*/*$", "", path)
+    address = base_url.removesuffix(path)
+    while path != (shorter := path.rstrip("/").removesuffix("/v3")):
+        path = shorter
+    return address + path
 
 
 def _find_key(

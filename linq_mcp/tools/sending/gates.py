@@ -16,7 +16,7 @@ ADVICE = {
     "critical": "Linq's advice: pause this chat, because messages probably don't arrive.",
 }
 # What a phone shows as a link, with or without its scheme.
-_LINK = re.compile(r"\bhttps?://\S|\bwww\.\S|\b[a-z0-9-]+(\.[a-z0-9-]+)*\.[a-z]{2,24}/\S", re.IGNORECASE)
+_LINK = re.compile(r"\bhttps?://\S|\bwww\.\S|(?<=[a-z0-9-])\.[a-z]{2,24}/\S", re.IGNORECASE)
 
 
 @dataclass(frozen=True, kw_only=True)
