@@ -2,8 +2,9 @@
 
     python benchmarks/expressions.py
 
-An expression is tried as it is used: by the functions and methods that its module calls it with. The texts come from its
-own parts: what may be repeated is repeated, alone, after what must precede it, and without the end that it waits for.
+An expression is tried as it is used: by the functions and methods that its module calls it with. The texts come from
+its own parts: what may be repeated is repeated, alone, after what must precede it, and without the end that it waits
+for.
 Four times the text must not take much more than four times as long.
 """
 
@@ -14,7 +15,7 @@ import importlib
 import re
 import sys
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
@@ -122,16 +123,13 @@ def _of_one(code: Any, argument: Any) -> list[str]:
     return [""]
 
 
+_WITH_CHARACTERS = (codes.LITERAL, codes.RANGE)
+
+
 def _of_class(items: Any) -> list[str]:
     negated = any(code is codes.NEGATE for code, _ in items)
-    candidates = "".join(
-        chr(argument)
-        if code is codes.LITERAL
-        else f"{chr(argument[0])}{chr(argument[1])}"
-        if code is codes.RANGE
-        else ""
-        for code, argument in items
-    )
+    ends = [(argument,) if code is codes.LITERAL else argument for code, argument in items if code in _WITH_CHARACTERS]
+    candidates = "".join(chr(end) for both in ends for end in both)
     usual = "a0 -.\u0301\t"
     taken = re.compile(f"[{_as_class(items)}]")
     found = [one for one in (usual if negated else candidates + usual) if taken.match(one)]
@@ -148,7 +146,7 @@ def _as_class(items: Any) -> str:
         codes.CATEGORY_WORD: r"\w",
         codes.CATEGORY_NOT_WORD: r"\W",
     }
-    parts = {
+    parts: dict[Any, Callable[[Any], str]] = {
         codes.NEGATE: lambda _: "^",
         codes.LITERAL: lambda argument: f"\\U{argument:08x}",
         codes.RANGE: lambda argument: f"\\U{argument[0]:08x}-\\U{argument[1]:08x}",
