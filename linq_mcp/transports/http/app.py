@@ -43,7 +43,10 @@ from linq_mcp.transports.http.middleware import (
     CallerMiddleware,
     CancelOnDisconnectMiddleware,
     ConcurrencyLimitMiddleware,
+    CorsMiddleware,
     JsonRpcMiddleware,
+    MediaTypeMiddleware,
+    PostMiddleware,
     RequestBodyMiddleware,
     ShutdownMiddleware,
     SingleHeaderMiddleware,
@@ -90,10 +93,13 @@ def build_app(
     calls: set[anyio.CancelScope] = set()
     token = config.token.get_secret_value() if config.token else None
     middleware = [
+        Middleware(CorsMiddleware, partial(is_allowed_origin, config)),
         Middleware(ConcurrencyLimitMiddleware, places, acquires=False),
         Middleware(SingleHeaderMiddleware, _SINGLE_HEADERS),
         Middleware(AllowedHostMiddleware, partial(is_allowed_host, config)),
         Middleware(AllowedOriginMiddleware, partial(is_allowed_origin, config)),
+        Middleware(PostMiddleware),
+        Middleware(MediaTypeMiddleware),
         *([Middleware(BearerTokenMiddleware, token)] if token else []),
         *(sign_in.on_headers() if sign_in else []),
         Middleware(CallerMiddleware, provider.caller),
@@ -128,8 +134,7 @@ def build_app(
         metrics.count_calls_in_flight(lambda: len(calls))
     app = Starlette(
         routes=[
-            # The server sends nothing on its own and keeps no sessions, so GET and DELETE are answered with 405.
-            Route(config.path, endpoint=mcp, methods=["POST"], middleware=middleware),
+            *(Route(path, endpoint=mcp, middleware=middleware) for path in config.paths),
             Route("/healthz", healthz, methods=["GET"]),
             Route("/metrics", read_metrics, methods=["GET"]),
             *(sign_in.routes() if sign_in else []),

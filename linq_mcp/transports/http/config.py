@@ -59,6 +59,11 @@ class HttpConfig:
     limits: HttpLimits = field(default_factory=HttpLimits)
 
     @property
+    def paths(self) -> tuple[str, ...]:
+        """`path`, and the same with or without a slash at its end."""
+        return with_and_without_slash(self.path)
+
+    @property
     def url_host(self) -> str:
         """`host` as it is written in a URL."""
         return f"[{self.host}]" if ":" in self.host else self.host
@@ -118,6 +123,12 @@ def is_allowed_origin(config: HttpConfig, text: str) -> bool:
     if config.is_local and asked.scheme == "http" and asked.host in _LOOPBACK_NAMES:
         return True
     return asked in map(parse_origin, config.allowed_origins)
+
+
+def with_and_without_slash(path: str) -> tuple[str, ...]:
+    """The path as it is, and its other form: some clients add a slash to every address, and others remove it."""
+    bare = path.rstrip("/")
+    return tuple(dict.fromkeys((path, bare or "/", f"{bare}/")))
 
 
 def validate_http_config(config: HttpConfig) -> HttpConfig:

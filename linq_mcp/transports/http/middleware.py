@@ -10,7 +10,8 @@ from collections.abc import Callable
 
 import anyio
 from mcp.types.jsonrpc import CONNECTION_CLOSED
-from starlette.datastructures import Headers
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -25,6 +26,9 @@ MESSAGE = "linq_mcp.message"
 _ALWAYS_READ_BYTES = 64 * 1024
 _CLOSE_HEADERS = {"Connection": "close"}
 _RETRY_HEADERS = {"Retry-After": "1"}
+# The headers of answers that scripts of web pages may read.
+_READABLE_HEADERS = ("WWW-Authenticate", "X-Request-Id", "Retry-After")
+_JSON = "application/json"
 
 
 class BodyLengthMiddleware:
@@ -113,6 +117,50 @@ class AllowedOriginMiddleware:
             await Response("Invalid Origin header", status_code=403)(scope, receive, send)
             return
         await self._app(scope, receive, send)
+
+
+class CorsMiddleware(CORSMiddleware):
+    """Lets the web pages that `is_allowed` accepts send requests and read every answer. Preflights need no token."""
+
+    def __init__(self, app: ASGIApp, is_allowed: Callable[[str], bool]) -> None:
+        super().__init__(app, allow_methods=["POST"], allow_headers=["*"], expose_headers=_READABLE_HEADERS)
+        self._is_allowed = is_allowed
+
+    def is_allowed_origin(self, origin: str) -> bool:
+        return self._is_allowed(origin)
+
+
+class PostMiddleware:
+    """Answers 405 to anything but POST: the server sends nothing on its own and keeps no sessions."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["method"] != "POST":
+            await Response("Use POST", status_code=405, headers={"Allow": "POST"})(scope, receive, send)
+            return
+        await self._app(scope, receive, send)
+
+
+class MediaTypeMiddleware:
+    """Rewrites `Accept` and `Content-Type`, of which the SDK refuses some forms that HTTP allows.
+
+    Media types are compared without regard to case, a header may come in several lines, and a client without an
+    `Accept` takes anything; it gets JSON.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        headers = MutableHeaders(raw=list(scope["headers"]))
+        for name, default in (("accept", _JSON), ("content-type", "")):
+            given = ", ".join(headers.getlist(name)).strip().lower() or default
+            del headers[name]
+            if given:
+                headers[name] = given
+        await self._app({**scope, "headers": headers.raw}, receive, send)
 
 
 class BearerTokenMiddleware:
@@ -208,7 +256,7 @@ class JsonRpcMiddleware:
             message = parse_message(body)
         except InvalidMessage as invalid:
             error = invalid.answer.model_dump_json(by_alias=True, exclude_unset=True)
-            await Response(error, status_code=400, media_type="application/json")(scope, receive, send)
+            await Response(error, status_code=400, media_type=_JSON)(scope, receive, send)
             return
         await self._app({**scope, MESSAGE: message}, _replay(repair(body), receive), send)
 
@@ -243,7 +291,7 @@ class ShutdownMiddleware:
         error = error_response(getattr(scope[MESSAGE], "id", None), CONNECTION_CLOSED, text)
         body = error.model_dump_json(by_alias=True, exclude_unset=True)
         if started is None:
-            response = Response(body, status_code=503, headers=_RETRY_HEADERS, media_type="application/json")
+            response = Response(body, status_code=503, headers=_RETRY_HEADERS, media_type=_JSON)
             await response(scope, receive, send)
         elif Headers(raw=started["headers"]).get("content-type", "").startswith("text/event-stream"):
             event = f"event: message\r\ndata: {body}\r\n\r\n".encode()

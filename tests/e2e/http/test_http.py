@@ -342,12 +342,6 @@ async def test_hanging_up_cancels_the_call(era: str) -> None:
     assert silent.stopped.is_set()
 
 
-async def test_a_trailing_slash_does_not_redirect() -> None:
-    """The redirect would be built from the Host header."""
-    async with serving(build_app(demo(), HttpConfig())) as client:
-        assert (await client.post("/mcp/", **posted("modern", "tools/list"))).status_code == 404
-
-
 @pytest.mark.parametrize("method", ["GET", "DELETE", "PUT"])
 async def test_only_post_is_allowed(method: str) -> None:
     """There is no stream to open and no session to end."""

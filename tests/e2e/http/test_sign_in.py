@@ -135,7 +135,10 @@ async def test_a_token_without_a_scope_is_not_enough(serve: Serve) -> None:
         assert enough.status_code == 200
 
 
-@pytest.mark.parametrize("path", ["/.well-known/oauth-protected-resource/mcp", "/.well-known/oauth-protected-resource"])
+@pytest.mark.parametrize(
+    "path",
+    [f"/.well-known/oauth-protected-resource{rest}" for rest in ("/mcp", "/mcp/", "", "/")],
+)
 async def test_the_metadata_says_who_signs_in(serve: Serve, path: str) -> None:
     """To the letter as it was configured, without a token, and to web pages, too."""
     async with serve(scopes=["linq:read"], send_scope="linq:send") as client:

@@ -25,6 +25,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from linq_mcp.settings import url_flaw
 from linq_mcp.transports.http.auth.issuer_keys import IssuerKeys, IssuerUnavailable
 from linq_mcp.transports.http.auth.tokens import AccessTokenVerifier, InvalidToken
+from linq_mcp.transports.http.config import with_and_without_slash
 from linq_mcp.transports.http.middleware import MESSAGE
 
 logger = logging.getLogger(__name__)
@@ -108,7 +109,8 @@ class SignIn:
         endpoint = cors_middleware(answer, ["GET", "OPTIONS"])
         return [
             Route(path, endpoint=endpoint, methods=["GET", "OPTIONS"])
-            for path in dict.fromkeys((self.config.metadata_path, _METADATA))
+            for named in dict.fromkeys((self.config.metadata_path, _METADATA))
+            for path in with_and_without_slash(named)
         ]
 
     def on_headers(self) -> list[Middleware]:

@@ -1,0 +1,143 @@
+"""Clients in web pages: browsers ask before a request, and show a script only the answers that name its origin."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from helpers.streamable_http import HEADERS, call, demo, eras, posted, serving
+from pydantic import SecretStr
+
+from linq_mcp.settings import KEY_HEADER
+from linq_mcp.transports.http.app import build_app
+from linq_mcp.transports.http.config import HttpConfig, HttpLimits
+
+ORIGIN = "https://app.example.com"
+PREFLIGHT = {"Origin": ORIGIN, "Access-Control-Request-Method": "POST"}
+ASKED = f"authorization,content-type,mcp-method,mcp-name,mcp-protocol-version,{KEY_HEADER}"
+
+
+def config(*, token: str | None = None, calls: int = 512) -> HttpConfig:
+    return HttpConfig(
+        allowed_origins=[ORIGIN],
+        own_key=token is not None,
+        token=SecretStr(token) if token else None,
+        limits=HttpLimits(calls=calls),
+    )
+
+
+@pytest.mark.parametrize("path", ["/mcp", "/mcp/"])
+async def test_a_preflight_needs_no_token(path: str) -> None:
+    """A browser sends none with it, and asks for every header that a client may set."""
+    async with serving(build_app(demo(), config(token="token"))) as client:
+        response = await client.options(path, headers={**PREFLIGHT, "Access-Control-Request-Headers": ASKED})
+    assert response.status_code == 200
+    assert response.headers["access-control-allow-origin"] == ORIGIN
+    assert "POST" in response.headers["access-control-allow-methods"]
+    assert set(ASKED.split(",")) <= set(response.headers["access-control-allow-headers"].replace(" ", "").split(","))
+
+
+@eras
+async def test_the_answer_to_a_page_can_be_read(era: str) -> None:
+    """Whether it is JSON or a stream of events."""
+    async with serving(build_app(demo(), config())) as client:
+        for meta in ({}, {"progressToken": "p"}):
+            asked = call(era, "list_chats", {"limit": 1})
+            asked["json"]["params"]["_meta"] = {**asked["json"]["params"].get("_meta", {}), **meta}
+            response = await client.post("/mcp", **{**asked, "headers": {**asked["headers"], "Origin": ORIGIN}})
+            assert response.status_code == 200
+            assert response.headers["access-control-allow-origin"] == ORIGIN
+            assert "origin" in response.headers["vary"].lower()
+
+
+async def test_a_refusal_can_be_read_with_its_headers() -> None:
+    """Otherwise a client that has to sign in, wait, or use POST would only see that something failed."""
+    asked = {**posted("modern", "tools/list")["headers"], "Origin": ORIGIN}
+    async with serving(build_app(demo(), config(token="token"))) as client:
+        refusals = [
+            await client.post("/mcp", headers=asked),
+            await client.get("/mcp", headers=asked),
+            await client.post("/mcp", headers={**asked, "Authorization": "Bearer token"}, content=b"{"),
+            await client.post("/mcp", headers={**asked, "Authorization": "Bearer token", "Content-Length": "9" * 9}),
+        ]
+    async with serving(build_app(demo(), config(calls=0))) as client:
+        refusals.append(await client.post("/mcp", headers=asked))
+    assert [refusal.status_code for refusal in refusals] == [401, 405, 400, 413, 503]
+    for refusal in refusals:
+        assert refusal.headers["access-control-allow-origin"] == ORIGIN
+        assert {"WWW-Authenticate", "Retry-After"} <= set(refusal.headers["access-control-expose-headers"].split(", "))
+
+
+@pytest.mark.parametrize(
+    "origin", ["https://evil.example", "http://app.example.com", "null", "https://app.example.com.evil.example"]
+)
+async def test_another_page_gets_nothing(origin: str) -> None:
+    """Neither leave to ask nor an answer that its script could read."""
+    asked = posted("modern", "tools/list")
+    async with serving(build_app(demo(), config())) as client:
+        refused = await client.post("/mcp", **{**asked, "headers": {**asked["headers"], "Origin": origin}})
+        preflight = await client.options("/mcp", headers={**PREFLIGHT, "Origin": origin})
+    assert (refused.status_code, preflight.is_success) == (403, False)
+    assert "access-control-allow-origin" not in refused.headers
+    assert "access-control-allow-origin" not in preflight.headers
+
+
+@eras
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Accept": None},
+        {"Accept": " "},
+        {"Accept": "*/*"},
+        {"Accept": "Application/JSON, Text/Event-Stream"},
+        {"Content-Type": "APPLICATION/JSON"},
+        {"Content-Type": "Application/Json; charset=UTF-8"},
+    ],
+    ids=str,
+)
+async def test_forms_of_media_types_that_http_allows(era: str, headers: dict[str, str | None]) -> None:
+    """Some clients and gateways write them so, and the SDK alone would refuse them."""
+    asked = posted(era, "tools/list")
+    given = {**HEADERS, **asked["headers"], **headers}
+    async with serving(build_app(demo(), HttpConfig())) as client:
+        client.headers.clear()
+        response = await client.post(
+            "/mcp",
+            content=json.dumps(asked["json"]),
+            headers=[(name, value) for name, value in given.items() if value is not None],
+        )
+    assert response.status_code == 200
+    assert response.headers["content-type"] == "application/json"
+
+
+async def test_accept_may_come_in_two_lines() -> None:
+    """A list of values and several headers with one value each are the same in HTTP."""
+    asked = call("legacy", "list_chats", {"limit": 1})
+    asked["json"]["params"]["_meta"] = {"progressToken": "p"}
+    headers = [
+        ("Content-Type", "application/json"),
+        ("Accept", "application/json"),
+        ("Accept", "text/event-stream"),
+        ("MCP-Protocol-Version", "2025-11-25"),
+    ]
+    async with serving(build_app(demo(), HttpConfig())) as client:
+        client.headers.clear()
+        response = await client.post("/mcp", content=json.dumps(asked["json"]), headers=headers)
+    assert response.headers["content-type"].startswith("text/event-stream")
+
+
+@pytest.mark.parametrize("content_type", ["text/plain", "application/x-www-form-urlencoded", "application/jsonp"])
+async def test_what_a_form_of_a_web_page_sends_is_refused(content_type: str) -> None:
+    """Browsers send these without a preflight."""
+    asked = posted("legacy", "tools/list")
+    async with serving(build_app(demo(), HttpConfig())) as client:
+        response = await client.post("/mcp", **{**asked, "headers": {**asked["headers"], "Content-Type": content_type}})
+    assert response.status_code in (400, 415)
+
+
+@pytest.mark.parametrize("path", ["/mcp", "/mcp/"])
+@pytest.mark.parametrize("asked", ["/mcp", "/mcp/"])
+async def test_a_slash_at_the_end_of_the_path_changes_nothing(path: str, asked: str) -> None:
+    """Whether the server has it or the client does; a redirect would be built from the Host header."""
+    async with serving(build_app(demo(), HttpConfig(path=path))) as client:
+        assert (await client.post(asked, **posted("modern", "tools/list"))).status_code == 200
