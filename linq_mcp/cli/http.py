@@ -25,13 +25,13 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 _SIGN_IN = "sign-in"
-# What sign-in can't do without, with an example of each.
+# The options that sign-in needs, with an example of each.
 _NEEDED = {
     "--issuer": "the URL of your identity provider, such as https://id.example.com",
     "--public-url": "the URL by which clients call this server, such as https://mcp.example.com/mcp",
     "--access": "the file with the rules from claims to keys, such as access.toml",
 }
-_OPTIONAL = ("--scope", "--send-scope")
+_OPTIONAL = ("--audience", "--scope", "--send-scope")
 
 
 def run(options: Namespace) -> int:
@@ -75,14 +75,14 @@ def _open_metrics() -> Metrics | None:
 
 
 def _sign_in(options: Namespace) -> SignIn | None:
-    """What the options of sign-in say, if that is asked for. Raises ValueError."""
+    """Sign-in by its options; None without it. Raises ValueError."""
     given = {name: getattr(options, name.removeprefix("--").replace("-", "_")) for name in (*_NEEDED, *_OPTIONAL)}
     if options.key_from != _SIGN_IN:
         if unused := [name for name, value in given.items() if value]:
-            raise ValueError(f"{unused[0]} has no use without --key-from {_SIGN_IN}")
+            raise ValueError(f"only --key-from {_SIGN_IN} has a use for {', '.join(unused)}")
         return None
-    if missing := [name for name in _NEEDED if not given[name]]:
-        raise ValueError(f"--key-from {_SIGN_IN} needs {missing[0]}, {_NEEDED[missing[0]]}")
+    if missing := [f"{name}, {purpose}" for name, purpose in _NEEDED.items() if not given[name]]:
+        raise ValueError(f"--key-from {_SIGN_IN} needs {'; '.join(missing)}")
     if options.demo:
         raise ValueError(
             f"--demo needs no key, and --key-from {_SIGN_IN} takes keys from the access file: leave one of them out"
@@ -90,7 +90,11 @@ def _sign_in(options: Namespace) -> SignIn | None:
     from linq_mcp.transports.http.auth.challenge import SignIn, SignInConfig, validate_sign_in
 
     config = SignInConfig(
-        issuer=options.issuer, public_url=options.public_url, scopes=options.scope, send_scope=options.send_scope
+        issuer=options.issuer,
+        public_url=options.public_url,
+        audiences=options.audience,
+        scopes=options.scope,
+        send_scope=options.send_scope,
     )
     return SignIn(validate_sign_in(config))
 

@@ -94,6 +94,13 @@ def build_parser() -> argparse.ArgumentParser:
     )
     sign_in.add_argument("--access", metavar="FILE", help="who may read which account: rules from claims to keys")
     sign_in.add_argument(
+        "--audience",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="whom tokens must be for (their claim aud); repeatable; default: the public URL",
+    )
+    sign_in.add_argument(
         "--scope", action="append", default=[], metavar="NAME", help="a scope that every token must have; repeatable"
     )
     sign_in.add_argument(

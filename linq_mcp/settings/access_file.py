@@ -55,8 +55,9 @@ class Rule:
         # Anybody can claim an address that nobody has verified. Some providers write true and false as text.
         if self.claim == "email" and claims.get("email_verified", True) not in (True, "true"):
             return False
-        held = claims.get(self.claim)
-        return held == self.value or (isinstance(held, list) and self.value in held)
+        held = claim_of(claims, self.claim)
+        # Keycloak writes groups as paths, with a slash before the name.
+        return held == self.value or (isinstance(held, list) and (self.value in held or f"/{self.value}" in held))
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +70,20 @@ class AccessRules:
     def is_current(self) -> bool:
         """Whether none of the files has changed since."""
         return all(version_of(path) == version for path, version in self.files.items())
+
+
+def claim_of(claims: Mapping[str, Any], name: str) -> object:
+    """The claim `name`, or, for `realm_access.roles`, the member of a claim; None if there is none.
+
+    A dot may also be part of a name, as in `https://example.com/roles`.
+    """
+    if name in claims:
+        return claims[name]
+    for dot in (index for index, character in enumerate(name) if character == "."):
+        inner = claims.get(name[:dot])
+        if isinstance(inner, Mapping) and (found := claim_of(inner, name[dot + 1 :])) is not None:
+            return found
+    return None
 
 
 def version_of(path: Path) -> object:

@@ -89,8 +89,8 @@ class FakeIssuer(httpx.AsyncBaseTransport):
         found = self.answers.get(url) or (
             httpx.Response(200, content=json.dumps(known[url])) if url in known else httpx.Response(404)
         )
-        # A stream, as from a socket.
-        return httpx.Response(found.status_code, headers=found.headers, stream=httpx.ByteStream(found.content))
+        # Unread, as from a socket.
+        return httpx.Response(found.status_code, headers=found.headers, stream=found.stream)
 
     @property
     def fetches(self) -> int:

@@ -141,8 +141,12 @@ class SignInClientProvider(_ManyCallers):
         return Caller(id_, replace(self._settings, sending=None, contacts=None, problem=problem), name)
 
 
-def usable_claims(claims: Mapping[str, Any]) -> tuple[str, ...]:
-    """The names of those claims that a rule could go by."""
-    return tuple(
-        sorted(name for name, value in claims.items() if name not in _TECHNICAL and isinstance(value, str | list))
-    )
+def usable_claims(claims: Mapping[str, Any], *, levels: int = 3) -> tuple[str, ...]:
+    """The names of those claims that a rule could go by, such as `groups` and `realm_access.roles`."""
+    names = []
+    for name, value in claims.items():
+        if isinstance(value, Mapping) and levels > 1:
+            names += [f"{name}.{inner}" for inner in usable_claims(value, levels=levels - 1)]
+        elif name not in _TECHNICAL and isinstance(value, str | list):
+            names.append(name)
+    return tuple(sorted(names))

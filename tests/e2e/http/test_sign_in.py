@@ -76,12 +76,16 @@ def serve(tmp_path: Path, issuer: FakeIssuer, linq: Recorded) -> Serve:
     path.write_text(ACCESS, "utf-8")
 
     def app(
-        *, sending: SendSettings | None = None, transport: httpx.AsyncBaseTransport | None = None, **scopes: Any
+        *,
+        sending: SendSettings | None = None,
+        transport: httpx.AsyncBaseTransport | None = None,
+        audit: bool = False,
+        **scopes: Any,
     ) -> Starlette:
         settings = Settings(base_url=DEMO_BASE_URL, sending=sending)
         provider = SignInClientProvider(settings, access_to(path, settings), transport=transport or linq)
         config = validate_sign_in(SignInConfig(issuer=ISSUER, public_url=PUBLIC_URL, **scopes))
-        hosts = HttpConfig(allowed_hosts=[config.public_host])
+        hosts = HttpConfig(allowed_hosts=[config.public_host], audit=audit)
         return build_app(provider, hosts, SignIn(config, transport=issuer))
 
     return lambda **options: serving(app(**options), "https://mcp.example.com")
@@ -304,6 +308,54 @@ async def test_sending_takes_its_scope(serve: Serve, era: str) -> None:
         'Bearer error="insufficient_scope", error_description="The token lacks the scope linq:send.", '
         f'scope="linq:read email linq:send", resource_metadata="{METADATA}"'
     )
+
+
+PREFIXED = "api://1111/linq.read", "api://1111/linq.send"
+
+
+@pytest.mark.parametrize(
+    ("asked", "held", "passes"),
+    [
+        ("api://1111/linq.read", "linq.read", True),
+        ("api://1111/linq.read", "api://1111/linq.read", True),
+        ("linq.read", f"{PUBLIC_URL}/linq.read", True),
+        ("linq.read", f"api://{PUBLIC_URL}/linq.read", True),
+        ("linq.read", "api://other/linq.read", False),
+        ("api://1111/linq.read", "api://2222/linq.read", False),
+        ("api://1111/linq.read", "1111/linq.read read", False),
+        ("linq:read", "linq:reader", False),
+    ],
+)
+async def test_a_scope_with_and_without_the_prefix_of_its_api(
+    serve: Serve, asked: str, held: str, passes: bool
+) -> None:
+    """Entra's clients have to ask for `api://ID/scope`, and its tokens have the scope alone."""
+    async with serve(scopes=[asked]) as client:
+        response = await client.post("/mcp", **as_(posted("modern", "tools/list"), signed(scope=None, scp=held)))
+    assert response.status_code == (200 if passes else 403)
+
+
+async def test_a_challenge_asks_for_scopes_as_clients_must(serve: Serve) -> None:
+    """A scope that the token has without its prefix is asked for with it; without, Entra would not know it."""
+    read, send = PREFIXED
+    async with serve(sending=STRICTEST, scopes=[read], send_scope=send) as client:
+        token = signed(groups=["ops"], scp="linq.read email")
+        refused = await client.post("/mcp", **as_(call("modern", "send_message", SEND), token))
+        more = signed(groups=["ops"], scp="linq.read linq.send")
+        passed = await client.post("/mcp", **as_(call("modern", "send_message", SEND), more))
+    assert f'scope="{read} email {send}"' in refused.headers["WWW-Authenticate"]
+    assert passed.status_code == 200
+
+
+@pytest.mark.parametrize("audit", [False, True])
+async def test_an_audit_names_who_called(serve: Serve, audit: bool, caplog: pytest.LogCaptureFixture) -> None:
+    """By what the identity provider calls them; without the setting the log has a hash alone."""
+    caplog.set_level("INFO", "linq_mcp")
+    async with serve(audit=audit) as client:
+        token = signed(sub="bo", email="bo@example.com")
+        await client.post("/mcp", **as_(call("modern", "list_chats", {"from": SHOP_LINE}), token))
+    assert (f'subject="bo bo@example.com" line={SHOP_LINE}' in caplog.text) is audit
+    assert ("bo@example.com" in caplog.text) is audit
 
 
 @pytest.mark.parametrize("names", [("list_chats", "send_message"), ("send_message", "list_chats")])

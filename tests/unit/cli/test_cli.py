@@ -315,7 +315,8 @@ ACCESS = ["--access", "/nowhere/access.toml"]
 @pytest.mark.parametrize(
     ("argv", "said"),
     [
-        ([], "--key-from sign-in needs --issuer, the URL of your identity provider, such as https://id.example.com"),
+        ([], "--key-from sign-in needs --issuer, the URL of your identity provider, such as https://id.example.com; "),
+        ([], "such as https://mcp.example.com/mcp; --access, the file"),
         (ISSUER, "--key-from sign-in needs --public-url, the URL by which clients call this server, such as"),
         ([*ISSUER, *PUBLIC], "--key-from sign-in needs --access, the file with the rules from claims to keys"),
         ([*ISSUER, *PUBLIC, *ACCESS], "the file can't be read: No such file or directory"),
@@ -323,8 +324,20 @@ ACCESS = ["--access", "/nowhere/access.toml"]
         (["--issuer", "id.example.com", *PUBLIC, *ACCESS], "--issuer takes an https URL such as"),
         ([*ISSUER, "--public-url", "https://mcp.example.com", *ACCESS], "--public-url needs the path"),
         ([*ISSUER, *PUBLIC, *ACCESS, "--scope", "a b"], "a scope has no spaces"),
+        ([*ISSUER, *PUBLIC, *ACCESS, "--audience", " "], "--audience takes the value of the tokens' claim aud"),
     ],
-    ids=["issuer", "public URL", "access", "no such file", "demo", "odd issuer", "no path", "odd scope"],
+    ids=[
+        "all",
+        "all in one line",
+        "public URL",
+        "access",
+        "no such file",
+        "demo",
+        "odd issuer",
+        "no path",
+        "odd scope",
+        "no audience",
+    ],
 )
 def test_sign_in_says_what_it_needs(argv: list[str], said: str, cli: Cli) -> None:
     """In one line, with an example, and without starting."""
@@ -335,13 +348,15 @@ def test_sign_in_says_what_it_needs(argv: list[str], said: str, cli: Cli) -> Non
 
 
 @pytest.mark.parametrize(
-    "argv", [ISSUER, PUBLIC, ACCESS, ["--scope", "a"], ["--send-scope", "a"]], ids=lambda it: it[0]
+    "argv",
+    [ISSUER, PUBLIC, ACCESS, ["--audience", "a"], ["--scope", "a"], ["--send-scope", "a"]],
+    ids=lambda it: it[0],
 )
 def test_options_of_sign_in_do_nothing_without_it(argv: list[str], cli: Cli) -> None:
     """Whoever gives one believes that nobody gets in without signing in."""
     done = cli("http", *argv)
     assert done.code == 2
-    assert f"{argv[0]} has no use without --key-from sign-in" in done.err
+    assert f"only --key-from sign-in has a use for {argv[0]}" in done.err
 
 
 def test_sign_in_starts_with_what_it_needs(cli: Cli, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -107,14 +107,38 @@ def test_files_with_a_byte_order_mark(path: Path, encoding: str) -> None:
         ({"org": {"acme": True}}, False),
         ({"org": None}, False),
         ({"org": [["acme"]]}, False),
+        ({"org": ["/acme"]}, True),
+        ({"org": ["/other/acme", "//acme", "acme/"]}, False),
+        ({"org": "/acme"}, False),
         ({"organisation": "acme"}, False),
         ({}, False),
     ],
     ids=str,
 )
 def test_a_claim_is_the_value_or_a_list_that_holds_it(path: Path, claims: dict[str, Any], matches: bool) -> None:
-    """To the letter."""
+    """To the letter, but for the slash with which Keycloak begins the name of a group."""
     (rule,) = read(path, RULE).rules
+    assert rule.matches(claims) is matches
+
+
+@pytest.mark.parametrize(
+    ("name", "claims", "matches"),
+    [
+        ("realm_access.roles", {"realm_access": {"roles": ["acme"]}}, True),
+        ("resource_access.my.app.roles", {"resource_access": {"my.app": {"roles": ["acme"]}}}, True),
+        ("https://example.com/roles", {"https://example.com/roles": ["acme"]}, True),
+        ("cognito:groups", {"cognito:groups": ["acme"]}, True),
+        ("a.b", {"a.b": ["other"], "a": {"b": ["acme"]}}, False),
+        ("realm_access.roles", {"realm_access": ["roles", "acme"]}, False),
+        ("realm_access.roles", {"realm_access": {"roles": {"acme": True}}}, False),
+        ("realm_access.", {"realm_access": {"": "acme"}}, True),
+        ("realm_access", {"realm_access": {"roles": ["acme"]}}, False),
+    ],
+    ids=str,
+)
+def test_a_claim_may_be_the_member_of_another(path: Path, name: str, claims: dict[str, Any], matches: bool) -> None:
+    """A dot leads into a claim, unless the whole name is that of a claim."""
+    (rule,) = read(path, RULE.replace('"org"', f'"{name}"')).rules
     assert rule.matches(claims) is matches
 
 

@@ -1,7 +1,7 @@
 """Sign-in: this server as an OAuth 2.1 resource server, whose callers bring an access token of the company's issuer.
 
-Clients without one learn from the answer, and from the metadata (RFC 9728), where people sign in. What a caller may do
-is not decided here; the token's claims are in the scope's `user`, as the SDK's own middleware leaves them.
+The answer to a request without a token, and the metadata (RFC 9728), say where people sign in. What a caller may do is
+decided elsewhere, by the claims; they are in the ASGI scope's `user`, where the SDK's own middleware puts them.
 """
 
 from __future__ import annotations
@@ -35,14 +35,15 @@ _METADATA = "/.well-known/oauth-protected-resource"
 
 @dataclass(frozen=True, kw_only=True)
 class SignInConfig:
-    """Who signs callers in, and what for.
+    """Who signs callers in, and which tokens count.
 
-    Tokens must come from `issuer`, for `public_url`, which is how clients call this server, and with all `scopes`;
-    those for a tool that sends need `send_scope`, too, if there is one.
+    Clients call this server by `public_url`. Tokens must come from `issuer`, for one of the `audiences` (the public URL
+    if there are none), and with all `scopes`; those for a tool that sends need `send_scope`, too, if there is one.
     """
 
     issuer: str
     public_url: str
+    audiences: Sequence[str] = ()
     scopes: Sequence[str] = ()
     send_scope: str | None = None
 
@@ -61,6 +62,15 @@ class SignInConfig:
         """Every scope that some call needs."""
         return [*self.scopes, *([self.send_scope] if self.send_scope else [])]
 
+    def holds(self, scopes: Collection[str], scope: str) -> bool:
+        """Whether a token's `scopes` include `scope`, with or without the prefix of its API.
+
+        At Entra, clients ask for `api://ID/mcp.read`, and tokens have `mcp.read`; at Cognito both have a prefix.
+        """
+        prefixes = [prefix for name in self.audiences or [self.public_url] for prefix in (name, f"api://{name}")]
+        forms = [scope, scope.rpartition("/")[2]] if "/" in scope else [f"{prefix}/{scope}" for prefix in prefixes]
+        return any(form in scopes for form in (scope, *forms))
+
 
 def validate_sign_in(config: SignInConfig) -> SignInConfig:
     """`config`, if tokens can be checked safely with it. Raises ValueError with the reason in one line."""
@@ -74,6 +84,8 @@ def validate_sign_in(config: SignInConfig) -> SignInConfig:
                 f"{option} takes an https URL such as {example} (http only to this machine), without a query, a "
                 f"fragment, or a user name, not {url!r}"
             )
+    if not all(name.strip() for name in config.audiences):
+        raise ValueError("--audience takes the value of the tokens' claim aud, such as api://linq-mcp")
     path = urlsplit(config.public_url).path
     if not path.strip("/") or path.endswith("/"):
         raise ValueError("--public-url needs the path of the MCP endpoint, such as https://mcp.example.com/mcp")
@@ -84,13 +96,13 @@ def validate_sign_in(config: SignInConfig) -> SignInConfig:
 
 
 class SignIn:
-    """What sign-in adds to the application. `transport` replaces the network to the issuer, for tests."""
+    """The middlewares and routes of sign-in. `transport` replaces the network to the issuer, for tests."""
 
     def __init__(self, config: SignInConfig, *, transport: httpx.AsyncBaseTransport | None = None) -> None:
         self.config = config
         self.keys = IssuerKeys(config.issuer, transport=transport)
         self._challenges = _Challenges(config)
-        self._verifier = AccessTokenVerifier(config.issuer, config.public_url, self.keys)
+        self._verifier = AccessTokenVerifier(config.issuer, config.audiences or config.public_url, self.keys)
 
     def routes(self) -> list[Route]:
         """The metadata, at the address that RFC 9728 makes from the public URL, and at the root."""
@@ -115,24 +127,25 @@ class SignIn:
 
     def on_headers(self) -> list[Middleware]:
         """The middleware that comes before the body is read."""
-        return [Middleware(SignInMiddleware, self._verifier, self._challenges, self.config.scopes)]
+        return [Middleware(SignInMiddleware, self._verifier, self._challenges, self.config)]
 
     def on_message(self, sending_tools: Collection[str]) -> list[Middleware]:
         """The middleware that comes after the message is parsed."""
-        scope = self.config.send_scope
-        return [Middleware(SendScopeMiddleware, self._challenges, scope, sending_tools)] if scope else []
+        if not self.config.send_scope:
+            return []
+        return [Middleware(SendScopeMiddleware, self._challenges, self.config, sending_tools)]
 
 
 class SignInMiddleware:
-    """Requires an access token with all `scopes`, and adds what it says of the caller to the scope, as `user`."""
+    """Requires an access token with all scopes, and adds its claims to the ASGI scope, as `user`."""
 
     def __init__(
-        self, app: ASGIApp, verifier: AccessTokenVerifier, challenges: _Challenges, scopes: Sequence[str]
+        self, app: ASGIApp, verifier: AccessTokenVerifier, challenges: _Challenges, config: SignInConfig
     ) -> None:
         self._app = app
         self._verifier = verifier
         self._challenges = challenges
-        self._scopes = scopes
+        self._config = config
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         scheme, _, token = Headers(scope=scope).get("authorization", "").partition(" ")
@@ -148,8 +161,9 @@ class SignInMiddleware:
                 refusal = self._challenges.invalid_token(str(invalid))
             except IssuerUnavailable:
                 refusal = _UNAVAILABLE
-        if user and (missing := set(self._scopes) - set(user.scopes)):
-            refusal = self._challenges.insufficient_scope(self._scopes, missing)
+        config = self._config
+        if user and (missing := [scope for scope in config.scopes if not config.holds(user.scopes, scope)]):
+            refusal = self._challenges.insufficient_scope(config.scopes, missing)
         if refusal:
             await refusal(scope, receive, send)
         else:
@@ -157,26 +171,28 @@ class SignInMiddleware:
 
 
 class SendScopeMiddleware:
-    """Requires `send_scope` for a call of one of `tools`; clients then ask the person for it, and call again."""
+    """Requires the scope of sending for a call of one of `tools`. Clients then ask the person for it and call again."""
 
-    def __init__(self, app: ASGIApp, challenges: _Challenges, send_scope: str, tools: Collection[str]) -> None:
+    def __init__(self, app: ASGIApp, challenges: _Challenges, config: SignInConfig, tools: Collection[str]) -> None:
         self._app = app
         self._challenges = challenges
-        self._send_scope = send_scope
+        self._config = config
         self._tools = tools
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        user, message = scope["user"], scope[MESSAGE]
-        if _called_tool(message) in self._tools and self._send_scope not in user.scopes:
-            # With those that the token has, which a new one would otherwise lack.
-            needed = list(dict.fromkeys([*user.scopes, self._send_scope]))
-            await self._challenges.insufficient_scope(needed, {self._send_scope})(scope, receive, send)
+        held, config = scope["user"].scopes, self._config
+        send_scope = config.send_scope or ""
+        if _called_tool(scope[MESSAGE]) in self._tools and not config.holds(held, send_scope):
+            # Ask for the token's present scopes too: the new token replaces it.
+            others = [name for name in held if not any(config.holds([name], scope) for scope in config.scopes)]
+            needed = list(dict.fromkeys([*config.scopes, *others, send_scope]))
+            await self._challenges.insufficient_scope(needed, [send_scope])(scope, receive, send)
             return
         await self._app(scope, receive, send)
 
 
 def _called_tool(message: JSONRPCMessage) -> str:
-    """The tool that `message` calls; "" if it calls none, or something that is no name."""
+    """The name of the tool that `message` calls; "" if it calls none, or if the name is not a string."""
     if not isinstance(message, JSONRPCRequest) or message.method != "tools/call":
         return ""
     name = (message.params or {}).get("name")
@@ -194,7 +210,7 @@ class _Challenges:
 
     def no_token(self) -> Response:
         why = f"An access token from {self._issuer} is needed. Clients that know OAuth get one by themselves."
-        # Without `error`, which is for requests that had a token.
+        # No `error`: that is for requests with a token.
         return self._refusal(401, "invalid_token", why, self._scopes, says_error=False)
 
     def invalid_token(self, why: str) -> Response:

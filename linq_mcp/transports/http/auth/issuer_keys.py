@@ -1,7 +1,7 @@
 """The keys with which an issuer signs tokens, as it publishes them: OpenID Connect Discovery or RFC 8414, and RFC 7517.
 
-They are fetched when they are first needed, and kept. An unknown key id, and their age, let them be fetched anew, at
-most once a minute; while that fails, those from before go on serving.
+They are fetched when they are first needed, and kept. They are fetched again, at most once a minute, when they are an
+hour old and when a token names an unknown key; while that fails, the last keys stay in use.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import logging
 import time
+import zlib
 from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import urlsplit
@@ -23,12 +24,18 @@ logger = logging.getLogger(__name__)
 
 _MAX_BYTES = 256 * 1024
 _FETCH_SECONDS = 10.0
-# A key that the issuer withdraws is trusted at most this long.
+# Fetch keys again that are older than this.
 _MAX_AGE_SECONDS = 3600.0
 _AT_MOST_EVERY_SECONDS = 60.0
 # Until there are keys at all.
 _RETRY_SECONDS = 5.0
-_SIGNING_TYPES = frozenset({"RSA", "EC", "OKP"})
+# By the beginning of an algorithm's name.
+_KEY_TYPES = {"RS": "RSA", "PS": "RSA", "ES": "EC", "Ed": "OKP"}
+# Signatures are checked with at most so many keys for one token.
+_MOST_CANDIDATES = 8
+_TOO_MUCH = f"{{}} answered with more than {_MAX_BYTES // 1024} KiB"
+# For `zlib`: either format, told by its first bytes.
+_GZIP_OR_ZLIB = 47
 
 Key = Mapping[str, Any]
 
@@ -56,18 +63,18 @@ class IssuerKeys:
         self._failure = ""
         self._fetching = anyio.Lock()
 
-    async def find(self, key_id: str | None) -> Key | None:
-        """The key with that id; without an id, the only key. None if the issuer publishes no such key.
+    async def find(self, key_id: str | None, algorithm: str) -> list[Key]:
+        """The published keys that may have signed a token with this key id and `alg`; several may share an id.
 
-        Raises `IssuerUnavailable` if that can't be said because the last fetch failed.
+        Raises `IssuerUnavailable` if there is none, and the last fetch failed.
         """
-        key = self._find(key_id)
-        if key is None or (self._clock() - self._fetched_at > _MAX_AGE_SECONDS and not self._fetching.locked()):
+        keys = self._find(key_id, algorithm)
+        if not keys or (self._clock() - self._fetched_at > _MAX_AGE_SECONDS and not self._fetching.locked()):
             await self.refresh()
-            key = self._find(key_id)
-        if key is None and self._failure:
+            keys = self._find(key_id, algorithm)
+        if not keys and self._failure:
             raise IssuerUnavailable(self._failure)
-        return key
+        return keys
 
     async def refresh(self) -> None:
         """Fetch the keys, unless that was tried a short time ago. Never raises; a failure is logged."""
@@ -89,10 +96,11 @@ class IssuerKeys:
                 logger.warning("the keys of %s can't be read: %s", self._issuer, self._failure)
             self._next_fetch = self._clock() + (_AT_MOST_EVERY_SECONDS if self._keys else _RETRY_SECONDS)
 
-    def _find(self, key_id: str | None) -> Key | None:
-        found = [key for key in self._keys if key_id is None or key.get("kid") == key_id]
-        # Without an id, several keys would have to be tried one after the other.
-        return found[0] if found and (key_id is not None or len(found) == 1) else None
+    def _find(self, key_id: str | None, algorithm: str) -> list[Key]:
+        fitting = [key for key in self._keys if _fits(key, algorithm)]
+        named = [key for key in fitting if key_id is None or key.get("kid") == key_id]
+        # Some issuers put ids into tokens, but not into what they publish.
+        return (named or [key for key in fitting if "kid" not in key])[:_MOST_CANDIDATES]
 
     async def _fetch(self) -> list[Key]:
         async with httpx.AsyncClient(
@@ -145,30 +153,45 @@ async def _json(client: httpx.AsyncClient, url: str) -> Mapping[str, Any]:
     async with client.stream("GET", url) as response:
         if response.status_code != httpx.codes.OK:
             raise IssuerUnavailable(f"{url} answered {response.status_code}")
-        # Raw, so that nothing is decompressed.
+        # Raw, so that the size is known before anything is decompressed.
         async for chunk in response.aiter_raw():
             body += chunk
             if len(body) > _MAX_BYTES:
-                raise IssuerUnavailable(f"{url} answered with more than {_MAX_BYTES // 1024} KiB")
+                raise IssuerUnavailable(_TOO_MUCH.format(url))
     try:
-        document = json.loads(body)
-    except (ValueError, RecursionError):
+        document = json.loads(_decompressed(body, response.headers.get("Content-Encoding", ""), url))
+    except (ValueError, RecursionError, zlib.error):
         document = None
     if not isinstance(document, dict):
         raise IssuerUnavailable(f"{url} answered with something else than a JSON object")
     return document
 
 
+def _decompressed(body: bytearray, encoding: str, url: str) -> bytes | bytearray:
+    """Caches compress answers for clients that did not ask for it."""
+    if encoding.strip().lower() not in ("gzip", "x-gzip", "deflate"):
+        return body
+    content = zlib.decompressobj(_GZIP_OR_ZLIB).decompress(body, _MAX_BYTES + 1)
+    if len(content) > _MAX_BYTES:
+        raise IssuerUnavailable(_TOO_MUCH.format(url))
+    return content
+
+
 def _without_nulls(key: Key) -> Key:
-    """Some providers write null for what a key does not say."""
+    """Some providers write null for members that a key does not have."""
     return {name: value for name, value in key.items() if value is not None}
+
+
+def _fits(key: Key, algorithm: str) -> bool:
+    """Whether a key of this type can have signed with `algorithm`."""
+    return bool(key["kty"] == _KEY_TYPES[algorithm[:2]] and key.get("alg", algorithm) == algorithm)
 
 
 def _is_signing_key(key: Key) -> bool:
     kind, operations = key.get("kty"), key.get("key_ops", ["verify"])
     return (
         isinstance(kind, str)
-        and kind in _SIGNING_TYPES
+        and kind in _KEY_TYPES.values()
         and key.get("use", "sig") == "sig"
         and isinstance(operations, list)
         and "verify" in operations

@@ -15,7 +15,7 @@ from pydantic import SecretStr
 
 from linq_mcp.contacts.directory import NOBODY
 from linq_mcp.errors import SettingsError
-from linq_mcp.server.callers.many import Access, SignInClientProvider
+from linq_mcp.server.callers.many import Access, SignInClientProvider, usable_claims
 from linq_mcp.settings import Settings, load_settings
 from linq_mcp.settings.access_file import AccessFileError, AccessRules
 from linq_mcp.settings.problems import NoMatchingRule, UnusableLines
@@ -190,3 +190,9 @@ def test_files_are_read_only_when_they_have_changed(path: Path) -> None:
         now += 0.5
         assert access.rule_for({"org": "acme"})
     assert reads == 1
+
+
+def test_the_claims_that_a_rule_could_name() -> None:
+    """Members of claims are named as rules name them; values never are."""
+    claims = {"sub": "ann", "aud": "x", "exp": 5, "realm_access": {"roles": ["ops"]}, "a": {"b": {"c": {"d": "deep"}}}}
+    assert usable_claims(claims) == ("realm_access.roles", "sub")

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import gzip
 import json
+import zlib
+from collections.abc import Callable
 from typing import Any
 
 import anyio
@@ -34,7 +37,7 @@ def keys(issuer: FakeIssuer, clock: Clock) -> IssuerKeys:
 
 async def why_unavailable(keys: IssuerKeys) -> str:
     with pytest.raises(IssuerUnavailable) as unavailable:
-        await keys.find("one")
+        await keys.find("one", "RS256")
     return str(unavailable.value)
 
 
@@ -42,8 +45,8 @@ async def test_they_are_fetched_once_however_many_ask(keys: IssuerKeys, issuer: 
     """Also at once."""
     async with anyio.create_task_group() as tasks:
         for _ in range(20):
-            tasks.start_soon(keys.find, "one")
-    assert await keys.find("one")
+            tasks.start_soon(keys.find, "one", "RS256")
+    assert await keys.find("one", "RS256")
     assert issuer.requests == [DISCOVERY, JWKS_URL]
 
 
@@ -51,15 +54,15 @@ async def test_an_unknown_key_is_looked_for_at_most_once_a_minute(
     keys: IssuerKeys, issuer: FakeIssuer, clock: Clock
 ) -> None:
     """A new key serves soon, and nobody can make this server ask all the time."""
-    assert await keys.find("one")
+    assert await keys.find("one", "RS256")
     issuer.keys.append(public_jwk(rsa_key("two"), "two"))
     clock.now += 59
-    assert await keys.find("two") is None
+    assert await keys.find("two", "RS256") == []
     assert issuer.fetches == 1
     clock.now += 1
-    assert await keys.find("two")
+    assert await keys.find("two", "RS256")
     for number in range(50):
-        assert await keys.find(f"unknown {number}") is None
+        assert await keys.find(f"unknown {number}", "RS256") == []
     assert issuer.fetches == 2
 
 
@@ -67,30 +70,30 @@ async def test_a_key_that_was_withdrawn_serves_for_an_hour_at_most(
     keys: IssuerKeys, issuer: FakeIssuer, clock: Clock
 ) -> None:
     """Then they are fetched again, whether or not one is missing."""
-    assert await keys.find("one")
+    assert await keys.find("one", "RS256")
     issuer.keys = [public_jwk(rsa_key("two"), "two")]
     clock.now += 3600
-    assert await keys.find("one")
+    assert await keys.find("one", "RS256")
     clock.now += 1
-    assert await keys.find("one") is None
-    assert await keys.find("two")
+    assert await keys.find("one", "RS256") == []
+    assert await keys.find("two", "RS256")
 
 
 async def test_a_stopped_issuer_stops_nobody_who_is_known(
     keys: IssuerKeys, issuer: FakeIssuer, clock: Clock, caplog: pytest.LogCaptureFixture
 ) -> None:
     """The keys from before serve for as long as it takes; whether another one is good can't be said."""
-    assert await keys.find("one")
+    assert await keys.find("one", "RS256")
     issuer.stopped = True
     clock.now += 100_000
-    assert await keys.find("one")
+    assert await keys.find("one", "RS256")
     with pytest.raises(IssuerUnavailable):
-        await keys.find("two")
+        await keys.find("two", "RS256")
     assert "can't be reached (ConnectError)" in caplog.text
     issuer.stopped = False
     issuer.keys.append(public_jwk(rsa_key("two"), "two"))
     clock.now += 60
-    assert await keys.find("two")
+    assert await keys.find("two", "RS256")
 
 
 async def test_nobody_waits_for_an_issuer_who_hangs_if_their_key_is_known(clock: Clock) -> None:
@@ -106,14 +109,14 @@ async def test_nobody_waits_for_an_issuer_who_hangs_if_their_key_is_known(clock:
 
     issuer = Hanging()
     keys = IssuerKeys(ISSUER, transport=issuer, clock=clock)
-    assert await keys.find("one")
+    assert await keys.find("one", "RS256")
     issuer.stopped = True
     clock.now += 4000
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(keys.find, "one")
+        tasks.start_soon(keys.find, "one", "RS256")
         await begun.wait()
         with anyio.fail_after(5):
-            assert await keys.find("one")
+            assert await keys.find("one", "RS256")
         go_on.set()
 
 
@@ -127,28 +130,27 @@ async def test_without_keys_it_is_asked_every_few_seconds(
     assert len(caplog.records) == len(issuer.requests) == 1
     issuer.stopped = False
     clock.now += 5
-    assert await keys.find("one")
+    assert await keys.find("one", "RS256")
 
 
 async def test_discovery_by_either_standard(keys: IssuerKeys, issuer: FakeIssuer) -> None:
     """OpenID Connect's address first, then that of RFC 8414."""
     issuer.answers = {DISCOVERY: httpx.Response(404), RFC_8414: httpx.Response(200, json=issuer.document)}
-    assert await keys.find("one")
+    assert await keys.find("one", "RS256")
     assert issuer.requests == [DISCOVERY, RFC_8414, JWKS_URL]
 
 
 async def test_null_says_nothing(keys: IssuerKeys, issuer: FakeIssuer) -> None:
     """Some providers write it for each member that a key does not have."""
     issuer.keys = [public_jwk(rsa_key("one"), "one", use=None, alg=None, key_ops=None)]
-    found = await keys.find("one")
-    assert found
+    (found,) = await keys.find("one", "RS256")
     assert not {"use", "alg", "key_ops"} & set(found)
 
 
 async def test_the_addresses_of_an_issuer_with_a_path(issuer: FakeIssuer) -> None:
     """One standard appends to the path, the other one inserts before it."""
     with pytest.raises(IssuerUnavailable):
-        await IssuerKeys(f"{ISSUER}/realms/acme/", transport=issuer).find("one")
+        await IssuerKeys(f"{ISSUER}/realms/acme/", transport=issuer).find("one", "RS256")
     assert issuer.requests == [
         f"{ISSUER}/realms/acme/.well-known/openid-configuration",
         f"{ISSUER}/.well-known/oauth-authorization-server/realms/acme",
@@ -157,6 +159,24 @@ async def test_the_addresses_of_an_issuer_with_a_path(issuer: FakeIssuer) -> Non
 
 def published(*keys: Any) -> httpx.Response:
     return httpx.Response(200, json={"keys": keys})
+
+
+def encoded(content: bytes, encoding: str = "gzip") -> httpx.Response:
+    """An answer that says it is compressed; httpx itself does not look at it."""
+    return httpx.Response(200, headers={"Content-Encoding": encoding}, stream=httpx.ByteStream(content))
+
+
+@pytest.mark.parametrize(
+    ("encoding", "compress"),
+    [("gzip", gzip.compress), ("X-GZIP", gzip.compress), ("deflate", zlib.compress), ("identity", bytes)],
+)
+async def test_answers_may_be_compressed(
+    keys: IssuerKeys, issuer: FakeIssuer, encoding: str, compress: Callable[[bytes], bytes]
+) -> None:
+    """Caches do that although the server asks for plain text."""
+    for url, document in ((DISCOVERY, issuer.document), (JWKS_URL, {"keys": issuer.keys})):
+        issuer.answers[url] = encoded(compress(json.dumps(document).encode()), encoding)
+    assert await keys.find("one", "RS256")
 
 
 HUGE = json.dumps({"keys": [], "padding": "x" * 300_000})
@@ -175,6 +195,9 @@ HUGE = json.dumps({"keys": [], "padding": "x" * 300_000})
         (None, {JWKS_URL: httpx.Response(302, headers={"Location": "http://127.0.0.1:1/"})}, "answered 302"),
         (None, {DISCOVERY: httpx.Response(301, headers={"Location": "http://127.0.0.1:1/"})}, "answered 404"),
         (None, {JWKS_URL: httpx.Response(200, content=HUGE)}, "answered with more than 256 KiB"),
+        (None, {JWKS_URL: encoded(gzip.compress(bytes(50_000_000)))}, "answered with more than 256 KiB"),
+        (None, {JWKS_URL: encoded(b"{}")}, "something else than a JSON object"),
+        (None, {JWKS_URL: encoded(gzip.compress(b"{}")[:12])}, "something else than a JSON object"),
         (None, {JWKS_URL: httpx.Response(200, content=b"<html>")}, "something else than a JSON object"),
         (None, {JWKS_URL: httpx.Response(200, content=b"[" * 100_000)}, "something else than a JSON object"),
         (None, {JWKS_URL: httpx.Response(200, content=b"[]")}, "something else than a JSON object"),

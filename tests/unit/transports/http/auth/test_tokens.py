@@ -168,8 +168,8 @@ def tampered() -> str:
             lambda: signed(key=rsa_key("two"), key_id="two"),
             "The token is signed with a key that the issuer does not publish.",
         ),
-        (lambda: signed(algorithm="RS384"), "The token's algorithm is not that of its key."),
-        (lambda: signed(key=ec_key(), algorithm="ES256"), "The token's algorithm is not that of its key."),
+        (lambda: signed(algorithm="RS384"), UNPUBLISHED),
+        (lambda: signed(key=ec_key(), algorithm="ES256"), UNPUBLISHED),
         (lambda: "a.b.c", "The token is not a JWT."),
         (lambda: "", "The token is not a JWT."),
         (lambda: "lq-a-key-of-linq", "The token is not a JWT."),
@@ -194,13 +194,12 @@ async def test_refused_for_its_signature(token: Callable[[], str], reason: str) 
 
 
 async def test_another_kind_of_key_is_not_used() -> None:
-    """Also where the issuer does not say what its keys are for."""
+    """A key of another type is not tried, even where the issuer does not say which algorithm its keys are for."""
     issuer = FakeIssuer()
     issuer.keys = [public_jwk(ec_key(), "one")]
-    assert await refused(signed(), issuer) == "The token can't be checked with the key that it names."
+    assert await refused(signed(), issuer) == UNPUBLISHED
     issuer.keys = [public_jwk(rsa_key("one"), "one")]
-    token = signed(key=ec_key(), algorithm="ES256")
-    assert await refused(token, issuer) == "The token can't be checked with the key that it names."
+    assert await refused(signed(key=ec_key(), algorithm="ES256"), issuer) == UNPUBLISHED
 
 
 async def test_a_short_key_is_not_trusted() -> None:
@@ -227,9 +226,89 @@ async def test_elliptic_curves_are_as_good() -> None:
     assert await verified(signed(), issuer)
 
 
-async def test_without_a_key_id_there_must_be_one_key() -> None:
-    """It is then clear which one is meant; of several, none is tried."""
+OTHER, ONE = rsa_key("two"), rsa_key("one")
+
+
+@pytest.mark.parametrize(
+    ("published", "token"),
+    [
+        ([public_jwk(ONE, "one", alg="PS256"), public_jwk(ONE, "one", alg="RS256")], {}),
+        ([public_jwk(OTHER, "one"), public_jwk(ONE, "one")], {}),
+        ([public_jwk(ec_key(), "ec"), public_jwk(ONE, "one")], {"key_id": None}),
+        ([public_jwk(OTHER, "two"), public_jwk(ONE, "one")], {"key_id": None}),
+        ([public_jwk(OTHER, None), public_jwk(ONE, None)], {"key_id": "one"}),
+        ([public_jwk(ONE, None)], {"key_id": None, "algorithm": "PS256"}),
+    ],
+    ids=[
+        "an id for two algorithms",
+        "an id for two keys",
+        "no id, one fits",
+        "no id, two fit",
+        "no ids published",
+        "no id at all",
+    ],
+)
+async def test_keys_that_share_an_id_or_have_none(published: list[Any], token: dict[str, Any]) -> None:
+    """The signature decides among those that fit."""
     issuer = FakeIssuer()
-    assert await verified(signed(key_id=None), issuer)
-    issuer.keys.append(public_jwk(rsa_key("two"), "two"))
-    assert await refused(signed(key_id=None), issuer) == UNPUBLISHED
+    issuer.keys = published
+    assert await verified(signed(**token), issuer)
+    assert await refused(signed(key=rsa_key("three"), **token), issuer) == "The token's signature is wrong."
+
+
+async def test_only_some_keys_are_tried() -> None:
+    """A token without a key id costs at most eight checks of a signature."""
+    issuer = FakeIssuer()
+    issuer.keys = [*(public_jwk(OTHER, f"{number}") for number in range(8)), public_jwk(ONE, "one")]
+    assert await refused(signed(key_id=None), issuer) == "The token's signature is wrong."
+    assert await verified(signed(), issuer)
+
+
+ENTRA = {"aud": "1111", "scp": "mcp.read", "ver": "2.0", "azp": "web"}
+KEYCLOAK = {"aud": ["account", PUBLIC_URL], "azp": "web", "nonce": "n", "session_state": "s"}
+COGNITO = {"aud": None, "client_id": "4abc", "token_use": "access", "scope": "linq/read"}
+
+
+@pytest.mark.parametrize(
+    ("audience", "payload"),
+    [
+        (["1111"], claims(**ENTRA)),
+        (["api://1111", "1111"], claims(**ENTRA)),
+        (PUBLIC_URL, claims(**KEYCLOAK, typ="Bearer")),
+        (["4abc"], claims(**COGNITO)),
+        (PUBLIC_URL, claims(**COGNITO) | {"aud": PUBLIC_URL}),
+        (["api://default"], claims(aud="api://default", cid="web", scp=["openid", "linq.read"])),
+        (["https://linq.example.com"], claims(aud=["https://linq.example.com", "https://x.auth0.com/userinfo"])),
+    ],
+    ids=["Entra", "Entra, either form", "Keycloak", "Cognito", "Cognito with a resource", "Okta", "Auth0"],
+)
+async def test_access_tokens_as_identity_providers_issue_them(
+    audience: str | list[str], payload: dict[str, Any]
+) -> None:
+    """With the type JWT, which says nothing."""
+    keys = IssuerKeys(ISSUER, transport=FakeIssuer())
+    assert await AccessTokenVerifier(ISSUER, audience, keys).verify(signed(payload, typ="JWT"))
+
+
+@pytest.mark.parametrize(
+    ("audience", "payload"),
+    [
+        (PUBLIC_URL, claims(**ENTRA)),
+        (["1111"], claims(aud=PUBLIC_URL)),
+        (["4abc"], claims(**COGNITO) | {"client_id": "another"}),
+        (["4abc"], claims(**COGNITO) | {"token_use": "id"}),
+        (["4abc"], claims(**COGNITO) | {"token_use": None}),
+        (["4abc"], claims(**COGNITO) | {"aud": "another"}),
+        (PUBLIC_URL, claims(**KEYCLOAK, typ="ID")),
+        (PUBLIC_URL, claims(**KEYCLOAK, typ="Bearer", at_hash="h")),
+        (PUBLIC_URL, claims(**KEYCLOAK)),
+    ],
+    ids=str,
+)
+async def test_tokens_for_others_and_id_tokens_are_refused_at_every_provider(
+    audience: str | list[str], payload: dict[str, Any]
+) -> None:
+    """An audience that was set replaces the public URL. A client id counts only in an access token without `aud`."""
+    keys = IssuerKeys(ISSUER, transport=FakeIssuer())
+    with pytest.raises(InvalidToken, match=r"audience|claim aud|an ID token"):
+        await AccessTokenVerifier(ISSUER, audience, keys).verify(signed(payload, typ="JWT"))
