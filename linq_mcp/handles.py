@@ -24,7 +24,7 @@ _SHORT_CODE = re.compile(r"[0-9]{3,6}")
 _EMAIL = re.compile(r"[^\s@,;<>]{1,64}@[^\s@,;<>]{1,190}\.[^\s@,;<>.]{1,63}")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _SCHEME = re.compile(r"(?:tel|sms|smsto|imessage|mailto):(?://)?", re.IGNORECASE)
-_NUMBER = re.compile(r"[(\s]*(?:\+|00)?[0-9\s().\-/\u2010-\u2015\u2212]+")
+_NUMBER = re.compile(r"[(\s]*+(?:\+|00)?[0-9\s().\-/\u2010-\u2015\u2212]+")
 
 
 def read_handle(text: str, country: str | None = None) -> str | None:
