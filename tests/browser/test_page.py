@@ -204,6 +204,15 @@ def test_a_server_that_has_ended_is_named(page: Page, watch: Watch, url: str) ->
     watch.problems.clear()
 
 
+def test_an_answer_that_is_not_json_is_shown_with_its_status(page: Page, watch: Watch, url: str) -> None:
+    """A server that is too busy has not ended."""
+    page.route("**/mcp", lambda route: route.fulfill(status=503, body="Too many calls at once."))
+    page.goto(url)
+    expect(page.get_by_role("alert")).to_have_text("The board's server answered 503: Too many calls at once.")
+    assert [problem for problem in watch.problems if "status of 503" not in problem] == []
+    watch.problems.clear()
+
+
 @pytest.mark.parametrize("url", [("list_chats",)], ids=["no tool with a view"], indirect=True)
 def test_without_a_tool_that_has_a_view_the_page_says_so(page: Page, url: str) -> None:
     """`--tools` can leave none open."""

@@ -22,6 +22,7 @@ class State:
     text: str
     arguments: Json | None = None
     chat: str | None = None
+    tab: str | None = None
 
 
 NO_LINES: Json = {"lines": [], "scanned": 0, "complete": True}
@@ -67,6 +68,7 @@ STATES = [
     State("waiting", "list_inbox", real("list_inbox", WAITING), "21 chats are waiting for an answer", WAITING),
     State("health", "summarize_chat_health", real("summarize_chat_health"), "of 300 chats are critical or at risk"),
     State("activity", "summarize_activity", real("summarize_activity"), "messages failed"),
+    State("opted out", "summarize_chat_health", real("summarize_chat_health"), "chats have opted out", tab="Opted out"),
     State("transcript", "list_inbox", real("list_inbox", WAITING), "Back to waiting", WAITING, chat="Sofia Pereira"),
 ]
 
@@ -75,6 +77,8 @@ def show(host: ViewHost, state: State, theme: Theme, mode: Mode, width: int) -> 
     outcome = state.outcome(host)
     frame = host.open(state.tool, outcome, arguments=state.arguments, theme=theme, mode=mode, width=width)
     host.settle()
+    if state.tab:
+        frame.get_by_role("tab", name=state.tab).click()
     if state.chat:
         frame.get_by_role("button", name=state.chat).click()
         expect(frame.get_by_role("table")).to_be_visible()
@@ -88,7 +92,7 @@ def show(host: ViewHost, state: State, theme: Theme, mode: Mode, width: int) -> 
 @pytest.mark.parametrize("state", STATES, ids=lambda state: state.name.replace(" ", "_"))
 def test_a_state_is_shown(state: State, mode: Mode, theme: Theme, host: ViewHost) -> None:
     """In words, within the frame at every width, and without a violation of WCAG A or AA."""
-    for width in WIDTHS:
+    for width in WIDTHS[mode]:
         frame = show(host, state, theme, mode, width)
         assert not host.overflows("Width")
         assert mode == "fullscreen" or not host.overflows("Height")

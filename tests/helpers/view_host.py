@@ -1,4 +1,4 @@
-"""A host of the board's view that behaves as a test says, in a watched page; its script is tests/browser/host.js."""
+"""The board's page as a host that behaves as a test says; tests/browser/driver.js takes the place of its script."""
 
 from __future__ import annotations
 
@@ -9,17 +9,19 @@ from pathlib import Path
 from typing import Any, Literal
 
 from helpers.watched_page import Json, Watch, wait_until
-from playwright.sync_api import Frame, Page, Route
+from playwright.sync_api import Frame, Page
 
-FILES = Path(__file__).parents[1] / "browser"
+DRIVER = Path(__file__).parents[1] / "browser" / "driver.js"
 Theme = Literal["light", "dark"]
 Mode = Literal["inline", "fullscreen"]
 THEMES: tuple[Theme, ...] = ("light", "dark")
 MODES: tuple[Mode, ...] = ("inline", "fullscreen")
 # The arguments of `list_inbox` by which the view knows that the question was who waits.
 WAITING: Json = {"waiting": True, "order": "longest_waiting"}
-WIDTHS = (320, 720, 1200)
+WIDTHS: dict[Mode, tuple[int, ...]] = {"inline": (320, 720), "fullscreen": (320, 720, 1200)}
 FULL_HEIGHT = 800
+# Inline, the page leaves as much beside the view.
+MARGIN = 34
 _BACKGROUNDS = {"light": "#ffffff", "dark": "#191917"}
 EVERYTHING: Json = {"openLinks": {}, "serverTools": {}, "serverResources": {}, "message": {"text": {}}}
 
@@ -37,23 +39,19 @@ def failure(text: str) -> Json:
 
 @dataclass
 class ViewHost:
-    """The host in a page whose width is the view's. `url` is that of the shipped page, whose scripts it shares."""
+    """The board's page at `url`, with a view of a given width in it."""
 
     page: Page
     watch: Watch
     url: str
 
     def start(self) -> None:
-        for name, kind in (("host.html", "text/html"), ("host.js", "text/javascript")):
-            self.page.route(f"{self.url}{name}", self._serve(name, kind))
-        self.page.goto(f"{self.url}host.html")
+        self.page.route(f"{self.url}page.js", lambda route: route.fulfill(path=DRIVER, content_type="text/javascript"))
+        self._load()
+
+    def _load(self) -> None:
+        self.page.goto(self.url)
         self.page.wait_for_function("window.ready")
-
-    def _serve(self, name: str, kind: str) -> Any:
-        def serve(route: Route) -> None:
-            route.fulfill(body=(FILES / name).read_text(encoding="utf-8"), content_type=kind)
-
-        return serve
 
     def call(self, tool: str, arguments: Json | None = None) -> Json:
         """The answer of the real server, parsed."""
@@ -81,19 +79,19 @@ class ViewHost:
         `outcome` is the call's result, the reason why it was cancelled, or None while there is none. `changes` are made
         to the context, unless `context` is the whole of it.
         """
-        self.page.set_viewport_size({"width": width, "height": FULL_HEIGHT})
+        self._load()
+        self.resize(width, mode)
+        self.page.emulate_media(color_scheme=theme)
         if isinstance(outcome, str):
             message: list[Any] | None = ["ui/notifications/tool-cancelled", {"reason": outcome}]
         else:
             message = ["ui/notifications/tool-result", outcome] if outcome else None
-        height = {"maxHeight": 500} if mode == "inline" else {"height": FULL_HEIGHT}
         if context is None:
             context = {
                 "toolInfo": {"tool": {"name": tool, "inputSchema": {"type": "object"}}},
                 "theme": theme,
                 "displayMode": mode,
                 "availableDisplayModes": ["inline", "fullscreen"],
-                "containerDimensions": {"width": width, **height},
                 "locale": "en-US",
                 "timeZone": "America/New_York",
                 **changes,
@@ -106,7 +104,6 @@ class ViewHost:
                 "given": arguments or {},
                 "outcome": message,
                 "early": early,
-                "background": _BACKGROUNDS[theme],
                 "answers": answers or {},
             },
         )
@@ -116,9 +113,14 @@ class ViewHost:
     def frame(self) -> Frame:
         return self.page.frames[-1]
 
+    def resize(self, width: int, mode: Mode = "inline") -> None:
+        """Give the view that width."""
+        margin = MARGIN if mode == "inline" else 0
+        self.page.set_viewport_size({"width": width + margin, "height": FULL_HEIGHT})
+
     def change(self, **context: Any) -> None:
-        """Tell the view that its context has changed."""
-        self.page.evaluate("(change) => notify('ui/notifications/host-context-changed', change)", context)
+        """Change the context, and tell the view."""
+        self.page.evaluate("(change) => host.change(change)", context)
 
     def send(self, message: Json) -> None:
         """Send the view a message as it is."""

@@ -16,11 +16,11 @@ from typing import Any
 
 import jsonschema
 from mcp import types
-from playwright.sync_api import Browser, ConsoleMessage, Dialog, Frame, Page, Playwright, Request
+from playwright.sync_api import Browser, ConsoleMessage, Dialog, Frame, Page, Playwright, Request, expect
 from pydantic import TypeAdapter
 
 Json = dict[str, Any]
-SECONDS = 10
+SECONDS = 20
 # `--no-sandbox` is for root, and the others keep the browser from calling home.
 _FLAGS = (
     "--no-sandbox",
@@ -71,6 +71,7 @@ class Watch:
 
 
 def launch(playwright: Playwright) -> Browser:
+    expect.set_options(timeout=SECONDS * 1000)
     return playwright.chromium.launch(executable_path=os.environ["LINQ_MCP_BROWSER"], args=[*_FLAGS])
 
 

@@ -16,6 +16,8 @@ from mcp.shared.exceptions import MCPError
 
 from linq_mcp import __version__
 from linq_mcp.sanitize import clean
+from linq_mcp.server.callers.caller import ClientProvider
+from linq_mcp.settings.problems import KeySource
 from linq_mcp.tools.base.tool import Tool
 
 EXTENSION = "io.modelcontextprotocol/ui"
@@ -27,13 +29,14 @@ _PAGE_META = {"ui": {"csp": {"connectDomains": [], "resourceDomains": []}, "pref
 
 
 @cache
-def board_html() -> str:
-    """The page, with this version in it."""
-    return files(__package__).joinpath("board.html").read_text(encoding="utf-8").replace("{{version}}", __version__)
+def board_html(account: KeySource | None = None) -> str:
+    """The page, with this version in it, and whether the account that it shows is the demo account."""
+    page = files(__package__).joinpath("board.html").read_text(encoding="utf-8").replace("{{version}}", __version__)
+    return page.replace("{{account}}", "demo" if account is KeySource.DEMO else "")
 
 
 def view_meta(tool: Tool[Any]) -> dict[str, Any] | None:
-    """The `_meta` of `tool` in the list: where its view is, or that no view may call it. Others ignore it."""
+    """`tool`'s `_meta`: its view's URI, or the visibility "model" for a tool that views must not call."""
     if tool.asks:
         return {"ui": {"visibility": ["model"]}}
     return {"ui": {"resourceUri": BOARD_URI, "visibility": ["model", "app"]}} if tool.has_view else None
@@ -61,12 +64,13 @@ async def list_resource_templates(
 
 
 async def read_resource(
-    _: ServerRequestContext[Any], params: types.ReadResourceRequestParams
+    context: ServerRequestContext[ClientProvider], params: types.ReadResourceRequestParams
 ) -> types.ReadResourceResult:
     """The page of the board. Raises `MCPError` for any other URI."""
     uri = str(params.uri)
     if uri != BOARD_URI:
         data = {"uri": clean(uri, 200)}
         raise MCPError(types.INVALID_PARAMS, f"Unknown resource: {data['uri']}. There is only {BOARD_URI}.", data)
-    page = types.TextResourceContents(uri=BOARD_URI, mime_type=MIME_TYPE, text=board_html(), _meta=_PAGE_META)
+    html = board_html(context.lifespan_context.caller(context.request).settings.key_source)
+    page = types.TextResourceContents(uri=BOARD_URI, mime_type=MIME_TYPE, text=html, _meta=_PAGE_META)
     return types.ReadResourceResult(contents=[page])

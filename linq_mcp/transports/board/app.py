@@ -25,7 +25,7 @@ from linq_mcp.transports.http.middleware import AllowedHostMiddleware
 
 # Nobody waits for the calls of a page whose server was stopped.
 LIMITS = HttpLimits(stop_seconds=0)
-_SCRIPTS = ("page.js", "bridge.js", "mcp.js")
+_SCRIPTS = ("page.js", "host.js", "mcp.js")
 _PAGE_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src data:; connect-src 'self'; frame-src 'self'; "
     "frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
@@ -46,7 +46,7 @@ def build_board_app(provider: ClientProvider, secret: str) -> Starlette:
         f"/{secret}/": _file("page.html", "text/html"),
         f"/{secret}/page.css": _file("page.css", "text/css"),
         **{f"/{secret}/{name}": _file(name, "text/javascript") for name in _SCRIPTS},
-        "/view": _response(board_html(), "text/html", VIEW_POLICY),
+        "/view": _response(board_html(provider.caller(None).settings.key_source), "text/html", VIEW_POLICY),
     }
 
     async def send(request: Request) -> Response:

@@ -24,23 +24,26 @@ export class RpcError extends Error {
 /** The result of one request. Rejects with an RpcError. */
 export async function request(method, params) {
   const name = params.name ?? params.uri;
+  const response = await fetch("/mcp", {
+    method: "POST",
+    headers: {
+      "Accept": "application/json, text/event-stream",
+      "Authorization": `Bearer ${TOKEN}`,
+      "Content-Type": "application/json",
+      "MCP-Protocol-Version": VERSION,
+      "Mcp-Method": method,
+      ...(name === undefined ? {} : { "Mcp-Name": name }),
+    },
+    body: JSON.stringify({ jsonrpc: "2.0", id: ++lastId, method, params: { ...params, _meta: ENVELOPE } }),
+  }).catch(() => {
+    throw new RpcError(-32000, "The board's server does not answer. Is `linq-mcp board` still running?");
+  });
+  const text = await response.text();
   let answer;
   try {
-    const response = await fetch("/mcp", {
-      method: "POST",
-      headers: {
-        "Accept": "application/json, text/event-stream",
-        "Authorization": `Bearer ${TOKEN}`,
-        "Content-Type": "application/json",
-        "MCP-Protocol-Version": VERSION,
-        "Mcp-Method": method,
-        ...(name === undefined ? {} : { "Mcp-Name": name }),
-      },
-      body: JSON.stringify({ jsonrpc: "2.0", id: ++lastId, method, params: { ...params, _meta: ENVELOPE } }),
-    });
-    answer = await response.json();
+    answer = JSON.parse(text);
   } catch {
-    throw new RpcError(-32000, "The board's server does not answer. Is `linq-mcp board` still running?");
+    throw new RpcError(-32000, `The board's server answered ${response.status}: ${text.slice(0, 200)}`);
   }
   if (answer.error) throw new RpcError(answer.error.code, answer.error.message);
   return answer.result;

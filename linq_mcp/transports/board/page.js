@@ -1,10 +1,8 @@
 // The page of `linq-mcp board`: calls a tool and hosts its view, as an assistant would. The view does the rest.
 
-import { connect } from "./bridge.js";
+import { hostView } from "./host.js";
 import { RpcError, request } from "./mcp.js";
 
-const INLINE_HEIGHT = 500;
-const MODES = ["inline", "fullscreen"];
 const INVALID_PARAMS = -32602;
 const REFUSED = -32000;
 // The tools with a view, the one to begin with first.
@@ -16,56 +14,11 @@ const FIRST_CALLS = {
 
 const frame = document.querySelector("iframe");
 const dark = matchMedia("(prefers-color-scheme: dark)");
-const tools = new Map();
-let bridge;
-let toldDimensions;
-
-const mayCall = (tool) => tool && (tool._meta?.ui?.visibility ?? ["app"]).includes("app");
 const theme = () => (dark.matches ? "dark" : "light");
-const isInline = () => frame.className === "inline";
+const mayCall = (tool) => tool && (tool._meta?.ui?.visibility ?? ["app"]).includes("app");
 
-function display(mode) {
-  frame.className = mode;
-  frame.style.height = "";
-}
-
-function tell(changed) {
-  bridge.notify("ui/notifications/host-context-changed", changed);
-}
-
-function tellDimensions() {
-  const containerDimensions = dimensions();
-  if (JSON.stringify(containerDimensions) === toldDimensions) return;
-  toldDimensions = JSON.stringify(containerDimensions);
-  tell({ containerDimensions });
-}
-
-function dimensions() {
-  const { clientWidth: width, clientHeight: height } = frame;
-  return isInline() ? { width, maxHeight: INLINE_HEIGHT } : { width, height };
-}
-
-function hostContext(tool) {
-  return {
-    toolInfo: { tool: { name: tool.name, inputSchema: tool.inputSchema } },
-    theme: theme(),
-    displayMode: frame.className,
-    availableDisplayModes: MODES,
-    containerDimensions: dimensions(),
-    locale: navigator.language,
-    timeZone: Intl.DateTimeFormat().resolvedOptions().timeZone,
-    platform: "web",
-  };
-}
-
-const requestsOf = (tool) => ({
-  "ping": () => ({}),
-  "ui/initialize": () => ({
-    protocolVersion: "2026-01-26",
-    hostInfo: { name: "linq-mcp-board", version: "1" },
-    hostCapabilities: { openLinks: {}, serverTools: {}, serverResources: {}, message: { text: {} } },
-    hostContext: hostContext(tool),
-  }),
+/** What the view may ask for, besides its size. `tools` are those of the server, by name. */
+const requestsOver = (tools) => ({
   "tools/call": ({ name, arguments: given = {} }) => {
     if (!mayCall(tools.get(name))) throw new RpcError(INVALID_PARAMS, `The view may not call ${name}.`);
     return request("tools/call", { name, arguments: given });
@@ -79,13 +32,6 @@ const requestsOf = (tool) => ({
   "ui/message": ({ content }) => {
     showQuestion(content.map((block) => block.text ?? "").join("\n"));
     return {};
-  },
-  "ui/request-display-mode": ({ mode }) => {
-    if (MODES.includes(mode) && mode !== frame.className) {
-      display(mode);
-      tell({ displayMode: mode });
-    }
-    return { mode: frame.className };
   },
 });
 
@@ -111,31 +57,31 @@ async function callTool(name, given) {
   }
 }
 
-async function show(tool) {
+async function show(tool, tools) {
   const given = FIRST_CALLS[tool.name];
   const result = callTool(tool.name, given);
-  await new Promise((initialized) => {
-    bridge = connect(frame, requestsOf(tool), {
-      "ui/notifications/initialized": initialized,
-      "ui/notifications/size-changed": ({ height }) => {
-        if (isInline() && height > 0) frame.style.height = `${Math.min(height, INLINE_HEIGHT)}px`;
-      },
-    });
-    frame.hidden = false;
-    display("fullscreen");
-    frame.src = "/view";
-  });
-  dark.addEventListener("change", () => tell({ theme: theme() }));
-  new ResizeObserver(tellDimensions).observe(frame);
-  bridge.notify("ui/notifications/tool-input", { arguments: given });
-  bridge.notify("ui/notifications/tool-result", await result);
+  const context = {
+    toolInfo: { tool: { name: tool.name, inputSchema: tool.inputSchema } },
+    theme: theme(),
+    displayMode: "fullscreen",
+    availableDisplayModes: ["inline", "fullscreen"],
+    locale: navigator.language,
+    timeZone: Intl.DateTimeFormat().resolvedOptions().timeZone,
+    platform: "web",
+  };
+  const capabilities = { openLinks: {}, serverTools: {}, serverResources: {}, message: { text: {} } };
+  const host = hostView(frame, { context, capabilities, requests: requestsOver(tools) });
+  await host.initialized;
+  dark.addEventListener("change", () => host.change({ theme: theme() }));
+  host.notify("ui/notifications/tool-input", { arguments: given });
+  host.notify("ui/notifications/tool-result", await result);
 }
 
 try {
-  for (const tool of (await request("tools/list", {})).tools) tools.set(tool.name, tool);
+  const tools = new Map((await request("tools/list", {})).tools.map((tool) => [tool.name, tool]));
   const tool = Object.keys(FIRST_CALLS).map((name) => tools.get(name)).find((one) => one?._meta?.ui?.resourceUri);
   if (!tool) throw new Error(`The board needs one of the tools ${Object.keys(FIRST_CALLS).join(", ")}; none of them is open.`);
-  await show(tool);
+  await show(tool, tools);
 } catch (error) {
   document.querySelector("[role=alert]").textContent = error.message;
 }

@@ -13,6 +13,7 @@ from helpers.hosts import client
 from helpers.linq import account_over
 from helpers.mcp_client import eras
 from helpers.recording_api import RecordingApi
+from helpers.streamable_http import demo
 from mcp import Client, MCPError, types
 from mcp.client import advertise
 from mcp.client.client import ConnectMode
@@ -21,6 +22,7 @@ from linq_mcp import __version__
 from linq_mcp.server import view
 from linq_mcp.server.app import build_server
 from linq_mcp.server.view import BOARD_URI, EXTENSION, MIME_TYPE, board_html
+from linq_mcp.settings.problems import KeySource
 from linq_mcp.tools import SEND_TOOLS, TOOLS
 from linq_mcp.tools.base.tool import Tool
 from linq_mcp.tools.list_chats import LIST_CHATS
@@ -101,6 +103,15 @@ async def test_without_a_tool_that_has_a_view_there_is_no_board(era: ConnectMode
         with pytest.raises(MCPError) as raised:
             await client.list_resources()
     assert raised.value.code == types.METHOD_NOT_FOUND
+
+
+@eras
+async def test_the_page_knows_the_demo_account(era: ConnectMode) -> None:
+    """It says there whose chats these are."""
+    async with Client(build_server(demo()), mode=era) as connected:
+        (page,) = (await connected.read_resource(BOARD_URI)).contents
+    assert isinstance(page, types.TextResourceContents)
+    assert page.text == board_html(KeySource.DEMO) != board_html()
 
 
 def test_each_version_has_a_uri_of_its_own() -> None:

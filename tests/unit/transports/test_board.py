@@ -7,6 +7,7 @@ import pytest
 from helpers.streamable_http import demo, posted, result_of, serving
 
 from linq_mcp.server.view import board_html
+from linq_mcp.settings.problems import KeySource
 from linq_mcp.transports.board.app import build_board_app
 
 SECRET = "the-secret"
@@ -32,7 +33,7 @@ async def test_without_the_secret_there_is_nothing(path: str) -> None:
     assert (await get(path)).status_code == 404
 
 
-@pytest.mark.parametrize("path", [f"/{SECRET}/", f"/{SECRET}/bridge.js", "/view"])
+@pytest.mark.parametrize("path", [f"/{SECRET}/", f"/{SECRET}/host.js", "/view"])
 async def test_another_host_name_is_refused(path: str) -> None:
     """A name that leads to this machine by DNS rebinding gets no page."""
     assert (await get(path)).status_code == 200
@@ -54,7 +55,7 @@ async def test_the_view_is_the_boards_page_without_network_or_origin() -> None:
     policy = response.headers["content-security-policy"].split("; ")
     assert {"default-src 'none'", "connect-src 'none'", "sandbox allow-scripts"} <= set(policy)
     assert "allow-same-origin" not in response.headers["content-security-policy"]
-    assert response.text == board_html()
+    assert response.text == board_html(KeySource.DEMO)
     assert SECRET not in response.text + str(response.headers)
 
 
