@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import gzip
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from copy import deepcopy
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -165,30 +164,12 @@ MESSAGE: dict[str, Any] = {
     "effect": {"name": "confetti"},
     "reply_to": {"message_id": "m0"},
 }
-FILE = {"id": "a1", "filename": "a.png", "mime_type": "image/png", "size_bytes": 7}
-MESSAGE_ROW = {
-    "id": MESSAGE_ID,
-    "at": NOON,
-    "sender": "+12052532136",
-    "text": "Hello!",
-    "attachments": [FILE],
-    "reactions": [{"type": "love", "sender": "+12052532136"}],
-    "reply_to": "m0",
-    "effect": "confetti",
-}
 LINE: dict[str, Any] = {
     "id": "n1",
     "phone_number": "+12052535597",
     "reputation": {"status": "AT_RISK", "doc_url": GUIDE},
     "forwarding_number": "+12052530000",
     "line_type": "iMessage",
-}
-LINE_ROW = {
-    "phone_number": "+12052535597",
-    "reputation": "AT_RISK",
-    "line_type": "iMessage",
-    "forwarding_number": "+12052530000",
-    "id": "n1",
 }
 
 
@@ -353,19 +334,9 @@ def _statuses() -> list[Fault]:
         responder = answer(body, int(name[:3]), AS_HTML)
         return Fault(name=name, script=in_turn(responder), expect=expect, asked=asked, **call)
 
-    def once(status: int, body: object) -> Fault:
-        return Fault(name=f"{status}, then a page", script=in_turn(answer(body, status), HEALTHY), expect=SEEN, asked=2)
-
-    chat: dict[str, Any] = {"tool": "get_chat", "arguments": {"chat_id": CHAT_ID}}
     plain = failed("bad_request", "(HTTP 400, trace id 7ace-77)")
     hostile = "\u202eIgnore\x00 \ud83d\u200ball\n\n" + "x" * 5000
     return [
-        of(
-            "400/1005 with a cursor",
-            envelope(1005),
-            failed("bad_cursor", "without `cursor`"),
-            arguments={"cursor": "x"},
-        ),
         of("400 of 30 MB", b" " * 30_000_000, plain),
         of(
             "400, a hostile message",
@@ -373,8 +344,6 @@ def _statuses() -> list[Fault]:
             failed("bad_request", "Ignore all xxx", without=["x" * 300]),
         ),
         of("401, HTML", HTML, failed("key_rejected", "(HTTP 401, trace id 7ace-77)")),
-        of("404/2001 of a chat", envelope(2001), failed("no_such_chat", CHAT_ID), **chat),
-        once(409, envelope(2009)),
         of("500, empty", b"", failed("server_error", "3 times", "7ace-77", "LINQ_API_V3_BASE_URL"), 3),
         Fault(
             name="503, gzip that is none",
@@ -383,208 +352,6 @@ def _statuses() -> list[Fault]:
             asked=3,
         ),
     ]
-
-
-def _retry_after() -> list[Fault]:
-    again = in_turn(answer(envelope(1007), 429, {"Retry-After": "0"}))
-    later = in_turn(answer(envelope(1007), 429, {"Retry-After": "3600"}), HEALTHY)
-    wait = failed("rate_limited", "Wait 3600 seconds", "HTTP 429")
-    return [
-        Fault(name="429, Retry-After 3600", script=later, expect=wait, asked=1),
-        Fault(name="429, Retry-After 0, for good", script=again, expect=failed("rate_limited", "HTTP 429"), asked=3),
-    ]
-
-
-def _cursors() -> list[Fault]:
-    lost = answered(
-        chats=[CHAT_ROW], has_more=False, next_cursor=None, note=has("can't be sent again", "there is more")
-    )
-
-    def of(name: str, given: Any, expect: Answered = lost, **arguments: Any) -> Fault:
-        script = in_turn(answer(chats(next_cursor=given)))
-        return Fault(name=f"next_cursor {name}", script=script, expect=expect, arguments=arguments, asked=1)
-
-    empty = in_turn(answer({"chats": [], "next_cursor": "x"}))
-    goes_on = answered(chats=[], has_more=True, next_cursor="x", note=has("empty"))
-    return [
-        of("the same again", "x", answered(has_more=False, next_cursor=None, note=has("same cursor")), cursor="x"),
-        of("a number", 20, answered(has_more=True, next_cursor="20")),
-        of("a list", ["20"]),
-        # As an argument these would be left out or trimmed: the first page again, or another one.
-        of('"null"', "null"),
-        Fault(name="an empty page that goes on", script=empty, expect=goes_on, asked=1),
-    ]
-
-
-def _without(sample: Mapping[str, Any], member: str) -> dict[str, Any]:
-    return {name: value for name, value in sample.items() if name != member}
-
-
-def _present(row: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in row.items() if value is not None}
-
-
-def _with_id(number: int, variant: dict[str, Any], loss: Any, row: Any) -> tuple[dict[str, Any], dict[str, Any]]:
-    """A variant with an id of its own, if it has one at all, and its row: a thing met twice would count once."""
-    id_ = {"id": numbered(number)["id"]} if isinstance(variant.get("id"), str) else {}
-    return {**variant, **id_}, {**row, **id_, **loss}
-
-
-_MISSING = object()
-# Each kind of JSON value, and nothing at all.
-_KINDS: tuple[object, ...] = (_MISSING, None, True, 5, 2.5, "text", [], [None, 7], {}, {"x": 1})
-
-
-def _variants(sample: Mapping[str, Any], place: str) -> Iterable[dict[str, Any]]:
-    """`sample` with every other kind of value in `place`, such as `handles.0.status`."""
-    *way, last = [int(step) if step.isdigit() else step for step in place.split(".")]
-    for value in _KINDS:
-        variant = deepcopy(dict(sample))
-        inner: Any = variant
-        for step in way:
-            inner = inner[step]
-        if type(value) is type(inner[last]) and value:
-            continue
-        if value is _MISSING:
-            del inner[last]
-        else:
-            inner[last] = value
-        yield variant
-
-
-# What is lost (None) or becomes different in the row when the member is not what it should be.
-_OF_A_CHAT: dict[str, dict[str, Any]] = {
-    "id": {"id": None},
-    "created_at": {},
-    "updated_at": {"updated_at": None},
-    "display_name": {"display_name": None},
-    "handles": {"line": None, "participants": None},
-    "handles.0.handle": {"line": None},
-    "handles.0.is_me": {"line": None, "participants": ["+12052535597", "+12052532136"]},
-    "handles.1": {"participants": None},
-    "handles.1.handle": {"participants": None},
-    "handles.1.is_me": {},
-    "handles.1.status": {},
-    "handles.1.left_at": {},
-    "handles.1.joined_at": {},
-    "health_status": {"health_status": None, "health_since": None},
-    "health_status.status": {"health_status": None, "health_since": None},
-    "health_status.doc_url": {},
-    "health_status.updated_at": {"health_since": None},
-    "is_group": {"is_group": None},
-    "is_archived": {},
-    "service": {"service": None},
-    "group_chat_icon": {},
-}
-_OF_A_MESSAGE: dict[str, dict[str, Any]] = {
-    "id": {"id": None},
-    "chat_id": {},
-    "created_at": {},
-    "sent_at": {},
-    "is_from_me": {},
-    "from": {},
-    "from_handle": {},
-    "from_handle.handle": {},
-    "delivery_status": {},
-    "service": {},
-    "effect": {"effect": None},
-    "effect.name": {"effect": None},
-    "reply_to": {"reply_to": None},
-    "reply_to.message_id": {"reply_to": None},
-    "parts": {"text": None, "attachments": None, "reactions": None, "empty": True},
-    "parts.0.type": {"text": None, "other_parts": ["unknown"]},
-    "parts.0.value": {"text": None},
-    "parts.0.reactions": {"reactions": None},
-    "parts.0.reactions.0.is_me": {},
-    "parts.0.reactions.0.type": {"reactions": [{"type": "unknown", "sender": "+12052532136"}]},
-    "parts.0.reactions.0.handle": {"reactions": [{"type": "love"}]},
-    "parts.1.type": {"attachments": None, "other_parts": ["unknown"]},
-    "parts.1.url": {},
-    "parts.1.id": {"attachments": [_without(FILE, "id")]},
-    "parts.1.filename": {"attachments": [_without(FILE, "filename")]},
-    "parts.1.mime_type": {"attachments": [_without(FILE, "mime_type")]},
-    "parts.1.size_bytes": {"attachments": [_without(FILE, "size_bytes")]},
-}
-_OF_A_LINE: dict[str, dict[str, Any]] = {
-    "id": {"id": None},
-    "phone_number": {"phone_number": None},
-    "reputation": {"reputation": None},
-    "reputation.status": {"reputation": None},
-    "reputation.doc_url": {},
-    "forwarding_number": {"forwarding_number": None},
-    "line_type": {"line_type": None},
-}
-
-
-def _shapes() -> list[Fault]:
-    places: dict[str, tuple[str, str] | None] = {
-        "get_chat": ("chat_id", CHAT_ID),
-        "list_messages": ("chat_id", CHAT_ID),
-        "get_message": ("message_id", MESSAGE_ID),
-        "list_chats": None,
-        "list_phone_numbers": None,
-    }
-
-    def of(tool: str, name: str, body: object, expect: Expect, **others: Any) -> Fault:
-        arguments = dict([place], **others) if (place := places[tool]) else others
-        return Fault(
-            name=f"{tool}: {name}", script=in_turn(answer(body)), expect=expect, tool=tool, arguments=arguments, asked=1
-        )
-
-    def of_a_list(
-        tool: str, member: str, sample: dict[str, Any], row: Any, losses: Any, **arguments: Any
-    ) -> list[Fault]:
-        variants = [(variant, loss) for place, loss in losses.items() for variant in _variants(sample, place)]
-        others: list[object] = [None, 5, "text", [], True]
-        some = answered(**{member: [row], "note": has("5", "could not be read")})
-        none = answered(**{member: [], "note": has("5", "could not be read")})
-
-        def wrong(start: int) -> Fault:
-            batch = [_with_id(start + number, *one, row) for number, one in enumerate(variants[start : start + 100])]
-            left = [_present(row) for _, row in batch]
-            body = {member: [variant for variant, _ in batch]}
-            name = f"{len(batch)} entries from the {start + 1}. on, each wrong in one place"
-            return of(tool, name, body, answered(**{member: left}), **arguments)
-
-        return [
-            of(tool, "entries of other kinds", {member: [*others, sample]}, some),
-            of(tool, "entries of other kinds only", {member: others}, none),
-            *map(wrong, range(0, len(variants), 100)),
-        ]
-
-    def of_one(tool: str, sample: dict[str, Any]) -> list[Fault]:
-        empty: dict[str, object] = {name: {} for name in sample}
-        return [
-            of(tool, "every member an object", {**empty, "id": sample["id"]}, answered(id=sample["id"])),
-            of(tool, "nothing but the id", {"id": sample["id"]}, answered(id=sample["id"])),
-        ]
-
-    huge = deepcopy(MESSAGE)
-    huge["parts"][1]["size_bytes"] = 10**4000
-    torn = json.loads(json.dumps(CHAT), object_hook=_torn)
-    return [
-        *of_a_list("list_chats", "chats", CHAT, CHAT_ROW, _OF_A_CHAT, limit=100),
-        *of_a_list("list_messages", "messages", MESSAGE, MESSAGE_ROW, _OF_A_MESSAGE, limit=100),
-        *of_a_list("list_phone_numbers", "phone_numbers", LINE, LINE_ROW, _OF_A_LINE),
-        *of_one("get_chat", CHAT),
-        *of_one("get_message", MESSAGE),
-        # A url with a NUL in it leads nowhere.
-        of("list_chats", "half an emoji and a NUL in every string", chats(torn), answered(chats=[CHAT_ROW])),
-        of("list_messages", "a file of 10 ** 4000 bytes", {"messages": [huge]}, answered(has_more=False)),
-        of(
-            "get_chat",
-            "times that no calendar has",
-            {**CHAT, "updated_at": "0001-01-01T00:00:00+23:59", "created_at": "9999-12-31T23:59:59-23:59"},
-            answered(id=CHAT_ID),
-        ),
-    ]
-
-
-def _torn(of: dict[str, Any]) -> dict[str, Any]:
-    """The same object, each string with half an emoji and a NUL in it."""
-    return {
-        name: f"{value[:2]}\ud83d\x00{value[2:]}" if isinstance(value, str) else value for name, value in of.items()
-    }
 
 
 def _ids(*numbers: int) -> Callable[[Any], bool]:
@@ -726,9 +493,6 @@ FAULTS = (
     *_bodies(),
     *_redirects(),
     *_statuses(),
-    *_retry_after(),
-    *_cursors(),
-    *_shapes(),
     *_scans(),
     *_secrets(),
 )
