@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import cycle
 from uuid import NAMESPACE_DNS, uuid5
 
 from helpers.reading_accounts import lines_of
@@ -38,11 +39,14 @@ def marked_account(chats: int, *, lines: int, seed: int = 0) -> MarkedAccount:
     """Make an account of that many chats, with the first `lines` of its lines open. All message ids are UUIDs."""
     whole = talking_account(chats, seed=seed)
     own, others = LINES[:lines], LINES[lines:]
+    # Each occurs among the closed chats, so that a tool for one of them has something that it must not show.
+    statuses = cycle(("OPTED_OUT", "CRITICAL", "AT_RISK", "HEALTHY"))
     for chat in whole.chats:
         messages = whole.messages.pop(chat["id"])
         is_open = set(lines_of(chat)) <= set(own)
         if not is_open:
             _mark(chat)
+            chat["health_status"]["status"] = next(statuses)
         for message in messages:
             id_ = str(uuid5(NAMESPACE_DNS, message["id"]))
             message |= {"id": id_ if is_open else CLOSED_ID + id_[8:], "chat_id": chat["id"]}
