@@ -148,7 +148,6 @@ def test_a_transcript_that_can_not_be_read(answer: Json, said: str, host: ViewHo
 
 
 def test_a_refresh_that_fails_keeps_what_was_there(host: ViewHost) -> None:
-    """With the reason beside it."""
     refused = {"error": {"code": -32000, "message": "The user said no."}}
     frame = show_inbox(host, inbox(waiting_chat()), answers={"list_inbox": refused})
     host.settle()
@@ -158,7 +157,6 @@ def test_a_refresh_that_fails_keeps_what_was_there(host: ViewHost) -> None:
 
 
 def test_a_host_that_ends_the_view_is_answered(host: ViewHost, watch: Watch) -> None:
-    """At once, as there is nothing to be saved."""
     show_inbox(host, inbox(waiting_chat()))
     host.send({"jsonrpc": "2.0", "id": "end", "method": "ui/resource-teardown", "params": {}})
     wait_until(host.page, lambda: ("view", {"jsonrpc": "2.0", "id": "end", "result": {}}) in watch.messages)
@@ -375,7 +373,6 @@ def test_arrow_keys_lead_from_tab_to_tab(host: ViewHost) -> None:
 
 
 def test_times_are_in_the_hosts_time_zone_and_language(host: ViewHost) -> None:
-    """Whatever the browser's are."""
     day = datetime.now(UTC).replace(hour=17, minute=45) - timedelta(days=3)
     transcript = result({"messages": [{"id": "1", "at": f"{day:%Y-%m-%dT%H:%M:00Z}", "sender": "me", "text": "Hi"}]})
     frame = show_inbox(

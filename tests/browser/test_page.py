@@ -56,7 +56,6 @@ def test_the_view_leads_to_everything_else(page: Page, url: str) -> None:
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_the_theme_is_the_systems_and_follows_it(scheme: Any, page: Page, watch: Watch, url: str) -> None:
-    """At the start and while the page is open."""
     other: Any = "dark" if scheme == "light" else "light"
     page.emulate_media(color_scheme=scheme)
     frame = open_page(page, url)
@@ -74,7 +73,6 @@ INITIALIZE = {
 
 
 def test_the_view_fills_the_window_and_learns_of_its_size(page: Page, watch: Watch, url: str) -> None:
-    """When the window changes, too."""
     open_page(page, url)
     page.set_viewport_size({"width": 600, "height": 700})
     assert page.locator("iframe").bounding_box() == {"x": 0, "y": 0, "width": 600, "height": 700}
@@ -83,7 +81,6 @@ def test_the_view_fills_the_window_and_learns_of_its_size(page: Page, watch: Wat
 
 
 def test_inline_the_view_has_the_height_that_it_asks_for_up_to_500_pixels(page: Page, watch: Watch, url: str) -> None:
-    """As in a conversation."""
     frame = open_page(page, url)
     assert ask(frame, "ui/request-display-mode", {"mode": "inline"})["result"] == {"mode": "inline"}
     wait_until(page, lambda: watch.sent("view", SIZE_CHANGED) != [])
@@ -102,7 +99,6 @@ def test_a_mode_that_the_page_lacks_changes_nothing(page: Page, url: str) -> Non
 
 
 def test_the_view_reads_through_the_page(page: Page, url: str) -> None:
-    """Tools and resources, which it can't reach itself."""
     frame = open_page(page, url)
     called = ask(frame, "tools/call", {"name": "list_phone_numbers", "arguments": {}})["result"]
     assert "+12052535597" in called["content"][0]["text"]
@@ -122,7 +118,6 @@ REFUSED: list[tuple[str, Json, int]] = [
 
 
 def test_whatever_else_the_view_asks_for_is_refused(page: Page, url: str) -> None:
-    """With the code of what is wrong, and without a trace."""
     frame = open_page(page, url)
     assert [ask(frame, method, params)["error"]["code"] for method, params, _ in REFUSED] == [
         code for *_, code in REFUSED
@@ -131,7 +126,6 @@ def test_whatever_else_the_view_asks_for_is_refused(page: Page, url: str) -> Non
 
 
 def test_the_server_refuses_any_other_resource(page: Page, watch: Watch, url: str) -> None:
-    """Its error reaches the view as it is."""
     error = ask(open_page(page, url), "resources/read", {"uri": "file:///etc/passwd"})["error"]
     assert (error["code"], "There is only ui://linq-mcp/board" in error["message"]) == (-32602, True)
     assert [problem for problem in watch.problems if "status of 400" not in problem] == []
@@ -139,7 +133,6 @@ def test_the_server_refuses_any_other_resource(page: Page, watch: Watch, url: st
 
 
 def test_only_the_view_is_answered(page: Page, watch: Watch, url: str) -> None:
-    """A message of another window is not its."""
     frame = open_page(page, url)
     stray = {"jsonrpc": "2.0", "id": "of another window", "method": "ping"}
     page.evaluate("(stray) => postMessage(stray, '*')", stray)
@@ -149,7 +142,6 @@ def test_only_the_view_is_answered(page: Page, watch: Watch, url: str) -> None:
 
 
 def test_a_link_opens_in_a_tab_that_knows_nothing_of_the_page(page: Page, watch: Watch, url: str) -> None:
-    """Neither its window nor its address."""
     seen: list[str | None] = []
 
     def answer(route: Route) -> None:
@@ -186,7 +178,6 @@ def test_a_question_for_the_assistant_is_shown_to_be_copied(page: Page, url: str
 
 
 def test_a_question_is_shown_as_text(page: Page, url: str) -> None:
-    """Whatever the view puts into it."""
     frame = open_page(page, url)
     question = "<b>Who</b> is <img src=x onerror=hacked=1>?"
     ask(frame, "ui/message", {"role": "user", "content": [{"type": "text", "text": question}]})
@@ -194,7 +185,6 @@ def test_a_question_is_shown_as_text(page: Page, url: str) -> None:
 
 
 def test_a_server_that_has_ended_is_named(page: Page, watch: Watch, url: str) -> None:
-    """By the view, which shows it as the error that it is."""
     page.route("**/mcp", lambda route: route.abort() if "mcp-name" in route.request.headers else route.continue_())
     page.goto(url)
     expect(page.frame_locator("iframe").get_by_text("Is `linq-mcp board` still running?")).to_be_visible()

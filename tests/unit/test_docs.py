@@ -72,7 +72,6 @@ def test_everything_in_the_package_is_drawn() -> None:
 
 
 def test_the_access_file_of_the_document_can_be_used(tmp_path: Path) -> None:
-    """As it stands there, but for the place of the key."""
     (block,) = re.findall(r"```toml\n(.*?)```", TEAM, re.DOTALL)
     (tmp_path / "acme").write_text("lq-a-key", "utf-8")
     (tmp_path / "access.toml").write_text(block.replace("/run/secrets/acme", "acme"), "utf-8")

@@ -44,7 +44,6 @@ def raised(error: Exception) -> Exception:
 
 @pytest.mark.parametrize("separator", ["\n", "\r", "\x1b[2K\r", "\u0085", "\u2028", "\x00", "\u202e"])
 def test_a_record_is_one_line_without_control_characters(separator: str) -> None:
-    """Whatever a caller's header held."""
     text = logged("Invalid Host header: %s", f"evil{separator}ERROR root: forged")
     assert len(text.splitlines()) == 1
     assert separator not in text.removesuffix("\n")
@@ -91,14 +90,12 @@ def test_a_line_of_json_is_valid_whatever_was_logged(text: str, failed: bool) ->
 
 
 def test_times_are_in_utc() -> None:
-    """With milliseconds, as one sortable word."""
     record = logging.LogRecord("mcp", logging.INFO, __file__, 1, "", (), None)
     record.created, record.msecs = 1_795_500_000.25, 250
     assert SafeFormatter("%(asctime)s").format(record) == "2026-11-24T06:00:00.250Z"
 
 
 def test_every_record_has_the_id_of_its_request() -> None:
-    """A dash outside of requests."""
     formatter = SafeFormatter("%(request_id)s %(message)s")
     assert logged("started", formatter=formatter) == "- started\n"
     token = request_id.set("abc")

@@ -24,7 +24,6 @@ DOCUMENTS = "\n".join(path.read_text(encoding="utf-8") for path in [*ROOT.glob("
 
 @pytest.mark.parametrize(("heading", "listed"), [("Tools", TOOLS), ("Prompts", PROMPTS)])
 def test_the_tables_of_tools_and_prompts_are_complete(heading: str, listed: Sequence[Tool[Any] | Prompt]) -> None:
-    """A row for each of them, in the order in which a client lists them."""
     (section,) = re.findall(rf"^## {heading}\n(.*?)^## ", README, re.MULTILINE | re.DOTALL)
     assert re.findall(r"^\| `(\w+)` \|", section, re.MULTILINE) == [one.name for one in listed]
 

@@ -36,7 +36,6 @@ BERLIN = Region(ZoneInfo("Europe/Berlin"))
     ],
 )
 def test_times_become_utc_in_seconds(text: str, time: str) -> None:
-    """Whatever offset or fraction the wire had."""
     assert local_time(text) == time
 
 
@@ -73,7 +72,6 @@ def test_a_time_that_cannot_be_read_passes_through(text: str) -> None:
     ],
 )
 def test_a_time_that_cannot_be_read_is_cleaned(text: str, shown: str) -> None:
-    """It is text of others like any other."""
     assert local_time(text) == shown
 
 

@@ -352,7 +352,6 @@ def test_a_huge_text_takes_no_time_to_speak_of(text: str) -> None:
     ],
 )
 def test_surrogates_are_replaced(text: str, sendable: str) -> None:
-    """Each by one character that UTF-8 can carry; everything else is untouched."""
     assert without_surrogates(text) == sendable
 
 
@@ -374,7 +373,6 @@ def test_a_quotation_cannot_be_ended_from_inside(text: str, quotation: str) -> N
 
 
 def test_every_double_quotation_mark_is_replaced() -> None:
-    """By the names that Unicode gives them."""
     names = ("QUOTATION MARK", "DOUBLE PRIME", "DOUBLE ACUTE ACCENT", "DITTO MARK", "DOUBLE ANGLE QUOTATION")
     marks = [
         mark
@@ -455,5 +453,4 @@ def test_a_url_that_cannot_be_used_is_empty(text: str) -> None:
     ],
 )
 def test_recognises_linqs_own_urls(text: str, expected: bool) -> None:
-    """By the host alone: linqapp.com or a subdomain of it."""
     assert is_linq_url(text) is expected

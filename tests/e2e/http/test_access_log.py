@@ -71,7 +71,6 @@ ENDS: dict[Outcome, tuple[ClientProvider, dict[str, Any]]] = {
 @eras
 @pytest.mark.parametrize("outcome", ENDS)
 async def test_a_line_says_how_a_call_ended(outcome: Outcome, era: str) -> None:
-    """With its tool, and with the key nowhere."""
     provider, arguments = ENDS[outcome]
     line = await logged(call(era, "list_chats", arguments), provider)
     assert (line["method"], line["path"], line["status"]) == ("POST", "/mcp", 200)
@@ -81,7 +80,6 @@ async def test_a_line_says_how_a_call_ended(outcome: Outcome, era: str) -> None:
 
 @eras
 async def test_a_bug_is_an_internal_error_and_its_traceback_has_the_id(era: str) -> None:
-    """So that the two lines can be found together."""
     with json_log() as lines:
         async with serving(build_app(linq(RuntimeError("a bug")), HttpConfig())) as client:
             response = await client.post("/mcp", **call(era, "list_chats"))
@@ -132,7 +130,6 @@ async def test_a_forged_state_is_a_protocol_error() -> None:
 
 @eras
 async def test_a_call_that_is_given_up_is_cancelled(era: str) -> None:
-    """When the client closes the connection."""
     silent = Silent()
     app = build_app(SettingsClientProvider(in_process.settings, transport=lambda: silent), HttpConfig())
     with json_log() as lines:
@@ -186,7 +183,6 @@ def test_every_error_has_an_outcome() -> None:
     [({"Host": "evil.example"}, 421), ({"Origin": "https://evil.example"}, 403), ({"Authorization": "Bearer x"}, 401)],
 )
 async def test_a_refused_request_has_a_line_without_a_caller(headers: dict[str, str], status: int) -> None:
-    """Nobody knows who it was."""
     config = HttpConfig(own_key=True, token=SecretStr("token"))
     line = await logged(call("modern", "list_chats"), demo(), config=config, headers=headers)
     assert (line["path"], line["status"]) == ("/mcp", status)
@@ -236,7 +232,6 @@ async def test_a_call_without_a_key_has_no_caller() -> None:
 
 
 async def test_the_balancers_request_id_is_used() -> None:
-    """In the log, and in the response."""
     with json_log(logging.DEBUG) as lines:
         async with serving(build_app(demo(), HttpConfig())) as client:
             response = await client.post("/mcp", **call("modern", "list_chats"))
@@ -251,7 +246,6 @@ async def test_the_balancers_request_id_is_used() -> None:
     "forged", ["", "a b", "x" * 65, "a\x1b[2J", "é", 'a","level":"ERROR', "+12055550101", "a\tINFO forged"]
 )
 async def test_a_forged_request_id_is_replaced(forged: str) -> None:
-    """Whatever is not a short word of plain characters."""
     with json_log(logging.DEBUG) as lines:
         async with serving(build_app(demo(), HttpConfig())) as client:
             response = await client.get("/healthz", headers=[(b"X-Request-Id", forged.encode())])
@@ -269,7 +263,6 @@ async def test_a_repeated_request_id_is_replaced() -> None:
 
 
 async def test_an_answer_in_events_has_a_line_too() -> None:
-    """Once the stream has ended."""
     asked = call("modern", "summarize_chat_health")
     asked["json"]["params"]["_meta"]["progressToken"] = "p"
     line = await logged(asked, demo())

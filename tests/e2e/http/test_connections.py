@@ -66,7 +66,6 @@ def test_a_connection_without_a_request_is_closed(port: int) -> None:
 
 @pytest.mark.parametrize("requests_before", [0, 1])
 def test_headers_that_never_end_are_cut_off(port: int, requests_before: int) -> None:
-    """However steadily they drip, on a new connection and on a kept one."""
     with connected(port) as connection:
         for _ in range(requests_before):
             connection.sendall(HEALTH)
@@ -85,7 +84,6 @@ def test_an_idle_connection_is_kept_after_an_answer(port: int) -> None:
 
 
 def test_a_body_that_drips_is_answered_with_408(port: int) -> None:
-    """And the connection is closed."""
     with connected(port) as connection:
         connection.sendall(head(100))
         for _ in range(100):

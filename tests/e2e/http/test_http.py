@@ -58,7 +58,6 @@ async def test_progress_streams(era: str) -> None:
 
 @eras
 async def test_a_client_that_reads_no_streams_gets_json(era: str) -> None:
-    """Even if it asks for progress."""
     asked = call(era, "summarize_chat_health")
     asked["json"]["params"].setdefault("_meta", {})["progressToken"] = "p"
     asked["headers"] = {**asked["headers"], "Accept": "application/json"}
@@ -82,7 +81,6 @@ async def test_without_a_key_the_tools_list_and_a_call_says_how(era: str) -> Non
 
 
 async def test_a_malformed_key_is_refused_without_repeating_it() -> None:
-    """It could not be sent to Linq in a header."""
     asked = call("modern", "list_chats")
     asked["headers"] = {**asked["headers"], KEY_HEADER: f"{KEY} {KEY}"}
     async with serving(build_app(HeaderClientProvider(Settings()), HttpConfig())) as client:
@@ -111,7 +109,6 @@ async def test_each_caller_is_told_of_a_bad_base_url() -> None:
 
 @eras
 async def test_only_what_is_open_is_offered_and_read(era: str) -> None:
-    """To all callers alike, whosever key they use."""
     scope = {"LINQ_MCP_LINES": "+12052535597", "LINQ_MCP_TOOLS": "list_chats"}
     settings = load_settings({"LINQ_API_V3_BASE_URL": DEMO_BASE_URL, **scope})
     provider = HeaderClientProvider(settings, transport=httpx.ASGITransport(demo_api(generated_account(40), key=KEY)))
@@ -175,7 +172,6 @@ async def test_the_servers_own_key_asks_for_the_token(shown: str | None) -> None
 
 @pytest.mark.parametrize("shown", ["Bearer token", "bearer token"])
 async def test_the_token_lets_in(shown: str) -> None:
-    """Whatever the case of the scheme."""
     async with serving(build_app(demo(), HttpConfig(own_key=True, token=SecretStr("token")))) as client:
         asked = call("modern", "list_chats", {"limit": 1})
         asked["headers"] = {**asked["headers"], "Authorization": shown}
@@ -243,7 +239,6 @@ async def test_on_another_address_only_the_allowed_names_are_accepted(host: str,
     ],
 )
 def test_a_config_that_is_not_safe_is_refused(config: HttpConfig, problem: str | None) -> None:
-    """In one line that names the option or variable that fixes it."""
     if problem is None:
         assert validate_http_config(config) is config
     else:
@@ -254,7 +249,6 @@ def test_a_config_that_is_not_safe_is_refused(config: HttpConfig, problem: str |
 @eras
 @pytest.mark.parametrize("chunked", [False, True], ids=["declared", "chunked"])
 async def test_a_body_over_one_mebibyte_is_refused(era: str, chunked: bool) -> None:
-    """Whether or not its length was declared."""
     asked = posted(era, "tools/list")
     body = json.dumps({**asked["json"], "padding": "x" * HttpLimits().body_bytes}).encode()
 
@@ -351,13 +345,11 @@ async def test_only_post_is_allowed(method: str) -> None:
 
 
 async def test_health_has_the_version_and_nothing_else() -> None:
-    """It needs neither a key nor a token."""
     async with serving(build_app(demo(), HttpConfig(own_key=True, token=SecretStr("token")))) as client:
         assert (await client.get("/healthz")).json() == {"version": __version__}
 
 
 def test_a_start_that_is_refused_ends_with_2_and_one_line() -> None:
-    """It never listens."""
     done = run("http", "--host", "0.0.0.0", "--allowed-host", "x", "--key-from", "settings")
     assert done.returncode == 2
     assert len(done.stderr.splitlines()) == 1
@@ -373,7 +365,6 @@ def test_a_path_that_can_not_be_served_is_a_usage_error(path: str, capsys: pytes
 
 
 def test_a_taken_port_is_one_line_and_code_1() -> None:
-    """Not a traceback, when all it takes is another port."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         done = run("http", "--port", str(taken.getsockname()[1]))
     assert done.returncode == 1
@@ -402,7 +393,6 @@ def test_serves_over_a_socket_and_stops_gracefully(how: signal.Signals) -> None:
 
 
 def test_stdio_does_not_import_the_http_server() -> None:
-    """It would start more slowly."""
     done = subprocess.run(
         [*COMMAND[:1], "-X", "importtime", *COMMAND[1:], "--demo"],
         stdin=subprocess.DEVNULL,

@@ -78,7 +78,6 @@ async def test_calls_are_counted_by_tool_and_outcome(era: str) -> None:
 
 
 async def test_durations_have_the_buckets_of_the_conventions() -> None:
-    """So that dashboards made for them fit."""
     async with serving(measured_app()) as client:
         await ask(client, "modern", "list_chats")
         families = {family.name: family for family in parse((await client.get("/metrics")).text)}
@@ -102,7 +101,6 @@ async def test_the_other_format_is_valid_too() -> None:
 
 @pytest.mark.parametrize("version", ["zzz", "1.a", "9" * 5000])
 async def test_whatever_version_is_asked_for_is_answered(version: str) -> None:
-    """And not with an error, which would be a traceback in the log for each request of a stranger."""
     async with serving(measured_app()) as client:
         response = await client.get("/metrics", headers={"Accept": f"application/openmetrics-text;version={version}"})
     assert response.status_code == 200
@@ -110,7 +108,6 @@ async def test_whatever_version_is_asked_for_is_answered(version: str) -> None:
 
 
 async def test_requests_are_counted_by_route_and_status() -> None:
-    """Those that are refused before MCP, too."""
     async with serving(measured_app()) as client:
         await client.get("/healthz")
         await client.get("/healthz%0A")
@@ -174,7 +171,6 @@ async def test_requests_to_linq_are_counted_however_the_call_is_answered(era: st
 
 
 async def test_calls_in_flight_are_those_of_the_moment() -> None:
-    """Also while nothing else is answered."""
     silent = Silent()
     async with serving(measured_app(silent)) as client, anyio.create_task_group() as tasks:
         tasks.start_soon(ask, client, "modern", "list_chats")
@@ -212,21 +208,18 @@ async def test_each_server_has_its_own() -> None:
 
 @pytest.mark.skipif(sys.platform != "linux", reason="read from /proc")
 async def test_memory_and_cpu_time_are_there() -> None:
-    """Of the process, as every Prometheus client reports them."""
     async with serving(measured_app()) as client:
         found = await read(client)
     assert found["process_resident_memory_bytes",] > 1e6
 
 
 async def test_without_the_extra_there_is_a_hint() -> None:
-    """Not an empty page, which would look like a server without calls."""
     async with serving(build_app(demo(), HttpConfig())) as client:
         response = await client.get("/metrics")
     assert (response.status_code, response.text) == (404, "Metrics need the extra linq-mcp[http]")
 
 
 def test_the_server_needs_no_extra() -> None:
-    """It starts without, and has no metrics."""
     code = (
         "import sys; sys.modules['prometheus_client'] = None; "
         "from linq_mcp.cli.http import _open_metrics; import linq_mcp.transports.http.run; print(_open_metrics())"

@@ -178,7 +178,6 @@ async def test_keys_that_were_read_serve_while_the_issuer_is_stopped(serve: Serv
 
 
 async def test_keys_are_read_before_anybody_comes(serve: Serve, issuer: FakeIssuer) -> None:
-    """So that the log says at once if the issuer's address is wrong."""
     issuer.document = {"issuer": "https://other.example.com", "jwks_uri": f"{ISSUER}/jwks"}
     async with serve():
         while not issuer.requests:
@@ -190,7 +189,6 @@ async def test_keys_are_read_before_anybody_comes(serve: Serve, issuer: FakeIssu
 
 @eras
 async def test_two_people_see_accounts_lines_and_tools_of_their_own(serve: Serve, era: str) -> None:
-    """At the same server, by what their tokens say of them."""
     ann, cy = signed(sub="ann", groups=["sales", "ops"]), signed(sub="cy", org="acme")
     async with serve() as client:
 
@@ -237,7 +235,6 @@ async def test_whoever_no_rule_is_for_is_told_which_claims_they_have(
 @eras
 @pytest.mark.parametrize("streamed", [False, True])
 async def test_the_caller_is_known_however_they_are_answered(serve: Serve, era: str, streamed: bool) -> None:
-    """In both eras, in JSON and in events."""
     asked = call(era, "summarize_chat_health")
     if streamed:
         asked["json"]["params"].setdefault("_meta", {})["progressToken"] = "p"
@@ -349,7 +346,6 @@ async def test_a_challenge_asks_for_scopes_as_clients_must(serve: Serve) -> None
 
 @pytest.mark.parametrize("audit", [False, True])
 async def test_an_audit_names_who_called(serve: Serve, audit: bool, caplog: pytest.LogCaptureFixture) -> None:
-    """By what the identity provider calls them; without the setting the log has a hash alone."""
     caplog.set_level("INFO", "linq_mcp")
     async with serve(audit=audit) as client:
         token = signed(sub="bo", email="bo@example.com")
@@ -375,7 +371,6 @@ async def test_a_name_that_comes_twice_gets_nobody_past_the_scope(serve: Serve, 
 
 @pytest.mark.parametrize("name", [["send_message"], {"send_message": 1}, 5, None])
 async def test_what_is_no_name_is_refused_as_such(serve: Serve, name: Any) -> None:
-    """Also where some names take a scope."""
     asked = call("legacy", "NAME", SEND)
     asked["json"]["params"]["name"] = name
     async with serve(sending=STRICTEST, send_scope="linq:send") as client:
@@ -384,7 +379,6 @@ async def test_what_is_no_name_is_refused_as_such(serve: Serve, name: Any) -> No
 
 
 async def test_the_question_to_one_can_not_be_answered_by_another(serve: Serve) -> None:
-    """Although both have the same key."""
     api = RecordingApi()
     asked = call("modern", "send_message", SEND)
     asked["json"]["params"]["_meta"]["io.modelcontextprotocol/clientCapabilities"] = {"elicitation": {"form": {}}}
@@ -432,6 +426,5 @@ async def test_the_question_to_one_can_not_be_answered_by_another(serve: Serve) 
     ids=str,
 )
 def test_refuses_to_start(changes: dict[str, Any], says: str) -> None:
-    """With an example of what is right."""
     with pytest.raises(ValueError, match=re.escape(says)):
         validate_sign_in(SignInConfig(**{"issuer": ISSUER, "public_url": PUBLIC_URL, **changes}))

@@ -39,7 +39,6 @@ async def test_a_preflight_needs_no_token(path: str) -> None:
 
 @eras
 async def test_the_answer_to_a_page_can_be_read(era: str) -> None:
-    """Whether it is JSON or a stream of events."""
     async with serving(build_app(demo(), config())) as client:
         for meta in ({}, {"progressToken": "p"}):
             asked = call(era, "list_chats", {"limit": 1})

@@ -100,7 +100,6 @@ def test_a_malformed_request_gets_one_answer(server: Piped, line: str, id_: int 
     ids=["byte-order mark", "carriage return", "null params", "id last"],
 )
 def test_an_odd_but_readable_request_is_served(server: Piped, line: str | bytes) -> None:
-    """Tolerance where the meaning is plain."""
     (answer,) = answers(server, line)
     assert (answer["id"], answer["result"]) == (7, {})
 
@@ -119,7 +118,6 @@ def test_an_odd_but_readable_request_is_served(server: Piped, line: str | bytes)
     ],
 )
 def test_what_is_no_request_gets_no_answer(server: Piped, line: str) -> None:
-    """Blank lines, notifications and responses, malformed or not."""
     assert answers(server, line) == []
 
 
@@ -138,7 +136,6 @@ def test_half_an_emoji_as_the_tool_name_is_answered(server: Piped) -> None:
 
 
 def test_an_unknown_tool_is_a_protocol_error_that_names_the_tools(server: Piped) -> None:
-    """-32602, as the protocol has it."""
     error = server.ask("tools/call", {"name": "send_message", "arguments": {}}, id_=next(fresh))["error"]
     assert error["code"] == -32602
     assert "list_chats" in error["message"]

@@ -59,7 +59,6 @@ def schemas(schema: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 
 def test_the_list_is_in_a_fixed_order(listed: dict[str, Any]) -> None:
-    """As written down, so that clients' caches of the list hold."""
     assert list(listed) == NAMES
 
 

@@ -90,7 +90,6 @@ async def test_a_limit_that_is_left_out_is_sent(tool: str, arguments: Row) -> No
 
 
 async def test_messages_are_asked_for_as_the_sdk_asks() -> None:
-    """By page, whatever its limit, and by search: always the largest pages."""
     with recording() as (url, sent):
         async with ours(url) as we, theirs(url) as sdk:
             for limit in (1, 20, 100):
@@ -104,7 +103,6 @@ async def test_messages_are_asked_for_as_the_sdk_asks() -> None:
 
 @pytest.mark.parametrize("id_", [TEAM_CHAT_ID, TEAM_CHAT_ID.upper()], ids=["lower case", "upper case"])
 async def test_single_things_are_asked_for_as_the_sdk_asks(id_: str) -> None:
-    """A chat, a message and the lines, none with a parameter."""
     with recording() as (url, sent):
         async with ours(url) as we, theirs(url) as sdk:
             await we.call("get_chat", chat_id=id_)
@@ -132,7 +130,6 @@ def wire(api_url: str) -> Iterator[httpx.Client]:
 
 
 def test_the_accounts_chats_are_the_sdks(wire: httpx.Client) -> None:
-    """Page by page and one by one, but for those that are odd on purpose."""
     pages = [wire.get("/v3/chats", params={"limit": 100, "cursor": cursor}).json() for cursor in (0, 100, 200, 300)]
     assert not any(refused(SyncListChatsPagination[object], page) for page in pages)
     chats = [chat for page in pages for chat in page["chats"]]
@@ -157,7 +154,6 @@ def at_the_cdn(wire: httpx.Client, response: httpx.Response) -> Any:
 
 
 def test_the_accounts_messages_are_the_sdks(wire: httpx.Client) -> None:
-    """In every chat, but for three of the pilot testers: an unknown part, status and reaction."""
     odd = []
     for chat_id, messages in odd_account().messages.items():
         cursor: str | None = "0"
@@ -182,7 +178,6 @@ def test_the_accounts_messages_are_the_sdks(wire: httpx.Client) -> None:
 
 
 def test_the_accounts_lines_are_the_sdks(wire: httpx.Client) -> None:
-    """All of them."""
     assert refused(PhoneNumberListResponse, wire.get("/v3/phone_numbers").json()) == set()
 
 
@@ -221,7 +216,6 @@ async def test_chats_read_as_the_sdk_reads_them(api_url: str, sdk_chats: list[Ch
 
 
 async def test_one_chat_a_page_is_paged_as_the_sdk_pages() -> None:
-    """The smallest pages, to the end and no further."""
     with running(demo_api(generated_account(9), key=KEY)) as url:
         async with ours(url) as we, theirs(url) as sdk:
             expected = [chat.id async for chat in sdk.chats.list_chats(limit=1)]
@@ -235,7 +229,6 @@ async def test_one_chat_a_page_is_paged_as_the_sdk_pages() -> None:
 
 
 async def test_a_filter_leaves_the_chats_that_the_sdk_finds(api_url: str, sdk_chats: list[Chat]) -> None:
-    """By line, by person, and by both."""
     people = (handle.handle for chat in sdk_chats for handle in chat.handles if handle.handle not in LINES)
     ((person, count),) = Counter(people).most_common(1)
     found = []
@@ -250,14 +243,12 @@ async def test_a_filter_leaves_the_chats_that_the_sdk_finds(api_url: str, sdk_ch
 
 
 async def test_single_chats_read_as_the_sdk_reads_them(api_url: str, sdk_chats: list[Chat]) -> None:
-    """Everyone who is or was in each chat, with all their dates."""
     async with ours(api_url) as we:
         for chat in sdk_chats:
             assert instants(await we.call("get_chat", chat_id=chat.id)) == chat_in_full(chat)
 
 
 async def test_messages_read_as_the_sdk_reads_them(api_url: str, sdk_chats: list[Chat]) -> None:
-    """The first page of every chat, and the last message of every tenth whole."""
     async with ours(api_url) as we, theirs(api_url) as sdk:
         for number, chat in enumerate(sdk_chats):
             page = await sdk.chats.messages.list(chat.id, limit=30)
@@ -293,7 +284,6 @@ async def test_hostile_messages_read_as_the_sdk_reads_them(api_url: str, sdk_cha
 
 
 async def test_lines_read_as_the_sdk_reads_them(api_url: str) -> None:
-    """Every field of every line."""
     async with ours(api_url) as we, theirs(api_url) as sdk:
         lines = (await sdk.phone_numbers.list()).phone_numbers
         answer = await we.call("list_phone_numbers")

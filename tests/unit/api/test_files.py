@@ -97,7 +97,6 @@ async def test_the_next_address_is_tried_where_one_does_not_connect() -> None:
 
 
 async def test_a_port_is_part_of_the_host() -> None:
-    """As HTTP wants it."""
     server, names = Server(Reply()), Names([PUBLIC])
     await fetch(server, url="https://files.example.com:8443/1", names=names)
     assert names.asked == [("files.example.com", 8443)]
@@ -126,7 +125,6 @@ async def test_a_port_is_part_of_the_host() -> None:
     ],
 )
 async def test_only_https_addresses_are_used(url: str) -> None:
-    """No other scheme, no user name, nothing that is no URL."""
     server = Server(Reply())
     await refused(server, FileProblem.REFUSED, url=url)
     assert server.requests == []
@@ -147,7 +145,6 @@ async def test_only_https_addresses_are_used(url: str) -> None:
     ],
 )
 async def test_a_name_that_leads_to_another_network_is_refused(addresses: list[str]) -> None:
-    """Even if it leads to a public address as well."""
     server = Server(Reply())
     text = await refused(server, FileProblem.REFUSED, names=Names(addresses))
     assert "does not lead to a public address" in text
@@ -190,7 +187,6 @@ async def test_a_base_url_elsewhere_is_no_exception() -> None:
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 @pytest.mark.parametrize("target", ["http://127.0.0.1/1", "https://elsewhere.example.com/1", URL])
 async def test_no_redirect_is_followed(status: int, target: str) -> None:
-    """Wherever it leads."""
     server = Server(Reply(status, headers={"Location": target}), Reply(body=b"a file"))
     text = await refused(server, FileProblem.REFUSED)
     assert f"redirect ({status})" in text
@@ -205,7 +201,6 @@ async def test_a_file_that_is_gone(status: int) -> None:
 
 @pytest.mark.parametrize("status", [204, 206, 400, 401, 429, 500, 503])
 async def test_any_other_status_is_no_file(status: int) -> None:
-    """It may be there later."""
     assert str(status) in await refused(Server(Reply(status)), FileProblem.UNAVAILABLE)
 
 
@@ -229,7 +224,6 @@ async def test_a_file_that_says_it_is_too_large_is_not_read() -> None:
 @pytest.mark.parametrize("needed", [MOST_BYTES, 100 * MB])
 @pytest.mark.parametrize("length", [None, "1", "-1", "no number", "٣"])
 async def test_a_file_that_never_ends_is_read_up_to_the_limit(length: str | None, needed: int) -> None:
-    """Whatever length it claims to have."""
 
     def endless() -> Iterator[bytes]:
         while True:
@@ -257,7 +251,6 @@ async def test_no_more_is_read_than_is_needed() -> None:
 
 @pytest.mark.parametrize("size", [0, 1, HEAD_BYTES - 1, HEAD_BYTES, HEAD_BYTES + 1, 100_000])
 async def test_a_file_as_long_as_needed_is_whole(size: int) -> None:
-    """In one piece or byte by byte."""
     content = bytes(size)
     for chunks in ([content], [content[:1], content[1:]]):
         file = await fetch(Server(Reply(body=Body(chunks))), needed=100_000)
@@ -265,7 +258,6 @@ async def test_a_file_as_long_as_needed_is_whole(size: int) -> None:
 
 
 async def test_the_size_is_known_from_the_header_where_less_is_read() -> None:
-    """So that a link can say it."""
     reply = Reply(body=Body([CHUNK]), headers={"Content-Length": str(len(CHUNK))})
     file = await fetch(Server(reply), needed=0)
     assert (len(file.data), file.size) == (HEAD_BYTES, len(CHUNK))
@@ -285,7 +277,6 @@ async def test_a_file_that_drips_ends_with_the_call() -> None:
 
 
 async def test_a_name_server_that_does_not_answer_ends_with_the_call() -> None:
-    """As above."""
 
     class Silent(Names):
         async def __call__(self, host: str, port: int) -> Sequence[str]:
@@ -311,7 +302,6 @@ async def test_a_connection_that_fails_is_named_without_the_address(error: Excep
 
 
 async def test_a_name_that_is_not_found() -> None:
-    """DNS says so, or fails."""
     text = await refused(Server(Reply()), FileProblem.UNAVAILABLE, names=Names(OSError("files.example.com")))
     assert "could not be looked up" in text
 

@@ -78,7 +78,6 @@ def port(certificate: Path) -> Iterator[int]:
 async def test_the_certificate_has_to_be_for_the_name(
     host: str, is_trusted: bool, port: int, certificate: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """And the request names the host, not the address."""
 
     async def lookup(_: str, __: int) -> Sequence[str]:
         return ["127.0.0.1"]

@@ -55,7 +55,6 @@ async def test_no_cookie_is_kept() -> None:
     ],
 )
 async def test_the_address_of_every_form_of_base_url(given: str | None, address: str) -> None:
-    """Never `/v3/v3`."""
     server = Server(Reply())
     settings = load_settings({"LINQ_API_V3_API_KEY": KEY, **({"LINQ_API_V3_BASE_URL": given} if given else {})})
     await get(server, settings=settings)
@@ -63,7 +62,6 @@ async def test_the_address_of_every_form_of_base_url(given: str | None, address:
 
 
 async def test_the_body_is_json_and_the_trace_id_beside_it() -> None:
-    """What an endpoint's reader gets."""
     answer = await get(Server(Reply(body=b'{"a":1}', headers={"X-Trace-ID": "7a-1"})))
     assert (answer.object(), answer.trace_id) == ({"a": 1}, "7a-1")
 
@@ -100,7 +98,6 @@ async def test_connection_errors_are_tried_again(fault: Exception) -> None:
 
 @pytest.mark.parametrize("fault", [Reply(503), httpx.ReadError("reset")], ids=["503", "reset"])
 async def test_an_answer_after_a_failure_is_the_answer(fault: Reply | Exception) -> None:
-    """Nothing of the failure remains."""
     server = Server(fault, fault, Reply())
     assert (await get(server)).object() == {"chats": [], "next_cursor": None}
     assert len(server.requests) == 3
@@ -188,7 +185,6 @@ async def test_a_certificate_that_is_refused_is_not_tried_again(way: str) -> Non
     ids=["header", "envelope", "header first", "unreadable header", "neither"],
 )
 async def test_where_the_wait_comes_from(headers: dict[str, str], body: bytes, seconds: float | None) -> None:
-    """From the header, else from the envelope."""
     assert (await rejected(Server(Reply(429, body, headers)))).retry_after == seconds
 
 
@@ -212,7 +208,6 @@ async def test_304_is_not_a_redirect() -> None:
 
 @pytest.mark.parametrize("status", [200, 201, 206, 299])
 async def test_any_2xx_is_an_answer(status: int) -> None:
-    """If its body is one."""
     assert (await get(Server(Reply(status)))).object()["chats"] == []
 
 
@@ -333,7 +328,6 @@ SPLIT_KEY = "\u200b".join(KEY)
     ],
 )
 async def test_the_key_is_in_no_error(reply: Reply | Exception, caplog: pytest.LogCaptureFixture) -> None:
-    """Not even if what comes back repeats it; nor is it logged."""
     with caplog.at_level(logging.DEBUG, "linq_mcp"):
         error = await failure(Server(reply))
     for shown in (everything_of(error), caplog.text):
@@ -406,7 +400,6 @@ async def test_no_proxy_is_asked_for_this_machine(
 
 @pytest.mark.usefixtures("no_proxy_set")
 async def test_this_machine_is_reached_in_spite_of_a_proxy(api_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Over a real socket, with a proxy set where no one listens."""
     for name in ("HTTP_PROXY", "ALL_PROXY"):
         monkeypatch.setenv(name, "http://127.0.0.1:9")
     async with LinqApi(Settings(api_key=SecretStr(KEY), base_url=api_url)) as api:

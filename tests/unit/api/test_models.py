@@ -85,7 +85,6 @@ def test_a_list_over_its_limit_is_cut(model: type[BaseModel], member: str, item:
     ids=lambda value: str(value)[:9],
 )
 def test_a_size_is_one_that_every_reader_of_json_can_hold(value: Any, kept: int | None) -> None:
-    """Anything else is absent."""
     (part,) = Message.model_validate_json(json.dumps({"parts": [{"size_bytes": value}]})).parts or []
     assert part.size_bytes == kept
 
@@ -95,6 +94,5 @@ def test_a_size_is_one_that_every_reader_of_json_can_hold(value: Any, kept: int 
 )
 @pytest.mark.parametrize("member", ["id", "display_name", "service", "updated_at", "group_chat_icon"])
 def test_a_value_of_another_type_is_absent(member: str, value: Any) -> None:
-    """It is never converted."""
     assert getattr(read(ChatDetail, {member: value}, parsed=False), member) is None
     assert getattr(read(ChatDetail, {member: value}, parsed=True), member) is None

@@ -78,12 +78,10 @@ async def test_what_is_not_a_page_is_refused(body: bytes, content_type: str | No
     ],
 )
 def test_an_empty_page(body: bytes) -> None:
-    """Also when it is odd in what does not matter."""
     assert page_of(body) == Page([], 0, None, unusable_cursor=False)
 
 
 def test_entries_that_are_not_objects_are_counted() -> None:
-    """The others are read."""
     page = page_of(b'{"chats":[{"id":"a"},null,5,{"id":"b","new":1}]}')
     assert ([chat.id for chat in page.items], page.unreadable) == (["a", "b"], 2)
 
@@ -182,7 +180,6 @@ async def test_only_linqs_own_cursor_is_sent() -> None:
 
 
 async def test_the_first_page_again_has_no_cursor() -> None:
-    """As it had none when it was asked for first."""
     server = Server(Reply(body=chats(*"abc")))
     page = await list_chats(server, limit=2, cursor="skip=2;")
     assert ([chat.id for chat in page.items], page.next_cursor) == (["c"], None)
@@ -191,11 +188,9 @@ async def test_the_first_page_again_has_no_cursor() -> None:
 
 @pytest.mark.parametrize("cursor", ["x", "skip=2;x"])
 def test_a_cursor_that_linq_repeats_is_the_one_that_was_asked_with(cursor: str) -> None:
-    """So that whoever pages notices."""
     assert page_of(chats("a", "b", "c", next_cursor="x"), limit=3, cursor=cursor).next_cursor == cursor
 
 
 def test_unreadable_entries_count_on_the_page_they_stand_on() -> None:
-    """Not on each page that is made of the same answer."""
     body = b'{"chats":[null,{"id":"a"},5,5]}'
     assert [page_of(body, limit=2, cursor=cursor).unreadable for cursor in (None, "skip=2;")] == [1, 2]

@@ -37,7 +37,6 @@ def test_every_text_of_a_result_is_without_the_key(key: str) -> None:
 @pytest.mark.parametrize("key", KEYS)
 @pytest.mark.parametrize("ensure_ascii", [True, False])
 def test_a_json_text_that_repeats_the_key_is_noticed(key: str, ensure_ascii: bool) -> None:
-    """As JSON escapes it, too."""
     assert contains_key(json.dumps({"a": f"ü{key}"}, ensure_ascii=ensure_ascii), key)
     assert not contains_key(json.dumps({"a": key[:-1] + "?"}), key)
 
@@ -50,6 +49,5 @@ def test_a_number_that_repeats_the_key_is_left_out() -> None:
 
 @pytest.mark.parametrize("key", ["", "a", "1234567"])
 def test_what_is_too_short_to_be_a_key_is_left_alone(key: str) -> None:
-    """It may well stand in a text."""
     assert without_key({"a": f"an {key} 1234567"}, key) == {"a": f"an {key} 1234567"}
     assert not contains_key("a 1234567", key)

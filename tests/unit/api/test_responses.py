@@ -83,7 +83,6 @@ async def test_a_gzip_bomb_does_not_fill_the_memory(split: int | None) -> None:
 
 
 async def test_what_follows_a_gzip_body_is_not_kept() -> None:
-    """Not even what comes after the end of the compressed body."""
     body = Body([gzip.compress(EMPTY), *[bytes(65_536)] * 320])
     tracemalloc.start()
     try:
@@ -98,7 +97,6 @@ async def test_what_follows_a_gzip_body_is_not_kept() -> None:
 
 @pytest.mark.parametrize("encoding", ["gzip", "GZIP", " gzip ", "x-gzip", "deflate", "identity", ""])
 async def test_encodings_that_are_understood(encoding: str) -> None:
-    """What was asked for, and what servers send all the same."""
     packed = {"deflate": zlib.compress(EMPTY), "identity": EMPTY, "": EMPTY}.get(encoding, gzip.compress(EMPTY))
     assert (await get(Server(Reply(body=packed, headers={"Content-Encoding": encoding})))).object()["chats"] == []
 
@@ -140,7 +138,6 @@ async def test_an_error_status_counts_even_if_its_body_cannot_be_unpacked(
 
 
 async def test_an_error_status_counts_even_if_its_body_is_too_large() -> None:
-    """As above."""
     server = Server(Reply(429, Body(bytes(65_536) for _ in range(200)), {"Retry-After": "60"}))
     error = await rejected(server)
     assert (error.status, error.retry_after) == (429, 60)
@@ -197,7 +194,6 @@ async def test_a_full_page_of_everything_linq_documents_is_read() -> None:
     ids=["1 MB of spaces", "2 MB of spaces", "just over 1 MB of spaces"],
 )
 async def test_how_far_an_answer_may_expand(body: bytes, read: bool) -> None:
-    """A hundredfold; the first megabyte is free."""
     packed = gzip.compress(body, 6)
     assert len(body) > 100 * len(packed)
     reply = Reply(body=packed, headers={"Content-Encoding": "gzip"})
@@ -281,7 +277,6 @@ async def test_the_status_is_https_not_the_envelopes() -> None:
 async def test_where_the_trace_id_comes_from(
     header: str | bytes | None, in_envelope: Any, trace_id: str | None
 ) -> None:
-    """From the header, else from the envelope, and only if it cannot be read as words."""
     value = header.encode() if isinstance(header, str) else header
     headers = {} if value is None else {b"X-Trace-ID": value}
     assert (await rejected(Server(Reply(400, error_body(trace_id=in_envelope), headers)))).trace_id == trace_id
@@ -324,19 +319,16 @@ async def test_where_the_trace_id_comes_from(
     ids=lambda value: str(value)[:14],
 )
 def test_seconds_to_wait(value: Any, seconds: float | None) -> None:
-    """A number or a date; anything odd says nothing."""
     assert seconds_to_wait(value) == seconds
 
 
 def test_seconds_until_a_date() -> None:
-    """An hour from now."""
     waited = seconds_to_wait(formatdate(time() + 3600, usegmt=True))
     assert waited is not None
     assert 3500 < waited <= 3600
 
 
 def test_seconds_until_a_far_date() -> None:
-    """However far away."""
     waited = seconds_to_wait("Fri, 31 Dec 9999 23:59:59 GMT")
     assert waited is not None
     assert waited > 1e11

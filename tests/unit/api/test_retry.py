@@ -80,13 +80,11 @@ async def test_the_number_of_attempts_is_the_policys(most: int) -> None:
 
 
 def test_unless_told_otherwise_it_is_tried_three_times() -> None:
-    """At most two retries."""
     assert RetryPolicy().attempts == 3
 
 
 @pytest.mark.parametrize(("attempt", "longest"), [(1, 1.0), (2, 2.0), (3, 4.0), (4, 8.0), (5, 8.0), (60, 8.0)])
 def test_the_wait_grows_with_each_attempt(attempt: int, longest: float) -> None:
-    """Exponentially up to a bound, and at random, so that callers do not come back all at once."""
     error = status(503)
     error.attempts = attempt
     waits = [RetryPolicy().wait(error) for _ in range(200)]
@@ -97,12 +95,10 @@ def test_the_wait_grows_with_each_attempt(attempt: int, longest: float) -> None:
 
 @pytest.mark.parametrize("seconds", [0.0, 0.05, 60.0, 1e9])
 def test_a_wait_that_linq_asks_for_is_neither_shortened_nor_lengthened(seconds: float) -> None:
-    """It is waited in full, or not at all."""
     assert RetryPolicy().wait(status(429, retry_after=seconds)) == seconds
 
 
 async def test_a_wait_that_fits_is_waited_in_full() -> None:
-    """Not a moment less."""
     attempts = Attempts(status(429, retry_after=0.1))
     await run(attempts)
     assert attempts.times[1] - attempts.times[0] >= 0.1
@@ -118,7 +114,6 @@ async def test_a_wait_that_does_not_fit_is_not_begun(retry_after: float) -> None
 
 
 async def test_no_attempt_begins_without_time_for_it() -> None:
-    """It would only be cut off."""
     attempts = Attempts(status(503))
     with pytest.raises(ApiStatusError):
         await run(attempts, policy=RetryPolicy(backoff=0, shortest_attempt=60), seconds=50)
@@ -126,7 +121,6 @@ async def test_no_attempt_begins_without_time_for_it() -> None:
 
 
 async def test_an_attempt_ends_with_the_deadline() -> None:
-    """However long it would go on."""
     with anyio.fail_after(5), pytest.raises(ApiConnectionError) as failed:
         await run(Attempts(then=anyio.sleep_forever), seconds=0.05)
     assert failed.value.timed_out
@@ -142,7 +136,6 @@ async def test_an_error_before_the_deadline_says_more_than_the_deadline() -> Non
 
 
 async def test_a_deadline_that_has_passed() -> None:
-    """Nothing is waited for."""
     with anyio.fail_after(5), pytest.raises(ApiConnectionError) as failed:
         await run(Attempts(then=anyio.sleep_forever), seconds=-1)
     assert failed.value.timed_out

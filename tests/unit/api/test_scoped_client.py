@@ -81,7 +81,6 @@ async def failure(ask: Callable[[float], Any]) -> ApiStatusError:
 
 
 async def test_one_line_is_the_filter_that_linq_gets() -> None:
-    """So that no page has to be read of which everything is closed."""
     linq = Linq(chats={"chats": [chat("a", OPEN)]})
     assert ids(await linq.list_chats(OPEN, to=PERSON)) == ["a"]
     assert linq.queries == [{"from": OPEN, "to": PERSON, "limit": "20"}]
@@ -111,7 +110,6 @@ async def test_several_lines_are_chosen_from_here() -> None:
 
 @pytest.mark.parametrize("lines", [(OPEN,), (OPEN, ALSO_OPEN)], ids=["one line", "two lines"])
 async def test_a_closed_line_is_refused_without_a_request(lines: tuple[str, ...]) -> None:
-    """As a line that is not the account's."""
     linq = Linq()
     with pytest.raises(LineNotOpenError) as failed:
         await linq.list_chats(*lines, from_=CLOSED)
@@ -160,7 +158,6 @@ async def test_another_persons_number_opens_nothing() -> None:
     ids=["closed", "unknown", "not allowed", "left", "gone"],
 )
 async def test_a_chat_that_is_not_open_is_answered_as_an_unknown_one(answer: Json | httpx.Response) -> None:
-    """The same error in every member, and no messages are asked for."""
     linq = Linq(chats_a=answer)
     async with linq.open(OPEN) as api:
         errors = [
@@ -185,7 +182,6 @@ async def test_a_chat_that_is_not_open_is_answered_as_an_unknown_one(answer: Jso
     ids=["closed", "unknown chat", "no chat", "unknown", "not allowed", "left"],
 )
 async def test_a_message_that_is_not_open_is_answered_as_an_unknown_one(answers: Json) -> None:
-    """The same error in every member."""
     async with Linq(**answers).open(OPEN) as api:
         error = await failure(lambda deadline: api.get_message("m", deadline=deadline))
     assert (error.status, error.code, str(error), error.trace_id, error.attempts) == (404, 2002, "", None, 1)

@@ -32,7 +32,6 @@ def board(*arguments: str, **env: str) -> Iterator[tuple[subprocess.Popen[str], 
 
 
 def test_the_browser_is_opened_at_the_page() -> None:
-    """At the address that is printed, too."""
     with board() as (process, url):
         assert process.stdout is not None
         said = {process.stdout.readline().strip() for _ in range(2)}
@@ -63,7 +62,6 @@ def test_it_serves_quietly_until_ctrl_c_and_never_logs_its_secret() -> None:
 
 
 def test_sigterm_ends_it_without_an_error() -> None:
-    """As it ends `linq-mcp http`."""
     with board("--no-open") as (process, _):
         process.send_signal(signal.SIGTERM)
         assert process.wait(SECONDS) == 0

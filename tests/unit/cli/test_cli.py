@@ -172,7 +172,6 @@ def test_doctor_says_what_is_wrong_and_fails(env: dict[str, str], said: str, liv
 
 
 def test_doctor_with_the_right_key_and_a_wrong_path_leads_to_the_base_url(live: dict[str, str], cli: Cli) -> None:
-    """A 404 that is not Linq's word about anything."""
     base_url = live["LINQ_API_V3_BASE_URL"].rpartition("/")[0] + "/elsewhere"
     done = cli("doctor", LINQ_API_V3_API_KEY=KEY, LINQ_API_V3_BASE_URL=base_url)
     assert done.code == 1
@@ -182,7 +181,6 @@ def test_doctor_with_the_right_key_and_a_wrong_path_leads_to_the_base_url(live: 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no such permissions")
 def test_doctor_warns_of_a_key_that_others_can_read(tmp_path: Path, live: dict[str, str], cli: Cli) -> None:
-    """With the command that fixes it."""
     (tmp_path / ".linq").mkdir(mode=0o700)
     file = tmp_path / ".linq" / "config.json"
     file.write_text(json.dumps({"profiles": {"default": {"token": KEY}}}), "utf-8")
@@ -228,7 +226,6 @@ SCOPE = ["--lines", "+12052535597,+14155550142", "--tools", "get_chat,list_chats
 
 @pytest.mark.parametrize("argv", [[*SCOPE, "doctor"], ["doctor", *SCOPE]], ids=["before", "after"])
 def test_doctor_says_what_is_open(argv: list[str], cli: Cli) -> None:
-    """Wherever the options stand; the entry opens the same, and the chat that is shown is an open one."""
     done = cli("--demo", *argv)
     assert done.code == 0
     assert "Open lines: +12052535597, +14155550142. Open tools: get_chat, list_chats." in done.out
@@ -241,7 +238,6 @@ def test_doctor_says_what_is_open(argv: list[str], cli: Cli) -> None:
 
 
 def test_doctor_says_that_everything_is_open(cli: Cli) -> None:
-    """As it is without the settings for it."""
     assert "Open lines: all. Open tools: all." in cli("doctor", "--demo").out
 
 
@@ -273,7 +269,6 @@ def test_no_entry_is_printed_for_a_scope_that_is_wrong(
 
 
 def test_config_prints_every_client_and_never_the_key(cli: Cli) -> None:
-    """What to paste, for all clients at once."""
     done = cli("config", LINQ_API_V3_API_KEY=KEY)
     assert done.code == 0
     assert done.out.count("\n== ") == 4
@@ -281,7 +276,6 @@ def test_config_prints_every_client_and_never_the_key(cli: Cli) -> None:
 
 
 def test_config_mentions_a_base_url_that_it_leaves_out(cli: Cli) -> None:
-    """The rest can be pasted all the same."""
     done = cli("config", "cursor", LINQ_API_V3_BASE_URL="http://example.com")
     assert done.code == 0
     assert "LINQ_API_V3_BASE_URL" not in done.out
@@ -300,7 +294,6 @@ def test_config_mentions_a_base_url_that_it_leaves_out(cli: Cli) -> None:
     ids=["no allowed host", "no token", "no host name", "bytes that are no text", "a token that nothing expanded"],
 )
 def test_http_refuses_to_start_unsafely(argv: list[str], env: dict[str, str], said: str, cli: Cli) -> None:
-    """In one line, with the code of usage errors."""
     done = cli("http", *argv, **env)
     assert (done.code, done.out) == (2, "")
     assert said in done.err
@@ -340,7 +333,6 @@ ACCESS = ["--access", "/nowhere/access.toml"]
     ],
 )
 def test_sign_in_says_what_it_needs(argv: list[str], said: str, cli: Cli) -> None:
-    """In one line, with an example, and without starting."""
     done = cli("http", "--key-from", "sign-in", *argv)
     assert (done.code, done.out) == (2, "")
     assert said in done.err
@@ -395,7 +387,6 @@ def test_http_on_a_taken_port_ends_in_one_line(cli: Cli, caplog: pytest.LogCaptu
 
 
 def test_http_says_that_callers_do_not_get_the_operators_contacts(cli: Cli, caplog: pytest.LogCaptureFixture) -> None:
-    """They read accounts of their own."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
         cli("http", "--port", port, LINQ_MCP_CONTACTS="/contacts.csv")

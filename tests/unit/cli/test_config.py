@@ -178,7 +178,6 @@ def printed(capsys: pytest.CaptureFixture[str], *argv: str) -> tuple[int, str, s
 
 
 def test_a_client_of_two_words_needs_no_quotes(capsys: pytest.CaptureFixture[str]) -> None:
-    """As it is typed without thinking."""
     code, out, _ = printed(capsys, "config", "VS", "Code")
     assert code == 0
     assert out.startswith("== VS Code ==")
@@ -188,7 +187,6 @@ def test_a_client_of_two_words_needs_no_quotes(capsys: pytest.CaptureFixture[str
 def test_an_unknown_client_is_refused_with_those_there_are(
     name: str, said: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """In one line."""
     code, out, err = printed(capsys, "config", name)
     assert (code, out) == (2, "")
     assert said in err
@@ -197,7 +195,6 @@ def test_an_unknown_client_is_refused_with_those_there_are(
 
 @pytest.mark.parametrize("argv", [("config", "--demo", "cursor"), ("--demo", "config", "cursor")], ids=" ".join)
 def test_the_demo_account_wherever_the_option_stands(argv: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> None:
-    """Before or after the command; the entry serves it and asks for no key."""
     _, out, _ = printed(capsys, *argv)
     config = json.loads(out[out.index("{") :])
     assert config["mcpServers"]["linq"]["args"][-1] == "--demo"
@@ -253,7 +250,6 @@ def test_the_settings_in_force_are_part_of_the_entry(settings: Settings, env: di
 
 @pytest.mark.parametrize("client", ["claude-code", "codex"])
 def test_every_variable_is_an_option_of_the_shell_line(client: str) -> None:
-    """Each with its own --env, as both clients want it."""
     server = Server(["/x/linq-mcp"], {**ENV, "LINQ_PROFILE": "my work"})
     words = shlex.split(CLIENTS[client].steps(server, "linux")[0].snippet)
     assert [words[index + 1] for index, word in enumerate(words) if word == "--env"] == [

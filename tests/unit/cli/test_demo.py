@@ -47,7 +47,6 @@ def section(shown: str, heading: str) -> list[str]:
 
 
 def test_answers_come_first_then_the_tools_then_one_answer_verbatim(shown: str) -> None:
-    """Value before mechanics."""
     headings = [line for line in shown.splitlines() if line and not line.startswith(" ")]
     assert headings == [
         "This is the demo account: a clinic, a housing agency, and a shop, all invented.",
@@ -74,7 +73,6 @@ def test_those_who_wait_longest_are_shown(shown: str) -> None:
 
 
 def test_one_question_and_one_delivery_are_shown(shown: str) -> None:
-    """To whom, from which line, the text, the choice, and what came of it."""
     lines = section(shown, "Where the operator allows sending")
     assert any(line.startswith("| To: Gwen Eriksen (+1") for line in lines)
     assert "[Send]  Don't send" in lines
@@ -82,20 +80,17 @@ def test_one_question_and_one_delivery_are_shown(shown: str) -> None:
 
 
 def test_failures_are_shown_line_by_line(shown: str) -> None:
-    """One line alone has some."""
     failures = section(shown, "What failed since yesterday")
     assert [int(line.split()[1]) for line in failures[1:]] == [0, 7, 0]
 
 
 def test_the_health_of_every_line_is_drawn(shown: str) -> None:
-    """With a mark for every status, so that it can be read without colour."""
     lines = section(shown, "Which chats are at risk")
     assert "53 of 300 chats are critical or at risk:" in lines
     assert any(re.match(r"\+14155550142  CRITICAL  #+\++x+-+ 103$", line) for line in lines)
 
 
 def test_a_short_conversation_and_a_search_are_shown(shown: str) -> None:
-    """Who said what, with the calls that brought it."""
     conversation = "\n".join(section(shown, "What do the Maple Street buyers talk about?"))
     assert 'find_chats {"text": "maple street"}' in conversation
     assert re.search(r"\d\d-\d\d \d\d:\d\d  (?!me )\S", conversation)
@@ -106,7 +101,6 @@ def test_a_short_conversation_and_a_search_are_shown(shown: str) -> None:
 
 
 def test_every_tool_is_introduced(shown: str) -> None:
-    """By its name and the first sentence of its description."""
     lines = section(shown, f"The {len(TOOLS)} tools")
     assert [line for line in lines if not line.startswith(" ")] == [tool.name for tool in TOOLS]
 

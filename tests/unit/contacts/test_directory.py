@@ -41,7 +41,6 @@ def test_a_name_is_found_however_the_handle_is_written() -> None:
 
 @pytest.mark.parametrize("handle", [None, "", "me", "+12052532137", "2052532136"])
 def test_an_unknown_handle_has_no_name(handle: str | None) -> None:
-    """Nor has a national number that only looks like the end of a known one."""
     assert Directory({"+12052532136": "Ann Adler"}).name_of(handle) == ""
     assert NOBODY.name_of(handle) == ""
 

@@ -50,7 +50,6 @@ async def name(file: ContactsFile) -> str:
 
 
 async def test_the_file_is_read_once(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """At the first call, and not again as long as it stays as it is."""
     read: list[bytes] = []
 
     def counted(content: bytes) -> Directory:
@@ -65,7 +64,6 @@ async def test_the_file_is_read_once(path: Path, monkeypatch: pytest.MonkeyPatch
 
 
 async def test_a_changed_file_is_read_again(path: Path) -> None:
-    """In place, or replaced by one of the same size and time."""
     file = ContactsFile(path)
     assert await name(file) == "Ann Adler"
     seen = write(path, BO + b"\n")
@@ -117,7 +115,6 @@ def put_large_file(path: Path) -> None:
 @pytest.mark.skipif(os.name == "nt", reason="Windows has none of these")
 @pytest.mark.parametrize("put", [put_fifo, put_folder, put_device, put_socket, put_large_file])
 async def test_what_is_no_ordinary_file_is_refused(put: object, tmp_path: Path) -> None:
-    """At once, whatever stands in its place."""
     assert callable(put)
     put(tmp_path / "c")
     with anyio.fail_after(3):

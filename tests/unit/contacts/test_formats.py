@@ -53,7 +53,6 @@ def card(*properties: str) -> str:
     ],
 )
 def test_csv(text: str) -> None:
-    """As spreadsheets of all countries and address books write it."""
     assert names(text) == ANN
 
 
@@ -70,7 +69,6 @@ def test_csv(text: str) -> None:
     ],
 )
 def test_encodings(content: bytes) -> None:
-    """By its byte order mark, else UTF-8, else what Excel writes on Windows."""
     assert read_contacts(content).names.get("+12052532136") in ("Zoë Łukasz", "Zoë Ångström")
 
 
@@ -100,7 +98,6 @@ def test_encodings(content: bytes) -> None:
     ],
 )
 def test_vcard(properties: list[str]) -> None:
-    """Versions 2.1, 3.0 and 4.0, as telephones, Apple, Google and Outlook write them."""
     assert names(card(*properties)) == ANN
 
 
@@ -119,7 +116,6 @@ def test_quoted_printable_beyond_ascii() -> None:
 
 
 def test_all_handles_of_a_card_and_all_cards_of_a_person() -> None:
-    """Numbers and addresses, home and work."""
     text = card("FN:Ann Adler", "TEL:+12052532136", "EMAIL;INTERNET:Ann@Example.com") + card(
         "FN:Ann Adler", "EMAIL:mailto:ann@example.org", "TEL:+12052532136", "TEL:40404"
     )
@@ -156,7 +152,6 @@ def test_what_stands_between_cards_belongs_to_nobody() -> None:
     ],
 )
 def test_what_cannot_be_used_is_named_by_its_line(text: str, problem: str) -> None:
-    """In words that say what to mend; the value itself is not repeated."""
     assert problems(text)[-1] == problem
 
 
@@ -201,7 +196,6 @@ def test_the_lines_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_names_are_short() -> None:
-    """As all names in answers are."""
     (name,) = read_contacts(("+12052532136," + "x" * 5000).encode()).names.values()
     assert len(name) == 80
 
@@ -210,7 +204,6 @@ def test_names_are_short() -> None:
     "text", ["", "\n\n", "handle,name", "BEGIN:VCARD", "BEGIN:VCARD\nEND:VCARD", "\ufeff", "sep=;"]
 )
 def test_files_without_anybody(text: str) -> None:
-    """They name nobody, and nothing is raised."""
     assert read_contacts(text.encode()).names == {}
 
 

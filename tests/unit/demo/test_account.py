@@ -116,7 +116,6 @@ def test_ids_are_unique_uuids(account: DemoAccount) -> None:
 
 
 def test_chats_come_most_recently_updated_first(account: DemoAccount) -> None:
-    """None of them in the future."""
     moments = [at(chat["updated_at"]) for chat in account.chats]
     assert moments == sorted(moments, reverse=True)
     assert moments[0] < NOW
@@ -279,7 +278,6 @@ def test_a_group_with_left_and_removed_members_exists(account: DemoAccount) -> N
 
 
 def test_nobody_writes_after_leaving(account: DemoAccount) -> None:
-    """Neither they nor we."""
     for chat in account.chats:
         gone = {one["id"]: at(one["left_at"]) for one in chat["handles"] if one["status"] in ("left", "removed")}
         for message in account.messages[chat["id"]]:
@@ -288,7 +286,6 @@ def test_nobody_writes_after_leaving(account: DemoAccount) -> None:
 
 
 def test_all_kinds_of_parts_and_reactions_exist(account: DemoAccount) -> None:
-    """Everything that Linq documents."""
     assert {part["type"] for part in all_parts(account)} == {"text", "link", "media", "imessage_app", "app_clip"}
     reactions = [reaction for part in all_parts(account) for reaction in part["reactions"]]
     assert {one["type"] for one in reactions} == {
@@ -299,7 +296,6 @@ def test_all_kinds_of_parts_and_reactions_exist(account: DemoAccount) -> None:
 
 
 def test_the_team_replies_edits_and_uses_effects(account: DemoAccount) -> None:
-    """Its last day shows what a message can be."""
     team = account.messages[TEAM_CHAT_ID]
     ids = {message["id"]: message for message in team}
     replies = [message["reply_to"] for message in team if message["reply_to"]]

@@ -76,7 +76,6 @@ def refusal(answer: httpx.Response) -> tuple[int, int]:
 )
 @pytest.mark.parametrize("path", ["/v3/chats", "/v3/phone_numbers", "/nowhere"])
 async def test_without_the_key_everything_is_refused(headers: dict[str, str | bytes], path: str) -> None:
-    """401 with 2004, also where there is nothing."""
     app = demo_api(demo_account())
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=DEMO_BASE_URL) as http:
         answer = await http.get(path, headers=httpx.Headers(headers))  # type: ignore[arg-type] # bytes on purpose
@@ -86,7 +85,6 @@ async def test_without_the_key_everything_is_refused(headers: dict[str, str | by
 
 
 async def test_every_answer_has_a_trace_id_of_its_own() -> None:
-    """Successes and refusals alike."""
     async with client() as http:
         answers = [await http.get(path) for path in ("/v3/chats", "/v3/chats", "/v3/nothing", "/v3/chats/x")]
     ids = {answer.headers["X-Trace-ID"] for answer in answers}
@@ -98,7 +96,6 @@ async def test_every_answer_has_a_trace_id_of_its_own() -> None:
     "path", ["/", "/v3", "/v3/v3/chats", "/v3/chats/", "/v3/messages", "/v3/payments", "/v2/chats"]
 )
 async def test_other_paths_are_not_found(path: str) -> None:
-    """In the envelope, and without a redirect for a slash too many."""
     assert refusal(await get(path)) == (404, 404)
 
 
@@ -120,7 +117,6 @@ async def test_chats_come_in_the_accounts_order_twenty_at_a_time() -> None:
 
 @pytest.mark.parametrize(("limit", "pages"), [(100, 3), (99, 4), (1, 300)])
 async def test_paging_reaches_every_chat_once_and_ends_with_null(limit: int, pages: int) -> None:
-    """Also when the last page is full."""
     async with client() as http:
         found, count = await all_chats(http, limit=limit)
     assert found == demo_account().chats
@@ -130,14 +126,12 @@ async def test_paging_reaches_every_chat_once_and_ends_with_null(limit: int, pag
 @pytest.mark.parametrize("limit", ["0", "101", "-1", "1.0", "ten", "", "\u0661", "9" * 5000])
 @pytest.mark.parametrize("path", ["/v3/chats", f"/v3/chats/{TEAM_CHAT_ID}/messages"])
 async def test_a_limit_out_of_range_is_refused(path: str, limit: str) -> None:
-    """400 with 1005."""
     assert refusal(await get(path, limit=limit)) == (400, 1005)
 
 
 @pytest.mark.parametrize("cursor", ["-1", "abc", "", "1e2", "20 ", "9" * 5000])
 @pytest.mark.parametrize("path", ["/v3/chats", f"/v3/chats/{TEAM_CHAT_ID}/messages"])
 async def test_a_bad_cursor_is_refused(path: str, cursor: str) -> None:
-    """400 with 1005, never a silent restart."""
     assert refusal(await get(path, cursor=cursor)) == (400, 1005)
 
 
@@ -148,7 +142,6 @@ async def test_unknown_parameters_are_ignored() -> None:
 
 @pytest.mark.parametrize("line", LINES)
 async def test_from_gives_the_chats_of_a_line(line: str) -> None:
-    """All of them, the one it left included, in order."""
     async with client() as http:
         found, _ = await all_chats(http, **{"from": line})
     assert found == [
@@ -157,7 +150,6 @@ async def test_from_gives_the_chats_of_a_line(line: str) -> None:
 
 
 async def test_to_gives_the_chats_with_a_participant() -> None:
-    """Direct chats and groups, on all lines."""
     async with client() as http:
         found, _ = await all_chats(http, to="+16175550101")
     assert len(found) == 4
@@ -165,7 +157,6 @@ async def test_to_gives_the_chats_with_a_participant() -> None:
 
 
 async def test_to_compares_addresses_without_regard_to_case() -> None:
-    """Whichever side has the capitals."""
     for address in ("maya.torres@example.com", "MAYA.TORRES@EXAMPLE.COM", "Maya.Torres@Example.com"):
         found = (await get("/v3/chats", to=address)).json()["chats"]
         assert [chat["handles"][1]["handle"] for chat in found] == ["Maya.Torres@Example.com"]
@@ -182,17 +173,14 @@ async def test_to_that_matches_nothing_gives_an_empty_list(to: str) -> None:
     "number", ["12052535597", " 12052535597", "+1 205 253 5597", "+0123456", "+12052535597x", "", "someone"]
 )
 async def test_a_number_that_is_not_e164_is_refused(name: str, number: str) -> None:
-    """400 with 1002; the leading space is what becomes of a `+` that was not encoded."""
     assert refusal(await get("/v3/chats", **{name: number})) == (400, 1002)
 
 
 async def test_a_line_that_is_not_ours_is_refused() -> None:
-    """403 with 2006."""
     assert refusal(await get("/v3/chats", **{"from": "+12025550000"})) == (403, 2006)
 
 
 async def test_a_chat_comes_bare() -> None:
-    """Not wrapped; its id in either case."""
     chat = demo_account().chats[3]
     assert (await get(f"/v3/chats/{chat['id']}")).json() == chat
     assert (await get(f"/v3/chats/{chat['id'].upper()}")).json() == chat
@@ -207,14 +195,12 @@ async def test_a_chat_comes_bare() -> None:
     ],
 )
 async def test_an_unknown_id_is_not_found(path: str, code: int) -> None:
-    """404 with the code that says what was not found."""
     assert refusal(await get(path)) == (404, code)
 
 
 @pytest.mark.parametrize("path", ["/v3/chats/{}", "/v3/chats/{}/messages", "/v3/messages/{}"])
 @pytest.mark.parametrize("given", ["1", "Team Discussion", TEAM_CHAT_ID[:-1], TEAM_CHAT_ID + "0", "%00"])
 async def test_a_malformed_id_is_refused(path: str, given: str) -> None:
-    """400 with 1005."""
     assert refusal(await get(path.format(given))) == (400, 1005)
 
 
@@ -231,7 +217,6 @@ async def test_messages_come_in_the_order_chosen(*, oldest_first: bool) -> None:
 
 
 async def test_a_message_comes_bare() -> None:
-    """Whichever chat it belongs to."""
     message = demo_account().messages[demo_account().chats[-1]["id"]][0]
     assert (await get(f"/v3/messages/{message['id']}")).json() == message
 
@@ -267,7 +252,6 @@ def test_the_background_server_ends_with_its_block() -> None:
 
 
 def test_a_taken_port_is_reported_at_once() -> None:
-    """In the caller, not in a thread."""
     app = demo_api(demo_account())
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]

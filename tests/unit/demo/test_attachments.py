@@ -59,7 +59,6 @@ def test_every_photo_can_be_shown(filename: str) -> None:
 
 
 def test_there_is_a_file_of_each_kind() -> None:
-    """Photos, sound, a card, a table, documents, and films."""
     assert {name.rpartition(".")[2] for name in NAMES} == {"jpg", "heic", "m4a", "vcf", "csv", "pdf", "mp4", "mov"}
     heads = {name: b"".join(content_of(name))[:4096] for name in set(NAMES) - GONE}
     kinds = {name: file_type(head, one(name)["mime_type"]).kind for name, head in heads.items()}
@@ -99,7 +98,6 @@ async def test_only_the_signed_address_leads_to_a_file() -> None:
 
 
 async def test_over_a_port_messages_lead_to_files_on_the_same_port() -> None:
-    """In a message by itself and in a list, so that any client can use them."""
     file = one("knee-monday.jpg")
     with running(demo_api(demo_account())) as url:
         async with httpx.AsyncClient(headers={"Authorization": f"Bearer {DEMO_KEY}"}, trust_env=False) as http:

@@ -82,7 +82,6 @@ async def test_a_first_message_opens_a_chat() -> None:
     ],
 )
 async def test_linqs_refusals(path: str, body: dict[str, Any], code: int) -> None:
-    """With Linq's own code."""
     async with client() as http:
         answer = await http.post(path, json=body)
     assert answer.json()["error"]["code"] == code

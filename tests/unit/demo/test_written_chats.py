@@ -50,7 +50,6 @@ def waiting(account: DemoAccount) -> list[tuple[Wire, list[Wire]]]:
 
 
 def test_most_chats_are_answered_and_some_wait(account: DemoAccount) -> None:
-    """As many as somebody can still work through, on every line."""
     found = waiting(account)
     assert len(found) == 21
     assert {line for chat, _ in found for line in lines_of(chat)} == set(LINES)
@@ -79,7 +78,6 @@ def test_a_tapback_on_their_latest_message_answers_it(account: DemoAccount) -> N
 
 
 def test_a_tapback_on_an_earlier_message_answers_nothing(account: DemoAccount) -> None:
-    """They wrote on, and wait."""
     reacted = [run for _, run in waiting(account) if any(has_our_reaction(message) for message in run)]
     assert [said(run[0]) for run in reacted] == ["The plumber came and the leak is fixed"]
 
@@ -97,7 +95,6 @@ def test_a_failed_message_of_ours_is_no_answer(account: DemoAccount) -> None:
 
 
 def test_a_chat_that_we_left_never_waits(account: DemoAccount) -> None:
-    """Though its last message is a question of theirs."""
     chat = named(account, "Canal St tenants")
     assert chat["handles"][0]["status"] == "left"
     assert said(unanswered(account, chat)[-1]).endswith("?")
@@ -133,7 +130,6 @@ def test_three_people_wrote_of_a_refund_this_week(account: DemoAccount) -> None:
 
 
 def test_the_last_day_is_busy(account: DemoAccount) -> None:
-    """On every line, so that a summary of it has something to count."""
     chats = Counter(
         line
         for chat in account.chats

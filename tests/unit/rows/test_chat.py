@@ -80,7 +80,6 @@ def test_a_plain_chat() -> None:
 
 
 def test_a_full_row_has_members_of_the_schema_alone() -> None:
-    """The order is the schema's, too."""
     full = row(
         display_name="Team",
         is_group=True,
@@ -140,7 +139,6 @@ def test_a_default_name_is_left_out(name: str | None, handles: list[Any] | None)
     ],
 )
 def test_a_given_name_is_shown(name: str, shown: str) -> None:
-    """Cleaned, and at most 80 characters."""
     assert row(display_name=name)["display_name"] == shown
 
 
@@ -156,7 +154,6 @@ def test_what_no_one_can_see_is_no_member(member: str, unseen: str) -> None:
 
 @pytest.mark.parametrize("unseen", UNSEEN, ids=ascii)
 def test_a_handle_no_one_can_see_is_no_participant(unseen: str) -> None:
-    """Neither as a participant nor as a line."""
     shown = row(handles=[handle(unseen, is_me=True), handle(unseen), handle(ANN)])
     assert shown["participants"] == [ANN]
     assert "line" not in shown
@@ -164,7 +161,6 @@ def test_a_handle_no_one_can_see_is_no_participant(unseen: str) -> None:
 
 @pytest.mark.parametrize("unseen", UNSEEN, ids=ascii)
 def test_a_health_status_no_one_can_see_is_none(unseen: str) -> None:
-    """It has no guide either."""
     health = {"status": unseen, "doc_url": f"{GUIDE}#x", "updated_at": "2026-05-01T18:28:25Z"}
     shown = row(health_status=health)
     assert "health_status" not in shown
@@ -174,7 +170,6 @@ def test_a_health_status_no_one_can_see_is_none(unseen: str) -> None:
 
 @pytest.mark.parametrize("unseen", UNSEEN, ids=ascii)
 def test_a_health_date_no_one_can_see_is_none(unseen: str) -> None:
-    """The status stays."""
     shown = row(health_status={"status": "AT_RISK", "updated_at": unseen})
     assert shown["health_status"] == "AT_RISK"
     assert "health_since" not in shown
@@ -206,7 +201,6 @@ def test_who_is_still_in_the_chat(members: dict[str, Any], present: bool) -> Non
 
 
 def test_status_and_left_at_may_be_missing() -> None:
-    """Then the handle is in the chat."""
     assert row(handles=[{"handle": OWN, "is_me": True}, {"handle": ANN}]) == PLAIN
 
 
@@ -254,7 +248,6 @@ def test_at_most_eight_participants(others: int, shown: int, count: int | None) 
 
 @pytest.mark.parametrize(("is_group", "shown"), [(True, True), (False, None), (None, None), ("true", None), (1, None)])
 def test_is_group_only_when_true(is_group: Any, shown: bool | None) -> None:
-    """Its absence says no."""
     assert row(is_group=is_group).get("is_group") is shown
 
 
@@ -294,7 +287,6 @@ def test_no_health(health: Any) -> None:
 
 
 def test_a_status_is_cleaned_and_cut() -> None:
-    """It is upstream text like any other."""
     assert row(health_status={"status": "AT\u202e_RISK" + "x" * 100})["health_status"] == "AT_RISK" + "x" * 32 + "…"
 
 
@@ -308,7 +300,6 @@ def test_a_status_is_cleaned_and_cut() -> None:
     ],
 )
 def test_the_time_of_the_last_change(updated_at: Any, shown: str | None) -> None:
-    """UTC; what can't be read passes through."""
     assert row(updated_at=updated_at).get("updated_at") == shown
 
 
@@ -349,7 +340,6 @@ def test_any_member_of_a_handle_may_be_of_any_type(member: str, wrong: Any) -> N
 @pytest.mark.parametrize("wrong", WRONG, ids=lambda wrong: ascii(wrong)[:20])
 @pytest.mark.parametrize("member", HEALTH_MEMBERS)
 def test_any_member_of_the_health_may_be_of_any_type(member: str, wrong: Any) -> None:
-    """It spoils neither the row nor the guide."""
     health = {"status": "AT_RISK", "doc_url": f"{GUIDE}#at-risk", "updated_at": "2026-05-01T18:28:25Z"}
     without = {name: value for name, value in health.items() if name != member}
     for odd in (without, {**health, member: wrong}):
@@ -364,7 +354,6 @@ def test_an_entry_that_is_no_chat_is_left_out(entry: Any) -> None:
 
 
 def test_the_health_guide_is_for_the_unhealthy() -> None:
-    """One https address for each unhealthy status of the page, the first that has one."""
     statuses = [
         ("HEALTHY", f"{GUIDE}#healthy"),
         ("healthy", f"{GUIDE}#healthy"),
@@ -405,19 +394,16 @@ async def page_of(server: Server, **arguments: Any) -> dict[str, Any]:
 
 
 async def test_a_page_in_the_middle() -> None:
-    """Rows, has_more and the cursor; no note, since nothing is unusual."""
     answer = {"chats": [wire()], "next_cursor": "20"}
     assert await page(answer) == {"chats": [PLAIN], "has_more": True, "next_cursor": "20"}
 
 
 @pytest.mark.parametrize("end", [{}, {"next_cursor": None}, {"next_cursor": ""}], ids=["absent", "null", "empty"])
 async def test_the_last_page(end: dict[str, Any]) -> None:
-    """has_more is always there, next_cursor only when there is more."""
     assert await page({"chats": [wire()], **end}, cursor="20") == {"chats": [PLAIN], "has_more": False}
 
 
 async def test_the_guide_of_a_page() -> None:
-    """Beside the rows, once for each status."""
     health = {"status": "CRITICAL", "doc_url": f"{GUIDE}#critical", "updated_at": "2026-11-01T00:00:00Z"}
     answer = await page({"chats": [wire(health_status=health)] * 3})
     assert answer["health_guide"] == {"CRITICAL": f"{GUIDE}#critical"}
@@ -430,7 +416,6 @@ async def test_the_order_is_linqs() -> None:
 
 
 async def test_the_arguments_reach_linq() -> None:
-    """Each under its own name; what was left out is not sent, the limit always is."""
     server = Server(Reply())
     await page_of(server)
     await page_of(server, **{"from": OWN}, to=BO, limit=7, cursor="a+b")
@@ -475,7 +460,6 @@ async def test_a_cursor_that_is_handed_out_is_taken_back_as_it_was(given: Any) -
 
 
 async def test_an_empty_page_that_goes_on() -> None:
-    """It is not the end."""
     answer = await page({"chats": [], "next_cursor": "40"}, cursor="20")
     note = answer.pop("note")
     assert answer == {"chats": [], "has_more": True, "next_cursor": "40"}
@@ -504,14 +488,12 @@ async def test_nothing_found_names_the_filters(arguments: dict[str, Any], note: 
 
 
 async def test_entries_that_cannot_be_read_are_counted() -> None:
-    """The rest of the page is not lost."""
     answer = await page({"chats": [5, wire(), None]})
     assert answer["chats"] == [PLAIN]
     assert answer["note"] == "2 entries could not be read and were left out."
 
 
 async def test_a_page_of_nothing_but_unreadable_entries() -> None:
-    """It is not called an account without chats."""
     answer = await page({"chats": [5]})
     assert answer == {
         "chats": [],
@@ -521,14 +503,12 @@ async def test_a_page_of_nothing_but_unreadable_entries() -> None:
 
 
 async def test_two_unusual_things_are_both_told() -> None:
-    """One note, two sentences."""
     answer = await page({"chats": [5, wire()], "next_cursor": "20"}, cursor="20")
     assert answer["note"].startswith("1 entry could not be read")
     assert answer["note"].endswith("there may be more.")
 
 
 async def test_answers_have_members_of_the_schema_alone() -> None:
-    """Whatever the wire brings beside them."""
     answer = await page({"chats": [5, wire(extra=1)], "next_cursor": "20", "total": 7, "note": "x"})
     assert set(answer) <= set(LIST_CHATS.output_schema["properties"])
     assert set(LIST_CHATS.output_schema["required"]) <= set(answer)

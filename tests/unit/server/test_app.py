@@ -207,7 +207,6 @@ async def test_the_answer_is_compact_and_real_utf8() -> None:
 
 @pytest.mark.parametrize(("data", "budget"), [("chats_page20.json", 4_400), ("chats_page100.json", 21_000)])
 async def test_the_reference_pages_keep_their_budget(data: str, budget: int) -> None:
-    """What a page costs a model, in bytes."""
     text = text_of(await call(account_over(always(httpx.Response(200, content=page(data)))), {"limit": 100}))
     assert len(text.encode()) <= budget
     assert len(json.loads(text)["chats"]) == int(data.removeprefix("chats_page").removesuffix(".json"))
@@ -294,7 +293,6 @@ async def test_an_unknown_argument_is_refused_and_nothing_is_sent() -> None:
 
 
 async def test_an_unknown_tool_is_a_protocol_error() -> None:
-    """As the protocol has it, with the tools that there are."""
     async with Client(build_server(account_over(always(httpx.Response(500))))) as client:
         with pytest.raises(MCPError, match="list_chats") as raised:
             await client.call_tool("send_message", {})
@@ -412,7 +410,6 @@ async def test_an_answer_that_repeats_the_key_is_shown_without_it(key: str) -> N
 @eras
 @pytest.mark.parametrize("argument", ["from", "to", "limit", "cursor", "unknown", KEY])
 async def test_a_key_that_is_passed_as_an_argument_is_not_repeated(era: ConnectMode, argument: str) -> None:
-    """Neither by the refusal of the argument nor by what is made of Linq's."""
     answers = always(httpx.Response(400, json={"error": {"code": 1005, "message": f"Bad value {KEY}"}}))
     result = await call(account_over(answers), {argument: f"{KEY} {KEY}" if argument == "cursor" else KEY}, era=era)
     assert result.is_error

@@ -227,7 +227,6 @@ def test_the_closed_part_is_found_when_it_is_open(account: MarkedAccount) -> Non
 
 
 def test_completions_are_those_of_an_account_without_the_closed_lines(scoped: Assistant, oracle: Assistant) -> None:
-    """What is open is offered."""
     assert scoped.complete("") == oracle.complete("") != []
 
 
@@ -249,7 +248,6 @@ def test_a_closed_id_is_answered_as_an_unknown_one(
 
 @pytest.mark.parametrize(("tool", "name"), LINE_ARGUMENTS, ids=name_of)
 def test_a_closed_line_is_not_one_of_yours(account: MarkedAccount, scoped: Assistant, tool: Any, name: str) -> None:
-    """Whoever it belongs to, and Linq is not asked for its chats."""
     texts = []
     for line in (account.closed_lines[0], "+12055550123"):
         result = scoped.call(tool.name, {**json.loads(tool.example), name: line})
@@ -301,7 +299,6 @@ def test_answers_are_those_of_an_account_without_the_closed_lines(
 def test_paging_meets_everything_open_once(
     account: MarkedAccount, scoped: Assistant, tool: str, rows: str, asked: Json, limit: int
 ) -> None:
-    """In pages that may be short or empty, up to the one that has no more."""
     # The pages of one message each read the whole account every time.
     expected = [chat["id"] for chat in account.opened.chats]
     if rows == "messages":

@@ -91,7 +91,6 @@ async def test_the_prompts_are_listed_in_a_fixed_order(era: ConnectMode) -> None
 
 
 async def test_a_week_ago_is_a_week_ago() -> None:
-    """The date that a model would have to compute."""
     (review,) = [prompt for prompt in PROMPTS if "$week_ago" in prompt.text]
     before = datetime.now(UTC)
     async with client() as connected:
@@ -241,7 +240,6 @@ async def test_a_chat_is_looked_up_by_what_it_was_called(chat: str, call: str) -
 async def test_what_is_wrong_with_a_request_is_said(
     era: ConnectMode, name: str, given_arguments: dict[str, str] | None, said: str
 ) -> None:
-    """As a protocol error of one clean line."""
     async with client(era) as connected:
         with pytest.raises(MCPError) as raised:
             await connected.get_prompt(name, given_arguments)
@@ -252,7 +250,6 @@ async def test_what_is_wrong_with_a_request_is_said(
 
 @eras
 async def test_a_key_that_was_given_as_the_chat_is_not_repeated(era: ConnectMode) -> None:
-    """Neither in a prompt nor in a refusal."""
     async with client(era) as connected:
         text = await text_of(connected, PROMPTS[1], f"chat {KEY}")
         with pytest.raises(MCPError) as raised:
@@ -299,7 +296,6 @@ async def test_a_hostile_name_stays_inside_its_quotation_marks(chat: str) -> Non
 
 @given(st.text(st.characters() | st.sampled_from('"\\`{}$\u201d\uff02\u202e\n@+0.'), max_size=CHAT_LIMIT))
 def test_whatever_a_chat_is_called_it_is_only_data(chat: str) -> None:
-    """A text of one line, in JSON that says what was given, but for its double quotes."""
     try:
         kept = ChatArguments.model_validate({"chat": chat}).chat
     except ValueError:

@@ -107,7 +107,6 @@ async def test_without_a_tool_that_has_a_view_there_is_no_board(era: ConnectMode
 
 @eras
 async def test_the_page_knows_the_demo_account(era: ConnectMode) -> None:
-    """It says there whose chats these are."""
     async with Client(build_server(demo()), mode=era) as connected:
         (page,) = (await connected.read_resource(BOARD_URI)).contents
     assert isinstance(page, types.TextResourceContents)

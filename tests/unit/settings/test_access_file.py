@@ -81,7 +81,6 @@ def test_what_is_wrong_with_the_server_is_so_for_every_rule(path: Path) -> None:
 
 
 def test_a_key_from_a_file(path: Path) -> None:
-    """Relative to the access file, and without the line break at its end."""
     (path.parent / "acme").write_text(f"{KEY}\n", "utf-8")
     (rule,) = read(path, '[[rule]]\nclaim = "org"\nvalue = "acme"\nkey_file = "acme"').rules
     assert rule.settings.api_key == SecretStr(KEY)
@@ -156,7 +155,6 @@ def test_a_claim_may_be_the_member_of_another(path: Path, name: str, claims: dic
     ids=str,
 )
 def test_an_address_that_nobody_has_verified_opens_nothing(path: Path, claims: Any, matches: bool) -> None:
-    """At some providers, people enter it themselves."""
     (rule,) = read(path, RULE.replace("org", "email").replace("acme", "ann@example.com")).rules
     assert rule.matches({"email": "ann@example.com", **claims}) is matches
 
@@ -199,7 +197,6 @@ def test_an_address_that_nobody_has_verified_opens_nothing(path: Path, claims: A
     ],
 )
 def test_a_mistake_is_named_with_its_rule(path: Path, text: str, says: str) -> None:
-    """Never with what may be a key."""
     path.write_bytes(text.encode("utf-8", "surrogateescape"))
     with pytest.raises(AccessFileError) as error:
         read_access_file(path, Settings(), environ=ENVIRON, known_tools=TOOLS)
@@ -232,7 +229,6 @@ def test_there_must_be_a_file(path: Path) -> None:
 
 
 def test_a_change_of_any_file_is_noticed(path: Path) -> None:
-    """That of the rules, or of a key."""
     key = path.parent / "acme"
     key.write_text(KEY, "utf-8")
     rules = read(path, '[[rule]]\nclaim = "org"\nvalue = "acme"\nkey_file = "acme"')

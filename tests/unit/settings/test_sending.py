@@ -20,13 +20,11 @@ def sending(environ: dict[str, str], *, allow_send: bool = True) -> SendSettings
 
 @pytest.mark.parametrize("value", ["", "0", "false", "no", "off", "${user_config.send}"])
 def test_sending_is_off(value: str) -> None:
-    """Unless it is turned on."""
     assert sending({"LINQ_MCP_SEND": value, "LINQ_MCP_SEND_TO": "*"}, allow_send=False) is None
 
 
 @pytest.mark.parametrize("value", ["1", "true", "True", "yes", "on"])
 def test_sending_is_on(value: str) -> None:
-    """With the strictest rules."""
     assert sending({"LINQ_MCP_SEND": value}, allow_send=False) == SendSettings()
 
 
@@ -98,14 +96,12 @@ def test_recipients_that_can_not_be_read_close_sending(value: str) -> None:
 
 
 def test_a_switch_that_can_not_be_read_is_off() -> None:
-    """And it is said."""
     settings = load_settings({"LINQ_MCP_SEND": "maybe"})
     assert settings.sending is None
     assert settings.warnings == (SettingsWarning(WarningKind.UNUSABLE_SEND_SETTING, "LINQ_MCP_SEND"),)
 
 
 def test_several_state_keys_rotate() -> None:
-    """In the order given; none of them shows in a representation."""
     read = sending({"LINQ_MCP_STATE_KEY": ",".join(KEYS)})
     assert read
     assert [key.get_secret_value() for key in read.state_keys] == list(KEYS)

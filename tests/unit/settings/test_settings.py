@@ -252,7 +252,6 @@ def test_names_of_profiles_are_cleaned(tmp_path: Path) -> None:
 
 
 def test_a_config_file_that_is_a_folder(tmp_path: Path) -> None:
-    """It is ignored with a warning."""
     (tmp_path / ".linq" / "config.json").mkdir(parents=True)
     settings = load_settings(environment(tmp_path))
     assert settings.api_key is None
@@ -575,7 +574,6 @@ def test_the_key_is_in_no_text_of_the_settings(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("level", LOG_LEVELS)
 def test_log_levels(level: str) -> None:
-    """Any of logging's names, in any case, with spaces around."""
     for given in (level, level.lower(), f" {level.title()} "):
         settings = load_settings({"LINQ_MCP_LOG_LEVEL": given})
         assert (settings.log_level, settings.warnings) == (level, ())
@@ -697,7 +695,6 @@ def test_a_list_that_was_left_empty_narrows_nothing(value: str) -> None:
 
 
 def test_open_tools_are_read_by_name() -> None:
-    """In the order given, each once."""
     settings = load_settings({"LINQ_API_V3_API_KEY": KEY, TOOLS: "get_chat, list_chats,get_chat,"}, known_tools=KNOWN)
     assert (settings.tools, settings.problem) == (("get_chat", "list_chats"), None)
 

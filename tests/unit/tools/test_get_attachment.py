@@ -117,7 +117,6 @@ def refused(result: types.CallToolResult, headline: str) -> str:
 
 @eras
 async def test_a_photo(era: ConnectMode) -> None:
-    """As an image, to the byte."""
     facts, image = shown(await call_demo("knee-monday.jpg", era))
     assert isinstance(image, types.ImageContent)
     assert (
@@ -130,7 +129,6 @@ async def test_a_photo(era: ConnectMode) -> None:
 
 @eras
 async def test_a_photo_of_an_iphone(era: ConnectMode) -> None:
-    """As JPEG, at most 1,568 pixels wide."""
     facts, image = shown(await call_demo("pie.heic", era))
     assert isinstance(image, types.ImageContent)
     assert (facts["mime_type"], facts["width"], facts["height"]) == ("image/heic", 2400, 1800)
@@ -156,7 +154,6 @@ async def test_a_voice_memo_if_it_is_asked_for(era: ConnectMode) -> None:
     ("filename", "part"), [("dr-ochoa.vcf", "FN:Dr. Elena Ochoa\n"), ("call-list.csv", "name,number")]
 )
 async def test_text(era: ConnectMode, filename: str, part: str) -> None:
-    """As a member; nothing follows."""
     facts, block = shown(await call_demo(filename, era))
     assert part in facts["text"]
     assert block is None
@@ -210,7 +207,6 @@ async def test_only_the_beginning_of_a_long_text_is_shown() -> None:
 
 
 async def test_an_empty_file() -> None:
-    """Is no error."""
     facts, block = shown(await call(Linq([media()])))
     assert (facts["note"], block) == ("The file is empty.", None)
 
@@ -286,7 +282,6 @@ async def test_of_several_files_one_has_to_be_named() -> None:
 
 
 async def test_an_unknown_id_names_the_valid_ones() -> None:
-    """Also where there is only one file."""
     text = refused(await call(Linq(TWO), attachment_id="a3"), "arguments")
     assert "is of no attachment of this message, which has a1 (" in text
     refused(await call(Linq([media()]), attachment_id="a3"), "arguments")

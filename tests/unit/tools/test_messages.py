@@ -176,7 +176,6 @@ def test_text_of_others_stays_in_its_field(said: str, shown: str) -> None:
 
 @pytest.mark.parametrize("member", ["filename", "mime_type"])
 def test_file_names_are_text_of_others_too(member: str) -> None:
-    """On one line, and short."""
     made = row(parts=[{"type": "media", member: "bill\u202egpj.exe\n" + "x" * 300}])
     assert made["attachments"][0][member].startswith("billgpj.exe x")
     assert len(made["attachments"][0][member]) == 100

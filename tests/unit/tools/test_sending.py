@@ -193,7 +193,6 @@ async def test_an_answer_is_not_sent_to_those_who_never_wrote() -> None:
 
 
 async def test_the_question_names_people() -> None:
-    """By the name of the directory, and by the handle."""
     chat = demo_chat("AT_RISK")
     directory = Directory({handle_of(chat): "Ana Adler"})
     with pytest.raises(ConsentNeeded) as needed:
@@ -235,7 +234,6 @@ async def test_the_question_says_how_the_line_stands(*, reacts: bool) -> None:
 
 
 async def test_what_is_posted_is_what_was_agreed() -> None:
-    """With every option in Linq's form, and the key of the consent."""
     chat = demo_chat(line=CLINIC_LINE)
     reply_to = demo_account().messages[chat["id"]][0]["id"]
     api = RecordingApi()
@@ -358,7 +356,6 @@ async def test_what_may_have_left_is_logged_too(caplog: pytest.LogCaptureFixture
 
 
 async def test_what_linq_refused_is_not_logged(caplog: pytest.LogCaptureFixture) -> None:
-    """It did not leave."""
     caplog.set_level(logging.INFO)
     with pytest.raises(ApiStatusError):
         await send(
@@ -413,7 +410,6 @@ async def test_a_reaction_is_refused_before_any_question(status: str, rules: Sen
 
 @pytest.mark.parametrize("kind", ["nice", "like it", "", "a", "!", "🎉" * 21, "\u2060\u202e", 5])
 async def test_what_is_no_reaction(kind: Any) -> None:
-    """Neither one of Linq's nor an emoji."""
     arguments = {"message_id": demo_account().messages[demo_chat()["id"]][0]["id"], "type": kind}
     with pytest.raises(ArgumentsError, match="`type`"):
         await send(RecordingApi(), arguments, tool=REACT_TO_MESSAGE, ask=never)

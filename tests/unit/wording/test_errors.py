@@ -508,14 +508,12 @@ def test_no_example_is_shown_outside_a_call() -> None:
 
 
 def test_the_example_of_every_tool_is_shown() -> None:
-    """It is JSON that can be copied."""
     for tool in TOOLS:
         text = format_error(ArgumentsError(["`x` is wrong."]), settings=ENVIRONMENT, tool=tool, arguments={})
         assert isinstance(json.loads(text.split("Example: ")[1]), dict)
 
 
 def test_a_profile_that_is_gone_is_told_with_those_there_are(tmp_path: Path) -> None:
-    """From the config file to the text a model reads."""
     (tmp_path / ".linq").mkdir()
     (tmp_path / ".linq" / "config.json").write_text(json.dumps({"profiles": {"work": {"token": KEY}}}), "utf-8")
     settings = load_settings({"HOME": str(tmp_path), "LINQ_PROFILE": "gone"})

@@ -49,7 +49,6 @@ async def test_settings_are_read_until_they_are_complete() -> None:
 
 
 def test_without_a_key_there_is_none_to_keep_secret() -> None:
-    """And nothing is raised."""
     assert SettingsClientProvider(lambda: Settings(problem=NoKey())).caller().key == ""
     header = HeaderClientProvider(Settings())
     assert header.caller(None).key == header.caller(with_key(None)).key == ""
@@ -106,7 +105,6 @@ async def test_a_wrong_scope_is_everybodys_problem() -> None:
     "given", [None, with_key(None), with_key(""), with_key("  ")], ids=["stdio", "none", "", "blank"]
 )
 async def test_a_request_without_a_key_is_refused(given: Request | None) -> None:
-    """It is the header that lacks it."""
     provider = HeaderClientProvider(Settings())
     with pytest.raises(SettingsError) as refused:
         await provider.client(provider.caller(given))
@@ -123,7 +121,6 @@ async def test_a_request_without_a_key_is_refused(given: Request | None) -> None
     ],
 )
 async def test_a_request_with_something_else_than_a_key_is_refused(key: str, flaw: KeyFlaw) -> None:
-    """Before anything is sent to Linq, with the reason."""
     provider = HeaderClientProvider(Settings())
     with pytest.raises(SettingsError) as refused:
         await provider.client(provider.caller(with_key(key)))
@@ -132,7 +129,6 @@ async def test_a_request_with_something_else_than_a_key_is_refused(key: str, fla
 
 
 async def test_each_key_has_its_own_connections() -> None:
-    """The same ones for each of its requests, and its own key on them."""
     server = Server(Reply())
     provider = HeaderClientProvider(Settings(), transport=server)
     first, second, again = [

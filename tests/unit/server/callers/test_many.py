@@ -49,7 +49,6 @@ def provider(path: Path, settings: Settings | None = None) -> SignInClientProvid
 
 
 def test_the_first_rule_that_matches_decides(path: Path) -> None:
-    """In the order of the file."""
     found = provider(path)
     both = found.caller(signed_in(groups=["ops"], org="acme")).settings
     assert (both.api_key, both.tools) == (SecretStr(f"{KEY}-ops"), ())
@@ -70,7 +69,6 @@ async def test_whoever_no_rule_is_for_can_do_nothing(path: Path) -> None:
 
 @pytest.mark.parametrize("request_", [None, with_key(KEY)], ids=["no request", "nobody signed in"])
 async def test_without_a_sign_in_there_is_nothing(path: Path, request_: Any) -> None:
-    """Not even with a key in the header, or one in the settings."""
     found = provider(path, Settings(api_key=SecretStr(KEY)))
     caller = found.caller(request_)
     assert caller.key == ""

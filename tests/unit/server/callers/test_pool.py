@@ -101,7 +101,6 @@ async def test_connections_that_nobody_uses_are_closed() -> None:
 
 
 async def test_closing_closes_all() -> None:
-    """Whether they were used or not."""
     pool = ClientPool(transport=linq())
     clients = [await client(pool, f"caller {number}") for number in range(3)]
     await ask(clients[0])

@@ -105,7 +105,6 @@ def test_a_limit_of_0_refuses_every_message() -> None:
 
 
 def test_without_a_limit_nothing_is_counted() -> None:
-    """As for the demo account, which reaches nobody."""
     limits = SendLimits(None, clock=Clock())
     for _ in range(100):
         send(limits, "chat")

@@ -333,7 +333,6 @@ async def test_an_answer_is_good_for_its_arguments(arguments: dict[str, str]) ->
 
 
 async def test_a_state_is_of_no_use_to_another_caller() -> None:
-    """Even one of the same process."""
     api, consent = RecordingApi(), ConsentService(RULES)
     async with (
         client(api, answer=YES, consent=consent) as one,
@@ -347,7 +346,6 @@ async def test_a_state_is_of_no_use_to_another_caller() -> None:
 
 @pytest.mark.parametrize("state", ["", "v1.", "v1.AAAA", json.dumps({"nonce": "1", "fingerprint": "2", "asked_at": 0})])
 async def test_a_state_can_not_be_made_up(state: str) -> None:
-    """Only what this server sealed opens."""
     api = RecordingApi()
     async with client(api, answer=YES) as connected:
         with pytest.raises(MCPError):
@@ -360,7 +358,6 @@ def keyed(*keys: SecretStr) -> ConsentService:
 
 
 async def test_replicas_with_one_key_take_each_others_states() -> None:
-    """And a replay at the second one is the same message at Linq."""
     api = RecordingApi()
     async with (
         client(api, answer=YES, consent=keyed(KEY_A)) as one,
@@ -377,7 +374,6 @@ async def test_replicas_with_one_key_take_each_others_states() -> None:
 
 @pytest.mark.parametrize("other_key", [(KEY_B,), ()], ids=["another key", "a key of its own"])
 async def test_replicas_with_different_keys_do_not(other_key: tuple[SecretStr, ...]) -> None:
-    """Their states are strangers'."""
     api = RecordingApi()
     async with (
         client(api, answer=YES, consent=keyed(KEY_A)) as one,
@@ -505,7 +501,6 @@ async def test_a_token_is_good_for_its_caller_and_its_tool() -> None:
 @eras
 @pytest.mark.parametrize("rules", [RULES, SECOND_CALL], ids=["person", "second-call"])
 async def test_the_token_is_shown_where_it_can_be_used(era: ConnectMode, rules: SendSettings) -> None:
-    """In that mode hosts are also asked to ask a person themselves."""
     async with client(RecordingApi(), era, rules=rules) as connected:
         listed = {tool.name: tool for tool in (await connected.list_tools()).tools}
     for name in ("send_message", "react_to_message"):

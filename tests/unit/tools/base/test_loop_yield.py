@@ -36,7 +36,6 @@ class Clock:
 
 @pytest.mark.parametrize(("share", "pauses"), [(1.1, 12), (0.6, 6), (0.01, 0)])
 def test_it_gives_way_by_time(share: float, pauses: int) -> None:
-    """Not by how many items there were: one can cost as much as a thousand others."""
 
     async def seconds() -> float:
         yield_if_due = LoopYield(Clock(share * LONGEST_STRETCH))
@@ -101,7 +100,6 @@ class Counted(LoopYield):
     ids=["find_chats", "list_inbox", "summarize_activity", "find_messages", "find_messages in a chat", "list_messages"],
 )
 async def test_it_is_awaited_between_any_two_items(tool: Tool[Any], arguments: dict[str, Any], items: int) -> None:
-    """Where they are looked through, and where rows are made of them."""
     messages = [message(number) for number in range(5)]
     api = ScriptedChats({CHAT: [messages], **{f"c{number}": [messages] for number in range(19)}})
     yield_if_due = Counted()

@@ -48,7 +48,6 @@ def busiest(data: DemoAccount) -> str:
 @pytest.mark.parametrize("limit", [100, 7])
 @pytest.mark.parametrize(("by_line", "by_person"), [(False, False), (True, False), (False, True), (True, True)])
 async def test_every_chat_once(data: DemoAccount, by_line: bool, by_person: bool, limit: int) -> None:
-    """For no filter, from, to, and both: nothing twice, nothing left out, in the order of the account."""
     line, to = LINES[0] if by_line else None, busiest(data) if by_person else None
     expected = matching(data, line, to)
     account = SettingsClientProvider(lambda: SETTINGS, transport=lambda: httpx.ASGITransport(demo_api(data)))

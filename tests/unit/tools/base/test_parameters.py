@@ -367,7 +367,6 @@ def test_an_argument_without_a_value_is_absent_whatever_its_name(value: Any) -> 
 
 
 def test_given_are_the_arguments_as_they_were_read() -> None:
-    """By the names in the schema, for the errors that speak of them."""
     parsed = parse_arguments(Arguments, {"from": "+1 (205) 555-0101", "to": None, "limit": "5"})
     assert parsed.given() == {"from": "+12055550101", "limit": 5}
 
@@ -388,7 +387,6 @@ def test_the_error_reads_as_one_text() -> None:
 
 @pytest.mark.parametrize("nasty", NASTY)
 def test_a_nasty_name_cannot_disturb_the_error(nasty: str) -> None:
-    """Cleaned and cut: no control characters, and at most some 60 characters of it."""
     (problem,) = problems({nasty: 1})
     assert problem.isprintable()
     assert len(problem) < 60 + len("`` is not an argument; did you mean `cursor`? Valid: from, to, limit, cursor.")
@@ -397,7 +395,6 @@ def test_a_nasty_name_cannot_disturb_the_error(nasty: str) -> None:
 @pytest.mark.parametrize("nasty", NASTY)
 @pytest.mark.parametrize("name", ["from", "to", "limit"])
 def test_a_nasty_value_cannot_disturb_the_error(name: str, nasty: str) -> None:
-    """Cleaned and cut: no control characters, and at most some 60 characters of it."""
     (problem,) = problems({name: nasty})
     (harmless,) = problems({name: "x"})
     assert problem.isprintable()
@@ -425,7 +422,6 @@ def test_a_required_argument_is_asked_for(given: dict[str, Any]) -> None:
 
 
 def test_a_required_argument_is_read() -> None:
-    """And the optional one beside it stays optional."""
     read = parse_arguments(Needed, {"chat_id": f" {CHAT} "})
     assert (read.chat_id, read.from_) == (CHAT, None)
 
@@ -467,7 +463,6 @@ def test_examples_are_right(tool: Any) -> None:
 
 @pytest.mark.parametrize(("given", "read_as"), [("me", "me"), ("Them", "them"), ("262966", "262966"), (LINE, LINE)])
 def test_forms_of_a_sender(given: str, read_as: str) -> None:
-    """You, everybody else, or one handle."""
     assert parse_arguments(Everything, {"chat_id": CHAT, "sender": given}).sender == read_as
 
 
@@ -504,5 +499,4 @@ def test_a_range_that_holds_nothing_is_refused(before: str) -> None:
     "given", [{"after": "2026-11-20"}, {"before": "2026-11-20"}, {"after": "2026-11-20", "before": "2026-11-21"}]
 )
 def test_a_range_may_be_open(given: dict[str, Any]) -> None:
-    """One end, or two in order."""
     assert parse_arguments(Range, given)

@@ -23,7 +23,6 @@ def test_an_opt_out_is_refused_always(status: str, *, allow_critical: bool) -> N
 
 @pytest.mark.parametrize("status", ["CRITICAL", "critical"])
 def test_critical_is_refused_unless_allowed(status: str) -> None:
-    """By the operator, with a setting that the text names."""
     check_health(status, allow_critical=True)
     with pytest.raises(NotSentError, match="LINQ_MCP_SEND_CRITICAL=1") as refused:
         check_health(status, allow_critical=False)
@@ -32,7 +31,6 @@ def test_critical_is_refused_unless_allowed(status: str) -> None:
 
 @pytest.mark.parametrize("status", ["HEALTHY", "AT_RISK", "SOMETHING_NEW", None])
 def test_other_health_is_for_the_person_to_judge(status: str | None) -> None:
-    """They read it in the question."""
     check_health(status, allow_critical=False)
 
 

@@ -42,7 +42,6 @@ async def why_unavailable(keys: IssuerKeys) -> str:
 
 
 async def test_they_are_fetched_once_however_many_ask(keys: IssuerKeys, issuer: FakeIssuer) -> None:
-    """Also at once."""
     async with anyio.create_task_group() as tasks:
         for _ in range(20):
             tasks.start_soon(keys.find, "one", "RS256")

@@ -285,7 +285,6 @@ COGNITO = {"aud": None, "client_id": "4abc", "token_use": "access", "scope": "li
 async def test_access_tokens_as_identity_providers_issue_them(
     audience: str | list[str], members: dict[str, Any]
 ) -> None:
-    """With the type JWT, which says nothing."""
     keys = IssuerKeys(ISSUER, transport=FakeIssuer())
     assert await AccessTokenVerifier(ISSUER, audience, keys).verify(signed(claims(**members), typ="JWT"))
 
