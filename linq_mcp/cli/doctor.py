@@ -106,7 +106,10 @@ async def _check_directory(account: SettingsClientProvider, settings: Settings, 
     directory = await account.directory(account.caller())
     if directory.names:
         where = clean(str(settings.contacts), _PATH_LIMIT) if settings.contacts else "the demo account"
-        say(f"ok    Names by number or email address from {where}: {len(directory.names)}.")
+        source = f" ({directory.source})" if directory.source else ""
+        say(f"ok    Names by number or email address from {where}{source}: {len(directory.names)}.")
+    elif directory.source:
+        say(f"note  {CONTACTS_VARIABLE}: No names. The file is {directory.source}.")
     for problem in directory.problems:
         say(f"note  {CONTACTS_VARIABLE}: {problem}")
 

@@ -23,7 +23,7 @@ environment variables:
   LINQ_API_V3_API_KEY   the API key; without it, the token that `linq login` stored in ~/.linq/config.json
   LINQ_PROFILE          which profile of that file to use
   LINQ_API_V3_BASE_URL  where the API is, if not at https://api.linqapp.com/api/partner
-  LINQ_MCP_CONTACTS     a CSV (handle,name) or vCard file with the names of people
+  LINQ_MCP_CONTACTS     a CSV or vCard export of an address book, for the names of people
   LINQ_MCP_TIME_ZONE    the time zone of times, such as America/New_York; default the computer's, and UTC for `http`
   LINQ_MCP_COUNTRY      the country of numbers without a country code, such as US
   LINQ_MCP_LOG_LEVEL    DEBUG, INFO, WARNING, ERROR or CRITICAL; default WARNING, and INFO for `http`

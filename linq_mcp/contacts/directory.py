@@ -11,14 +11,25 @@ from linq_mcp.sanitize import HANDLE_LIMIT, clean
 
 @dataclass(frozen=True, slots=True)
 class Directory:
-    """Names by handle in its normal form. `problems` says which entries of the source could not be used."""
+    """Names by handle in its normal form.
+
+    `source` says what they were read from, `problems` which entries of it could not be used, and `missing` what is
+    amiss with all of it. `found` is whether the names that were asked for are known: True, False, both, or neither yet.
+    """
 
     names: Mapping[str, str] = field(default_factory=dict)
     problems: tuple[str, ...] = ()
+    source: str = ""
+    missing: str = ""
+    found: set[bool] = field(default_factory=set, compare=False)
 
     def name_of(self, handle: str | None) -> str:
         """The name of whoever has that handle, or ""."""
-        return self.names.get(normal_handle(handle), "") if handle and self.names else ""
+        if not handle or not (self.names or self.missing):
+            return ""
+        name = self.names.get(normal_handle(handle), "")
+        self.found.add(bool(name))
+        return name
 
 
 NOBODY = Directory()

@@ -1,6 +1,6 @@
 """The operator's contacts file: read at the first call, and again when it has changed. It never keeps a call waiting.
 
-Its formats are `contact_formats`. Names and numbers from it are never logged.
+Its formats are `formats`. Names and numbers from it are never logged.
 """
 
 from __future__ import annotations
@@ -34,10 +34,14 @@ class _State(NamedTuple):
 
 
 class ContactsFile:
-    """The directory in the file at `path`. A file that can't be read leaves the last names in force."""
+    """The directory in the file at `path`. A file that can't be read leaves the last names in force.
 
-    def __init__(self, path: Path) -> None:
+    National numbers in it are of `country`.
+    """
+
+    def __init__(self, path: Path, country: str | None = None) -> None:
         self._path = path
+        self._country = country
         self._state = _State()
         self._reading = Lock()
 
@@ -45,10 +49,12 @@ class ContactsFile:
         """The directory as the file has it now. Never raises; what is wrong is in `Directory.problems`."""
         with anyio.move_on_after(_WAIT_SECONDS):
             await to_thread.run_sync(self._refresh, abandon_on_cancel=True)
-        names, problems = self._state.directory.names, self._state.directory.problems
+        last = self._state.directory
         if self._state.failure:
-            problems = (f"The contacts file can't be read: {self._state.failure}.",)
-        return Directory(names, problems)
+            failure = f"The contacts file can't be read: {self._state.failure}."
+            return Directory(last.names, (failure,), missing=failure)
+        # A new one for each call, as it keeps which names were found.
+        return Directory(last.names, last.problems, last.source, last.missing)
 
     def _refresh(self) -> None:
         """Read the file if it has changed. Runs in a thread of its own, which may outlast the call."""
@@ -75,6 +81,6 @@ class ContactsFile:
             if found.st_size > MAX_BYTES:
                 raise OSError(f"it is larger than {MAX_BYTES // 1_000_000} MB")
             content = file.read(MAX_BYTES)
-        directory = read_contacts(content)
+        directory = read_contacts(content, self._country)
         logger.info("%d names read from the contacts file, %d problems", len(directory.names), len(directory.problems))
         return _State(version, directory)

@@ -1,219 +1,168 @@
-"""The formats of a contacts file, CSV and vCard (2.1, 3.0, 4.0), read into a `Directory`.
+"""Reads a contacts file, CSV or vCard, into a `Directory`.
 
-What can't be used is skipped and named in `Directory.problems` by its line. The work grows with the length of the
-file alone, whatever is in it.
+What can't be used is skipped and named in `Directory.problems`. The work grows with the length of the file alone,
+whatever is in it.
 """
 
 from __future__ import annotations
 
-import binascii
 import codecs
-import csv
 import re
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
-from itertools import islice
-from typing import NamedTuple
+from collections.abc import Iterator
 
-from linq_mcp.contacts.directory import Directory, normal_handle
-from linq_mcp.sanitize import clean
+from linq_mcp.contacts.directory import Directory
+from linq_mcp.contacts.entry import Entry, decoded
+from linq_mcp.contacts.spreadsheet import csv_entries
+from linq_mcp.contacts.vcard import is_vcard, vcard_entries
+from linq_mcp.handles import read_handle
+from linq_mcp.sanitize import HANDLE_LIMIT, clean
 
 NAME_LIMIT = 80
 MAX_LINES = 1_000_000
 _PROBLEMS_SHOWN = 20
-# A quotation mark that nothing closes would otherwise swallow all the lines after it.
-_LINES_OF_A_RECORD = 20
 _BYTE_ORDER_MARKS = (
     (codecs.BOM_UTF8, "utf-8"),
     (codecs.BOM_UTF16_LE, "utf-16-le"),
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
-
-_HANDLE = re.compile(r"\+[1-9][0-9]{6,14}|[0-9]{3,6}|[^\s@]{1,64}@[^\s@]{1,189}")
-_NATIONAL_NUMBER = re.compile(r"[0-9]{7,15}")
-_SEPARATOR_LINE = re.compile(r"sep=([,;|\t])", re.IGNORECASE)
-_PROPERTY_START = re.compile(r"(?:[\w-]++\.)?+(?:BEGIN|END|FN|N|TEL|EMAIL)[;:]", re.IGNORECASE)
-_PROPERTY = re.compile(
-    r"""(?:[\w-]++\.)?+                           # its group
-    (BEGIN|END|FN|N|TEL|EMAIL)
-    ((?:;(?:[^":;]|"[^"]*+")*+)*+)                # its parameters
-    :(.*)""",
-    re.IGNORECASE | re.VERBOSE | re.DOTALL,
+# Files that people take for a CSV file.
+_OTHER_FILES = (
+    (b"PK\x03\x04", "an Excel workbook (xlsx) or another archive"),
+    (b"\xd0\xcf\x11\xe0", "an Excel workbook (xls)"),
+    (b"%PDF", "a PDF"),
+    (b"SQLite format 3", "a database"),
 )
-_QUOTED_PRINTABLE = re.compile(r";(?:ENCODING=)?QUOTED-PRINTABLE(?:;|$)", re.IGNORECASE)
-_COMPONENT = re.compile(r"((?:\\.|[^\\;])*+)(?:;|$)", re.DOTALL)
-_URI = re.compile(r"(?:tel|sms|mailto):([^;?]*+)", re.IGNORECASE)
+_EXTENSION = re.compile(
+    r"\s*(?:;\s*ext(?:ension)?\s*=|(?:ext(?:ension|n)?\b|x|#|,+|;)[.:]?)\s*[0-9]{1,6}\s*$", re.IGNORECASE
+)
+_BETWEEN_HANDLES = re.compile(r"\s*:::\s*|[;,|\n]|\s/\s")
+_NATIONAL_NUMBER = re.compile(r"[0-9]{7,15}")
+_ROUNDED = re.compile(r"[0-9][.,][0-9]+E\+?[0-9]{1,2}", re.IGNORECASE)
+# Excel writes text as a formula, or with an apostrophe; other programs write numbers with a decimal.
+_AS_TEXT = re.compile(r'^(?:="?|\')|"$|(?<=[0-9]{7})\.0$')
 
 
-class _Entry(NamedTuple):
-    """A handle and a name as the file has them, and the line they are on. Both are None if it can't be read."""
+def read_contacts(content: bytes, country: str | None = None) -> Directory:
+    """The directory in a vCard file, or in a CSV file with headings or with the columns handle and name.
 
-    line: int
-    handle: str | None
-    name: str | None
-
-
-def read_contacts(content: bytes) -> Directory:
-    """The directory in a vCard file, or in a CSV file with the columns `handle` and `name`.
-
-    A CSV file without those two headings has handles in its first column and names in its second. Where a handle
-    has several names, the first one counts.
+    National numbers are of `country`. Where a handle has several names, the first one counts.
     """
-    lines = re.split(r"\r\n|\r|\n", _decoded(content), maxsplit=MAX_LINES)
+    if other := next((kind for start, kind in _OTHER_FILES if content.startswith(start)), None):
+        problem = f"The contacts file is {other}: save or export it as CSV or vCard."
+        return Directory(problems=(problem,), missing=problem)
+    lines = re.split(rb"\r\n|\r|\n", _as_utf8(content), maxsplit=MAX_LINES)
     unread = lines[MAX_LINES:]
     del lines[MAX_LINES:]
-    first = next((line for line in lines if line.strip()), "")
-    entries = _vcard_entries(lines) if first.strip().upper() == "BEGIN:VCARD" else _csv_entries(lines)
-    names: dict[str, str] = {}
-    problems: list[str] = []
-    more = 0
-    for line, handle, name in entries:
-        normal, shown = normal_handle(handle or ""), clean(name or "", NAME_LIMIT)
-        problem = _problem(handle, normal, shown, names.get(normal, shown))
-        if not problem:
-            names[normal] = shown
-        elif len(problems) < _PROBLEMS_SHOWN:
-            problems.append(f"Line {line} {problem}.")
-        else:
-            more += 1
-    if more:
-        problems.append(f"{more} more entries can't be used.")
+    entries: Iterator[Entry]
+    if is_vcard(lines):
+        kind, entries = "a vCard file", vcard_entries(lines)
+    else:
+        kind, entries = csv_entries([decoded(line) for line in lines])
+    reader = _Reader(country)
+    for entry in entries:
+        reader.add(entry)
+    amiss, problems = reader.sentences(), reader.problems()
     if unread:
         problems.append(f"Lines after the first {MAX_LINES:,} are not read.")
-    return Directory(names, tuple(problems))
+    if not (amiss or reader.names):
+        amiss = problems[:1] or ["It is empty."]
+    missing = f"The contacts file is {kind}. {amiss[0]}" if amiss else ""
+    return Directory(reader.names, tuple(problems), kind, missing)
 
 
-def _problem(handle: str | None, normal: str, name: str, known: str) -> str:
-    """Why an entry can't be used: the end of a sentence; "" if it can."""
-    if handle is None:
-        return "can't be read as CSV"
-    if _HANDLE.fullmatch(normal):
-        if not name:
-            return "has no name"
-        return "" if name == known else "gives a second name to the same number or address"
-    if _NATIONAL_NUMBER.fullmatch(re.sub(r"[\s().\-/]", "", normal)):
-        return "has a number without + and the country code"
-    return "has no phone number or email address"
-
-
-def _decoded(content: bytes) -> str:
+def _as_utf8(content: bytes) -> bytes:
     for mark, encoding in _BYTE_ORDER_MARKS:
         if content.startswith(mark):
-            return content.removeprefix(mark).decode(encoding, "replace")
-    try:
-        return content.decode()
-    except UnicodeDecodeError:
-        # What Excel writes on Windows in Western Europe and America.
-        return content.decode("cp1252", "replace")
+            rest = content.removeprefix(mark)
+            return rest if encoding == "utf-8" else rest.decode(encoding, "replace").encode("utf-8", "replace")
+    if b"\0" in content[:2]:
+        # UTF-16 without a mark: the first character is ASCII, in a heading as in BEGIN.
+        return content.decode("utf-16-be" if content[0] == 0 else "utf-16-le", "replace").encode("utf-8", "replace")
+    return content
 
 
-def _csv_entries(lines: Sequence[str]) -> Iterator[_Entry]:
-    start = next((number for number, line in enumerate(lines) if line.strip()), 0)
-    if separator_line := _SEPARATOR_LINE.fullmatch(lines[start].strip()):
-        delimiter, start = separator_line[1], start + 1
-    else:
-        # No handle and neither heading contains one of them, so the first one separates.
-        found = re.search(r"[,;\t]", lines[start])
-        delimiter = found[0] if found else ","
-    handle_at, name_at = 0, 1
-    for number, cells in _csv_records(lines, start, delimiter):
-        if number == start + 1:
-            headings = [cell.strip().casefold() for cell in cells or ()]
-            if {"handle", "name"} <= set(headings):
-                handle_at, name_at = headings.index("handle"), headings.index("name")
-                continue
-        if cells is None:
-            yield _Entry(number, None, None)
-        elif any(cell.strip() for cell in cells):
-            yield _Entry(number, *("".join(cells[column : column + 1]) for column in (handle_at, name_at)))
+class _Reader:
+    """Takes entries, and keeps the names, and what could not be used."""
 
+    def __init__(self, country: str | None) -> None:
+        self.names: dict[str, str] = {}
+        self._country = country
+        self._lines: list[str] = []
+        self._more = 0
+        self._national = 0
+        self._rounded = 0
 
-def _csv_records(lines: Sequence[str], start: int, delimiter: str) -> Iterator[tuple[int, list[str] | None]]:
-    """The records from the line `start` on, each with the number of its first line; None for one that is malformed."""
-    at = start
-    while at < len(lines):
-        end = at + 1
-        if not lines[at]:
-            at = end
-            continue
-        cells = _csv_cells(lines[at], delimiter)
-        if cells is None and lines[at].count('"') % 2:
-            # A quoted cell goes on until the next line with an odd number of quotation marks.
-            last = min(at + _LINES_OF_A_RECORD, len(lines))
-            end = next((n + 1 for n in range(at + 1, last) if lines[n].count('"') % 2), at + 1)
-            cells = _csv_cells("\n".join(lines[at:end]), delimiter)
-        yield at + 1, cells
-        at = end if cells is not None else at + 1
+    def add(self, entry: Entry) -> None:
+        if entry.handles is None:
+            self._note(entry.line, "can't be read as CSV")
+            return
+        name = clean(entry.name, NAME_LIMIT)
+        unusable = entry.line
+        found = counted = False
+        for line, written in entry.handles:
+            handles = list(self._handles(written))
+            found = found or bool(handles)
+            for handle in handles:
+                if not name:
+                    self._note(line, "has no name")
+                elif self.names.setdefault(handle, name) != name:
+                    self._note(line, "gives a second name to the same number or address")
+            if not handles:
+                unusable = line
+                counted = self._count(written) or counted
+        if not found and not counted:
+            self._note(unusable, "has no phone number or email address")
 
+    def problems(self) -> list[str]:
+        """What could not be used: the sentences, and then one for each line."""
+        more = [f"{self._more} more entries can't be used."] if self._more else []
+        return [*self.sentences(), *self._lines, *more]
 
-def _csv_cells(record: str, delimiter: str) -> list[str] | None:
-    try:
-        # The reader wants the line breaks inside a cell at the ends of the lines it is given.
-        lines = re.split(r"(?<=\n)", record)
-        return next(csv.reader(lines, delimiter=delimiter, skipinitialspace=delimiter != "\t", strict=True), [])
-    except csv.Error:
-        return None
-
-
-@dataclass(slots=True)
-class _Card:
-    """What has been read of a vCard that begins on `line`."""
-
-    line: int
-    formatted_name: str = ""
-    name: str = ""
-    handles: list[tuple[int, str]] = field(default_factory=list)
-
-    def entries(self) -> Iterator[_Entry]:
-        name = self.formatted_name or self.name
-        for line, handle in self.handles or [(self.line, "")]:
-            yield _Entry(line, handle, name)
-
-
-def _vcard_entries(lines: Sequence[str]) -> Iterator[_Entry]:
-    card: _Card | None = None
-    for line, name, value in _properties(lines):
-        if name in ("BEGIN", "END"):
-            if card:
-                yield from card.entries()
-            card = _Card(line) if name == "BEGIN" else None
-        elif card is None:
-            continue
-        elif name == "FN":
-            card.formatted_name = card.formatted_name or _unescaped(value)
-        elif name == "N":
-            family, given = (_unescaped(part[1]) for part in islice(_COMPONENT.finditer(f"{value};"), 2))
-            card.name = card.name or f"{given} {family}".strip()
-        else:
-            uri = _URI.match(value)
-            card.handles.append((line, uri[1] if uri else _unescaped(value)))
-    if card:
-        yield from card.entries()
-
-
-def _properties(lines: Sequence[str]) -> Iterator[tuple[int, str, str]]:
-    """The properties that matter, each with its line, its name in upper case, and its value, unfolded and decoded."""
-    at = 0
-    while at < len(lines):
-        start, at = at, at + 1
-        # The further lines of other properties begin with white space, or hold nothing that looks like a property.
-        if not _PROPERTY_START.match(lines[start]):
-            continue
-        quoted = _QUOTED_PRINTABLE.search(lines[start].partition(":")[0]) is not None
-        parts = [lines[start]]
-        while at < len(lines):
-            if quoted and parts[-1].endswith("="):
-                parts[-1] = parts[-1][:-1]
-                parts.append(lines[at])
-            elif lines[at].startswith((" ", "\t")):
-                parts.append(lines[at][1:])
+    def sentences(self) -> list[str]:
+        """A sentence for each kind of number that lacks something."""
+        sentences = []
+        if self._national:
+            numbers = _counted(self._national, "number")
+            if self._country:
+                sentences.append(
+                    f"{numbers} without a country code that can't be of {self._country} (LINQ_MCP_COUNTRY)."
+                )
             else:
-                break
-            at += 1
-        if found := _PROPERTY.fullmatch("".join(parts)):
-            value = found[3]
-            yield start + 1, found[1].upper(), _decoded(binascii.a2b_qp(value.encode())) if quoted else value
+                sentences.append(f"{numbers} without a country code: set LINQ_MCP_COUNTRY, for example to US.")
+        if self._rounded:
+            numbers = _counted(self._rounded, "number")
+            sentences.append(f"{numbers} that Excel has rounded (1.2E+10): format the column as text and save again.")
+        return sentences
+
+    def _handles(self, written: str) -> Iterator[str]:
+        whole = _EXTENSION.sub("", _AS_TEXT.sub("", written.strip()))
+        if handle := read_handle(whole, self._country):
+            yield handle
+            return
+        for part in _BETWEEN_HANDLES.split(whole):
+            handle = read_handle(_EXTENSION.sub("", part.strip()), self._country)
+            # A few digits beside a number are an extension, or the rest of one.
+            if handle and (handle.startswith("+") or "@" in handle):
+                yield handle
+
+    def _count(self, written: str) -> bool:
+        """Count a number that lacks its country code, or its last digits; whether it is one of these."""
+        text = _EXTENSION.sub("", _AS_TEXT.sub("", written.strip()))
+        numbers = [
+            re.sub(r"[\s().\-/\u2010-\u2015]", "", clean(part, HANDLE_LIMIT)) for part in _BETWEEN_HANDLES.split(text)
+        ]
+        national = sum(_NATIONAL_NUMBER.fullmatch(number) is not None for number in numbers)
+        rounded = _ROUNDED.fullmatch(text) is not None
+        self._national += national
+        self._rounded += rounded
+        return rounded or national > 0
+
+    def _note(self, line: int, problem: str) -> None:
+        if len(self._lines) < _PROBLEMS_SHOWN:
+            self._lines.append(f"Line {line} {problem}.")
+        else:
+            self._more += 1
 
 
-def _unescaped(value: str) -> str:
-    return re.sub(r"\\(.)", lambda escape: " " if escape[1] in "nN" else escape[1], value).strip()
+def _counted(count: int, noun: str) -> str:
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"

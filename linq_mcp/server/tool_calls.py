@@ -20,6 +20,7 @@ from mcp.types.version import MODERN_PROTOCOL_VERSIONS
 from pydantic_core import PydanticSerializationError, to_json
 
 from linq_mcp.api.redaction import contains_key, without_key
+from linq_mcp.contacts.directory import Directory
 from linq_mcp.errors import LinqMcpError, NotSent, NotSentError, SettingsError
 from linq_mcp.sanitize import clean, without_surrogates
 from linq_mcp.server.call_record import OTHER, Outcome, outcome_of, record_of
@@ -48,6 +49,7 @@ class ToolCalls:
     def __init__(self, tools: Sequence[Tool[Any]], consent: ConsentService | None) -> None:
         self._tools = [_as_offered(tool, consent) for tool in tools if consent or not tool.asks]
         self._consent = consent
+        self._said: set[str] = set()
 
     def open_to(self, caller: Caller) -> dict[str, Tool[Any]]:
         """The tools that `caller` is shown and may call, by name, in the order of the list."""
@@ -132,7 +134,7 @@ class ToolCalls:
                 sending=settings.sending or STRICTEST,
             )
             try:
-                return await tool.run(arguments, call)
+                return self._with_missing_names(await tool.run(arguments, call), call.directory)
             finally:
                 seconds_left -= anyio.current_time() - began
 
@@ -162,6 +164,18 @@ class ToolCalls:
             if _lacks_elicitation(error, context):
                 raise MCPError(types.MISSING_REQUIRED_CLIENT_CAPABILITY, describe(error), _ELICITATION) from None
             return _failure(describe(error))
+
+    def _with_missing_names(self, result: Mapping[str, Any], directory: Directory) -> Mapping[str, Any]:
+        """`result`, and once in a process why it names nobody, where something is amiss with the contacts file."""
+        nobody_named = directory.found == {False}
+        if (
+            not (directory.missing and nobody_named)
+            or isinstance(result, FileAnswer)
+            or directory.missing in self._said
+        ):
+            return result
+        self._said.add(directory.missing)
+        return {**result, "note": " ".join(filter(None, [result.get("note"), directory.missing]))}
 
 
 def _lacks_elicitation(error: LinqMcpError, context: ServerRequestContext[ClientProvider]) -> bool:

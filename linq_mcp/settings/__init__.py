@@ -11,7 +11,7 @@ import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from pydantic import SecretStr
 
@@ -72,6 +72,7 @@ _EXAMPLE_KEY = re.compile(
 )
 _ASSIGNMENT = re.compile(r"(export +|set +|\$env:)?[A-Za-z_][A-Za-z0-9_]{0,63} *= *+(?!=*$).+")
 _LONGEST_KEY = 1000
+_IN_HOME = re.compile(r"(?:~|\$HOME|\$\{HOME\}|%USERPROFILE%|%HOME%)(?:[/\\](.*))?", re.IGNORECASE | re.DOTALL)
 # Stricter than urlsplit, which finds the host ::1 in `evil.com[::1]`.
 _AUTHORITY = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(:[0-9]*)?")
 
@@ -231,8 +232,13 @@ def _home(environ: Mapping[str, str]) -> str | None:
 
 
 def _path(value: str, home: str | None) -> Path:
-    """The path `value`, with `~` at its beginning replaced by the home folder."""
-    in_home = re.fullmatch(r"~(?:[/\\](.*))?", value, re.DOTALL)
+    """The path `value` as people paste it: in quotation marks, as a file URL, or with the home folder's name."""
+    value = value.strip("\"'\u201c\u201d")
+    if value.lower().startswith("file://"):
+        value = unquote(urlsplit(value).path)
+        # On Windows: file:///C:/Users/…
+        value = value[1:] if re.match("/[A-Za-z]:", value) else value
+    in_home = _IN_HOME.fullmatch(value)
     return Path(home, in_home[1] or "") if in_home and home else Path(value)
 
 

@@ -40,9 +40,10 @@ _FILES = Places(each=3, in_all=24)
 _INSTALL = "`pip install '.[files]'` in the folder that linq-mcp was installed from adds them."
 # Encoded photos and keys, which would fill the whole text of a card.
 _BINARY_PROPERTY = re.compile(
-    r"^((?:[\w-]+\.)?(?:PHOTO|LOGO|SOUND|KEY)\b[^:\r\n]*:)[^\r\n]{80,}(?:\r?\n[ \t][^\r\n]*)*",
+    r"^((?:[\w-]+\.)?(?:PHOTO|LOGO|SOUND|KEY)\b(?:[^:\r\n]|\r?\n[ \t])*+:)([^\r\n]*+(?:\r?\n[ \t][^\r\n]*+)*+)",
     re.IGNORECASE | re.MULTILINE,
 )
+_LONGEST_LINK = 80
 
 
 class Arguments(ToolArguments):
@@ -168,7 +169,7 @@ async def _image(facts: AttachmentResult, photo: bytearray, caller: str) -> File
 
 def _text(facts: AttachmentResult, text: str, *, is_whole: bool) -> FileAnswer:
     if facts.get("mime_type") == "text/vcard":
-        text = _BINARY_PROPERTY.sub(r"\1…", text)
+        text = _BINARY_PROPERTY.sub(lambda found: found[0] if len(found[2]) < _LONGEST_LINK else f"{found[1]}…", text)
     whole, shown = (clean(text, limit, lines=True) for limit in (None, _TEXT_LIMIT))
     facts = {**facts, "text": shown}
     if not is_whole or len(shown) != len(whole):

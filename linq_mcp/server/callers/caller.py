@@ -112,7 +112,7 @@ class SettingsClientProvider:
         if self._contacts is None and (path := caller.settings.contacts):
             from linq_mcp.contacts.file import ContactsFile  # noqa: PLC0415 - few servers have such a file
 
-            self._contacts = ContactsFile(path)
+            self._contacts = ContactsFile(path, caller.settings.region.country)
         return await self._contacts.directory() if self._contacts else NOBODY
 
     async def aclose(self) -> None:

@@ -83,7 +83,7 @@ class _ManyCallers:
     def __init__(self, settings: Settings, transport: httpx.AsyncBaseTransport | None) -> None:
         self._settings = settings
         self._pool = ClientPool(transport=transport)
-        self._contacts = ContactsFile(settings.contacts) if settings.contacts else None
+        self._contacts = ContactsFile(settings.contacts, settings.region.country) if settings.contacts else None
 
     async def client(self, caller: Caller, /) -> LinqApi:
         return await self._pool.client(caller.id, caller.settings)

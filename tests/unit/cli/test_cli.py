@@ -199,8 +199,11 @@ def test_doctor_says_what_the_contacts_file_holds(tmp_path: Path, live: dict[str
     for env, code in ((live, 0), ({}, 1)):
         done = cli("doctor", **env, LINQ_MCP_CONTACTS=str(file))
         assert done.code == code
-        assert f"\nok    Names by number or email address from {file}: 1.\n" in done.out
-        assert "\nnote  LINQ_MCP_CONTACTS: Line 3 has a number without + and the country code.\n" in done.out
+        assert f"\nok    Names by number or email address from {file} (a CSV file): 1.\n" in done.out
+        assert (
+            "\nnote  LINQ_MCP_CONTACTS: 1 number without a country code: set LINQ_MCP_COUNTRY, for example to US.\n"
+            in done.out
+        )
 
 
 def test_doctor_says_why_the_contacts_file_is_not_read(tmp_path: Path, live: dict[str, str], cli: Cli) -> None:

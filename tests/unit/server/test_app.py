@@ -108,6 +108,28 @@ async def test_times_are_the_operators_in_answers_arguments_errors_prompts_and_i
         assert f'{{"after": "{week_ago:%Y-%m-%d}"}}' in prompt.messages[0].content.text
 
 
+async def test_the_first_answer_that_names_nobody_says_what_the_contacts_file_lacks(tmp_path: Path) -> None:
+    """A file whose numbers have no country code names nobody, and nothing else would say why."""
+    file = tmp_path / "contacts.csv"
+    file.write_text("Name,Phone\nAnn Adler,(415) 555-9876\n", encoding="utf-8")
+    environ = {"LINQ_API_V3_API_KEY": KEY, "LINQ_MCP_CONTACTS": str(file)}
+    account = account_over(always(httpx.Response(200, content=DOCS_PAGE)), settings=load_settings(environ))
+    async with Client(build_server(account)) as client:
+        answers = [(await client.call_tool("list_chats")).structured_content for _ in range(2)]
+    notes = [answer.get("note") for answer in answers if answer]
+    assert notes == [
+        "The contacts file is a CSV file. 1 number without a country code: set LINQ_MCP_COUNTRY, for example to US.",
+        None,
+    ]
+    account = account_over(
+        always(httpx.Response(200, content=DOCS_PAGE)), settings=load_settings({**environ, "LINQ_MCP_COUNTRY": "US"})
+    )
+    named = (await call(account)).structured_content
+    assert named is not None
+    assert "note" not in named
+    assert named["chats"][0]["display_name"] == "Ann Adler"
+
+
 async def test_national_numbers_in_arguments_are_of_the_country_that_is_set() -> None:
     """Without one, the error says what is missing."""
     asked: list[httpx.Request] = []

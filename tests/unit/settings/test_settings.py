@@ -144,6 +144,13 @@ def test_a_key_may_hold_dollars_and_braces() -> None:
         ("~", "/home/ann"),
         ("~bo/contacts.csv", "~bo/contacts.csv"),
         ("a~/contacts.csv", "a~/contacts.csv"),
+        ("$HOME/contacts.csv", "/home/ann/contacts.csv"),
+        ("${HOME}/contacts.csv", "/home/ann/contacts.csv"),
+        (r"%USERPROFILE%\contacts.csv", "/home/ann/contacts.csv"),
+        ('"~/my contacts.csv"', "/home/ann/my contacts.csv"),
+        ("'/data/contacts.csv'", "/data/contacts.csv"),
+        ("file:///data/my%20contacts.csv", "/data/my contacts.csv"),
+        ("file:///C:/Users/ann/contacts.csv", "C:/Users/ann/contacts.csv"),
     ],
 )
 def test_the_path_of_the_contacts_file(value: str, path: str) -> None:

@@ -218,6 +218,27 @@ async def test_a_contact_card_is_shown_without_its_photo() -> None:
     assert facts["text"] == "BEGIN:VCARD\nPHOTO;ENCODING=b:…\nFN:Ada\nEND:VCARD"
 
 
+@pytest.mark.parametrize(
+    "start",
+    [
+        "PHOTO;ENCODING=b;TYPE=JPEG:",
+        "PHOTO;ENCODING=BASE64;JPEG:",
+        "PHOTO:data:image/jpeg;base64,",
+        "PHOTO;ENCODING=b;TYPE=JPEG;X-ABCROP-RECTANGLE=ABClipRect_1&0&0&640&640&V0vZ2Yc4Zk5TPJ4=:",
+    ],
+)
+async def test_a_photo_is_left_out_of_a_card_however_it_is_folded(start: str) -> None:
+    """Programs fold at 75 bytes, so that each line of a photo is short."""
+    whole = start + "A" * 9_000
+    folded = "\r\n ".join(whole[at : at + 74] for at in range(0, len(whole), 74))
+    links = "URL:https://example.com/ada\r\nLOGO:https://example.com/logo.png"
+    card = f"BEGIN:VCARD\r\n{folded}\r\n\r\n{links}\r\nEND:VCARD\r\n"
+    facts, _ = shown(await call(Linq([media()], card.encode())))
+    assert len(facts["text"]) < 300
+    assert "AAAA" not in facts["text"]
+    assert facts["text"].endswith("\nURL:https://example.com/ada\nLOGO:https://example.com/logo.png\nEND:VCARD")
+
+
 @pytest.mark.parametrize(("size", "block"), [(780_000, types.AudioContent), (780_001, type(None))])
 async def test_an_answer_with_sound_stays_below_a_mebibyte(size: int, block: type) -> None:
     """Clients refuse larger ones."""
