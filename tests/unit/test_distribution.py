@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 import struct
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 from typing import Any
+from zipfile import ZipFile
 
 import jsonschema
 import pytest
@@ -209,10 +213,66 @@ def test_ci_runs_on_every_python_of_the_classifiers(project: Json) -> None:
 
 @pytest.mark.parametrize("workflow", sorted(WORKFLOWS.glob("*.yml")), ids=lambda path: path.name)
 def test_workflows_are_given_little_and_use_pinned_actions(workflow: Path) -> None:
-    """A workflow starts with the right to read the repository, and runs a named version of each action."""
+    """A workflow starts with the right to read the repository, and runs one commit of each action: tags move."""
     text = workflow.read_text(encoding="utf-8")
     assert "\npermissions:\n  contents: read\n\n" in text
-    assert [used for used in re.findall(r"uses: (\S+)", text) if not re.search(r"@(release/)?v\d+$", used)] == []
+    used = re.findall(r"uses: (.+)", text)
+    assert used
+    assert [action for action in used if not re.fullmatch(r"[\w-]+/[\w-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+", action)] == []
+
+
+def test_the_release_installs_nothing_without_a_hash() -> None:
+    """Whoever swaps a build tool, or a version of one, would else be in every release."""
+    text = (WORKFLOWS / "release.yml").read_text(encoding="utf-8")
+    (installed,) = re.findall(r"pip install (.*)", text)
+    assert installed == "--require-hashes --only-binary :all: --requirement .github/build-requirements.txt"
+    assert not re.search(r"\b(npm|npx|uvx|pipx|curl|wget)\b", text)
+    assert "python -m build --no-isolation" in text
+    entries = (ROOT / ".github" / "build-requirements.txt").read_text(encoding="utf-8")
+    assert "://" not in entries
+    pins = re.findall(
+        r"^([\w-]+==[\w.]+(?: ; .+)?) \\\n(?:    --hash=sha256:[0-9a-f]{64}(?: \\)?\n)+", entries, re.MULTILINE
+    )
+    assert len(pins) == len(re.findall(r"^\w", entries, re.MULTILINE))
+    built_with = {pin.name for pin in map(Requirement, pins)}
+    assert {"build", *(needed.name for needed in requirements("pyproject.toml")[0])} <= built_with
+
+
+def test_the_release_signs_what_it_publishes() -> None:
+    """PEP 740 attestations for the package, and for the bundle its origin and its bill of materials."""
+    text = (WORKFLOWS / "release.yml").read_text(encoding="utf-8")
+    assert "packages-dir: dist/package/\n          attestations: true\n" in text
+    assert "subject-path: dist/*/*\n" in text
+    assert "subject-path: dist/bundle/*.mcpb\n          sbom-path: dist/bundle/linq-mcp.cdx.json\n" in text
+
+
+def test_the_bundle_and_its_bill_of_materials(tmp_path: Path, manifest: Json) -> None:
+    """The bundle has files of the repository, and the bill each package that a host installs or builds it with."""
+    subprocess.run([sys.executable, ROOT / "bundle" / "pack", tmp_path], check=True, stdout=subprocess.DEVNULL)
+    packed = tmp_path / f"linq-mcp-{manifest['version']}.mcpb"
+    with ZipFile(packed) as bundle:
+        for name in bundle.namelist():
+            source = ROOT / ("bundle/pyproject.toml" if name == "pyproject.toml" else name)
+            assert bundle.read(name) == source.read_bytes(), name
+        top = {Path(name).parts[0] for name in bundle.namelist()}
+        assert top == {"LICENSE", "README.md", "icon.png", "linq_mcp", "manifest.json", "pyproject.toml"}
+    bill = json.loads((tmp_path / "linq-mcp.cdx.json").read_text("utf-8"))
+    pins = [pin for pins in requirements("bundle/pyproject.toml") for pin in pins]
+    listed = {f"{component['name']}=={component['version']}" for component in bill["components"]}
+    assert listed == {f"{pin.name}{pin.specifier}" for pin in pins}
+    digest = hashlib.sha256(packed.read_bytes()).hexdigest()
+    assert bill["metadata"]["component"]["hashes"] == [{"alg": "SHA-256", "content": digest}]
+
+
+def test_nobody_is_told_to_install_a_name_that_is_not_ours() -> None:
+    """Until the package is published, whoever takes its name on a package index could run code on readers' machines."""
+    tells = re.compile(
+        r"linq-mcp\[|(?:pip|uv tool|pipx|uv) (?:install|run|add) [^\n`]*(?<![./\\\w])linq-mcp\b(?!/)|uvx linq-mcp"
+    )
+    texts = [*ROOT.glob("*.md"), *ROOT.glob("*.json"), *ROOT.glob("docs/*.md"), *ROOT.glob("linq_mcp/**/*.py")]
+    told = [f"{path.name}: {found[0]}" for path in texts for found in tells.finditer(path.read_text("utf-8"))]
+    assert told == []
+    assert "Not listed yet" in str(read("server.json")["_meta"])
 
 
 def test_icon_is_a_png_of_the_declared_size(manifest: Json) -> None:

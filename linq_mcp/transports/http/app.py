@@ -124,7 +124,11 @@ def build_app(
 
     async def read_metrics(request: Request) -> Response:
         if metrics is None:
-            return Response("Metrics need the extra linq-mcp[http]", status_code=404, media_type="text/plain")
+            return Response(
+                "Metrics need the extra http: pip install '.[http]' in the clone",
+                status_code=404,
+                media_type="text/plain",
+            )
         body, media_type = metrics.exposition(request.headers.get("accept", ""))
         return Response(body, headers={"Content-Type": media_type})
 

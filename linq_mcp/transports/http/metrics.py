@@ -1,4 +1,4 @@
-"""What a Prometheus server reads at `/metrics`. Needs `prometheus-client`, of the extra `linq-mcp[http]`.
+"""What a Prometheus server reads at `/metrics`. Needs `prometheus-client`, of the extra `http`.
 
 Names, labels and buckets are those of OpenTelemetry's semantic conventions for MCP and HTTP; what these lack begins
 with `linq_mcp_`. No label has a value that a caller could choose, so the number of series has a limit.

@@ -216,7 +216,10 @@ async def test_memory_and_cpu_time_are_there() -> None:
 async def test_without_the_extra_there_is_a_hint() -> None:
     async with serving(build_app(demo(), HttpConfig())) as client:
         response = await client.get("/metrics")
-    assert (response.status_code, response.text) == (404, "Metrics need the extra linq-mcp[http]")
+    assert (response.status_code, response.text) == (
+        404,
+        "Metrics need the extra http: pip install '.[http]' in the clone",
+    )
 
 
 def test_the_server_needs_no_extra() -> None:
