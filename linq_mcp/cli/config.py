@@ -33,6 +33,7 @@ from linq_mcp.settings import (
     Settings,
 )
 from linq_mcp.settings.problems import KeySource, LaunchedBy
+from linq_mcp.settings.region import region_variables
 from linq_mcp.settings.sending import sending_variables
 from linq_mcp.wording.settings import format_problem
 
@@ -101,7 +102,7 @@ def find_clients(name: str) -> list[Client]:
 def this_server(settings: Settings, *, demo: bool) -> Server:
     """This installation with its effective settings, so that a client starts the same server."""
     scope = {LINES_VARIABLE: ",".join(settings.lines), TOOLS_VARIABLE: ",".join(settings.tools)}
-    scope = {name: value for name, value in scope.items() if value}
+    scope = {name: value for name, value in scope.items() if value} | region_variables(settings.region)
     if demo:
         return Server([*this_command(), "--demo", *(["--allow-send"] if settings.sending else [])], scope)
     env = {}

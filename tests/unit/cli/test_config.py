@@ -9,6 +9,7 @@ import shlex
 import sys
 import sysconfig
 import tomllib
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -223,7 +224,12 @@ def test_recipients_are_printed_as_they_are_in_force(
     assert '"LINQ_MCP_SEND_TO": "+12055550101"' in out
 
 
-SCOPE = {"LINQ_MCP_LINES": "+12052535597,+14155550142", "LINQ_MCP_TOOLS": "list_chats"}
+SCOPE = {
+    "LINQ_MCP_LINES": "+12052535597,+14155550142",
+    "LINQ_MCP_TOOLS": "list_chats",
+    "LINQ_MCP_TIME_ZONE": "Asia/Tokyo",
+    "LINQ_MCP_COUNTRY": "US",
+}
 BASE = {"LINQ_API_V3_BASE_URL": "https://linq.example.com/v3"}
 
 
@@ -243,6 +249,7 @@ BASE = {"LINQ_API_V3_BASE_URL": "https://linq.example.com/v3"}
 )
 def test_the_settings_in_force_are_part_of_the_entry(settings: Settings, env: dict[str, str]) -> None:
     """A client does not see this terminal's variables; the key itself is never repeated, nor a URL that is refused."""
+    settings = settings if settings.region.country else replace(settings, region=load_settings({}).region)
     assert this_server(settings, demo=False).env == env
     scope = {name: value for name, value in env.items() if name in SCOPE}
     assert this_server(settings, demo=True).env == scope
