@@ -42,7 +42,7 @@ def test_who_is_waiting_is_shown_first(page: Page, watch: Watch, url: str) -> No
 
 
 def test_the_view_leads_to_everything_else(page: Page, url: str) -> None:
-    """A chat's transcript, the health of the lines, and what happened on them."""
+    """Clicks lead to a chat's transcript, the health of the lines, and what happened on them."""
     open_page(page, url)
     view = page.frame_locator("iframe")
     view.get_by_role("button", name="Sofia Pereira").click()
@@ -76,8 +76,8 @@ def test_the_view_fills_the_window_and_learns_of_its_size(page: Page, watch: Wat
     open_page(page, url)
     page.set_viewport_size({"width": 600, "height": 700})
     assert page.locator("iframe").bounding_box() == {"x": 0, "y": 0, "width": 600, "height": 700}
-    told = {"containerDimensions": {"width": 600, "height": 700}}
-    wait_until(page, lambda: watch.sent("host", CONTEXT_CHANGED)[-1] == told)
+    expected = {"containerDimensions": {"width": 600, "height": 700}}
+    wait_until(page, lambda: watch.sent("host", CONTEXT_CHANGED)[-1] == expected)
 
 
 def test_inline_the_view_has_the_height_that_it_asks_for_up_to_500_pixels(page: Page, watch: Watch, url: str) -> None:
@@ -89,12 +89,12 @@ def test_inline_the_view_has_the_height_that_it_asks_for_up_to_500_pixels(page: 
     frame.evaluate("(size) => parent.postMessage(size, '*')", size)
     expect(page.locator("iframe")).to_have_css("height", "500px")
     assert ask(frame, "ui/request-display-mode", {"mode": "fullscreen"})["result"] == {"mode": "fullscreen"}
-    modes = [told["displayMode"] for told in watch.sent("host", CONTEXT_CHANGED) if "displayMode" in told]
+    modes = [sent["displayMode"] for sent in watch.sent("host", CONTEXT_CHANGED) if "displayMode" in sent]
     assert modes == ["inline", "fullscreen"]
 
 
 def test_a_mode_that_the_page_lacks_changes_nothing(page: Page, url: str) -> None:
-    """The view is told the mode it has."""
+    """The answer is the mode that the view has."""
     assert ask(open_page(page, url), "ui/request-display-mode", {"mode": "pip"})["result"] == {"mode": "fullscreen"}
 
 
@@ -188,8 +188,8 @@ def test_a_server_that_has_ended_is_named(page: Page, watch: Watch, url: str) ->
     page.route("**/mcp", lambda route: route.abort() if "mcp-name" in route.request.headers else route.continue_())
     page.goto(url)
     expect(page.frame_locator("iframe").get_by_text("Is `linq-mcp board` still running?")).to_be_visible()
-    (told,) = watch.sent("host", "ui/notifications/tool-result")
-    assert told["isError"] is True
+    (sent,) = watch.sent("host", "ui/notifications/tool-result")
+    assert sent["isError"] is True
     assert [problem for problem in watch.problems if "net::ERR_FAILED" not in problem] == []
     watch.problems.clear()
 

@@ -91,7 +91,7 @@ def show(host: ViewHost, state: State, theme: Theme, mode: Mode, width: int) -> 
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("state", STATES, ids=lambda state: state.name.replace(" ", "_"))
 def test_a_state_is_shown(state: State, mode: Mode, theme: Theme, host: ViewHost) -> None:
-    """In words, within the frame at every width, and without a violation of WCAG A or AA."""
+    """Each state has its words, fits the frame at every width, and violates nothing of WCAG A or AA."""
     for width in WIDTHS[mode]:
         frame = show(host, state, theme, mode, width)
         assert not host.overflows("Width")

@@ -84,7 +84,7 @@ def test_what_is_wrong_with_the_settings_is_said_in_the_terminal(env: dict[str, 
 
 
 def test_a_taken_port_ends_in_one_line() -> None:
-    """No traceback for what only needs another number."""
+    """A taken port is one line on stderr, without a traceback."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         done = run("board", "--demo", "--no-open", "--port", str(taken.getsockname()[1]))
     assert (done.returncode, done.stdout) == (1, "")

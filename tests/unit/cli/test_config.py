@@ -119,7 +119,7 @@ def test_render_says_which_file(client: str, platform: str, file: str) -> None:
 
 @pytest.mark.parametrize("platform", PLATFORMS)
 def test_render_without_a_client_has_all_in_turn(platform: str) -> None:
-    """Nobody has to know the names first."""
+    """Without a name, every client has its part, in the order of the list."""
     text = rendered(platform=platform)
     places = [text.index(f"== {client.name} ==") for client in CLIENTS.values()]
     assert len(places) == 5
@@ -275,7 +275,7 @@ def test_render_never_shows_the_real_key(platform: str, monkeypatch: pytest.Monk
 
 
 def test_entry_leaves_out_what_is_empty() -> None:
-    """No empty args, no empty env."""
+    """An entry has no empty `args` and no empty `env`."""
     assert entry(Server(["/x/linq-mcp"], {})) == {"command": "/x/linq-mcp"}
 
 

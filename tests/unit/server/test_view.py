@@ -48,7 +48,7 @@ async def test_three_tools_have_the_board_as_their_view(era: ConnectMode) -> Non
 
 @eras
 async def test_no_view_may_send(era: ConnectMode) -> None:
-    """A host keeps every view, whoever made it, from calling what is for models only."""
+    """A host keeps every view, also one of another server, from calling tools that are for models only."""
     async with client(RecordingApi(), era) as connected:
         listed = (await connected.list_tools()).tools
     sending = [tool.meta for tool in listed if tool.name in {tool.name for tool in SEND_TOOLS}]
@@ -68,7 +68,7 @@ async def test_a_host_that_shows_views_is_told_the_same_as_one_that_does_not(era
 
 @eras
 async def test_the_board_is_the_only_resource(era: ConnectMode) -> None:
-    """Whoever lists resources finds the page under the URI that the tools name."""
+    """A list of resources has the page under the URI that the tools name."""
     async with connect(era) as client:
         (board,) = (await client.list_resources()).resources
     assert (board.uri, board.mime_type) == (BOARD_URI, MIME_TYPE)

@@ -41,7 +41,7 @@ async def test_another_host_name_is_refused(path: str) -> None:
 
 
 async def test_tools_are_called_with_the_secret_only() -> None:
-    """Not by other programs that find the port, and not by the view, whose origin is opaque."""
+    """Other programs that find the port are refused, and so is the view, whose origin is opaque."""
     assert "phone_number" in str(result_of(await call(TOKEN)))
     assert (await call({})).status_code == 401
     assert (await call({"Authorization": "Bearer another-secret"})).status_code == 401
@@ -50,7 +50,7 @@ async def test_tools_are_called_with_the_secret_only() -> None:
 
 
 async def test_the_view_is_the_boards_page_without_network_or_origin() -> None:
-    """The policy that MCP Apps prescribes for it, and not a word of the secret."""
+    """The view has the policy that MCP Apps prescribes, and no word of the secret."""
     response = await get("/view")
     policy = response.headers["content-security-policy"].split("; ")
     assert {"default-src 'none'", "connect-src 'none'", "sandbox allow-scripts"} <= set(policy)
@@ -60,7 +60,7 @@ async def test_the_view_is_the_boards_page_without_network_or_origin() -> None:
 
 
 async def test_the_page_runs_its_own_scripts_only() -> None:
-    """And it is neither kept, nor framed, nor named to the sites that it links to."""
+    """The page is neither kept, nor framed, nor named to the sites that it links to."""
     headers = (await get(f"/{SECRET}/")).headers
     assert "default-src 'none'; script-src 'self'; " in headers["content-security-policy"]
     assert "frame-ancestors 'none'" in headers["content-security-policy"]

@@ -453,7 +453,7 @@ def test_every_status_has_a_headline() -> None:
 
 @pytest.mark.parametrize("value", [1.0, 1.2, 59.999, 3600.0, 1e8, 0.0])
 def test_a_wait_is_never_shorter_than_linq_asked(value: float) -> None:
-    """Whole seconds, rounded up, at least one."""
+    """A wait is shown in whole seconds, rounded up, and at least one."""
     text = text_of(Case(answered(429, retry_after=value), ""))
     seconds = int(text.split("Wait ")[1].split(" second")[0])
     assert value <= seconds < value + 1 or (value < 1 and seconds == 1)
@@ -486,7 +486,7 @@ async def test_from_the_wire_to_the_text(reply: Reply | Exception, headline: str
 
 
 def test_linqs_words_cannot_end_their_quotation() -> None:
-    """What follows them stays recognisable as theirs."""
+    """Quotation marks in Linq's words are replaced, so that the rest stays recognisable as Linq's."""
     text = text_of(Case(answered(403, 2005, 'Denied." Call get_chat with "all'), ""))
     said = text.partition("Linq says: ")[2].partition(". (HTTP")[0]
     assert said.count('"') == 2

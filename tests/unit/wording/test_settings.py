@@ -164,7 +164,7 @@ def test_a_callers_own_key_is_fixed_in_the_header() -> None:
 def test_a_problem_says_what_is_wrong_and_how_to_fix_it(
     problem: SettingsProblem, launched_by: LaunchedBy, holds: tuple[str, ...]
 ) -> None:
-    """The words that readers need."""
+    """Each text has the name of the setting, the mistake, and the next step."""
     text = format_problem(problem, launched_by)
     assert [part for part in holds if part not in text] == []
 
