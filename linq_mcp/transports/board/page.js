@@ -19,9 +19,9 @@ const mayCall = (tool) => tool && (tool._meta?.ui?.visibility ?? ["app"]).includ
 
 /** What the view may ask for, besides its size. `tools` are those of the server, by name. */
 const requestsOver = (tools) => ({
-  "tools/call": ({ name, arguments: given = {} }) => {
+  "tools/call": ({ name, arguments: args = {} }) => {
     if (!mayCall(tools.get(name))) throw new RpcError(INVALID_PARAMS, `The view may not call ${name}.`);
-    return request("tools/call", { name, arguments: given });
+    return request("tools/call", { name, arguments: args });
   },
   "resources/read": ({ uri }) => request("resources/read", { uri }),
   "ui/open-link": ({ url }) => {
@@ -49,17 +49,17 @@ function showQuestion(text) {
 }
 
 /** The result of a tool, or an error result if it can't be called: the view shows either. */
-async function callTool(name, given) {
+async function callTool(name, args) {
   try {
-    return await request("tools/call", { name, arguments: given });
+    return await request("tools/call", { name, arguments: args });
   } catch (error) {
     return { content: [{ type: "text", text: error.message }], isError: true };
   }
 }
 
 async function show(tool, tools) {
-  const given = FIRST_CALLS[tool.name];
-  const result = callTool(tool.name, given);
+  const args = FIRST_CALLS[tool.name];
+  const result = callTool(tool.name, args);
   const context = {
     toolInfo: { tool: { name: tool.name, inputSchema: tool.inputSchema } },
     theme: theme(),
@@ -73,7 +73,7 @@ async function show(tool, tools) {
   const host = hostView(frame, { context, capabilities, requests: requestsOver(tools) });
   await host.initialized;
   dark.addEventListener("change", () => host.change({ theme: theme() }));
-  host.notify("ui/notifications/tool-input", { arguments: given });
+  host.notify("ui/notifications/tool-input", { arguments: args });
   host.notify("ui/notifications/tool-result", await result);
 }
 
