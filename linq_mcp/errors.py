@@ -22,7 +22,6 @@ from linq_mcp.settings.problems import SettingsProblem
 
 # Linq's codes for what it does not know, and for a number that is not the account's. Linq docs: Error codes.
 CHAT_NOT_FOUND, MESSAGE_NOT_FOUND, NUMBER_NOT_FOUND = 2001, 2002, 2019
-FOREIGN_LINE = frozenset({2006, NUMBER_NOT_FOUND})
 
 _RETRIED_STATUSES = frozenset({408, 429, 500, 502, 503, 504})
 # HTTP status and Linq's code: a resource that does not exist yet, and a chat that is still being created.

@@ -23,6 +23,7 @@ import httpx
 
 from linq_mcp import __version__
 from linq_mcp.api.files import FileFetcher
+from linq_mcp.api.proxies import proxy_for
 from linq_mcp.api.public_addresses import NameLookup
 from linq_mcp.api.redaction import without_key
 from linq_mcp.api.responses import (
@@ -108,7 +109,7 @@ class HttpClient:
             ),
             "follow_redirects": False,
             "event_hooks": {"response": [_refuse_redirect]},
-            "trust_env": trust_env,
+            "trust_env": False,
             "transport": transport,
         }
         try:
@@ -116,6 +117,7 @@ class HttpClient:
         except httpx.InvalidURL:
             raise ApiConnectionError("The base URL has an invalid host.", retryable=False) from None
         try:
+            self._options["proxy"] = proxy_for(settings.base_url) if trust_env and not transport else None
             self.tls = tls or (None if transport else httpx.create_ssl_context(trust_env=trust_env))
             self._http = self._opened()
         except (ValueError, OSError, ImportError, httpx.InvalidURL) as error:
@@ -134,6 +136,8 @@ class HttpClient:
         self._requests = 0
         self._retired = False
         self._last_used = monotonic()
+        # The account's own numbers, as far as they were read.
+        self.own_lines: frozenset[str] = frozenset()
 
     def _opened(self) -> httpx.AsyncClient:
         # No cookies: they would let Linq, and anything on the way to it, link calls to each other.

@@ -16,7 +16,6 @@ from linq_mcp.api.models import Chat, ChatDetail, CreatedChat, Message, PhoneNum
 from linq_mcp.api.responses import Page
 from linq_mcp.errors import (
     CHAT_NOT_FOUND,
-    FOREIGN_LINE,
     MESSAGE_NOT_FOUND,
     ApiStatusError,
     LineNotOpenError,
@@ -58,17 +57,12 @@ class ScopedApi:
     ) -> Page[Chat]:
         """A page without the chats of other lines, so that it may be empty although there are more.
 
-        Raises `LineNotOpenError` if `from_` is not open, and `SettingsError` if the account lacks the only open line.
+        Raises `LineNotOpenError` if `from_` is not open.
         """
         if from_ is not None and from_ not in self._lines:
             raise LineNotOpenError(from_)
         line = next(iter(self._lines)) if len(self._lines) == 1 else from_
-        try:
-            page = await self._api.list_chats(from_=line, to=to, limit=limit, cursor=cursor, deadline=deadline)
-        except ApiStatusError as error:
-            if line and not from_ and error.code in FOREIGN_LINE:
-                raise SettingsError(UnusableLines(foreign=(line,))) from None
-            raise
+        page = await self._api.list_chats(from_=line, to=to, limit=limit, cursor=cursor, deadline=deadline)
         # Checked here as well: what Linq makes of a filter is not documented in full.
         chats = [chat for chat in page.items if self._is_open(chat)]
         self._open_chats.update(chat.id for chat in chats if chat.id)
@@ -159,9 +153,20 @@ OpenApi: TypeAlias = LinqApi | ScopedApi
 """What tools read Linq with."""
 
 
-def open_api(api: LinqApi, lines: Collection[str]) -> OpenApi:
-    """`api` for one call, narrowed to `lines` if there are any."""
-    return ScopedApi(api, lines) if lines else api
+async def open_api(api: LinqApi, lines: Collection[str], *, deadline: float) -> OpenApi:
+    """`api` for one call, narrowed to `lines` if there are any.
+
+    Raises `SettingsError` if one of them is not the account's: with several, nobody would miss its chats. The account's
+    lines are read at the first call of a client, and again while one is missing.
+    """
+    if not lines:
+        return api
+    if not api.own_lines.issuperset(lines):
+        page = await api.list_phone_numbers(deadline=deadline)
+        api.own_lines = frozenset(number.phone_number for number in page.items if number.phone_number)
+        if foreign := tuple(line for line in lines if line not in api.own_lines):
+            raise SettingsError(UnusableLines(foreign))
+    return ScopedApi(api, lines)
 
 
 def _hidden(error: ApiStatusError, code: int) -> ApiStatusError:

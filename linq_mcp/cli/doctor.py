@@ -13,16 +13,16 @@ from time import perf_counter
 import anyio
 
 from linq_mcp import __version__
-from linq_mcp.api.scoped_client import OpenApi, open_api
+from linq_mcp.api.scoped_client import open_api
 from linq_mcp.cli.account import open_account
 from linq_mcp.cli.config import SERVER_NAME, TEMPORARY, entry, is_temporary, this_server
 from linq_mcp.cli.stderr import log_to_stderr, replace_unencodable
-from linq_mcp.errors import LinqMcpError, SettingsError
+from linq_mcp.errors import LinqMcpError
 from linq_mcp.rows.chat import ChatRow, chat_row
 from linq_mcp.sanitize import clean
 from linq_mcp.server.callers.caller import SettingsClientProvider
 from linq_mcp.settings import CONTACTS_VARIABLE, Settings
-from linq_mcp.settings.problems import KeySource, LaunchedBy, UnusableLines
+from linq_mcp.settings.problems import KeySource, LaunchedBy
 from linq_mcp.settings.sending import Confirm, SendSettings
 from linq_mcp.tools.base.tool import CALL_SECONDS
 from linq_mcp.wording.errors import format_error
@@ -75,8 +75,7 @@ async def _check(account: SettingsClientProvider, say: Callable[[str], None]) ->
     caller = account.caller()
     client, settings = await account.client(caller), caller.settings
     say(f"ok    The key comes from {describe_key_source(settings.key_source, settings.profile)}.")
-    api = open_api(client, settings.lines)
-    await _check_lines(api, settings)
+    api = await open_api(client, settings.lines, deadline=anyio.current_time() + CALL_SECONDS)
     say(f"ok    Open lines: {', '.join(settings.lines) or 'all'}. Open tools: {', '.join(settings.tools) or 'all'}.")
     line = settings.lines[0] if settings.lines else None
     milliseconds = []
@@ -90,16 +89,6 @@ async def _check(account: SettingsClientProvider, say: Callable[[str], None]) ->
     say(f"ok    {where} answered in {first} ms, and in {second} ms over the open connection.")
     nothing = f"{line or 'The account'} has no chats yet."
     say(f"ok    {_described(chat_row(page.items[0])) if page.items else nothing}")
-
-
-async def _check_lines(api: OpenApi, settings: Settings) -> None:
-    """Raise `SettingsError` if `--lines` names a number that the account lacks."""
-    if not settings.lines:
-        return
-    page = await api.list_phone_numbers(deadline=anyio.current_time() + CALL_SECONDS)
-    own = [number.phone_number for number in page.items]
-    if foreign := tuple(line for line in settings.lines if line not in own):
-        raise SettingsError(UnusableLines(foreign))
 
 
 async def _check_directory(account: SettingsClientProvider, settings: Settings, say: Callable[[str], None]) -> None:

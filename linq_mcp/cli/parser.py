@@ -68,7 +68,7 @@ def build_parser() -> argparse.ArgumentParser:
     api = add_command("demo-api", "serve the demo account's HTTP API on a loopback port")
     api.add_argument("--port", type=_port, default=8787, help="default 8787; 0 picks a free one")
     http = add_command("http", "serve a team over Streamable HTTP")
-    http.add_argument("--host", default="127.0.0.1", help="the address to listen on; default 127.0.0.1")
+    http.add_argument("--host", type=_host, default="127.0.0.1", help="the address to listen on; default 127.0.0.1")
     http.add_argument("--port", type=_port, default=8000, help="default 8000; 0 picks a free one")
     http.add_argument("--path", type=_path, default="/mcp", help="default /mcp")
     http.add_argument(
@@ -139,6 +139,11 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     known = list(known)
     similar = difflib.get_close_matches(word.casefold(), known, n=1)
     return f"; did you mean {similar[0]}?" if similar else f"; choose from {', '.join(known)}"
+
+
+def _host(text: str) -> str:
+    # An IPv6 address is written in brackets where a port can follow.
+    return text[1:-1] if text.startswith("[") and text.endswith("]") else text
 
 
 def _port(text: str) -> int:

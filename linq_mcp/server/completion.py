@@ -106,9 +106,8 @@ class ChatCompletion:
             if page.fresh_until <= anyio.current_time():
                 from linq_mcp.api.scoped_client import open_api  # noqa: PLC0415 - it imports httpx, as the client does
 
-                read = await open_api(client, lines).list_chats(
-                    from_=None, to=None, limit=PAGE_SIZE, cursor=None, deadline=deadline
-                )
+                api = await open_api(client, lines, deadline=deadline)
+                read = await api.list_chats(from_=None, to=None, limit=PAGE_SIZE, cursor=None, deadline=deadline)
                 page.names = tuple(names for chat in read.items for names in _names(chat))
                 page.has_more = read.next_cursor is not None or read.unusable_cursor
                 page.fresh_until = anyio.current_time() + _FRESH_SECONDS

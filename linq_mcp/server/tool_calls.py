@@ -120,12 +120,12 @@ class ToolCalls:
             if tool.asks and settings.sending and settings.sending.problem:
                 raise SettingsError(settings.sending.problem)
             began = anyio.current_time()
-            client = await provider.client(caller)
+            client, deadline = await provider.client(caller), began + seconds_left
             from linq_mcp.api.scoped_client import open_api  # noqa: PLC0415 - it imports httpx, as the client does
 
             call = Call(
-                api=open_api(client, settings.lines),
-                deadline=began + seconds_left,
+                api=await open_api(client, settings.lines, deadline=deadline),
+                deadline=deadline,
                 caller=caller.id,
                 progress=progress,
                 format_error=describe,

@@ -116,18 +116,6 @@ async def test_a_closed_line_is_refused_without_a_request(lines: tuple[str, ...]
     assert (failed.value.line, linq.asked) == (CLOSED, [])
 
 
-async def test_an_only_line_that_the_account_lacks_is_the_operators_mistake() -> None:
-    """The caller did not choose it; a line that the caller chose is still the caller's."""
-    linq = Linq(chats=refused(403, 2006))
-    with pytest.raises(SettingsError) as failed:
-        await linq.list_chats(OPEN)
-    assert failed.value.problem == UnusableLines(foreign=(OPEN,))
-    with pytest.raises(ApiStatusError):
-        await linq.list_chats(OPEN, from_=OPEN)
-    with pytest.raises(ApiStatusError):
-        await Linq(chats=refused(403, 2005)).list_chats(OPEN)
-
-
 async def test_a_number_that_is_not_open_is_one_of_the_others() -> None:
     """A chat with several of your numbers is open if one is, and counts for that one."""
     linq = Linq(chats={"chats": [chat("a", CLOSED, OPEN)]}, chats_a=chat("a", CLOSED, OPEN))
@@ -291,10 +279,30 @@ async def test_the_requests_that_were_refused_for_their_number_are_counted() -> 
 
 
 async def test_without_lines_nothing_is_narrowed() -> None:
-    """The API is the one that was given."""
+    """The API is the one that was given, and Linq is not asked for the account's lines."""
     async with LinqApi(SETTINGS, transport=Canned(lambda _: refused(500, 0))) as api:
-        assert open_api(api, ()) is api
-        assert isinstance(open_api(api, (OPEN,)), ScopedApi)
+        assert await open_api(api, (), deadline=anyio.current_time() + 5) is api
+
+
+@pytest.mark.parametrize("lines", [("+12055550199",), (OPEN, "+12055550199")], ids=["alone", "among others"])
+async def test_a_line_that_is_not_the_accounts_opens_nothing(lines: tuple[str, ...]) -> None:
+    """Each call says so, until it is one; with several lines, nobody would miss its chats."""
+    linq = {"phone_numbers": [{"phone_number": OPEN}]}
+    requests: list[str] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        requests.append(request.url.path)
+        return httpx.Response(200, json=linq)
+
+    async with LinqApi(SETTINGS, transport=Canned(answer)) as api:
+        for _ in range(2):
+            with pytest.raises(SettingsError) as error:
+                await open_api(api, lines, deadline=anyio.current_time() + 5)
+            assert error.value.problem == UnusableLines(("+12055550199",))
+        linq["phone_numbers"].append({"phone_number": "+12055550199"})
+        for _ in range(2):
+            assert isinstance(await open_api(api, lines, deadline=anyio.current_time() + 5), ScopedApi)
+    assert len(requests) == 3
 
 
 def test_every_endpoint_has_its_narrowed_form() -> None:

@@ -24,6 +24,7 @@ import linq_mcp
 from linq_mcp import settings
 from linq_mcp.cli import main
 from linq_mcp.cli.doctor import examine
+from linq_mcp.cli.parser import build_parser
 from linq_mcp.demo import in_process
 from linq_mcp.demo.account import DemoAccount
 from linq_mcp.demo.api import demo_api
@@ -111,6 +112,27 @@ def test_usage_errors_are_one_line_and_code_2(arguments: str, cli: Cli) -> None:
     done = cli(*arguments.split())
     assert (done.code, done.out) == (2, "")
     assert len(done.err.splitlines()) == 1
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has a file that is always full")
+@pytest.mark.parametrize("argv", [["config"], ["--help"], ["doctor", "--demo"]], ids=" ".join)
+def test_a_full_disk_is_one_line_and_code_1(argv: list[str]) -> None:
+    """Whether the text is written at once or when the command ends."""
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [*COMMAND, *argv], stdout=full, stderr=subprocess.PIPE, text=True, timeout=SECONDS, check=False
+        )
+    # Before Python 3.12 or so, argparse itself ignores that its help can't be written.
+    assert (done.returncode, done.stderr) in (
+        (1, "linq-mcp: the output can't be written (No space left on device)\n"),
+        *([(0, "")] if argv == ["--help"] else []),
+    )
+
+
+@pytest.mark.parametrize(("given", "host"), [("[::1]", "::1"), ("::1", "::1"), ("127.0.0.1", "127.0.0.1")])
+def test_an_ipv6_address_may_stand_in_brackets(given: str, host: str) -> None:
+    """As in a URL."""
+    assert build_parser().parse_args(["http", "--host", given]).host == host
 
 
 @pytest.mark.parametrize(

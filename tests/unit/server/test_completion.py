@@ -52,12 +52,14 @@ NAMES = {"+12052532136": "Zoë Book", "mina@example.com": "Mina Ito"}
 
 
 class Linq(httpx.AsyncBaseTransport):
-    """Answers every request with a page of these chats and counts them; `fails` is how many get a 500 before."""
+    """Answers every request with these chats and two lines, and counts them; `fails` is how many get a 500 before."""
 
     def __init__(self, *chats: dict[str, Any], next_cursor: str | None = None, fails: int = 0) -> None:
         self.requests: list[httpx.Request] = []
         self._fails = fails
-        self._page = Canned(lambda _: httpx.Response(200, json={"chats": chats, "next_cursor": next_cursor}))
+        lines = [{"phone_number": line} for line in (LINE, "+13343284472")]
+        page = {"chats": chats, "next_cursor": next_cursor, "phone_numbers": lines}
+        self._page = Canned(lambda _: httpx.Response(200, json=page))
         self._failure = Canned(lambda _: httpx.Response(500))
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:

@@ -18,6 +18,7 @@ import anyio
 import httpx
 
 from linq_mcp import __version__
+from linq_mcp.api.proxies import proxy_for
 from linq_mcp.settings import is_loopback
 
 logger = logging.getLogger(__name__)
@@ -103,36 +104,61 @@ class IssuerKeys:
         return (named or [key for key in fitting if "kid" not in key])[:_MOST_CANDIDATES]
 
     async def _fetch(self) -> list[Key]:
-        async with httpx.AsyncClient(
-            transport=self._transport,
-            timeout=_FETCH_SECONDS / 2,
-            follow_redirects=False,
-            trust_env=not is_loopback(self._issuer),
-            headers={"Accept": "application/json", "Accept-Encoding": "identity", "User-Agent": _USER_AGENT},
-        ) as client:
-            document = await self._discover(client)
-            address = document.get("jwks_uri")
-            if not isinstance(address, str) or not _is_secure(address):
-                raise IssuerUnavailable("its discovery document has no jwks_uri that is an https URL")
-            published = (await _json(client, address)).get("keys")
+        document = await self._discover()
+        address = document.get("jwks_uri")
+        if not isinstance(address, str) or not _is_secure(address):
+            raise IssuerUnavailable("its discovery document has no jwks_uri that is an https URL")
+        published = (await self._json(address)).get("keys")
         listed = published if isinstance(published, list) else []
         keys = [usable for key in listed if isinstance(key, dict) and _is_signing_key(usable := _without_nulls(key))]
         if not keys:
             raise IssuerUnavailable(f"{address} has no public key for signatures")
         return keys
 
-    async def _discover(self, client: httpx.AsyncClient) -> Mapping[str, Any]:
+    async def _discover(self) -> Mapping[str, Any]:
         url = urlsplit(self._issuer)
         path = url.path.rstrip("/")
         try:
-            document = await _json(client, f"{self._issuer.rstrip('/')}/.well-known/openid-configuration")
+            document = await self._json(f"{self._issuer.rstrip('/')}/.well-known/openid-configuration")
         except IssuerUnavailable:
             metadata = f"{url.scheme}://{url.netloc}/.well-known/oauth-authorization-server{path}"
-            document = await _json(client, metadata)
+            document = await self._json(metadata)
         if (named := document.get("issuer")) != self._issuer:
             said = f"says that the issuer is {named!r:.200}" if isinstance(named, str) else "names no issuer"
             raise IssuerUnavailable(f"its discovery document {said}, and --issuer must be the same to the letter")
         return document
+
+    async def _json(self, url: str) -> Mapping[str, Any]:
+        """The JSON object at `url`. Raises `IssuerUnavailable` if there is something else, or more than a little."""
+        body = bytearray()
+        async with self._opened(url) as client, client.stream("GET", url) as response:
+            if response.status_code != httpx.codes.OK:
+                raise IssuerUnavailable(f"{url} answered {response.status_code}")
+            # Raw, so that the size is known before anything is decompressed.
+            async for chunk in response.aiter_raw():
+                body += chunk
+                if len(body) > _MAX_BYTES:
+                    raise IssuerUnavailable(_TOO_MUCH.format(url))
+        try:
+            document = json.loads(_decompressed(body, response.headers.get("Content-Encoding", ""), url))
+        except (ValueError, RecursionError, zlib.error):
+            document = None
+        if not isinstance(document, dict):
+            raise IssuerUnavailable(f"{url} answered with something else than a JSON object")
+        return document
+
+    def _opened(self, url: str) -> httpx.AsyncClient:
+        proxy = None if self._transport or is_loopback(url) else proxy_for(url)
+        return httpx.AsyncClient(
+            transport=self._transport,
+            timeout=_FETCH_SECONDS / 2,
+            follow_redirects=False,
+            proxy=proxy,
+            # The certificates of the environment, but not its proxies, which httpx reads by itself otherwise.
+            verify=httpx.create_ssl_context() if self._transport is None else True,
+            trust_env=False,
+            headers={"Accept": "application/json", "Accept-Encoding": "identity", "User-Agent": _USER_AGENT},
+        )
 
 
 _USER_AGENT = f"linq-mcp/{__version__}"
@@ -145,26 +171,6 @@ def _is_secure(url: str) -> bool:
     except ValueError:
         return False
     return bool(parts.hostname) and (parts.scheme == "https" or (parts.scheme == "http" and is_loopback(url)))
-
-
-async def _json(client: httpx.AsyncClient, url: str) -> Mapping[str, Any]:
-    """The JSON object at `url`. Raises `IssuerUnavailable` if there is something else, or more than a little."""
-    body = bytearray()
-    async with client.stream("GET", url) as response:
-        if response.status_code != httpx.codes.OK:
-            raise IssuerUnavailable(f"{url} answered {response.status_code}")
-        # Raw, so that the size is known before anything is decompressed.
-        async for chunk in response.aiter_raw():
-            body += chunk
-            if len(body) > _MAX_BYTES:
-                raise IssuerUnavailable(_TOO_MUCH.format(url))
-    try:
-        document = json.loads(_decompressed(body, response.headers.get("Content-Encoding", ""), url))
-    except (ValueError, RecursionError, zlib.error):
-        document = None
-    if not isinstance(document, dict):
-        raise IssuerUnavailable(f"{url} answered with something else than a JSON object")
-    return document
 
 
 def _decompressed(body: bytearray, encoding: str, url: str) -> bytes | bytearray:
