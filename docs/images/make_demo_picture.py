@@ -17,6 +17,7 @@ from xml.sax.saxutils import escape
 import anyio
 
 from linq_mcp.cli.demo import tour
+from linq_mcp.region import DEFAULT_REGION
 
 PICTURE = Path(__file__).with_name("demo.svg")
 COLUMNS = 80
@@ -35,7 +36,7 @@ STYLES = {"1": 'font-weight="bold" fill="#fafafa"', "2": 'opacity="0.6"'} | {
 def demo_output() -> str:
     os.environ["COLUMNS"] = str(COLUMNS)
     out = io.StringIO()
-    anyio.run(lambda: tour(out, colour=True))
+    anyio.run(lambda: tour(out, colour=True, region=DEFAULT_REGION))
     return out.getvalue()
 
 

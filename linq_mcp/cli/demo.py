@@ -28,10 +28,12 @@ from linq_mcp.demo.contacts import demo_contacts
 from linq_mcp.server.app import build_server
 from linq_mcp.server.callers.caller import ClientProvider, SettingsClientProvider
 from linq_mcp.server.consent.service import ConsentService
+from linq_mcp.settings import Settings, load_settings
 from linq_mcp.settings.sending import SendSettings
 
 if TYPE_CHECKING:
     from linq_mcp.api.retry import RetryPolicy
+    from linq_mcp.region import Region
 
 _WIDTH = 80
 _BAR = 40
@@ -49,7 +51,7 @@ def run(_: Namespace) -> int:
     replace_unencodable(sys.stdout)
     colour = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
     try:
-        anyio.run(lambda: tour(sys.stdout, colour=colour))
+        anyio.run(lambda: tour(sys.stdout, colour=colour, region=load_settings(os.environ).region))
     except BaseExceptionGroup as failures:
         if failures.subgroup(BrokenPipeError):
             raise BrokenPipeError from None
@@ -57,26 +59,27 @@ def run(_: Namespace) -> int:
     return 0
 
 
-async def tour(out: TextIO, *, colour: bool, retry: RetryPolicy | None = None) -> None:
-    """Print the tour to `out`; `retry` is the policy of the servers that it asks."""
+async def tour(out: TextIO, *, colour: bool, region: Region, retry: RetryPolicy | None = None) -> None:
+    """Print the tour to `out`, with times as in `region`; `retry` is the policy of the servers that it asks."""
     show = _Printer(out, colour=colour)
     show.line("This is the demo account: a clinic, a housing agency, and a shop, all invented.")
-    async with Client(_server(retry=retry)) as client:
+    show.line(f"Times are in the time zone {region.zone_name}.")
+    settings = replace(in_process.settings(), region=region)
+    async with Client(_server(settings, retry)) as client:
         for section in (_waiting, _health, _failures, _conversation, _search, _tools, _answer):
             await section(client, show)
-    await _send(show, _server(SendSettings(), retry=retry))
+    await _send(show, _server(replace(settings, sending=SendSettings()), retry))
     show.heading("Next")
     show.line("  linq-mcp board --demo    the same account as a page in your browser")
     show.line("  linq-mcp config --demo   how to register this demo in your assistant")
     show.line("  linq-mcp doctor          whether your own Linq key works")
 
 
-def _server(sending: SendSettings | None = None, *, retry: RetryPolicy | None) -> Server[ClientProvider]:
-    settings = replace(in_process.settings(), sending=sending)
+def _server(settings: Settings, retry: RetryPolicy | None) -> Server[ClientProvider]:
     provider = SettingsClientProvider(
         lambda: settings, transport=in_process.transport, names=demo_contacts, retry=retry
     )
-    return build_server(provider, consent=ConsentService(sending) if sending else None)
+    return build_server(provider, consent=ConsentService(settings.sending) if settings.sending else None)
 
 
 async def _waiting(client: Client, show: _Printer) -> None:
@@ -144,8 +147,9 @@ async def _send(show: _Printer, server: Server[ClientProvider]) -> None:
         return types.ElicitResult(action="accept", content={"choice": "Send"})
 
     async with Client(server, elicitation_callback=agree) as client:
-        inbox = json.loads(_text(await client.call_tool("list_inbox", {"waiting": True, "limit": 1})))
-        arguments = {"chat_id": inbox["chats"][0]["id"], "text": "We are looking into it and will call you back today."}
+        # The chat that was updated last; somebody is waiting there.
+        page = json.loads(_text(await client.call_tool("list_chats", {"limit": 1})))
+        arguments = {"chat_id": page["chats"][0]["id"], "text": "We are looking into it and will call you back today."}
         question = "Where the operator allows sending: a person is asked first"
         sent = await _call(client, show, question, "send_message", arguments)
         show.verbatim(json.dumps(sent, ensure_ascii=False))
