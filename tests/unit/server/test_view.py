@@ -30,7 +30,7 @@ from linq_mcp.tools.list_chats import LIST_CHATS
 SHOWN = {"list_inbox", "summarize_activity", "summarize_chat_health"}
 
 
-def connect(era: ConnectMode, tools: Sequence[Tool[Any]] = TOOLS, *, views: bool = False) -> Client:
+def connect(tools: Sequence[Tool[Any]] = TOOLS, *, era: ConnectMode = "auto", views: bool = False) -> Client:
     """A client of the server, which says that it shows views if `views`."""
     account = account_over(lambda _: httpx.Response(500))
     extensions = [advertise(EXTENSION, {"mimeTypes": [MIME_TYPE]})] if views else None
@@ -40,36 +40,33 @@ def connect(era: ConnectMode, tools: Sequence[Tool[Any]] = TOOLS, *, views: bool
 @eras
 async def test_three_tools_have_the_board_as_their_view(era: ConnectMode) -> None:
     """Models and the page itself may call them; the other tools have no `_meta` at all."""
-    async with connect(era) as client:
+    async with connect(era=era) as client:
         listed = (await client.list_tools()).tools
     meta = {"ui": {"resourceUri": BOARD_URI, "visibility": ["model", "app"]}}
     assert {tool.name: tool.meta for tool in listed if tool.meta is not None} == dict.fromkeys(SHOWN, meta)
 
 
-@eras
-async def test_no_view_may_send(era: ConnectMode) -> None:
+async def test_no_view_may_send() -> None:
     """A host keeps every view, also one of another server, from calling tools that are for models only."""
-    async with client(RecordingApi(), era) as connected:
+    async with client(RecordingApi()) as connected:
         listed = (await connected.list_tools()).tools
     sending = [tool.meta for tool in listed if tool.name in {tool.name for tool in SEND_TOOLS}]
     assert sending == [{"ui": {"visibility": ["model"]}}] * len(SEND_TOOLS)
 
 
-@eras
-async def test_a_host_that_shows_views_is_told_the_same_as_one_that_does_not(era: ConnectMode) -> None:
+async def test_a_host_that_shows_views_is_told_the_same_as_one_that_does_not() -> None:
     """Some hosts show views without saying so."""
     said = []
     for views in (False, True):
-        async with connect(era, views=views) as client:
+        async with connect(views=views) as client:
             listed = await client.list_tools()
             said.append((listed, client.server_capabilities, client.instructions))
     assert said[0] == said[1]
 
 
-@eras
-async def test_the_board_is_the_only_resource(era: ConnectMode) -> None:
+async def test_the_board_is_the_only_resource() -> None:
     """A list of resources has the page under the URI that the tools name."""
-    async with connect(era) as client:
+    async with connect() as client:
         (board,) = (await client.list_resources()).resources
     assert (board.uri, board.mime_type) == (BOARD_URI, MIME_TYPE)
 
@@ -77,37 +74,34 @@ async def test_the_board_is_the_only_resource(era: ConnectMode) -> None:
 @eras
 async def test_the_page_comes_with_what_it_may_do(era: ConnectMode) -> None:
     """The content says that it loads nothing from anywhere and asks for no permission."""
-    async with connect(era) as client:
+    async with connect(era=era) as client:
         (page,) = (await client.read_resource(BOARD_URI)).contents
     assert isinstance(page, types.TextResourceContents)
     assert (page.uri, page.mime_type, page.text) == (BOARD_URI, MIME_TYPE, board_html())
     assert page.meta == {"ui": {"csp": {"connectDomains": [], "resourceDomains": []}, "prefersBorder": True}}
 
 
-@eras
 @pytest.mark.parametrize("uri", ["ui://linq-mcp/board-0.0.0.html", "file:///etc/passwd", "ui://linq-mcp/\x1b[2J"])
-async def test_any_other_uri_is_a_protocol_error(era: ConnectMode, uri: str) -> None:
+async def test_any_other_uri_is_a_protocol_error(uri: str) -> None:
     """It repeats the URI cleaned, and says which one there is."""
-    async with connect(era) as client:
+    async with connect() as client:
         with pytest.raises(MCPError, match=re.escape(BOARD_URI)) as raised:
             await client.read_resource(uri)
     assert raised.value.code == types.INVALID_PARAMS
     assert "\x1b" not in str(raised.value)
 
 
-@eras
-async def test_without_a_tool_that_has_a_view_there_is_no_board(era: ConnectMode) -> None:
+async def test_without_a_tool_that_has_a_view_there_is_no_board() -> None:
     """A server that was narrowed to other tools has neither the extension nor any resource."""
-    async with connect(era, [LIST_CHATS]) as client:
+    async with connect([LIST_CHATS]) as client:
         assert client.server_capabilities.model_dump(exclude_none=True) == {"tools": {"list_changed": False}}
         with pytest.raises(MCPError) as raised:
             await client.list_resources()
     assert raised.value.code == types.METHOD_NOT_FOUND
 
 
-@eras
-async def test_the_page_knows_the_demo_account(era: ConnectMode) -> None:
-    async with Client(build_server(demo()), mode=era) as connected:
+async def test_the_page_knows_the_demo_account() -> None:
+    async with Client(build_server(demo())) as connected:
         (page,) = (await connected.read_resource(BOARD_URI)).contents
     assert isinstance(page, types.TextResourceContents)
     assert page.text == board_html(KeySource.DEMO) != board_html()

@@ -115,9 +115,8 @@ def refused(result: types.CallToolResult, headline: str) -> str:
 # Each kind of file, as the demo account has it
 
 
-@eras
-async def test_a_photo(era: ConnectMode) -> None:
-    facts, image = shown(await call_demo("knee-monday.jpg", era))
+async def test_a_photo() -> None:
+    facts, image = shown(await call_demo("knee-monday.jpg"))
     assert isinstance(image, types.ImageContent)
     assert (
         (facts["mime_type"], facts["width"], facts["height"]) == (image.mime_type, 640, 480) == ("image/jpeg", 640, 480)
@@ -127,9 +126,8 @@ async def test_a_photo(era: ConnectMode) -> None:
     assert "note" not in facts
 
 
-@eras
-async def test_a_photo_of_an_iphone(era: ConnectMode) -> None:
-    facts, image = shown(await call_demo("pie.heic", era))
+async def test_a_photo_of_an_iphone() -> None:
+    facts, image = shown(await call_demo("pie.heic"))
     assert isinstance(image, types.ImageContent)
     assert (facts["mime_type"], facts["width"], facts["height"]) == ("image/heic", 2400, 1800)
     assert facts["note"] == "Shown as JPEG with 1568 by 1176 pixels."
@@ -149,20 +147,18 @@ async def test_a_voice_memo_if_it_is_asked_for(era: ConnectMode) -> None:
     assert (audio.mime_type, len(b64decode(audio.data))) == ("audio/mp4", facts["size_bytes"])
 
 
-@eras
 @pytest.mark.parametrize(
     ("filename", "part"), [("dr-ochoa.vcf", "FN:Dr. Elena Ochoa\n"), ("call-list.csv", "name,number")]
 )
-async def test_text(era: ConnectMode, filename: str, part: str) -> None:
-    facts, block = shown(await call_demo(filename, era))
+async def test_text(filename: str, part: str) -> None:
+    facts, block = shown(await call_demo(filename))
     assert part in facts["text"]
     assert block is None
 
 
-@eras
-async def test_anything_else(era: ConnectMode) -> None:
+async def test_anything_else() -> None:
     """Its name, type, size and url are in the text; a block with a link would end the answer in some frameworks."""
-    facts, block = shown(await call_demo("inspection.pdf", era))
+    facts, block = shown(await call_demo("inspection.pdf"))
     assert block is None
     assert (facts["filename"], facts["mime_type"]) == ("inspection.pdf", "application/pdf")
     assert facts["size_bytes"] > 0
@@ -170,16 +166,14 @@ async def test_anything_else(era: ConnectMode) -> None:
     assert facts["note"] == "Files of this type can't be shown. Your user can open its `url`."
 
 
-@eras
-async def test_a_file_that_is_gone(era: ConnectMode) -> None:
+async def test_a_file_that_is_gone() -> None:
     """Linq answers 404 for it."""
-    refused(await call_demo("leak.mov", era), "file_gone")
+    refused(await call_demo("leak.mov"), "file_gone")
 
 
-@eras
-async def test_a_file_that_is_too_large(era: ConnectMode) -> None:
+async def test_a_file_that_is_too_large() -> None:
     """The text says how large, and where a person can open it."""
-    text = refused(await call_demo("first-aid.mp4", era), "file_too_large")
+    text = refused(await call_demo("first-aid.mp4"), "file_too_large")
     assert "It has 30.0 MB" in text
     assert "Your user can open it: https://cdn.linqapp.com/attachments/" in text
 
