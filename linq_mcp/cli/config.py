@@ -45,7 +45,7 @@ _SCRIPT = "linq-mcp"
 
 @dataclass(frozen=True)
 class Server:
-    """What a client starts: a command by its absolute path, and the environment variables it needs."""
+    """The command that a client starts, by its absolute path, and the environment variables it needs."""
 
     command: Sequence[str]
     env: Mapping[str, str]

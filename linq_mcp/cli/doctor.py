@@ -1,4 +1,4 @@
-"""`linq-mcp doctor`: says where the key comes from, what is open, whether Linq answers, and what the contacts hold."""
+"""`linq-mcp doctor`: reports the source of the key, the open lines and tools, Linq's answer, and the contacts."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """The environment and `~/.linq/config.json`, read once into one frozen `Settings`.
 
-Nothing here raises: what is missing or wrong is in `Settings.problem`, so that the server starts and lists its tools,
+Nothing here raises: a missing or wrong setting is in `Settings.problem`, so that the server starts and lists its tools,
 and each call can say what to fix. No other module reads settings from the environment.
 """
 

@@ -1,4 +1,4 @@
-"""The access file: rules from what an identity provider says of a caller to a key, and to what is open with it.
+"""The access file: rules that map the claims of a caller's token to a key, and to the lines and tools open with it.
 
 It is TOML, with one `[[rule]]` after the other, and the first one that matches decides. A rule only narrows what the
 settings open. Whatever is wrong with the file is raised as `AccessFileError`, which names the rule and says what to
@@ -45,7 +45,7 @@ class AccessFileError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """What is open to callers whose `claim` is `value`, or a list that holds it: `settings`, their key included."""
+    """The `settings`, with their key, of callers whose `claim` is `value` or a list that contains it."""
 
     claim: str
     value: str
@@ -125,7 +125,7 @@ def read_access_file(
 
 
 class _Reader:
-    """Reads one access file, and collects what is wrong with it in `problems`."""
+    """Reads one access file, and collects its mistakes in `problems`."""
 
     def __init__(
         self,

@@ -76,7 +76,7 @@ def _read(path: Path) -> _File | None:
     file_mode, folder_mode = (0, 0) if os.name == "nt" else (mode, path.parent.stat().st_mode)
     return _File(
         content,
-        # Whoever can write to the folder can replace the file.
+        # A user who can write to the folder can replace the file.
         writable=bool((file_mode | folder_mode) & (stat.S_IWGRP | stat.S_IWOTH)),
         readable=bool(file_mode & (stat.S_IRGRP | stat.S_IROTH)),
     )

@@ -1,4 +1,4 @@
-"""What can be wrong with the settings, and where a key came from. `wording.settings` has the texts."""
+"""The problems that settings can have, and the sources of a key. `wording.settings` has the texts."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ COUNTRY_VARIABLE = "LINQ_MCP_COUNTRY"
 def read_region(
     value: Callable[[str], str | None], refuse: Callable[[str], None], *, use_computers_zone: bool
 ) -> Region:
-    """Read the variables by `value`; `refuse` is told each one whose value can't be used.
+    """Read the variables by `value`; `refuse` is called with each one whose value can't be used.
 
     Without a time zone it is the computer's if `use_computers_zone`, as that is the user's own, and otherwise UTC.
     """

@@ -1,4 +1,4 @@
-"""What the operator allows of sending. Without `--allow-send` or `LINQ_MCP_SEND=1` there is none of it."""
+"""The operator's rules for sending. Without `--allow-send` or `LINQ_MCP_SEND=1`, nothing is sent."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ def read_sending(
 
 
 def sending_variables(sending: SendSettings) -> dict[str, str]:
-    """What has to be set for the same rules: the variables whose values are not the default, but for the secret."""
+    """The variables to set for the same rules: those whose values are not the default, but for the secret."""
     recipients = _ANYONE if sending.anyone else ",".join(sorted(sending.recipients)) if sending.recipients else ""
     values = {
         SEND_VARIABLE: "1",

@@ -182,7 +182,7 @@ def format_error(
 
 
 def _lost(error: LinqError) -> str:
-    """What happened to a request that Linq may have taken all the same."""
+    """The fate of a request that Linq may have taken all the same."""
     if isinstance(error, ApiStatusError):
         return f"Linq answered {error.status} {_times(error)}."
     return f"{error} The request was attempted {_times(error)}."

@@ -1,4 +1,4 @@
-"""The texts for `settings.problems`: what is wrong with a setting, and how to fix it where this process was started.
+"""The texts for `settings.problems`: the mistake in a setting, and how to fix it where this process was started.
 
 `wording.errors` and the command line use them. No text repeats a key, or a value that might be
 one.
@@ -151,7 +151,7 @@ def describe_key_source(source: KeySource | None, profile: str | None) -> str:
 
 
 def how_to_replace_key(source: KeySource | None, launched_by: LaunchedBy) -> str:
-    """What to do about a key from `source` that can't be used or that Linq does not accept."""
+    """The remedy for a key from `source` that can't be used or that Linq does not accept."""
     match source:
         case KeySource.HEADER:
             return "Send a valid key in that header."
@@ -165,7 +165,7 @@ def how_to_replace_key(source: KeySource | None, launched_by: LaunchedBy) -> str
 
 
 def format_problem(problem: SettingsProblem, launched_by: LaunchedBy) -> str:
-    """The whole text: a headline, what is wrong, and how to fix it."""
+    """The whole text: a headline, the mistake, and how to fix it."""
     match problem:
         case NoKey():
             headline, what, remedy = "no_key", "", _CALLERS_KEY if problem.in_header else _give_key(launched_by)

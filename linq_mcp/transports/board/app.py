@@ -30,7 +30,7 @@ _PAGE_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src data:; connect-src 'self'; frame-src 'self'; "
     "frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
 )
-# What MCP Apps (2026-01-26) prescribes for a view that declares no origins, and no `'self'` either: it is one file.
+# The policy of MCP Apps (2026-01-26) for a view that declares no origins, without `'self'`, because it is one file.
 VIEW_POLICY = (
     "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data:; media-src data:; "
     "connect-src 'none'; frame-src 'none'; object-src 'none'; base-uri 'none'; form-action 'none'; "
