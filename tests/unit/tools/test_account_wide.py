@@ -40,7 +40,7 @@ orders = pytest.mark.parametrize("oldest_first", [True, False], ids=["listed old
 
 @pytest.fixture(scope="module")
 def data() -> DemoAccount:
-    return talking_account(150)
+    return talking_account(60)
 
 
 def api_of(data: DemoAccount, *, oldest_first: bool = True) -> httpx.AsyncBaseTransport:
@@ -421,7 +421,7 @@ async def test_every_number_of_the_activity_equals_the_data(
 async def test_counts_of_parts_add_up(data: DemoAccount, apis: Apis) -> None:
     """With failures in between the parts are resumed; medians, which do not add up, are left out."""
     since = NOW - timedelta(days=5)
-    found = await answers(SUMMARIZE_ACTIVITY, {"after": since.isoformat()}, Faults(apis[True], 40))
+    found = await answers(SUMMARIZE_ACTIVITY, {"after": since.isoformat()}, Faults(apis[True], 25))
     assert len(found) > 2
     sums: dict[str, Counter[str]] = {}
     for answer in found:
@@ -453,7 +453,7 @@ async def test_an_end_in_the_past_moves_the_default_beginning(data: DemoAccount)
 async def test_nothing_found_says_how_far_back_was_read(data: DemoAccount) -> None:
     """Most questions are about less than that, but not all."""
     found = await once(FIND_MESSAGES, {"text": "no such words"}, data)
-    assert found["note"].startswith("Nothing in the 150 chats since 2026-11-13 matches.")
+    assert found["note"].startswith("Nothing in the 60 chats since 2026-11-13 matches.")
     assert found["note"].endswith("to look further back, or a `chat_id` to read all of one chat.")
 
 
