@@ -16,7 +16,7 @@ from helpers.hosts import (
     DRAFT,
     YES,
     Answer,
-    Host,
+    ElicitationHandler,
     answer_with,
     answers,
     client,
@@ -50,13 +50,15 @@ async def failing(_: ClientRequestContext, __: types.ElicitRequestParams) -> Ans
     return types.ErrorData(code=types.INTERNAL_ERROR, message="no screen")
 
 
-async def ask(api: RecordingApi, era: ConnectMode, answer: Host | None, **options: Any) -> types.CallToolResult:
+async def ask(
+    api: RecordingApi, era: ConnectMode, answer: ElicitationHandler | None, **options: Any
+) -> types.CallToolResult:
     async with client(api, era, answer, **options) as connected:
         return await connected.call_tool("send_message", ARGUMENTS)
 
 
 # What the host does, what it begins its answer with (None: it was sent), and the texts that reach Linq.
-HOSTS: dict[str, tuple[Host | None, str | None, list[str]]] = {
+HOSTS: dict[str, tuple[ElicitationHandler | None, str | None, list[str]]] = {
     "accepts": (YES, None, [DRAFT]),
     "accepts another text": (host("accept", {"choice": "Send", "text": "No."}), None, ["No."]),
     "leaves out the text": (host("accept", {"choice": "Send"}), None, [DRAFT]),
@@ -596,7 +598,7 @@ async def test_the_list_is_private_where_sending_is_on(era: ConnectMode) -> None
         assert (listed.ttl_ms, listed.cache_scope) == (60_000, "private")
 
 
-def declining(asked: list[str]) -> Host:
+def declining(asked: list[str]) -> ElicitationHandler:
     """A host whose person says no to every question; these are kept in `asked`."""
 
     async def answer(_: ClientRequestContext, params: types.ElicitRequestParams) -> Answer:
