@@ -146,33 +146,17 @@ UNSEEN = ["\u200b", "\u3164", "\ud83d", " \n", "\U000e0041\u2800"]
 
 
 @pytest.mark.parametrize("unseen", UNSEEN, ids=ascii)
-@pytest.mark.parametrize("member", ["id", "display_name", "service", "updated_at"])
-def test_what_no_one_can_see_is_no_member(member: str, unseen: str) -> None:
-    """Answers have no empty members: what cleaning leaves nothing of is absent."""
-    assert member not in row(**{member: unseen})
-
-
-@pytest.mark.parametrize("unseen", UNSEEN, ids=ascii)
-def test_a_handle_no_one_can_see_is_no_participant(unseen: str) -> None:
+def test_a_text_that_no_one_can_see_is_no_member(unseen: str) -> None:
+    """Answers have no empty members: a text of which cleaning leaves nothing is absent, and so is what hangs on it."""
+    for member in ("id", "display_name", "service", "updated_at"):
+        assert member not in row(**{member: unseen})
     shown = row(handles=[handle(unseen, is_me=True), handle(unseen), handle(ANN)])
-    assert shown["participants"] == [ANN]
-    assert "line" not in shown
-
-
-@pytest.mark.parametrize("unseen", UNSEEN, ids=ascii)
-def test_a_health_status_no_one_can_see_is_none(unseen: str) -> None:
+    assert (shown.get("line"), shown["participants"]) == (None, [ANN])
     health = {"status": unseen, "doc_url": f"{GUIDE}#x", "updated_at": "2026-05-01T18:28:25Z"}
-    shown = row(health_status=health)
-    assert "health_status" not in shown
-    assert "health_since" not in shown
+    assert not {"health_status", "health_since"} & set(row(health_status=health))
     assert health_guide(chats(wire(health_status=health))) == {}
-
-
-@pytest.mark.parametrize("unseen", UNSEEN, ids=ascii)
-def test_a_health_date_no_one_can_see_is_none(unseen: str) -> None:
     shown = row(health_status={"status": "AT_RISK", "updated_at": unseen})
-    assert shown["health_status"] == "AT_RISK"
-    assert "health_since" not in shown
+    assert (shown["health_status"], shown.get("health_since")) == ("AT_RISK", None)
 
 
 @pytest.mark.parametrize(
@@ -198,10 +182,6 @@ def test_who_is_still_in_the_chat(members: dict[str, Any], present: bool) -> Non
     """`status` is trusted before `left_at`."""
     shown = row(handles=[handle(OWN, is_me=True), handle(ANN), handle(BO, **members)])
     assert shown["participants"] == ([ANN, BO] if present else [ANN])
-
-
-def test_status_and_left_at_may_be_missing() -> None:
-    assert row(handles=[{"handle": OWN, "is_me": True}, {"handle": ANN}]) == PLAIN
 
 
 @pytest.mark.parametrize(
@@ -306,8 +286,6 @@ def test_the_time_of_the_last_change(updated_at: Any, shown: str | None) -> None
 WRONG: list[Any] = [None, True, 0, -1.5, 1e400]
 WRONG += ["", "x", "\ud83d", "\x00", [], [None], [[]], {}, {"status": {}}, "x" * 5000]
 MEMBERS = [*wire(), "unknown"]
-HANDLE_MEMBERS = [*handle(ANN), "line_type", "unknown"]
-HEALTH_MEMBERS = ["status", "doc_url", "updated_at", "unknown"]
 
 
 @pytest.mark.parametrize("member", MEMBERS)
@@ -325,24 +303,22 @@ def test_any_member_may_be_missing_or_of_any_type(member: str) -> None:
         assert set(shown) <= set(json_schema(ChatRow)["properties"])
 
 
-@pytest.mark.parametrize("wrong", WRONG, ids=lambda wrong: ascii(wrong)[:20])
-@pytest.mark.parametrize("member", HANDLE_MEMBERS)
-def test_any_member_of_a_handle_may_be_of_any_type(member: str, wrong: Any) -> None:
-    """It spoils neither the other handles nor the row."""
+@pytest.mark.parametrize("member", [*handle(ANN), "line_type", "unknown"])
+def test_any_member_of_a_handle_may_be_missing_or_of_any_type(member: str) -> None:
+    """Neither the other handles nor the row suffer from it."""
     without = handle(BO)
     without.pop(member, None)
-    for odd in (without, handle(BO, **{member: wrong})):
+    for odd in (without, *(handle(BO, **{member: wrong}) for wrong in WRONG)):
         shown = row(handles=[handle(OWN, is_me=True), handle(ANN), odd])
         assert OWN in (shown["line"], *shown["participants"])
         assert ANN in shown["participants"]
 
 
-@pytest.mark.parametrize("wrong", WRONG, ids=lambda wrong: ascii(wrong)[:20])
-@pytest.mark.parametrize("member", HEALTH_MEMBERS)
-def test_any_member_of_the_health_may_be_of_any_type(member: str, wrong: Any) -> None:
+@pytest.mark.parametrize("member", ["status", "doc_url", "updated_at", "unknown"])
+def test_any_member_of_the_health_may_be_missing_or_of_any_type(member: str) -> None:
     health = {"status": "AT_RISK", "doc_url": f"{GUIDE}#at-risk", "updated_at": "2026-05-01T18:28:25Z"}
     without = {name: value for name, value in health.items() if name != member}
-    for odd in (without, {**health, member: wrong}):
+    for odd in (without, *({**health, member: wrong} for wrong in WRONG)):
         assert row(health_status=odd)["id"] == "c1"
         health_guide(chats(wire(health_status=odd)))
 
