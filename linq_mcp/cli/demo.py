@@ -53,9 +53,11 @@ def run(_: Namespace) -> int:
     try:
         anyio.run(lambda: tour(sys.stdout, colour=colour, region=load_settings(os.environ).region))
     except BaseExceptionGroup as failures:
-        if failures.subgroup(BrokenPipeError):
-            raise BrokenPipeError from None
-        raise
+        # The command line knows what to do when the output can't be written.
+        error: BaseException | None = failures.subgroup(OSError)
+        while isinstance(error, BaseExceptionGroup):
+            error = error.exceptions[0]
+        raise error or failures from None
     return 0
 
 
