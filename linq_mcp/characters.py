@@ -1,4 +1,4 @@
-"""Invisible characters, and characters that VS16 turns into emoji, for use inside a regular expression's `[…]`.
+"""Invisible characters, and characters that VS16 turns into emoji, for use inside a regular expression's `[…]`; flags.
 
 Python's `unicodedata` has neither property. Written out, they are also the same on every Python, whichever version of
 Unicode it has. Source: Unicode 15, DerivedCoreProperties.txt and emoji-variation-sequences.txt.
@@ -25,6 +25,12 @@ INVISIBLE = (
     # a filler of Khitan, a note without a head.
     "\u2800\u2d7f\U0001107f\U00013441\U00013442\U00016fe4\U0001d159"
 ) + _NONCHARACTERS
+
+# A black flag, the region as tags, and the end of the tags. Unicode recommends no others (UTS 51, emoji_tag_sequence).
+TAGGED_FLAGS = tuple(
+    "\U0001f3f4" + "".join(chr(0xE0000 + ord(letter)) for letter in region) + "\U000e007f"
+    for region in ("gbeng", "gbsct", "gbwls")
+)
 
 # Characters that VS16 turns from text into emoji. Newer emoji have only one style.
 EMOJI_STYLE_BASES = (

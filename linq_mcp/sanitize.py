@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from functools import cache, lru_cache
 from urllib.parse import quote
 
-from linq_mcp.characters import EMOJI_STYLE_BASES, INVISIBLE
+from linq_mcp.characters import EMOJI_STYLE_BASES, INVISIBLE, TAGGED_FLAGS
 
 # Real values are shorter: an email address, a UUID, an enum's value, the URL of a guide.
 HANDLE_LIMIT = 254
@@ -37,7 +37,9 @@ _VIRAMA_CLASS = 9
 _PLAIN = re.compile(r"(?:[!-~]+(?: [!-~]+)*)?")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _LINE_BREAK = re.compile("\r\n|[\r\u0085\u2028\u2029]")
-_INVISIBLE = re.compile(f"[{INVISIBLE}]+")
+# The flags of England, Scotland and Wales are spelt in characters that are invisible everywhere else.
+_INVISIBLE = re.compile(f"((?:{'|'.join(TAGGED_FLAGS)}))|[{INVISIBLE}]+")
+_CUT_FLAG = re.compile("\U0001f3f4[\U000e0020-\U000e007e]+$")
 # No combining mark is a word character, so a text without such a run has no stack of marks to cut.
 _MAYBE_MARKS = re.compile(rf"[^\w\s\x00-\x7f]{{{_MOST_MARKS + 1}}}")
 # Matching the character first is twenty times as fast as a lookbehind at every position.
@@ -62,7 +64,7 @@ def clean(text: str, limit: int | None, *, lines: bool = False) -> str:
     """`text` as a reader sees it, without control, bidi, and invisible characters.
 
     White space becomes single spaces; with `lines`, line breaks are kept, with at most one empty line in a row. Of a
-    stack of combining marks, the first ten are kept. ZWJ, ZWNJ and VS16 are kept where emoji and scripts need them.
+    stack of combining marks, the first ten are kept. ZWJ, ZWNJ, VS16 and tags stay where emoji and scripts need them.
     The result has at most `limit` characters (None: 100,000), and ends in `…` if it was cut. Cleaning is idempotent,
     and its result is never longer than its input.
     """
@@ -71,7 +73,7 @@ def clean(text: str, limit: int | None, *, lines: bool = False) -> str:
     # Don't clean most of what will be cut off. The margin is for characters that cleaning removes.
     text = text[: LONGEST if limit is None else 10 * limit + 1000]
     if not (text.isascii() and text.isprintable()):
-        text = _INVISIBLE.sub("", _LINE_BREAK.sub("\n", text))
+        text = _INVISIBLE.sub(r"\1", _LINE_BREAK.sub("\n", text))
         text = _STRAY_EMOJI_STYLE.sub("", limit_marks(text))
         text = _JOINERS.sub(_joiner_in_place, text)
     if lines:
@@ -80,7 +82,7 @@ def clean(text: str, limit: int | None, *, lines: bool = False) -> str:
     else:
         text = " ".join(text.split())
     if limit is not None and len(text) > limit:
-        text = text[: limit - 1].rstrip(f" \n{_ZWNJ}{_ZWJ}") + _ELLIPSIS
+        text = _CUT_FLAG.sub("", text[: limit - 1]).rstrip(f" \n{_ZWNJ}{_ZWJ}") + _ELLIPSIS
     return text
 
 
@@ -176,12 +178,15 @@ def without_surrogates(text: str) -> str:
 
 
 def moment(text: str) -> datetime | None:
-    """An RFC 3339 time as an aware datetime; None if it can't be parsed, has no offset, or is outside years 1 to 9999.
+    """An RFC 3339 time in UTC, to the millisecond; None if it can't be read, or is outside the years 1 to 9999.
 
     Several platforms write a missing time as one at either end of the calendar.
     """
     try:
         read = datetime.fromisoformat(text.upper())
-        return read.astimezone(UTC) if read.tzinfo is not None else None
+        if read.tzinfo is None:
+            return None
+        # A float of seconds would round the last microseconds of a year up.
+        return read.astimezone(UTC).replace(microsecond=read.microsecond // 1000 * 1000)
     except (ValueError, OverflowError):
         return None

@@ -17,9 +17,10 @@ from linq_mcp.api.models import (
     Messages,
     PhoneNumber,
     PhoneNumbers,
+    Poll,
     SentMessage,
 )
-from linq_mcp.api.responses import Page, PageRequest, as_one, as_page, as_sent
+from linq_mcp.api.responses import Page, PageRequest, as_one, as_page, as_poll, as_sent
 
 
 class LinqApi(HttpClient):
@@ -53,6 +54,10 @@ class LinqApi(HttpClient):
         """`GET /v3/messages/{messageId}`. Linq docs: Get a message by ID."""
         answer = await self.get(f"messages/{_segment(message_id)}", deadline=deadline)
         return as_one(answer, Message)
+
+    async def get_poll(self, message_id: str, *, deadline: float) -> Poll:
+        """`GET /v3/messages/{messageId}/poll`: what the poll holds that a message without parts may be."""
+        return as_poll(await self.get(f"messages/{_segment(message_id)}/poll", deadline=deadline))
 
     async def list_phone_numbers(self, *, deadline: float) -> Page[PhoneNumber]:
         """`GET /v3/phone_numbers`, which is always a single page. Linq docs: List phone numbers."""

@@ -169,7 +169,10 @@ class ReplyTo(_Wire):
 
 
 class Message(_Wire):
-    """A message. Lines with zero retention send none of its `parts`."""
+    """A message. Lines with zero retention send none of its `parts`, and polls have none.
+
+    `reconciled_at` is when Linq recovered a message that it had missed when it was sent.
+    """
 
     # `from` is a reserved word in Python.
     model_config = ConfigDict(validate_by_alias=True, validate_by_name=False)
@@ -179,6 +182,7 @@ class Message(_Wire):
     created_at: Time = None
     updated_at: Time = None
     sent_at: Time = None
+    reconciled_at: Time = None
     delivered_at: Time = None
     read_at: Time = None
     is_from_me: Maybe[bool] = None
@@ -189,6 +193,22 @@ class Message(_Wire):
     parts: Items[Part] = None
     effect: Maybe[Effect] = None
     reply_to: Maybe[ReplyTo] = None
+
+
+class PollVoter(_Wire):
+    handle: Address = None
+
+
+class PollOption(_Wire):
+    text: Text = None
+    voters: Items[PollVoter] = None
+
+
+class Poll(_Wire):
+    """What a poll in iMessage holds; its question is a message before it. One voter may choose several options."""
+
+    options: Items[PollOption] = None
+    total_voters: Maybe[Annotated[int, Field(ge=0, le=_LARGEST_INTEGER)]] = None
 
 
 class SentMessage(_Wire):

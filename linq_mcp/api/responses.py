@@ -13,7 +13,7 @@ from typing import Any, Generic, TypeVar
 import httpx
 from pydantic import BaseModel, ValidationError
 
-from linq_mcp.api.models import ChatDetail, CreatedChat, Listing, Message, SentMessage
+from linq_mcp.api.models import ChatDetail, CreatedChat, Listing, Message, Poll, SentMessage
 from linq_mcp.errors import ApiResponseError
 from linq_mcp.sanitize import clean
 
@@ -204,6 +204,11 @@ def as_one(answer: Answer, model: type[IdentifiedT]) -> IdentifiedT:
     if not clean(one.id or "", None):
         raise answer.wrong_shape("It had no id.")
     return one
+
+
+def as_poll(answer: Answer) -> Poll:
+    """Read a poll, which has no id. Raises `ApiResponseError`."""
+    return _validated(answer, Poll)
 
 
 def as_sent(answer: Answer, model: type[SentT]) -> SentT:

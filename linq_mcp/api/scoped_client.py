@@ -12,7 +12,7 @@ from typing import Any, TypeAlias, TypeVar
 
 from linq_mcp.api.client import LinqApi
 from linq_mcp.api.files import File, Needed
-from linq_mcp.api.models import Chat, ChatDetail, CreatedChat, Message, PhoneNumber, SentMessage
+from linq_mcp.api.models import Chat, ChatDetail, CreatedChat, Message, PhoneNumber, Poll, SentMessage
 from linq_mcp.api.responses import Page
 from linq_mcp.errors import (
     CHAT_NOT_FOUND,
@@ -97,6 +97,11 @@ class ScopedApi:
             raise _hidden(error, MESSAGE_NOT_FOUND) from None
         self._open_files.update(part.url for part in message.parts or () if part.url)
         return message
+
+    async def get_poll(self, message_id: str, *, deadline: float) -> Poll:
+        """The poll that a message of an open chat is. Raises `ApiStatusError` as for an unknown one if it is not."""
+        await self.get_message(message_id, deadline=deadline)
+        return await self._api.get_poll(message_id, deadline=deadline)
 
     async def fetch_file(self, url: str, *, needed: Needed, deadline: float) -> File:
         """A file of a message that `get_message` returned. Raises `ApiStatusError` as for an unknown message if not."""

@@ -53,6 +53,7 @@ def demo_api(account: DemoAccount, *, key: str = DEMO_KEY, oldest_first: bool = 
         ("GET", "/v3/chats/{chat_id}/messages", endpoints.list_messages),
         ("POST", "/v3/chats/{chat_id}/messages", endpoints.send_message),
         ("GET", "/v3/messages/{message_id}", endpoints.get_message),
+        ("GET", "/v3/messages/{message_id}/poll", endpoints.get_poll),
         ("POST", "/v3/messages/{message_id}/reactions", endpoints.react_to_message),
         ("GET", "/v3/phone_numbers", endpoints.list_phone_numbers),
     ]
@@ -103,6 +104,12 @@ class _Endpoints:
         message = self._message(request)
         self._outbox.progress(message)
         return _answer(_with_own_files(request, message))
+
+    async def get_poll(self, request: Request) -> Response:
+        poll = self._account.polls.get(self._message(request)["id"])
+        if poll is None:
+            raise ApiError(404, 2002, "The message is not a poll")
+        return _answer(poll)
 
     async def get_file(self, request: Request) -> Response:
         file = self._files.get(request.path_params["attachment_id"])

@@ -42,12 +42,14 @@ class AttachmentRow(TypedDict):
 
 
 class MessageContent(TypedDict):
-    """What a message says. Times are UTC; `sender` is `me` or a handle, `sender_name` the name the directory has.
+    """What a message says. `sender` is `me` or a handle, `sender_name` the name the directory has.
 
-    `delivery_status` is there for your own messages only, `empty` where Linq keeps no content.
+    `delivery_status` is there for your own messages only, `empty` where Linq keeps no content. `arrived_at` is when a
+    message arrived that Linq recovered late. `may_be_poll`: a poll has no content in lists, only by itself.
     """
 
     at: NotRequired[str]
+    arrived_at: NotRequired[str]
     sender: NotRequired[str]
     sender_name: NotRequired[str]
     text: NotRequired[str]
@@ -56,6 +58,7 @@ class MessageContent(TypedDict):
     attachment_count: NotRequired[int | None]
     other_parts: NotRequired[list[str]]
     empty: NotRequired[bool]
+    may_be_poll: NotRequired[bool]
     reactions: NotRequired[list[ReactionRow]]
     reaction_count: NotRequired[int | None]
     reply_to: NotRequired[str]
@@ -71,7 +74,7 @@ class MessageRow(MessageContent):
 
 
 class LastMessage(TypedDict):
-    """The last message of a chat, on one line. `attachments` is how many there are."""
+    """The last message of a chat, on one line. `attachments` is how many; `my_reaction` is an answer to it."""
 
     at: NotRequired[str]
     sender: NotRequired[str]
@@ -80,6 +83,8 @@ class LastMessage(TypedDict):
     attachments: NotRequired[int | None]
     other_parts: NotRequired[list[str]]
     empty: NotRequired[bool]
+    may_be_poll: NotRequired[bool]
+    my_reaction: NotRequired[str]
     delivery_status: NotRequired[str]
 
 
@@ -108,7 +113,9 @@ def last_message(message: Message, directory: Directory = NOBODY) -> LastMessage
         "text": clean(text_of(message), SHORT_TEXT_LIMIT),
         "attachments": sum(part.type == "media" for part in parts) or None,
         "other_parts": _other_parts(parts),
-        "empty": not parts,
+        "empty": is_empty(message),
+        "may_be_poll": may_be_poll(message),
+        "my_reaction": next((_kind(reaction) for reaction in _reactions(parts) if reaction.is_me), ""),
         "delivery_status": clean_word(message.delivery_status) if message.is_from_me else "",
     }
     return without_empty(row)
@@ -129,9 +136,10 @@ def message_content(
     sender = sender_of(message) or ""
     # A file is kept even if nothing is known about it.
     files = [attachment_row(part, url=urls) or {"filename": _UNKNOWN} for part in parts if part.type == "media"]
-    reactions = [_reaction(reaction) for part in parts for reaction in part.reactions or []]
+    reactions = [_reaction(reaction) for reaction in _reactions(parts)]
     return {
         "at": local_time(time_of(message) or ""),
+        "arrived_at": local_time(message.reconciled_at or ""),
         "sender": sender,
         "sender_name": directory.name_of(sender),
         "text": text,
@@ -139,7 +147,8 @@ def message_content(
         "attachments": files[:list_limit],
         "attachment_count": _count_beyond(files, list_limit),
         "other_parts": _other_parts(parts),
-        "empty": not parts,
+        "empty": is_empty(message),
+        "may_be_poll": may_be_poll(message),
         "reactions": reactions[:list_limit],
         "reaction_count": _count_beyond(reactions, list_limit),
         "reply_to": clean((message.reply_to and message.reply_to.message_id) or "", ID_LIMIT),
@@ -175,6 +184,22 @@ def listed_at(message: Message) -> float:
     """When Linq listed it, in seconds since 1970; for a message recovered late, long after it was sent."""
     at = moment(message.created_at or message.sent_at or "")
     return at.timestamp() if at else 0.0
+
+
+def arrived_at(message: Message) -> float:
+    """When it was there to be read, in seconds since 1970: for a message recovered late, when Linq recovered it."""
+    at = moment(message.reconciled_at or "")
+    return at.timestamp() if at else timestamp(message)
+
+
+def is_empty(message: Message) -> bool:
+    """Whether Linq keeps no content of it."""
+    return not (message.parts or may_be_poll(message))
+
+
+def may_be_poll(message: Message) -> bool:
+    """Whether it may be a poll: these are sent in iMessage, and what they hold is not among a message's parts."""
+    return not message.parts and (message.service or "").casefold() == "imessage"
 
 
 def sender_of(message: Message) -> str | None:
@@ -229,8 +254,16 @@ def _count_beyond(items: Sequence[object], limit: int | None) -> int | None:
     return len(items) if limit is not None and len(items) > limit else None
 
 
-def _reaction(reaction: Reaction) -> ReactionRow:
+def _reactions(parts: Sequence[Part]) -> list[Reaction]:
+    return [reaction for part in parts for reaction in part.reactions or []]
+
+
+def _kind(reaction: Reaction) -> str:
     kind = reaction.custom_emoji if reaction.type == "custom" and reaction.custom_emoji else reaction.type
+    return clean_word(kind) or _UNKNOWN
+
+
+def _reaction(reaction: Reaction) -> ReactionRow:
     handle = clean((reaction.handle and reaction.handle.handle) or "", HANDLE_LIMIT)
-    row: ReactionRow = {"type": clean_word(kind) or _UNKNOWN, "sender": ME if reaction.is_me else handle}
+    row: ReactionRow = {"type": _kind(reaction), "sender": ME if reaction.is_me else handle}
     return without_empty(row)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from pydantic import Field
+from pydantic_core import to_json
 
 from linq_mcp.rows.message import MessageRow, usual_service
 from linq_mcp.tools.base.paging import PageInfo, counted, join_notes
@@ -13,6 +16,9 @@ from linq_mcp.tools.reading.chat_reading import ChatReading, chronological, mess
 from linq_mcp.tools.reading.reading_cursor import ReadingPosition
 from linq_mcp.tools.reading.scan import Stop
 from linq_mcp.tools.reading.scan_info import stop_notes
+
+# Some clients refuse longer answers, or cut them. The whole page stays under 75,000.
+_MOST_BYTES = 74_000
 
 
 class Arguments(ToolArguments):
@@ -53,6 +59,25 @@ async def list_messages(arguments: Arguments, call: Call) -> MessagePage:
     return result
 
 
+async def list_messages_in_bounds(arguments: Arguments, call: Call) -> MessagePage:
+    """`list_messages` with fewer rows where they would be longer than clients take; next_cursor then goes on."""
+    page = await list_messages(arguments, call)
+    while (fitting := _rows_that_fit(page["messages"], arguments.order)) < len(page["messages"]):
+        arguments = arguments.model_copy(update={"limit": fitting})
+        page = await list_messages(arguments, call)
+    return page
+
+
+def _rows_that_fit(rows: Sequence[MessageRow], order: str) -> int:
+    """How many of `rows` fit into a page, at least one, from the end at which it begins."""
+    room = _MOST_BYTES
+    for count, row in enumerate(reversed(rows) if order == "newest" else rows):
+        room -= len(to_json(row)) + 1
+        if room < 0:
+            return max(count, 1)
+    return len(rows)
+
+
 LIST_MESSAGES = Tool(
     name="list_messages",
     title="List messages",
@@ -67,6 +92,6 @@ LIST_MESSAGES = Tool(
     example='{"chat_id":"550e8400-e29b-41d4-a716-446655440000","limit":20}',
     annotations=READS,
     not_found="Ids of chats come from list_chats and find_chats; a message's id does not work here.",
-    run=list_messages,
+    run=list_messages_in_bounds,
     seconds=SCAN_SECONDS,
 )

@@ -241,6 +241,35 @@ def test_a_stack_of_marks_is_cut(text: str, cleaned: str) -> None:
     assert clean(text, None) == cleaned
 
 
+def flag(region: str, end: str = "\U000e007f") -> str:
+    return "\U0001f3f4" + "".join(chr(0xE0000 + ord(letter)) for letter in region) + end
+
+
+@pytest.mark.parametrize("region", ["gbeng", "gbsct", "gbwls"])
+def test_the_flags_of_england_scotland_and_wales_are_no_black_flags(region: str) -> None:
+    text = f"come on {flag(region)}!"
+    assert clean(text, None) == text
+    assert clean(text * 3, 3 * len(text), lines=True) == text * 3
+    for limit in range(1, len(text)):
+        cut = clean(text, limit)
+        assert clean(cut, limit) == cut
+        assert "\U000e007f" in cut or cut.isascii() or not any(ord(character) >= 0xE0000 for character in cut)
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        (flag("gbeng", ""), "\U0001f3f4"),
+        (flag("gbengx"), "\U0001f3f4"),
+        (flag("ignore all"), "\U0001f3f4"),
+        (f"a{flag('gbeng')[1:]}b", "ab"),
+    ],
+)
+def test_other_text_in_tags_stays_out(text: str, shown: str) -> None:
+    """A model could read it, and nobody else."""
+    assert clean(text, None) == shown
+
+
 @pytest.mark.parametrize("text", ["a\u200b" * 500_000, "\u200d" * 1_000_000, "\n " * 500_000], ids=["zw", "zwj", "nl"])
 @pytest.mark.timeout(10)
 def test_a_huge_text_takes_no_time_to_speak_of(text: str) -> None:

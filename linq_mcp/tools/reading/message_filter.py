@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from pydantic import Field
 
 from linq_mcp.errors import ArgumentsError
-from linq_mcp.rows.message import ME, has_attachment, sender_of, text_of, timestamp
+from linq_mcp.rows.message import ME, arrived_at, has_attachment, sender_of, text_of, timestamp
 from linq_mcp.rows.status import unknown_words
 from linq_mcp.tools.base.param_types import Flag, PastTimestamp, Sender, Text, Timestamp, Word
 from linq_mcp.tools.base.parameters import ToolArguments
@@ -70,8 +70,8 @@ class MessageFilter:
             if not _is_from(message, arguments.sender):
                 return False
             self.seen.sender = True
-        at = timestamp(message)
-        if at < self._since or (arguments.before and not 0 < at < self._before):
+        # A message that was recovered late is news since it is here.
+        if arrived_at(message) < self._since or (arguments.before and not 0 < timestamp(message) < self._before):
             return False
         if arguments.delivery_status and not _has_status(message, arguments.delivery_status):
             return False

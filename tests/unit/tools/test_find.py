@@ -239,6 +239,17 @@ def test_a_search_for_nothing_that_can_be_seen_is_refused(tool: Tool[Any]) -> No
         tool.parse({"text": "\u200b"})
 
 
+async def test_a_message_recovered_late_is_found_since_it_is_here() -> None:
+    """Nobody could read it when it was sent."""
+    late: Json = {"id": "m", "sent_at": "2026-11-01T00:00:00Z", "created_at": "2026-11-19T00:00:00Z"}
+    late |= {"reconciled_at": "2026-11-19T00:00:00Z", "parts": [{"type": "text", "value": "x"}]}
+    answer = httpx.Response(200, json={"messages": [late], "next_cursor": None})
+    for after, count in (("2026-11-18", 1), ("2026-11-20", 0)):
+        async with call_over(Canned(lambda _: answer)) as call:
+            asked = FIND_MESSAGES.parse({"chat_id": TEAM_CHAT_ID, "text": "x", "after": after})
+            assert len((await FIND_MESSAGES.run(asked, call))["messages"]) == count, after
+
+
 async def test_messages_without_stored_content_are_told() -> None:
     """Lines with zero retention: nothing found in them does not mean that nothing was said."""
     answer = httpx.Response(200, json={"messages": [{"id": "m", "parts": []}], "next_cursor": None})

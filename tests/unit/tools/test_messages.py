@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -13,11 +14,14 @@ from helpers.linq import Canned, call_over
 from helpers.odd_account import odd_account
 from helpers.pilot_testers import LONG_TEXT_LENGTH, PILOT_TESTERS
 
+from linq_mcp.api.client import LinqApi
 from linq_mcp.api.models import Message
+from linq_mcp.api.scoped_client import ScopedApi
 from linq_mcp.demo.account import DemoAccount
 from linq_mcp.demo.api import demo_api
 from linq_mcp.demo.team_discussion import TEAM_CHAT_ID
-from linq_mcp.rows.message import message_row, usual_service
+from linq_mcp.errors import ApiStatusError
+from linq_mcp.rows.message import last_message, message_row, usual_service
 from linq_mcp.tools.get_message import GET_MESSAGE
 from linq_mcp.tools.list_messages import LIST_MESSAGES
 from linq_mcp.tools.reading.chat_reading import Placed, chronological
@@ -97,8 +101,8 @@ def test_members_that_are_there_only_when_they_say_something(members: Json, expe
 @pytest.mark.parametrize(
     ("parts", "expected"),
     [
-        (None, {"empty": True}),
-        ([], {"empty": True}),
+        (None, {"may_be_poll": True}),
+        ([], {"may_be_poll": True}),
         ([*text("Look:"), {"type": "link", "value": "https://example.com"}], {"text": "Look:\nhttps://example.com"}),
         ([{"type": "imessage_app", "fallback_text": "A poll", "app": {"name": "Polls"}}], {"text": "A poll"}),
         ([{"type": "imessage_app", "layout": {"caption": "Lunch?"}, "app": {"name": "Polls"}}], {"text": "Lunch?"}),
@@ -113,6 +117,28 @@ def test_parts(parts: Any, expected: Json) -> None:
     """Text and links in order; cards by what they say; what is new is at least named."""
     plain = {key: value for key, value in row().items() if key != "text"}
     assert row(parts=parts) == {**plain, **expected}
+
+
+@pytest.mark.parametrize("service", ["SMS", "RCS", None])
+def test_a_message_without_content_is_empty_where_it_can_be_no_poll(service: str | None) -> None:
+    shown = row(parts=[], service=service)
+    assert shown["empty"] is True
+    assert "may_be_poll" not in shown
+
+
+def test_a_message_that_linq_recovered_late_says_when_it_arrived() -> None:
+    shown = row(reconciled_at="2024-02-01T00:00:00.000Z")
+    assert (shown["at"], shown["arrived_at"]) == ("2024-01-15T10:30:05Z", "2024-02-01T00:00:00Z")
+    assert "arrived_at" not in row(reconciled_at=None)
+
+
+def test_the_last_message_shows_your_reaction_to_it() -> None:
+    """Which is why nobody waits for an answer to it."""
+    reactions = [{"type": "like", "is_me": False}, {"type": "custom", "custom_emoji": "\U0001f525", "is_me": True}]
+    parts = [{"type": "text", "value": "Hi", "reactions": reactions}]
+    last = last_message(Message.model_validate({**DOCS_SAMPLE, "parts": parts}))
+    assert last["my_reaction"] == "\U0001f525"
+    assert "my_reaction" not in last_message(Message.model_validate(DOCS_SAMPLE))
 
 
 def test_attachments_go_without_their_expiring_urls() -> None:
@@ -197,6 +223,20 @@ async def test_the_transcript_equals_the_data(limit: int, oldest_first: bool, or
     for shown, sent in zip(rows, data.messages[chat_id], strict=True):
         assert datetime.fromisoformat(shown["at"]) == datetime.fromisoformat(sent["sent_at"] or sent["created_at"])
         assert shown["sender"] == ("me" if sent["is_from_me"] else sent["from_handle"]["handle"])
+
+
+@pytest.mark.parametrize("order", ["newest", "oldest"])
+@pytest.mark.parametrize("oldest_first", [True, False], ids=["listed oldest first", "listed newest first"])
+async def test_a_page_of_long_messages_has_fewer_rows_and_goes_on(oldest_first: bool, order: str) -> None:
+    """A hundred long messages in Chinese are 600 kB, which some clients refuse as a whole."""
+    data = generated_account(1, messages_in_first=60)
+    chat_id = data.chats[0]["id"]
+    data.messages[chat_id] = [{**message, "parts": text("\u9577" * 2500)} for message in data.messages[chat_id]]
+    pages = await listed(data, chat_id, oldest_first=oldest_first, order=order)
+    assert all(len(json.dumps(page, ensure_ascii=False).encode()) < 75_000 for page in pages)
+    assert all(len(page) > 10 for page in pages[:-1])
+    rows = [message for page in (pages if order == "oldest" else reversed(pages)) for message in page]
+    assert [message["id"] for message in rows] == [message["id"] for message in data.messages[chat_id]]
 
 
 def one_second(numbers: range) -> list[Json]:
@@ -287,6 +327,59 @@ async def test_a_message_whole_has_everything() -> None:
     assert "text_length" not in whole
     assert with_file["attachments"][0]["url"].startswith("https://")
     assert {"chat_id", "created_at", "service"} <= with_file.keys()
+
+
+POLL = {
+    "options": [
+        {"option_id": "1", "text": "Pizza\u202e", "voters": [{"handle": "+12055550101"}, {"handle": "+12055550102"}]},
+        {"option_id": "2", "text": "Sushi", "voters": []},
+    ],
+    "total_voters": 2,
+}
+
+
+@pytest.mark.parametrize(
+    ("polls", "members"),
+    [
+        (
+            POLL,
+            {
+                "poll": [
+                    {"text": "Pizza", "votes": 2, "voters": ["+12055550101", "+12055550102"]},
+                    {"text": "Sushi", "votes": 0},
+                ],
+                "total_voters": 2,
+            },
+        ),
+        (None, {"empty": True}),
+        ({"options": None}, {"empty": True}),
+    ],
+    ids=["a poll", "no poll", "a poll without options"],
+)
+async def test_a_message_without_content_is_a_poll_or_empty(polls: Json | None, members: Json) -> None:
+    """Only the poll's own address tells."""
+    data = generated_account(1, messages_in_first=1)
+    (message,) = data.messages[data.chats[0]["id"]]
+    message |= {"parts": None, "service": "iMessage"}
+    data = replace(data, polls={message["id"]: polls} if polls else {})
+    async with call_over(httpx.ASGITransport(demo_api(data))) as call:
+        whole = await GET_MESSAGE.run(GET_MESSAGE.parse({"message_id": message["id"]}), call)
+    assert members.items() <= whole.items()
+    assert "may_be_poll" not in whole
+    assert ("empty" in whole) is ("empty" in members)
+
+
+async def test_the_poll_of_another_line_is_closed() -> None:
+    """With open lines, no method of the client leads to the rest of the account."""
+    data = generated_account(1, messages_in_first=1)
+    (message,) = data.messages[data.chats[0]["id"]]
+    data = replace(data, polls={message["id"]: POLL})
+    async with call_over(httpx.ASGITransport(demo_api(data))) as call:
+        assert (await call.api.get_poll(message["id"], deadline=call.deadline)).total_voters == 2
+        assert isinstance(call.api, LinqApi)
+        with pytest.raises(ApiStatusError) as closed:
+            await ScopedApi(call.api, ["+19995550100"]).get_poll(message["id"], deadline=call.deadline)
+    assert closed.value.status == 404
 
 
 async def test_an_empty_chat_says_so() -> None:
