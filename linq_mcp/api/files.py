@@ -1,4 +1,4 @@
-"""Fetches the files of messages from wherever Linq keeps them: without the key, and from public addresses only.
+"""Fetches the files of messages, without the key and from public addresses only.
 
 A file's address is part of a message, so it is not trusted. It has to be https; its name is looked up once, every
 address found has to be public, and the connection goes to one of these very addresses. No redirect is followed, no
@@ -24,7 +24,7 @@ from linq_mcp.settings import is_loopback
 logger = logging.getLogger(__name__)
 
 MOST_BYTES = 25_000_000
-# What tells the types of files apart is within their first bytes.
+# Enough to recognise every type of file.
 HEAD_BYTES = 4096
 _MOST_ADDRESSES = 4
 _HIGHEST_PORT = 65_535
@@ -101,7 +101,7 @@ class FileFetcher:
                     await transport.aclose()
 
     async def _public_hosts(self, url: httpx.URL) -> Sequence[str]:
-        """What to connect to for `url`, which has to be public."""
+        """The hosts to connect to for `url`, which have to be public."""
         port = url.port or 443
         if url.scheme != "https" or not url.host or url.userinfo or port > _HIGHEST_PORT:
             raise _refused("Only https addresses without a user name are used.")

@@ -212,7 +212,7 @@ def as_poll(answer: Answer) -> Poll:
 
 
 def as_sent(answer: Answer, model: type[SentT]) -> SentT:
-    """Read what Linq says about a message that it took. What can't be read has no members: it has taken it."""
+    """Read Linq's answer to a message that it took. An unreadable answer has no members, as the message was taken."""
     try:
         return _validated(answer, model)
     except ApiResponseError:

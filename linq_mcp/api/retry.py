@@ -1,4 +1,4 @@
-"""Decides whether and when a failed request is sent again. All it knows of HTTP is what the errors say."""
+"""Decides whether and when a failed request is sent again, by nothing but its error."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class RetryPolicy:
     delivery_pause: float = 0.25
 
     def wait(self, error: LinqError) -> float:
-        """Seconds to wait after `error`: what Linq asked for, or else a random backoff."""
+        """Seconds to wait after `error`: the ones that Linq asked for, or else a random backoff."""
         if error.retry_after is not None:
             return error.retry_after
         longest = min(self.longest_backoff, self.backoff * 2**error.attempts)

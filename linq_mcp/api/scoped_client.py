@@ -1,7 +1,7 @@
-"""What of the account is open: with `lines` only the chats on these numbers, for whatever is asked of Linq.
+"""`ScopedApi`: the API, limited to the open lines.
 
 Tools are given `ScopedApi` in place of `LinqApi`, so none of them can reach the rest. A chat or message of another line
-is answered exactly as one that does not exist. What `LinqApi` can do and `ScopedApi` lacks is closed.
+looks exactly like one that does not exist. A method of `LinqApi` that `ScopedApi` lacks is closed.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from linq_mcp.settings.problems import UnusableLines
 
 ChatT = TypeVar("ChatT", Chat, ChatDetail)
 
-# With these and a code of its own, Linq speaks of this very chat or message.
+# A status with a code of Linq's is about this very chat or message.
 _ABOUT_THE_ID = frozenset({403, 404, 409, 410})
 
 
@@ -175,10 +175,10 @@ async def open_api(api: LinqApi, lines: Collection[str], *, deadline: float) -> 
 
 
 def _hidden(error: ApiStatusError, code: int) -> ApiStatusError:
-    """`error`, unless it tells an id that exists from one that does not: then the error of one that does not."""
+    """`error`, or "not found" where `error` would reveal that the id exists."""
     return _not_found(code) if error.status in _ABOUT_THE_ID and error.code and not error.retryable else error
 
 
 def _not_found(code: int) -> ApiStatusError:
-    # Without the words and the trace id of Linq's answer, which would tell the two cases apart.
+    # Drop Linq's message and trace id: they would reveal which case it is.
     return ApiStatusError("", status=404, code=code)

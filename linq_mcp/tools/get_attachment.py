@@ -55,7 +55,7 @@ class Arguments(ToolArguments):
 
 
 class AttachmentResult(AttachmentRow):
-    """What is known of the file. `mime_type` and `size_bytes` are of the file as it was fetched."""
+    """The facts of a file. `mime_type` and `size_bytes` are those of the file as it was fetched."""
 
     width: NotRequired[int | None]
     height: NotRequired[int | None]
@@ -85,7 +85,7 @@ async def get_attachment(arguments: Arguments, call: Call) -> FileAnswer:
 
 
 def _chosen(message: Message, attachment_id: str | None) -> Part:
-    """The attachment that is meant. Raises `ArgumentsError` if there is none, or more than one."""
+    """The attachment to show. Raises `ArgumentsError` if the message has none, or several and no id was given."""
     files = [part for part in message.parts or () if part.type == "media"]
     if not files:
         raise ArgumentsError(

@@ -1,4 +1,4 @@
-"""The answer that shows a file: what is known of it, as in any answer, and the file as a client shows it."""
+"""The answer that shows a file: its facts as text, and the file as a block of its own."""
 
 from __future__ import annotations
 

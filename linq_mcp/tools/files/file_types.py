@@ -37,7 +37,7 @@ _SIGNATURES = (
     (rb"\x89PNG\r\n\x1a\n", Kind.IMAGE, "image/png"),
     (rb"GIF8[79]a", Kind.IMAGE, "image/gif"),
     (rb"RIFF....WEBP", Kind.IMAGE, "image/webp"),
-    # These two may name the container only; among the brands that follow is what is in it.
+    # These two brands may name the container only; one of the brands that follow then names the content.
     (rb"....ftyp(?:avi[fs]|(?:mif1|msf1).{4}(?:.{4})*?avi[fs])", Kind.IMAGE, "image/avif"),
     (rb"....ftyp(?:hei[cxms]|hev[cxms]|(?:mif1|msf1).{4}(?:.{4})*?(?:hei[cxms]|hev[cxms]))", Kind.IMAGE, "image/heic"),
     (rb"....ftyp(?:mif1|msf1)", Kind.IMAGE, "image/heif"),

@@ -65,7 +65,7 @@ class Outcome:
 
     @classmethod
     def from_json(cls, line: bytes) -> Outcome:
-        """Raises ValueError or TypeError if it is not one: whoever sent the photo may have taken over the decoder."""
+        """Raises ValueError or TypeError for anything else: the photo may have taken over the decoder."""
         members = dict(json.loads(line))
         unusable = members.pop("unusable", None)
         if not all(isinstance(value, int) for value in members.values()):
@@ -91,7 +91,7 @@ def load_libraries(photo: bytes) -> bool:
 
 
 def converted(photo: bytes) -> tuple[Outcome, bytes]:
-    """What becomes of `photo`, and the new one, without metadata, if the old one won't do. Broken ones raise."""
+    """The outcome for `photo`, and a new one without metadata where the old one can't be shown. Broken ones raise."""
     if photo.startswith(b"\xff\xd8") and _scans(photo) > MOST_SCANS:
         return Outcome(unusable=Unusable.TOO_MANY_SCANS), b""
     with _opened(photo) as undecoded:
@@ -198,7 +198,7 @@ def _encoded(image: Image.Image) -> bytes:
     """`image` in at most `LARGEST` bytes: as PNG where it is transparent and that is small enough, or else as JPEG."""
     from PIL import Image  # noqa: PLC0415 - as above
 
-    # Where it was taken, when, and with what is nobody's business.
+    # Drop the metadata: place, time, and camera.
     image.info = {}
     if image.mode == "RGBA":
         png = BytesIO()

@@ -28,7 +28,7 @@ _PR_SET_DUMPABLE = 4
 
 
 async def shown_photo(photo: bytes | bytearray, caller: str) -> tuple[Outcome, bytes]:
-    """The outcome for `photo`, and the new one if the old one won't do. Raises `FileError`."""
+    """The outcome for `photo`, and a new one where the old one can't be shown. Raises `FileError`."""
     async with _PROCESSES.held_by(caller):
         _close_memory()
         try:
@@ -41,7 +41,7 @@ async def shown_photo(photo: bytes | bytearray, caller: str) -> tuple[Outcome, b
     except (ValueError, TypeError):
         outcome = None
     if outcome is None or (shown and file_type(shown, None).kind is not Kind.IMAGE):
-        # It was ended by an error in the photo, or because decoding took too much time or memory.
+        # An error in the photo, or too much time or memory, ended the process.
         raise _unreadable("It is damaged, or decoding it takes more than decoding a photo should.")
     match outcome.unusable:
         case Unusable.TOO_MANY_PIXELS:
