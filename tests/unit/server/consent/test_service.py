@@ -20,6 +20,7 @@ from helpers.hosts import (
     answer_with,
     answers,
     client,
+    client_declaring,
     host,
     question_of,
 )
@@ -95,10 +96,13 @@ async def test_what_left_is_what_the_person_said(name: str, era: ConnectMode) ->
 
 
 @eras
-async def test_a_client_that_can_not_ask_sends_nothing(era: ConnectMode) -> None:
+@pytest.mark.parametrize("web_pages", [False, True], ids=["nothing", "only to open web pages"])
+async def test_a_client_that_can_not_ask_sends_nothing(era: ConnectMode, *, web_pages: bool) -> None:
     """In the modern era MCP has an error for that, which names the capability that the client lacks."""
     api = RecordingApi()
-    async with client(api, era) as connected:
+    web: dict[str, Any] = {"elicitation": {"url": {}}}
+    asking = client_declaring(web, api, era, YES, consent=ConsentService(RULES)) if web_pages else client(api, era)
+    async with asking as connected:
         if era == "auto":
             with pytest.raises(MCPError) as refused:
                 await connected.call_tool("send_message", ARGUMENTS)
