@@ -115,7 +115,7 @@ class Person:
     async def open(self, url: str) -> None:
         """Follow the pages from `url` on, sign in and agree, until the browser would go to the client."""
         self.agreed_to.append(dict(parse_qsl(urlsplit(url).query)).get("scope", ""))
-        async with httpx.AsyncClient(trust_env=False) as browser:
+        async with httpx.AsyncClient(trust_env=False, timeout=SECONDS) as browser:
             response = await browser.get(url)
             for _ in range(20):
                 if location := response.headers.get("location"):
@@ -164,7 +164,7 @@ class Loop:
             redirect_handler=person.open,
             callback_handler=person.called_back,
         )
-        async with httpx2.AsyncClient(auth=auth, trust_env=False) as http:
+        async with httpx2.AsyncClient(auth=auth, trust_env=False, timeout=SECONDS) as http:
             transport = streamable_http_client(self.url, http_client=http)
             async with Client(transport, mode=mode, elicitation_callback=agree, read_timeout_seconds=30) as client:
                 yield client
@@ -180,7 +180,7 @@ class Loop:
         if token is not None:
             headers["Authorization"] = f"Bearer {token}"
         body = {"jsonrpc": "2.0", "id": 1, "method": "tools/list"}
-        async with httpx.AsyncClient(trust_env=False) as http:
+        async with httpx.AsyncClient(trust_env=False, timeout=SECONDS) as http:
             return await http.post(self.url, json=body, headers=headers)
 
     async def token_of(self, name: str, *, resource: str, scope: str) -> dict[str, Any]:
@@ -208,7 +208,7 @@ class Loop:
             "client_id": person.client.client_id,
             "client_secret": person.client.client_secret,
         }
-        async with httpx.AsyncClient(trust_env=False) as http:
+        async with httpx.AsyncClient(trust_env=False, timeout=SECONDS) as http:
             answer = await http.post(f"{self.issuer_url}/token", data=asked)
         given = answer.json()
         if "access_token" not in given:
@@ -251,7 +251,7 @@ async def refusal(loop: Loop) -> str:
     found = re.search(r'resource_metadata="([^"]+)"', response.headers["WWW-Authenticate"])
     if not found:
         raise Failed(response.headers["WWW-Authenticate"])
-    async with httpx.AsyncClient(trust_env=False) as http:
+    async with httpx.AsyncClient(trust_env=False, timeout=SECONDS) as http:
         metadata = (await http.get(found[1])).json()
     same("resource", metadata["resource"], loop.url)
     same("authorization_servers", metadata["authorization_servers"], [loop.issuer_url])
