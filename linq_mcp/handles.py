@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from functools import lru_cache
+from string import ascii_lowercase, ascii_uppercase
 from urllib.parse import unquote
 
 from linq_mcp.sanitize import clean
@@ -20,6 +21,7 @@ _E164 = re.compile(r"\+[1-9][0-9]{6,14}")
 _ZERO_AFTER_CODE = re.compile(
     r"\+(?:[17]|2[07]|3[0-469]|4[013-9]|5[1-8]|6[0-6]|8[1246]|9[0-58]|(?:2[1-69]|3[578]|42|5[09]|6[7-9]|8[578]|9[679])[0-9])0"
 )
+_ASCII_LOWER = str.maketrans(ascii_uppercase, ascii_lowercase)
 _SHORT_CODE = re.compile(r"[0-9]{3,6}")
 _EMAIL = re.compile(r"[^\s@,;<>]{1,64}@[^\s@,;<>]{1,190}\.[^\s@,;<>.]{1,63}")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
@@ -33,10 +35,29 @@ def read_handle(text: str, country: str | None = None) -> str | None:
         return text
     text = _bare(text)
     if _EMAIL.fullmatch(text):
-        # Not casefold: mail for strasse.de does not go to straße.de.
-        return text.lower()
+        return _address(text)
     text = _plain(text)
     return text if _SHORT_CODE.fullmatch(text) else _number(text, country)
+
+
+def read_domain(text: str) -> str | None:
+    """A domain as the network knows it, by IDNA 2008; None if there can be none of that name."""
+    if text.isascii():
+        return text.lower()
+    import idna  # noqa: PLC0415 - most domains are ASCII
+
+    try:
+        # Not casefold, and not Python's own codec: straße.de is not strasse.de.
+        return idna.encode(text, uts46=True).decode("ascii")
+    except UnicodeError:
+        return None
+
+
+def _address(text: str) -> str | None:
+    local, _, domain = text.rpartition("@")
+    found = read_domain(domain)
+    # Other letters are those of another mailbox: the sign of Kelvin is no k there.
+    return f"{local.translate(_ASCII_LOWER)}@{found}" if found else None
 
 
 def read_number(text: str, country: str | None = None) -> str | None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from typing import Any, TypeAlias
 from urllib.parse import quote
 
 from linq_mcp.api.files import File, Needed
@@ -20,7 +20,15 @@ from linq_mcp.api.models import (
     Poll,
     SentMessage,
 )
-from linq_mcp.api.responses import Page, PageRequest, as_one, as_page, as_poll, as_sent
+from linq_mcp.api.responses import Page, PageRequest, as_one, as_page, as_poll, as_sent, check_accepted
+from linq_mcp.errors import ApiResponseError
+
+IsPerson: TypeAlias = Callable[[str], bool]
+
+PAGE_SIZE = 100
+_MOST_PAGES = 100
+# In lower case, as they are compared.
+OPTED_OUT, CRITICAL = "opted_out", "critical"
 
 
 class LinqApi(HttpClient):
@@ -37,6 +45,26 @@ class LinqApi(HttpClient):
         asked = PageRequest(limit, cursor)
         params = {"from": from_, "to": to, "limit": str(limit), "cursor": asked.place[1]}
         return as_page(await self.get("chats", params, deadline=deadline), Chats, asked)
+
+    async def health_with(self, person: str, *, is_person: IsPerson, deadline: float) -> frozenset[str]:
+        """In which health the chats with `person` are, on every line: the statuses that forbid to write to them.
+
+        An opt-out counts wherever it is, "critical" only in a chat between two. `is_person` tells their handle from
+        others, as what Linq makes of a filter is not documented in full.
+        """
+
+        def list_page(cursor: str | None) -> Awaitable[Page[Chat]]:
+            return self.list_chats(from_=None, to=person, limit=PAGE_SIZE, cursor=cursor, deadline=deadline)
+
+        found = set[str]()
+        async for chat in every_chat(list_page):
+            others = [handle.handle for handle in chat.handles or () if not handle.is_me]
+            status = ((chat.health_status and chat.health_status.status) or "").casefold()
+            # A participant who can't be read may be anybody.
+            is_with_them = not others or any(other is None or is_person(other) for other in others)
+            if is_with_them and (status == OPTED_OUT or (status == CRITICAL and len(others) <= 1)):
+                found.add(status)
+        return frozenset(found)
 
     async def get_chat(self, chat_id: str, *, deadline: float) -> ChatDetail:
         """`GET /v3/chats/{chatId}`. Linq docs: Get a chat by ID."""
@@ -87,7 +115,23 @@ class LinqApi(HttpClient):
     ) -> None:
         """`POST /v3/messages/{messageId}/reactions`, which has no key. Linq docs: React to a message."""
         body = {"operation": operation, "type": type_, **({"custom_emoji": custom_emoji} if custom_emoji else {})}
-        await self.post(f"messages/{_segment(message_id)}/reactions", body, deadline=deadline, repeatable=False)
+        path = f"messages/{_segment(message_id)}/reactions"
+        check_accepted(await self.post(path, body, deadline=deadline, repeatable=False))
+
+
+async def every_chat(list_page: Callable[[str | None], Awaitable[Page[Chat]]]) -> AsyncIterator[Chat]:
+    """The chats of all pages. Raises `ApiResponseError` where they don't come to an end, or an entry can't be read."""
+    cursor: str | None = None
+    for _ in range(_MOST_PAGES):
+        page = await list_page(cursor)
+        for chat in page.items:
+            yield chat
+        if page.unreadable or page.unusable_cursor or (page.next_cursor and page.next_cursor == cursor):
+            break
+        if page.next_cursor is None:
+            return
+        cursor = page.next_cursor
+    raise ApiResponseError("Not all chats with this person could be looked at.")
 
 
 def _segment(value: str) -> str:

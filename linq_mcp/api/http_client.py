@@ -265,7 +265,7 @@ class HttpClient:
             len(body),
             trace_id,
         )
-        if response.is_success:
+        if response.is_success and not (method == "POST" and _says_no(body)):
             return Answer(body, response.headers.get("Content-Type", ""), trace_id)
         raise self._rejected(response, body, trace_id)
 
@@ -286,18 +286,19 @@ class HttpClient:
         return ApiConnectionError(f"The connection failed: {cause}.", was_sent=not isinstance(error, _BEFORE_SENDING))
 
     def _rejected(self, response: httpx.Response, body: bytes, trace_id: str | None) -> ApiStatusError:
-        try:
-            envelope = json.loads(body)
-        except (ValueError, RecursionError):
-            envelope = None
-        envelope = envelope if isinstance(envelope, dict) else {}
+        envelope = _envelope(body)
         fields = envelope.get("error")
         fields = fields if isinstance(fields, dict) else {}
         code, message = fields.get("code"), fields.get("message")
         retry_after = seconds_to_wait(response.headers.get("Retry-After"))
+        status = response.status_code
+        if response.is_success:
+            # An envelope that says no although its status says yes; it may have the right one.
+            named = fields.get("status")
+            status = named if type(named) is int and named in range(400, 600) else int(httpx.codes.BAD_REQUEST)
         return ApiStatusError(
             self._quotable(message) if isinstance(message, str) else "",
-            status=response.status_code,
+            status=status,
             code=code if type(code) is int and 0 < code < 1_000_000 else 0,
             retry_after=seconds_to_wait(fields.get("retry_after")) if retry_after is None else retry_after,
             trace_id=trace_id or self._safe(safe_trace_id(envelope.get("trace_id"))),
@@ -309,6 +310,19 @@ class HttpClient:
 
     def _safe(self, trace_id: str | None) -> str | None:
         return None if trace_id and self._key and self._key in trace_id else trace_id
+
+
+def _envelope(body: bytes) -> dict[str, Any]:
+    try:
+        envelope = json.loads(body)
+    except (ValueError, RecursionError):
+        return {}
+    return envelope if isinstance(envelope, dict) else {}
+
+
+def _says_no(body: bytes) -> bool:
+    """Whether the body of a success is an envelope that says that there was none."""
+    return _envelope(body).get("success") is False
 
 
 def _may_be_taken(error: LinqError) -> bool:

@@ -217,6 +217,10 @@ class SentMessage(_Wire):
     chat_id: Id = None
     message: Maybe[Message] = None
 
+    @property
+    def taken(self) -> Message | None:
+        return self.message
+
 
 class _CreatedChat(_Wire):
     id: Id = None
@@ -227,6 +231,10 @@ class CreatedChat(_Wire):
     """A chat that was opened by its first message."""
 
     chat: Maybe[_CreatedChat] = None
+
+    @property
+    def taken(self) -> Message | None:
+        return self.chat.message if self.chat else None
 
 
 class Reputation(_Wire):

@@ -212,11 +212,32 @@ def as_poll(answer: Answer) -> Poll:
 
 
 def as_sent(answer: Answer, model: type[SentT]) -> SentT:
-    """Read Linq's answer to a message that it took. An unreadable answer has no members, as the message was taken."""
+    """Read what Linq says about a message that it took.
+
+    Raises `ApiResponseError` if it names no message: whether Linq has taken it is then unknown.
+    """
     try:
-        return _validated(answer, model)
-    except ApiResponseError:
-        return model()
+        sent = _validated(answer, model)
+    except ValidationError:
+        raise _unclear(answer.wrong_shape("It names no message.")) from None
+    except ApiResponseError as error:
+        raise _unclear(error) from None
+    if not clean((sent.taken and sent.taken.id) or "", None):
+        raise _unclear(answer.wrong_shape("It names no message."))
+    return sent
+
+
+def check_accepted(answer: Answer) -> None:
+    """Raise `ApiResponseError` unless `answer` is Linq's: whether Linq has acted is then unknown."""
+    try:
+        answer.object()
+    except ApiResponseError as error:
+        raise _unclear(error) from None
+
+
+def _unclear(error: ApiResponseError) -> ApiResponseError:
+    error.may_have_sent = True
+    return error
 
 
 def _validated(answer: Answer, model: type[ModelT]) -> ModelT:

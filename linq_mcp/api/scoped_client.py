@@ -10,7 +10,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import replace
 from typing import Any, TypeAlias, TypeVar
 
-from linq_mcp.api.client import LinqApi
+from linq_mcp.api.client import IsPerson, LinqApi
 from linq_mcp.api.files import File, Needed
 from linq_mcp.api.models import Chat, ChatDetail, CreatedChat, Message, PhoneNumber, Poll, SentMessage
 from linq_mcp.api.responses import Page
@@ -67,6 +67,10 @@ class ScopedApi:
         chats = [chat for chat in page.items if self._is_open(chat)]
         self._open_chats.update(chat.id for chat in chats if chat.id)
         return replace(page, items=[self._as_seen(chat) for chat in chats])
+
+    async def health_with(self, person: str, *, is_person: IsPerson, deadline: float) -> frozenset[str]:
+        """On every line, the closed ones as well: somebody who opted out on one of them must not be written to."""
+        return await self._api.health_with(person, is_person=is_person, deadline=deadline)
 
     async def get_chat(self, chat_id: str, *, deadline: float) -> ChatDetail:
         """An open chat. Raises `ApiStatusError` as for an unknown one if it is not."""

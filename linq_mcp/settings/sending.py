@@ -9,7 +9,7 @@ from enum import Enum
 
 from pydantic import SecretStr
 
-from linq_mcp.handles import read_handle
+from linq_mcp.handles import read_domain, read_handle
 from linq_mcp.settings.problems import UnusableRecipients
 from linq_mcp.settings.scope import listed
 
@@ -110,7 +110,12 @@ def sending_variables(sending: SendSettings) -> dict[str, str]:
 
 def _recipients(given: str, country: str | None) -> list[str | None]:
     """The entries of the list as handles are compared; None for one that can't be read."""
-    return [entry.lower() if _DOMAIN.fullmatch(entry) else read_handle(entry, country) for entry in listed(given)]
+    return [_domain(entry[1:]) if _DOMAIN.fullmatch(entry) else read_handle(entry, country) for entry in listed(given)]
+
+
+def _domain(given: str) -> str | None:
+    domain = read_domain(given)
+    return f"@{domain}" if domain else None
 
 
 def _limit(given: str | None, refuse: Callable[[str], None]) -> int:

@@ -15,7 +15,7 @@ from linq_mcp.tools.sending.gates import check_health, check_recipients
 from linq_mcp.tools.sending.message_types import REACTIONS, ReactionType
 from linq_mcp.tools.sending.question_text import reaction_question
 from linq_mcp.tools.sending.result import Outcome, logged
-from linq_mcp.tools.sending.target import find_target, read_history
+from linq_mcp.tools.sending.target import check_people, find_target, read_history
 
 _NAME = "react_to_message"
 
@@ -41,7 +41,8 @@ async def react_to_message(arguments: Arguments, call: Call) -> ReactionResult:
     target = await find_target(call, chat_id=message.chat_id, to=None, from_=None)
     check_health(target.status, allow_critical=call.sending.allow_critical)
     history = await read_history(call, target)
-    check_recipients(target.recipients, call.sending, have_written=history.have_written)
+    await check_people(call, target)
+    check_recipients(target.recipients, call.sending, silent=history.silent, unreadable=target.unreadable)
     question = reaction_question(target, message, arguments.type, call.directory, remove=arguments.remove)
     consent = call.consent(question)
     is_custom = arguments.type not in REACTIONS

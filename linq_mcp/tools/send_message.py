@@ -23,7 +23,7 @@ from linq_mcp.tools.sending.message_types import (
 )
 from linq_mcp.tools.sending.question_text import send_question
 from linq_mcp.tools.sending.result import Outcome, delivery_of, logged
-from linq_mcp.tools.sending.target import Target, find_target, read_history
+from linq_mcp.tools.sending.target import Target, check_people, find_target, read_history
 
 if TYPE_CHECKING:
     from linq_mcp.api.models import Message
@@ -65,9 +65,10 @@ async def send_message(arguments: Arguments, call: Call) -> SendResult:
     history = await read_history(call, target)
     check_content(draft, is_first=history.is_empty)
     check_health(target.status, allow_critical=call.sending.allow_critical)
-    check_recipients(target.recipients, call.sending, have_written=history.have_written)
+    await check_people(call, target)
+    check_recipients(target.recipients, call.sending, silent=history.silent, unreadable=target.unreadable)
     answered = await _answered(call, target, draft)
-    consent = call.consent(send_question(target, draft, call.directory, answered=answered))
+    consent = call.consent(send_question(target, draft, call.directory, silent=history.silent, answered=answered))
     agreed = _draft(arguments, consent.text or draft.text)
     check_content(agreed, is_first=history.is_empty)
     result = await _send(call, target, agreed, consent)
@@ -99,11 +100,11 @@ async def _send(call: Call, target: Target, draft: Draft, consent: Consent) -> S
             created = await call.api.create_chat(
                 from_=target.line, to=target.recipients[0], message=message, idempotency_key=key, deadline=call.deadline
             )
-            taken = created.chat.message if created.chat else None
+            taken = created.taken
             outcome["chat_id"] = clean((created.chat and created.chat.id) or "", ID_LIMIT)
         else:
             sent = await call.api.send_message(target.chat_id, message, idempotency_key=key, deadline=call.deadline)
-            taken = sent.message
+            taken = sent.taken
         outcome["message_id"] = clean((taken and taken.id) or "", ID_LIMIT)
     if taken and taken.id:
         outcome["delivery_status"] = await delivery_of(call, taken.id, taken.delivery_status)

@@ -26,10 +26,10 @@ DRAFT = "Yes, Thursday at 10 works."
 ARGUMENTS = {"chat_id": CHAT, "text": DRAFT}
 
 Answer = types.ElicitResult | types.ErrorData
-ElicitationHandler = Callable[[ClientRequestContext, types.ElicitRequestParams], Awaitable[Answer]]
+Host = Callable[[ClientRequestContext, types.ElicitRequestParams], Awaitable[Answer]]
 
 
-def host(action: Any, content: Mapping[str, Any] | None = None) -> ElicitationHandler:
+def host(action: Any, content: Mapping[str, Any] | None = None) -> Host:
     """A host whose person always answers the same."""
 
     async def answer(_: ClientRequestContext, __: types.ElicitRequestParams) -> Answer:
@@ -44,7 +44,7 @@ YES = host("accept", {"choice": "Send", "text": DRAFT})
 def client(
     api: RecordingApi,
     era: ConnectMode = "auto",
-    answer: ElicitationHandler | None = None,
+    answer: Host | None = None,
     *,
     consent: ConsentService | None = None,
     rules: SendSettings = RULES,
@@ -65,7 +65,7 @@ def client_declaring(
     capabilities: Mapping[str, Any],
     api: RecordingApi,
     era: ConnectMode,
-    answer: ElicitationHandler,
+    answer: Host,
     *,
     consent: ConsentService,
 ) -> Client:
@@ -110,7 +110,7 @@ async def answer_with(
     return result
 
 
-def _named(answer: ElicitationHandler | None) -> ElicitationFnT | None:
+def _named(answer: Host | None) -> ElicitationFnT | None:
     """As the SDK wants it: with names for what is passed."""
     if answer is None:
         return None

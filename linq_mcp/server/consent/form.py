@@ -8,6 +8,7 @@ from typing import Any
 from mcp import types
 
 from linq_mcp.errors import NotSent, NotSentError
+from linq_mcp.sanitize import clean
 from linq_mcp.tools.base.question import Question
 
 NO_ANSWER_IN_TIME = "They did not answer the question in time."
@@ -52,7 +53,8 @@ def agreed_text(question: Question, answer: types.ElicitResult | None) -> str | 
         return None
     # Hosts may leave out a field that the person did not touch.
     text = content.get(_TEXT, question.text)
-    if not isinstance(text, str) or not text.strip() or len(text) > question.text_limit:
+    # What nobody would see is no text.
+    if not isinstance(text, str) or not 0 < len(text) <= question.text_limit or not clean(text, None):
         raise NotSentError(
             NotSent.INVALID_CONSENT, f"The text in the answer must have 1 to {question.text_limit:,} characters."
         )

@@ -15,6 +15,7 @@ ADVICE = {
     "at_risk": "Linq's advice: slow down, wait for a reply, and vary what you write.",
     "critical": "Linq's advice: pause this chat, because messages probably don't arrive.",
 }
+_NAMED = 3
 # What a phone shows as a link, with or without its scheme.
 _LINK = re.compile(r"\bhttps?://\S|\bwww\.\S|(?<=[a-z0-9-])\.[a-z]{2,24}/\S", re.IGNORECASE)
 
@@ -51,34 +52,51 @@ def check_content(draft: Draft, *, is_first: bool) -> None:
         raise ArgumentsError(problems)
 
 
-def check_health(status: str | None, *, allow_critical: bool) -> None:
-    """OPTED_OUT is refused always, CRITICAL unless the operator allows it."""
+def check_health(status: str | None, *, allow_critical: bool, person: str = "") -> None:
+    """OPTED_OUT is refused always, CRITICAL unless the operator allows it.
+
+    `status` is that of the chat, or, with a `person`, that of some other chat with them, on whatever line.
+    """
     match (status or "").casefold():
         case "opted_out":
+            marked = f"a chat with {person}" if person else "the chat"
             raise NotSentError(
                 NotSent.OPTED_OUT,
-                "Linq marks the chat OPTED_OUT, and linq-mcp never writes to people who opted out. Don't try another "
+                f"Linq marks {marked} OPTED_OUT, and linq-mcp never writes to people who opted out. Don't try another "
                 "chat or line: an opt-out holds for all of them until the person writes again.",
             )
         case "critical" if not allow_critical:
+            whose = f"The health of a chat with {person}" if person else "Its health"
             raise NotSentError(
                 NotSent.CRITICAL,
-                "Its health is CRITICAL: messages probably don't arrive, and sending more puts the line at risk. "
+                f"{whose} is CRITICAL: messages probably don't arrive, and sending more puts the line at risk. "
                 "linq-mcp doesn't write to such chats unless the operator allows it (LINQ_MCP_SEND_CRITICAL=1). Wait "
                 "until they write, as Linq advises.",
             )
 
 
-def check_recipients(recipients: Collection[str], rules: SendSettings, *, have_written: bool) -> None:
-    """Everybody whom the message reaches must be among those whom the operator allows."""
+def check_recipients(
+    recipients: Sequence[str], rules: SendSettings, *, silent: Sequence[str] = (), unreadable: int = 0
+) -> None:
+    """Each person whom the message reaches must be among those whom the operator allows.
+
+    `silent` are those of them who never wrote in the chat, and `unreadable` is how many handles there can't be read.
+    """
     if rules.anyone:
         return
+    if unreadable:
+        people = "1 participant" if unreadable == 1 else f"{unreadable} participants"
+        raise NotSentError(
+            NotSent.NOT_PERMITTED,
+            f"The handle of {people} can't be read, so they may be people whom the operator does not allow "
+            "(LINQ_MCP_SEND_TO).",
+        )
     if rules.recipients is None:
-        if not have_written:
+        if silent:
             raise NotSentError(
                 NotSent.NOT_PERMITTED,
-                "The operator allows answers only (LINQ_MCP_SEND_TO=known), and there is no message from them to "
-                "answer. Let them write first, as Linq advises; only the operator can allow more.",
+                "The operator allows answers only (LINQ_MCP_SEND_TO=known), and there is no message from "
+                f"{_some(silent)} to answer. Let them write first, as Linq advises; only the operator can allow more.",
             )
         return
     strangers = [handle for handle in recipients if not _is_listed(handle, rules.recipients)]
@@ -86,9 +104,14 @@ def check_recipients(recipients: Collection[str], rules: SendSettings, *, have_w
         raise NotSentError(
             NotSent.NOT_PERMITTED,
             "The operator's list of recipients (LINQ_MCP_SEND_TO) does not include "
-            f"{', '.join(strangers[:3]) or 'anybody in this chat'}. Don't try another chat or address; only the "
-            "operator can change the list.",
+            f"{_some(strangers) or 'anybody in this chat'}. Don't try another chat or address; only the operator can "
+            "change the list.",
         )
+
+
+def _some(handles: Sequence[str]) -> str:
+    more = f" and {len(handles) - _NAMED} more" if len(handles) > _NAMED else ""
+    return ", ".join(handles[:_NAMED]) + more
 
 
 def _is_listed(handle: str, listed: Collection[str]) -> bool:

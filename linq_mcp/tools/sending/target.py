@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
+from linq_mcp.contacts.directory import normal_handle
 from linq_mcp.errors import ArgumentsError, LineNotOpenError
 from linq_mcp.rows.chat import given_name, health_status, is_active, own_line
-from linq_mcp.rows.status import OPTED_OUT, status_of
+from linq_mcp.rows.message import sender_of
+from linq_mcp.rows.status import status_of
 from linq_mcp.sanitize import HANDLE_LIMIT, ID_LIMIT, clean
+from linq_mcp.tools.sending.gates import check_health
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable
+
     from linq_mcp.api.models import Chat
+    from linq_mcp.api.responses import Page
     from linq_mcp.tools.base.tool import Call
 
 _PAGE = 100
@@ -23,13 +30,14 @@ _MOST_PAGES = 10
 class Target:
     """A chat that a message can go to; without a `chat_id` it is opened by its first message.
 
-    `recipients` are the handles of everybody else in it, `status` is its health and `reputation` that of the line, both
-    as Linq reports them.
+    `recipients` are the handles of everybody else in it, and `unreadable` counts those whose handle can't be read.
+    `status` is its health and `reputation` that of the line, both as Linq reports them.
     """
 
     chat_id: str | None
     line: str
     recipients: tuple[str, ...]
+    unreadable: int = 0
     name: str | None = None
     is_group: bool = False
     status: str | None = None
@@ -38,10 +46,10 @@ class Target:
 
 @dataclass(frozen=True)
 class History:
-    """What a chat has of messages: any at all, and any of the others'."""
+    """Whether a chat has no messages, and who of its recipients never wrote in it."""
 
     is_empty: bool
-    have_written: bool
+    silent: tuple[str, ...]
 
 
 async def find_target(call: Call, *, chat_id: str | None, to: str | None, from_: str | None) -> Target:
@@ -71,66 +79,76 @@ async def find_target(call: Call, *, chat_id: str | None, to: str | None, from_:
 
 
 async def read_history(call: Call, target: Target) -> History:
-    """Whether the chat has messages, and any from the others in it."""
-    if target.chat_id is None:
-        return History(is_empty=True, have_written=False)
-    cursor: str | None = None
+    """Who has written in the chat, as far as its first thousand messages tell."""
+    silent = {normal_handle(handle): handle for handle in target.recipients}
     is_empty = True
-    for _ in range(_MOST_PAGES):
-        page = await call.api.list_messages(target.chat_id, limit=_PAGE, cursor=cursor, deadline=call.deadline)
+    cursor: str | None = None
+    for _ in range(_MOST_PAGES if target.chat_id else 0):
+        page = await call.api.list_messages(target.chat_id or "", limit=_PAGE, cursor=cursor, deadline=call.deadline)
         is_empty = is_empty and not page.items
-        if any(message.is_from_me is False for message in page.items):
-            return History(is_empty=False, have_written=True)
-        if page.next_cursor is None or page.next_cursor == cursor:
-            break
+        for message in page.items:
+            if message.is_from_me is False:
+                writer = sender_of(message)
+                # In a chat between two, whatever is not ours is theirs.
+                silent.pop(normal_handle(writer or "") if target.is_group else next(iter(silent), ""), None)
         cursor = page.next_cursor
-    return History(is_empty=is_empty, have_written=False)
+        if cursor is None or not silent:
+            break
+    return History(is_empty=is_empty, silent=tuple(silent.values()))
+
+
+async def check_people(call: Call, target: Target) -> None:
+    """Look at all chats with each recipient, and raise `NotSentError` if one of them opted out, on whatever line."""
+    for person in target.recipients:
+        statuses = await call.api.health_with(person, is_person=partial(_is_same, person), deadline=call.deadline)
+        for status in sorted(statuses, reverse=True):
+            check_health(status, allow_critical=call.sending.allow_critical, person=person)
+
+
+def _is_same(one: str, other: str) -> bool:
+    return normal_handle(one) == normal_handle(other)
 
 
 async def _with_person(call: Call, to: str, from_: str | None) -> Target:
-    page = await call.api.list_chats(from_=from_, to=to, limit=_PAGE, cursor=None, deadline=call.deadline)
+    def list_page(cursor: str | None) -> Awaitable[Page[Chat]]:
+        return call.api.list_chats(from_=from_, to=to, limit=_PAGE, cursor=cursor, deadline=call.deadline)
+
+    from linq_mcp.api.client import every_chat  # noqa: PLC0415 - it imports httpx, as the client does
+
     found = [
         target
-        for chat in page.items
-        if (target := _target_of(chat, from_)) and not target.is_group and len(target.recipients) == 1
+        async for chat in every_chat(list_page)
+        if (target := _target_of(chat, from_))
+        and not (target.is_group or target.unreadable)
+        and [normal_handle(recipient) for recipient in target.recipients] == [normal_handle(to)]
     ]
     match found:
-        case [target] if page.next_cursor is None:
+        case [target]:
             return target
+        case [] if from_:
+            return Target(chat_id=None, line=from_, recipients=(to,))
         case []:
-            return await _new_chat(call, to, from_)
+            raise ArgumentsError(
+                [f"There is no chat with {to} yet. To start one, pass the line that should write to them as `from`."]
+            )
         case _:
             ids = ", ".join(f"{target.chat_id} (your line {target.line})" for target in found[:10])
             raise ArgumentsError([f"There are several chats with {to}. Pass the id of one as `chat_id`: {ids}."])
 
 
-async def _new_chat(call: Call, to: str, from_: str | None) -> Target:
-    if from_ is None:
-        raise ArgumentsError(
-            [f"There is no chat with {to} yet. To start one, pass the line that should write to them as `from`."]
-        )
-    elsewhere = await call.api.list_chats(from_=None, to=to, limit=_PAGE, cursor=None, deadline=call.deadline)
-    statuses = [status for chat in elsewhere.items if not chat.is_group and (status := health_status(chat))]
-    # An opt-out holds on every line.
-    opted_out = next((status for status in statuses if status.casefold() == OPTED_OUT), None)
-    return Target(chat_id=None, line=from_, recipients=(to,), status=opted_out)
-
-
 def _target_of(chat: Chat, preferred: str | None = None) -> Target | None:
     """`chat` as a target; None if there is nobody in it to write, or to write to."""
     line = own_line(chat, preferred)
-    recipients = tuple(
-        clean(handle.handle, HANDLE_LIMIT)
-        for handle in chat.handles or ()
-        if not handle.is_me and handle.handle and is_active(handle)
-    )
-    if not chat.id or line is None or not is_active(line) or not recipients:
+    others = [handle.handle or "" for handle in chat.handles or () if not handle.is_me and is_active(handle)]
+    recipients = tuple(other for other in others if other and clean(other, HANDLE_LIMIT) == other)
+    if not chat.id or line is None or not is_active(line) or not others:
         return None
     return Target(
         chat_id=clean(chat.id, ID_LIMIT),
         line=clean(line.handle or "", HANDLE_LIMIT),
         recipients=recipients,
+        unreadable=len(others) - len(recipients),
         name=given_name(chat),
-        is_group=bool(chat.is_group),
+        is_group=bool(chat.is_group) or len(others) > 1,
         status=health_status(chat),
     )

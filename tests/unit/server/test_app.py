@@ -165,11 +165,11 @@ async def test_instructions_name_the_tools_that_are_open(tools: tuple[str, ...],
     """A model would try the others; those that send are open wherever no list of tools closes them."""
     account = account_over(always(httpx.Response(500)), settings=Settings(tools=tools, sending=STRICTEST))
     async with Client(build_server(account, consent=ConsentService(STRICTEST))) as client:
-        instructions = client.instructions or ""
-    assert [name for name in NAMED if name in instructions] == named
-    assert re.findall(r"summarize_[a-z_*]+", instructions) == ([counts] if counts else [])
-    assert ("cannot send" in instructions) is not any(name in instructions for name in NAMED[2:])
-    assert "next_cursor" in instructions
+        said = client.instructions or ""
+    assert [name for name in NAMED if name in said] == named
+    assert re.findall(r"summarize_[a-z_*]+", said) == ([counts] if counts else [])
+    assert ("cannot send" in said) is not any(name in said for name in NAMED[2:])
+    assert "next_cursor" in said
 
 
 @eras

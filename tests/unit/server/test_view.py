@@ -56,12 +56,12 @@ async def test_no_view_may_send() -> None:
 
 async def test_a_host_that_shows_views_is_told_the_same_as_one_that_does_not() -> None:
     """Some hosts show views without saying so."""
-    seen = []
+    said = []
     for views in (False, True):
         async with connect(views=views) as client:
             listed = await client.list_tools()
-            seen.append((listed, client.server_capabilities, client.instructions))
-    assert seen[0] == seen[1]
+            said.append((listed, client.server_capabilities, client.instructions))
+    assert said[0] == said[1]
 
 
 async def test_the_board_is_the_only_resource() -> None:

@@ -96,7 +96,7 @@ REFUSED: dict[str, tuple[dict[str, Any], SendSettings, Any, str]] = {
         {"to": STRANGER, "from": CLINIC_LINE},
         SendSettings(),
         NotSent.NOT_PERMITTED,
-        "no message from them",
+        f"no message from {STRANGER}",
     ),
     "a stranger, no line": ({"to": STRANGER}, ANYONE, ArgumentsError, "`from`"),
     "a stranger, a foreign line": ({"to": STRANGER, "from": STRANGER}, ANYONE, ApiStatusError, "does not belong"),
@@ -201,7 +201,7 @@ async def test_the_question_names_people() -> None:
     assert f"Ana Adler ({handle_of(chat)})" in message
     assert "AT_RISK" in message
     assert "slow down" in message
-    assert message.endswith("Hello")
+    assert message.startswith("Send this message?\n> Hello\n")
 
 
 async def test_the_question_quotes_what_is_answered() -> None:
@@ -228,6 +228,7 @@ async def test_the_question_says_how_the_line_stands(*, reacts: bool) -> None:
         await send(
             RecordingApi(),
             arguments if reacts else {**arguments, "text": "Hello"},
+            rules=SendSettings(allow_critical=True),
             tool=REACT_TO_MESSAGE if reacts else SEND_MESSAGE,
         )
     assert f"From your line: {line['phone_number']} (reputation: AT_RISK)" in needed.value.question.message

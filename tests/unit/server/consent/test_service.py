@@ -16,7 +16,7 @@ from helpers.hosts import (
     DRAFT,
     YES,
     Answer,
-    ElicitationHandler,
+    Host,
     answer_with,
     answers,
     client,
@@ -51,15 +51,13 @@ async def failing(_: ClientRequestContext, __: types.ElicitRequestParams) -> Ans
     return types.ErrorData(code=types.INTERNAL_ERROR, message="no screen")
 
 
-async def ask(
-    api: RecordingApi, era: ConnectMode, answer: ElicitationHandler | None, **options: Any
-) -> types.CallToolResult:
+async def ask(api: RecordingApi, era: ConnectMode, answer: Host | None, **options: Any) -> types.CallToolResult:
     async with client(api, era, answer, **options) as connected:
         return await connected.call_tool("send_message", ARGUMENTS)
 
 
 # What the host does, what it begins its answer with (None: it was sent), and the texts that reach Linq.
-HOSTS: dict[str, tuple[ElicitationHandler | None, str | None, list[str]]] = {
+HOSTS: dict[str, tuple[Host | None, str | None, list[str]]] = {
     "accepts": (YES, None, [DRAFT]),
     "accepts another text": (host("accept", {"choice": "Send", "text": "No."}), None, ["No."]),
     "leaves out the text": (host("accept", {"choice": "Send"}), None, [DRAFT]),
@@ -73,6 +71,11 @@ HOSTS: dict[str, tuple[ElicitationHandler | None, str | None, list[str]]] = {
     "accepts with true as choice": (host("accept", {"choice": True}), "invalid_consent", []),
     "accepts with an unknown choice": (host("accept", {"choice": "send"}), "invalid_consent", []),
     "accepts an empty text": (host("accept", {"choice": "Send", "text": " "}), "invalid_consent", []),
+    "accepts a text of what nobody sees": (
+        host("accept", {"choice": "Send", "text": "\u200b\u2060\n\u202e"}),
+        "invalid_consent",
+        [],
+    ),
     "accepts a number as text": (host("accept", {"choice": "Send", "text": 5}), "invalid_consent", []),
     "accepts too long a text": (host("accept", {"choice": "Send", "text": "x" * 10_001}), "invalid_consent", []),
 }
@@ -602,7 +605,7 @@ async def test_the_list_is_private_where_sending_is_on(era: ConnectMode) -> None
         assert (listed.ttl_ms, listed.cache_scope) == (60_000, "private")
 
 
-def declining(asked: list[str]) -> ElicitationHandler:
+def declining(asked: list[str]) -> Host:
     """A host whose person says no to every question; these are kept in `asked`."""
 
     async def answer(_: ClientRequestContext, params: types.ElicitRequestParams) -> Answer:

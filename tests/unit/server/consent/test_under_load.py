@@ -54,7 +54,7 @@ class Stage:
         return _said(await answer_with(self.person, state, responses, arguments(number)))
 
 
-Scenario = Callable[[Stage, int], Awaitable[Said]]
+Play = Callable[[Stage, int], Awaitable[Said]]
 
 
 def arguments(number: int) -> dict[str, str]:
@@ -184,7 +184,7 @@ async def returns_the_state_alone(stage: Stage, number: int) -> Said:
 
 SENT, NOTHING = "Number", ""
 # What happens, how each call of it ends (None: the message was sent), and what reaches Linq, once.
-BOTH_ERAS: dict[str, tuple[Scenario, Said, str]] = {
+BOTH_ERAS: dict[str, tuple[Play, Said, str]] = {
     "accepts": (says, [None], SENT),
     "accepts another text": (says, [None], "Changed"),
     "declines": (says, ["declined"], NOTHING),
@@ -194,7 +194,7 @@ BOTH_ERAS: dict[str, tuple[Scenario, Said, str]] = {
     "can't ask": (can_not_ask, ["cannot_ask"], NOTHING),
     "web pages only": (shows_web_pages_only, ["cannot_ask"], NOTHING),
 }
-TABLES: dict[ConnectMode, dict[str, tuple[Scenario, Said, str]]] = {
+TABLES: dict[ConnectMode, dict[str, tuple[Play, Said, str]]] = {
     "legacy": {**BOTH_ERAS, "is silent": (is_silent, ["declined"], NOTHING)},
     "auto": {
         **BOTH_ERAS,
@@ -217,7 +217,7 @@ async def perform(era: ConnectMode) -> tuple[RecordingApi, dict[int, Said]]:
     api, consent = RecordingApi(), ConsentService(RULES, limits=SendLimits(None))
 
     async def person(_: ClientRequestContext, params: types.ElicitRequestParams) -> Answer:
-        number = int(params.message.rpartition(" ")[2])
+        number = int(params.message.partition("> Number ")[2].partition("\n")[0])
         await anyio.lowlevel.checkpoint()
         if answer := SAYS.get(plays[number]):
             return answer(number)

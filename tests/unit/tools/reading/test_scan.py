@@ -263,11 +263,11 @@ async def test_progress_after_every_page() -> None:
 @pytest.mark.parametrize("mode", ["auto", "legacy"])
 async def test_a_client_that_asks_gets_progress(mode: Any) -> None:
     """In both eras, growing, one notification a page."""
-    reported: list[float] = []
+    told: list[float] = []
     last = anyio.Event()
 
     async def on_progress(progress: float, total: float | None, message: str | None) -> None:
-        reported.append(progress)
+        told.append(progress)
         if progress == 300:
             last.set()
 
@@ -277,7 +277,7 @@ async def test_a_client_that_asks_gets_progress(mode: Any) -> None:
         await client.call_tool("summarize_chat_health", {}, progress_callback=on_progress)
         with anyio.fail_after(5):
             await last.wait()
-    assert reported == [100, 200, 300]
+    assert told == [100, 200, 300]
 
 
 async def test_cancelling_stops_the_request_under_way() -> None:

@@ -40,30 +40,41 @@ NOBODY = SendSettings(recipients=frozenset())
 
 
 @pytest.mark.parametrize(
-    ("rules", "recipients", "have_written", "allowed"),
+    ("rules", "recipients", "silent", "unreadable", "allowed"),
     [
-        (KNOWN, [ANA], True, True),
-        (KNOWN, [ANA], False, False),
-        (KNOWN, [ANA, BEN], True, True),
-        (ANYONE, [ANA], False, True),
-        (LISTED, [ANA], False, True),
-        (LISTED, [BEN], True, False),
-        (LISTED, [MAIL], False, True),
-        (LISTED, ["ana@notexample.com"], True, False),
-        (LISTED, ["ana@sub.example.com"], True, False),
-        (LISTED, [ANA, MAIL], True, True),
-        (LISTED, [ANA, BEN], True, False),
-        (LISTED, [], True, False),
-        (NOBODY, [ANA], True, False),
+        (KNOWN, [ANA], [], 0, True),
+        (KNOWN, [ANA], [ANA], 0, False),
+        (KNOWN, [ANA, BEN], [], 0, True),
+        # One member's message does not open a group for another one.
+        (KNOWN, [ANA, BEN], [BEN], 0, False),
+        (KNOWN, [ANA], [], 1, False),
+        (ANYONE, [ANA], [ANA], 0, True),
+        (ANYONE, [ANA], [], 1, True),
+        (LISTED, [ANA], [ANA], 0, True),
+        (LISTED, [ANA], [], 1, False),
+        (LISTED, [BEN], [], 0, False),
+        (LISTED, [MAIL], [MAIL], 0, True),
+        (LISTED, ["ana@notexample.com"], [], 0, False),
+        (LISTED, ["ana@sub.example.com"], [], 0, False),
+        (LISTED, [ANA, MAIL], [], 0, True),
+        (LISTED, [ANA, BEN], [], 0, False),
+        (LISTED, [], [], 0, False),
+        (NOBODY, [ANA], [], 0, False),
+        # The network takes these for other domains and mailboxes.
+        (SendSettings(recipients=frozenset({"@strasse.de"})), ["ann@straße.de"], [], 0, False),
+        (SendSettings(recipients=frozenset({"annk@example.com"})), ["ann\u212a@example.com"], [], 0, False),
+        (SendSettings(recipients=frozenset({"@xn--strae-oqa.de"})), ["Ann@STRAßE.de"], [], 0, True),
     ],
 )
-def test_recipients(rules: SendSettings, recipients: list[str], *, have_written: bool, allowed: bool) -> None:
-    """Everybody in the chat has to be allowed."""
+def test_recipients(
+    rules: SendSettings, recipients: list[str], silent: list[str], unreadable: int, *, allowed: bool
+) -> None:
+    """Everybody whom the message reaches has to be allowed."""
     if allowed:
-        check_recipients(recipients, rules, have_written=have_written)
+        check_recipients(recipients, rules, silent=silent, unreadable=unreadable)
         return
     with pytest.raises(NotSentError, match="LINQ_MCP_SEND_TO") as refused:
-        check_recipients(recipients, rules, have_written=have_written)
+        check_recipients(recipients, rules, silent=silent, unreadable=unreadable)
     assert refused.value.reason is NotSent.NOT_PERMITTED
 
 
