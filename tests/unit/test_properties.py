@@ -38,9 +38,6 @@ from linq_mcp.tools.reading.scan import ScanCursor
 from linq_mcp.transports.jsonrpc import replace_lone_surrogates
 from linq_mcp.wording.errors import HEADLINES
 
-# A thousand examples take a while.
-pytestmark = pytest.mark.timeout(600)
-
 Json = Any
 Row = dict[str, Any]
 

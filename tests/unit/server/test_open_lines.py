@@ -34,9 +34,6 @@ from linq_mcp.tools import TOOLS
 from linq_mcp.tools.base.tool import Tool
 from linq_mcp.wording.errors import HEADLINES
 
-# A thousand examples take a while.
-pytestmark = pytest.mark.timeout(600)
-
 Json = dict[str, Any]
 NO_SUCH_ID = "00000000-0000-4000-8000-000000000000"
 LONG_AGO = "2026-10-01"
