@@ -127,7 +127,7 @@ def test_manifest_describes_each_tool_in_one_sentence(manifest: Json) -> None:
 
 
 def test_manifest_names_the_prompts_there_are(manifest: Json) -> None:
-    """With the descriptions and arguments that the server lists. Its own texts depend on what is open."""
+    """Descriptions and arguments are those that the server lists. Its own texts depend on what is open."""
     assert [(one["name"], one["description"], one.get("arguments", [])) for one in manifest["prompts"]] == [
         (prompt.name, prompt.description, list(prompt.arguments.model_fields)) for prompt in PROMPTS
     ]

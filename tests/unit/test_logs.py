@@ -76,7 +76,7 @@ def test_the_record_itself_is_left_as_it_is() -> None:
 )
 @pytest.mark.parametrize("failed", [False, True])
 def test_a_line_of_json_is_valid_whatever_was_logged(text: str, failed: bool) -> None:
-    """Also with a traceback; each record is one line of ASCII with the same members."""
+    """Each record is one line of ASCII with the same members, with a traceback or without."""
     line = logged("evil: %s", text, error=raised(ValueError(text)) if failed else None, formatter=JsonFormatter())
     assert line.isascii()
     assert line.count("\n") == 1

@@ -237,7 +237,7 @@ STACK = "\u0301\u0316\u0323\u20dd\u0345"
     ],
 )
 def test_a_stack_of_marks_is_cut(text: str, cleaned: str) -> None:
-    """So that it covers no lines above and below it; the first ten stay."""
+    """The first ten marks stay; more would cover the lines above and below."""
     assert clean(text, None) == cleaned
 
 

@@ -152,7 +152,7 @@ async def test_a_call_has_one_line_with_the_number_of_its_requests_to_linq(era: 
 
 
 async def test_an_audit_says_which_chat_and_line() -> None:
-    """As the tool understood the arguments; without the setting, the log names neither."""
+    """Both are logged as the tool understood the arguments, and neither without the setting."""
     chat = demo_chat(line=CLINIC_LINE)["id"]
     for audit in (True, False):
         config = HttpConfig(own_key=True, audit=audit)

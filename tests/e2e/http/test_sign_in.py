@@ -144,7 +144,7 @@ async def test_a_token_without_a_scope_is_not_enough(serve: Serve) -> None:
     [f"/.well-known/oauth-protected-resource{rest}" for rest in ("/mcp", "/mcp/", "", "/")],
 )
 async def test_the_metadata_says_who_signs_in(serve: Serve, path: str) -> None:
-    """To the letter as it was configured, without a token, and to web pages, too."""
+    """The metadata is served as it was configured, without a token, and to web pages, too."""
     async with serve(scopes=["linq:read"], send_scope="linq:send") as client:
         response = await client.get(path, headers={"Origin": "https://app.example.com"})
         asked = {"Origin": "https://app.example.com", "Access-Control-Request-Method": "GET"}
@@ -216,7 +216,7 @@ async def test_two_people_see_accounts_lines_and_tools_of_their_own(serve: Serve
 async def test_whoever_no_rule_is_for_is_told_which_claims_they_have(
     serve: Serve, linq: Recorded, era: str, streamed: bool
 ) -> None:
-    """In an answer that their assistant can read to them, in JSON as well as in events."""
+    """Their assistant can read the answer to them, in JSON as well as in events."""
     asked = call(era, "list_chats")
     if streamed:
         asked["json"]["params"].setdefault("_meta", {})["progressToken"] = "p"

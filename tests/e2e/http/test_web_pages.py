@@ -71,7 +71,7 @@ async def test_a_refusal_can_be_read_with_its_headers() -> None:
     "origin", ["https://evil.example", "http://app.example.com", "null", "https://app.example.com.evil.example"]
 )
 async def test_another_page_gets_nothing(origin: str) -> None:
-    """Neither leave to ask nor an answer that its script could read."""
+    """Its preflight is refused, and its script can read no answer."""
     asked = posted("modern", "tools/list")
     async with serving(build_app(demo(), config())) as client:
         refused = await client.post("/mcp", **{**asked, "headers": {**asked["headers"], "Origin": origin}})
@@ -137,6 +137,6 @@ async def test_what_a_form_of_a_web_page_sends_is_refused(content_type: str) -> 
 @pytest.mark.parametrize("path", ["/mcp", "/mcp/"])
 @pytest.mark.parametrize("asked", ["/mcp", "/mcp/"])
 async def test_a_slash_at_the_end_of_the_path_changes_nothing(path: str, asked: str) -> None:
-    """Whether the server has it or the client does; a redirect would be built from the Host header."""
+    """No redirect is needed, which would be built from the Host header."""
     async with serving(build_app(demo(), HttpConfig(path=path))) as client:
         assert (await client.post(asked, **posted("modern", "tools/list"))).status_code == 200

@@ -89,7 +89,7 @@ async def test_the_connection_goes_to_the_address_that_was_checked() -> None:
 
 
 async def test_the_next_address_is_tried_where_one_does_not_connect() -> None:
-    """As browsers do it: a machine without IPv6 gets the file all the same."""
+    """A machine without IPv6 gets the file all the same, as in a browser."""
     server = Server(httpx.ConnectError("no route"), Reply(body=b"a file"))
     file = await fetch(server, names=Names(["2606:4700::1", PUBLIC]))
     assert file.data == b"a file"
@@ -153,7 +153,7 @@ async def test_a_name_that_leads_to_another_network_is_refused(addresses: list[s
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.1", "2130706433", "[::1]", "[::ffff:10.0.0.1]", "localhost"])
 async def test_private_addresses_are_refused_by_the_client_itself(host: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """With the system's own way of looking names up, and without any transport of a test."""
+    """The name is looked up by the system, and no test's transport stands between."""
     monkeypatch.setattr(httpx.AsyncHTTPTransport, "handle_async_request", None)
     async with LinqApi(SETTINGS) as api:
         with pytest.raises(FileError) as failed:

@@ -409,7 +409,7 @@ async def test_this_machine_is_reached_in_spite_of_a_proxy(api_url: str, monkeyp
 
 @pytest.mark.usefixtures("no_proxy_set")
 async def test_nobody_listening_is_unreachable() -> None:
-    """Over a real socket: what httpx itself raises."""
+    """The socket is a real one, so that httpx itself raises the error."""
     async with LinqApi(Settings(api_key=SecretStr(KEY), base_url="http://127.0.0.1:9"), retry=AT_ONCE) as api:
         with pytest.raises(ApiConnectionError) as failed:
             await api.get("chats", deadline=anyio.current_time() + 10)

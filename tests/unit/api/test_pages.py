@@ -161,7 +161,7 @@ def test_rows_beyond_the_limit_come_with_the_next_pages(then: Any) -> None:
     st.sampled_from(["{}", "skip={};", "skip={};x", "a;{}", "~{}"]),
 )
 def test_every_row_is_met_once(sizes: list[int], limit: int, form: str) -> None:
-    """However many rows Linq sends for a page, and whatever its cursors look like."""
+    """This holds for any number of rows on a page, and for any cursor."""
     names = ["", *(form.format(number) for number in range(1, len(sizes)))]
     rows = {name: [f"{name}/{row}" for row in range(size)] for name, size in zip(names, sizes, strict=True)}
     lists = {name: (rows[name], then) for name, then in zip(names, [*names[1:], None], strict=True)}

@@ -88,7 +88,7 @@ async def test_one_line_is_the_filter_that_linq_gets() -> None:
 
 @pytest.mark.parametrize("lines", [(OPEN,), (OPEN, ALSO_OPEN)], ids=["one line", "two lines"])
 async def test_chats_of_other_lines_are_left_out(lines: tuple[str, ...]) -> None:
-    """Whatever Linq makes of the filter. The number of entries it could not read, and its cursor, stay."""
+    """Linq's own filter is not relied on. The number of unreadable entries and the cursor stay."""
     rows = [chat("a", OPEN), chat("b", CLOSED), "no object", chat("c"), {"id": "d"}, {"id": "e", "handles": None}]
     page = await Linq(chats={"chats": rows, "next_cursor": "6"}).list_chats(*lines)
     assert (ids(page), page.unreadable, page.next_cursor) == (["a"], 1, "6")

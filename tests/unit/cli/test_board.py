@@ -39,7 +39,7 @@ def test_the_browser_is_opened_at_the_page() -> None:
 
 
 def test_it_serves_quietly_until_ctrl_c_and_never_logs_its_secret() -> None:
-    """With --no-open it only prints the address; exit code 130, and no traceback."""
+    """It prints the address, and Ctrl-C ends it with code 130 and no traceback."""
     with board("--no-open", LINQ_MCP_LOG_LEVEL="INFO") as (process, url):
         secret = url.split("/")[3]
         root = url.removesuffix(f"{secret}/")

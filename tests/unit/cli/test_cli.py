@@ -85,7 +85,7 @@ def test_help_names_every_command_and_variable(cli: Cli) -> None:
 
 @pytest.mark.parametrize("command", ["demo", "demo-api", "doctor", "config", "http", "board"])
 def test_help_of_a_command_says_what_it_does(command: str, cli: Cli) -> None:
-    """As the list of commands promises: `linq-mcp COMMAND --help` describes a command."""
+    """`linq-mcp COMMAND --help` describes a command, as the list of commands promises."""
     purpose = next(line for line in cli("--help").out.splitlines() if line.startswith(f"    {command} ")).split(
         None, 1
     )[1]
@@ -117,7 +117,7 @@ def test_usage_errors_are_one_line_and_code_2(arguments: str, cli: Cli) -> None:
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has a file that is always full")
 @pytest.mark.parametrize("argv", [["config"], ["--help"], ["doctor", "--demo"]], ids=" ".join)
 def test_a_full_disk_is_one_line_and_code_1(argv: list[str]) -> None:
-    """Whether the text is written at once or when the command ends."""
+    """It makes no difference whether the text is written at once or when the command ends."""
     with Path("/dev/full").open("w") as full:
         done = subprocess.run(
             [*COMMAND, *argv], stdout=full, stderr=subprocess.PIPE, text=True, timeout=SECONDS, check=False
@@ -131,7 +131,7 @@ def test_a_full_disk_is_one_line_and_code_1(argv: list[str]) -> None:
 
 @pytest.mark.parametrize(("given", "host"), [("[::1]", "::1"), ("::1", "::1"), ("127.0.0.1", "127.0.0.1")])
 def test_an_ipv6_address_may_stand_in_brackets(given: str, host: str) -> None:
-    """As in a URL."""
+    """An address in brackets is written as in a URL."""
     assert build_parser().parse_args(["http", "--host", given]).host == host
 
 

@@ -46,7 +46,7 @@ def test_an_unknown_handle_has_no_name(handle: str | None) -> None:
 
 
 def test_a_group_shows_who_has_no_name_by_their_handle() -> None:
-    """Else a group in which one name is known would look like a chat with that one."""
+    """A group in which one name is known would look like a chat with that person."""
     known = Directory({"+12055550102": "Ann Adler"})
     handles = [{"handle": "+12055550101", "is_me": True}, {"handle": "+12055550102"}, {"handle": "bo@example.com"}]
     chat = Chat.model_validate({"id": "c", "handles": handles})

@@ -95,7 +95,7 @@ def test_now_the_latest_message_is_at_most_an_hour_old() -> None:
 
 
 async def test_the_demo_without_a_port_shows_the_account_as_it_stands_now() -> None:
-    """Unless it is given one: the documents' examples are of the fixed account."""
+    """The documents' examples are made with the fixed account, which has to be passed."""
     headers = {"Authorization": f"Bearer {DEMO_KEY}"}
     shown = []
     for transport in (in_process.transport(), in_process.transport(demo_account())):
@@ -180,7 +180,7 @@ def test_all_numbers_and_addresses_are_fictional(account: DemoAccount) -> None:
 
 
 def test_the_contacts_name_everybody(account: DemoAccount) -> None:
-    """By their handles in lower case; what is said in the chats has first names only."""
+    """Contacts have handles in lower case; the texts of the chats have first names only."""
     contacts = demo_contacts()
     assert set(contacts) == {one["handle"].lower() for chat in account.chats for one in chat["handles"]} - set(LINES)
     assert contacts["maya.torres@example.com"] == "Maya Torres"
@@ -264,7 +264,7 @@ def test_there_are_mild_oddities_to_try_a_client_on(account: DemoAccount) -> Non
 
 
 def test_a_group_with_left_and_removed_members_exists(account: DemoAccount) -> None:
-    """And in it one whose date of leaving stayed after a return."""
+    """One member's date of leaving stayed after a return."""
     handles = named(account, "Saturday market crew")["handles"]
     assert [(one["status"], one["left_at"] is not None) for one in handles] == [
         ("active", False),

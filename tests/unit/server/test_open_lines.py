@@ -170,7 +170,7 @@ def questions() -> st.SearchStrategy[tuple[Tool[Any], dict[str, int], dict[str, 
 def test_nothing_of_a_closed_line_is_in_any_answer(
     account: MarkedAccount, scoped: Assistant, question: tuple[Tool[Any], dict[str, int], dict[str, int]]
 ) -> None:
-    """By id, filter, search, count or cursor: no id, handle, name or text of it but what the caller typed."""
+    """No call by id, filter, search, count or cursor shows an id, handle, name or text that the caller did not type."""
     tool, *asked = question
     arguments: Json = {}
     # With and without the cursor that the answer before gave, perhaps to another question.

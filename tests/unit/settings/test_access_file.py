@@ -115,7 +115,7 @@ def test_files_with_a_byte_order_mark(path: Path, encoding: str) -> None:
     ids=str,
 )
 def test_a_claim_is_the_value_or_a_list_that_holds_it(path: Path, claims: dict[str, Any], matches: bool) -> None:
-    """To the letter, but for the slash with which Keycloak begins the name of a group."""
+    """They are compared exactly, but for the slash with which Keycloak begins the name of a group."""
     (rule,) = read(path, RULE).rules
     assert rule.matches(claims) is matches
 

@@ -77,7 +77,7 @@ def test_the_key_of_the_environment() -> None:
 
 
 def test_the_environment_goes_before_a_profile(tmp_path: Path) -> None:
-    """Also when `LINQ_PROFILE` asks for a profile that does not exist: it is not needed."""
+    """A profile that does not exist is not needed then, even if `LINQ_PROFILE` asks for it."""
     settings = load_settings(environment(tmp_path, PROFILES, LINQ_API_V3_API_KEY=KEY, LINQ_PROFILE="gone"))
     assert (key_of(settings), settings.problem) == (KEY, None)
 
@@ -564,7 +564,7 @@ def test_a_user_name_in_the_base_url_is_named(url: str) -> None:
 
 
 def test_the_key_is_in_no_text_of_the_settings(tmp_path: Path) -> None:
-    """Neither shown, nor printed, nor in a problem or warning, wherever it stands."""
+    """The key is in no representation, problem or warning, whichever variable holds it."""
     config = {"profile": KEY, "profiles": {"default": {"token": OTHER_KEY}}, "telemetry": KEY}
     cases = [
         {"LINQ_API_V3_API_KEY": KEY},

@@ -425,7 +425,7 @@ async def test_a_process_that_breaks_is_a_broken_photo(
 
 
 async def test_places_are_a_callers_own(monkeypatch: pytest.MonkeyPatch) -> None:
-    """For the file and for its decoder, so that neither waits for another caller's."""
+    """Neither a download nor a decoder waits for another caller's."""
     callers: list[str] = []
 
     class Recorded(Places):

@@ -305,7 +305,7 @@ async def test_every_message_of_the_demo_account_can_be_read() -> None:
 
 @pytest.mark.parametrize("chat_id", [TEAM_CHAT_ID, HOSTILE_CHAT_ID])
 async def test_a_transcript_costs_at_most_two_fifths_of_linqs_own(chat_id: str) -> None:
-    """In bytes, twenty messages a page, for all pages of the busiest and of the oddest chat."""
+    """All pages of the busiest and of the oddest chat are counted in bytes, twenty messages a page."""
     data = odd_account()
     pages = await listed(data, chat_id, limit=20)
     wire = len(json.dumps(data.messages[chat_id], separators=(",", ":")))

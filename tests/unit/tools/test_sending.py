@@ -287,7 +287,7 @@ def is_only(chat: Any) -> bool:
 
 
 async def test_a_first_message_opens_a_chat() -> None:
-    """On the line that the person was asked about; Linq never picks one."""
+    """The chat is on the line that the person was asked about; Linq never picks one."""
     api = RecordingApi()
     arguments = {"to": STRANGER, "from": CLINIC_LINE, "text": "Hello"}
     result = await send(api, arguments, rules=ANYONE, ask=agree())
@@ -400,7 +400,7 @@ async def test_a_reaction(kind: str, posted: dict[str, str], *, remove: bool) ->
     ],
 )
 async def test_a_reaction_is_refused_before_any_question(status: str, rules: SendSettings, reason: NotSent) -> None:
-    """By the rules for messages: it reaches a person as well."""
+    """The rules for messages hold for it, as it reaches a person as well."""
     message = demo_account().messages[demo_chat(status)["id"]][0]
     api = RecordingApi()
     with pytest.raises(NotSentError) as refused:
@@ -503,7 +503,7 @@ async def test_what_is_closed_takes_no_message() -> None:
 
 
 async def test_the_client_refuses_to_post_without_the_switch() -> None:
-    """Whatever calls it: read-only by construction."""
+    """A server that may not send is read-only by construction."""
     api = RecordingApi()
     async with call_over(api) as call:
         assert isinstance(call.api, LinqApi)

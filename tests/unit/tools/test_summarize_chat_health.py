@@ -71,7 +71,7 @@ async def test_the_demo_account_line_by_line() -> None:
 
 @pytest.mark.parametrize(("given", "rows"), [({}, 5), ({"worst": 0}, 0), ({"worst": 20}, 20)])
 async def test_the_chats_that_need_attention(given: dict[str, int], rows: int) -> None:
-    """As many as asked for, five if not: critical before at risk, latest change first."""
+    """`worst` of them are listed, five by default: critical before at risk, the latest change first."""
     answer = await summary(demo_account(), given)
     worst = answer.get("worst", [])
     assert len(worst) == rows

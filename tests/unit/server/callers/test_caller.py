@@ -55,7 +55,7 @@ def test_without_a_key_there_is_none_to_keep_secret() -> None:
 
 
 def test_the_same_key_is_the_same_caller() -> None:
-    """In whichever way it comes and in every process, as question and answer may go to two of them."""
+    """Question and answer may go to two processes, and the key may come in two ways."""
     header = HeaderClientProvider(Settings())
     first, other = header.caller(with_key(KEY)), header.caller(with_key("another"))
     assert first.id == SettingsClientProvider(lambda: SETTINGS).caller().id != other.id

@@ -93,7 +93,7 @@ async def test_a_call_keeps_its_client_whoever_comes_meanwhile() -> None:
 
 
 async def test_connections_that_nobody_uses_are_closed() -> None:
-    """At the next call of anybody; those that this call is for stay."""
+    """The next call of anybody closes them, but for the connections of its own caller."""
     pool = ClientPool(transport=linq(), idle_seconds=-1)
     unused, used = await client(pool, "ann"), await client(pool, "bo")
     assert await client(pool, "bo") is used

@@ -480,7 +480,7 @@ async def test_an_unused_token_is_absent(era: ConnectMode, absent: str | None) -
 
 @ABSENT
 async def test_consent_is_to_the_arguments_as_they_were_read(absent: str | None) -> None:
-    """However the second call writes them: what it means is what was shown."""
+    """The second call may write them in another form with the same meaning."""
     api = RecordingApi()
     same = {"chat_id": f" {CHAT} ", "text": f"{DRAFT} ", "effect": absent, "reply_to": absent, "attachments": absent}
     async with client(api, rules=SECOND_CALL) as connected:
@@ -535,7 +535,7 @@ async def test_a_second_call_skips_no_question(era: ConnectMode) -> None:
 
 
 async def test_a_token_is_nothing_where_people_are_asked() -> None:
-    """Not even one that a server with the same key gave out, as before the operator changed the setting."""
+    """This includes a token from before the operator changed the setting, made with the same key."""
     api = RecordingApi()
     before = SendSettings(confirm=Confirm.SECOND_CALL, state_keys=(KEY_A,))
     async with client(api, rules=before) as connected:

@@ -211,7 +211,7 @@ def test_a_photo_with_broken_metadata_is_shown(data: bytes) -> None:
 @pytest.mark.parametrize("options", [{}, {"progressive": True}])
 @pytest.mark.parametrize("missing", [1, 2, 700])
 def test_of_a_jpeg_that_was_cut_off_there_is_what_arrived(missing: int, options: dict[str, Any]) -> None:
-    """As viewers do it. It is encoded anew, because others may refuse the broken one."""
+    """Viewers show it, too. It is encoded anew, because clients may refuse the broken one."""
     outcome, shown = converted(photo("JPEG", noisy=True, **options)[:-missing])
     assert (outcome.cut_off, outcome.width, outcome.height) == (True, 40, 30)
     assert opened(shown).size == (40, 30)

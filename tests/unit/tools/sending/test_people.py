@@ -151,7 +151,7 @@ HERE, GROUP = chat(1, ANN), chat(3, ANN, BO)
 )
 @pytest.mark.parametrize("page", [1, 100])
 async def test_an_opt_out_holds_for_the_person(arguments: Json, lines: Sequence[str], page: int) -> None:
-    """On every line, a closed one included, in a group as well, and on whatever page Linq lists the chat."""
+    """An opt-out on any line counts, also on a closed one, in a group, and on a later page of the list."""
     groups = [chat(20 + number, ANN, f"+1334555{number:04d}") for number in range(3)]
     linq = Linq([HERE, GROUP, *groups, STOPPED], WROTE, page=page)
     refused = await refusal(linq, arguments, rules=SendSettings(anyone=True, allow_critical=True), lines=lines)
@@ -162,7 +162,7 @@ async def test_an_opt_out_holds_for_the_person(arguments: Json, lines: Sequence[
 
 
 async def test_critical_holds_for_the_person() -> None:
-    """Unless the operator allows it; a group in that health says nothing of one of its members."""
+    """The operator can allow it. A critical group says nothing of one of its members."""
     poor, poor_group = chat(9, ANN, line=OTHER_LINE, status="CRITICAL"), chat(8, ANN, CY, status="CRITICAL")
     for arguments in ({"chat_id": id_of(1)}, {"chat_id": id_of(3)}):
         linq = Linq([HERE, GROUP, poor], WROTE)
@@ -213,7 +213,7 @@ def ask_first(question: Question) -> Consent:
 
 
 async def test_a_history_of_many_pages_is_read_until_all_have_written() -> None:
-    """But no further than a thousand messages."""
+    """Reading ends at a thousand messages."""
     ours = [message(100 + number, 1, None) for number in range(12)]
     late = Linq([HERE], [*ours[:8], message(1, 1, ANN)], page=1)
     assert (await send(late, {"chat_id": id_of(1)}))["sent"] is True
@@ -234,7 +234,7 @@ async def test_a_participant_who_can_not_be_read_is_named_as_such(handle: str | 
 
 
 async def test_to_is_found_behind_any_number_of_groups() -> None:
-    """And through empty pages: no second chat is opened with somebody with whom there is one."""
+    """Empty pages are passed, too: no second chat is opened with somebody who already has one."""
     groups = [chat(20 + number, ANN, f"+1334555{number:04d}") for number in range(5)]
     linq = Linq([*groups, HERE], WROTE, page=1)
     assert (await send(linq, {"to": ANN, "from": LINE}))["chat_id"] == id_of(1)
