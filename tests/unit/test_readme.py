@@ -57,3 +57,8 @@ def test_every_command_is_known(
         main()
     assert ended.value.code == 0
     assert f"linq-mcp {command}" in capsys.readouterr().out
+
+
+def test_it_is_read_in_minutes() -> None:
+    """Longer explanations have documents of their own."""
+    assert len(README.split()) <= 900
