@@ -42,6 +42,7 @@ logger = logging.getLogger(__name__)
 
 _ERROR_MESSAGE_LIMIT = 300
 _MAX_CONNECTIONS = 512
+_READ = httpx.ByteStream(b"")
 # Raised before any byte of the request itself has left.
 _BEFORE_SENDING = (
     httpx.ConnectError,
@@ -249,6 +250,8 @@ class HttpClient:
                         raise
                     # The status alone says what went wrong.
                     body = b""
+            # httpx ties the two to each other, so that only the garbage collector could free them.
+            response.stream = _READ
         except httpx.TimeoutException as error:
             raise self._timed_out(error) from None
         except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, OSError, UnicodeError) as error:
