@@ -98,7 +98,8 @@ async def record_call(ctx: ServerRequestContext[Any, Any], call_next: CallNext) 
     try:
         result = await call_next(ctx)
     except Exception:
-        record.outcome = Outcome.PROTOCOL_ERROR
+        if record.outcome is Outcome.CANCELLED:
+            record.outcome = Outcome.PROTOCOL_ERROR
         raise
     if record.outcome is Outcome.CANCELLED:
         record.outcome = Outcome.OK
