@@ -77,7 +77,7 @@ TIME = re.compile(r'"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[^"]*"')
     ],
 )
 def test_moving_the_account_changes_nothing_but_times(now: datetime, hours: int) -> None:
-    """All by the same whole number of hours; ids, texts and the order stay."""
+    """All times move by the same whole number of hours; ids, texts and the order stay."""
     fixed, moved = (json.dumps(vars(one)) for one in (demo_account(), demo_account(now)))
     assert TIME.sub("", moved) == TIME.sub("", fixed)
     differences = {
@@ -88,7 +88,7 @@ def test_moving_the_account_changes_nothing_but_times(now: datetime, hours: int)
 
 
 def test_now_the_latest_message_is_at_most_an_hour_old() -> None:
-    """So that the last 24 hours of the account are the last 24 hours, and nothing is in the future."""
+    """The last 24 hours of the account are the last 24 hours, and nothing is in the future."""
     latest = max(at(message["created_at"]) for message in all_messages(current_demo_account()))
     age = datetime.now(UTC) - latest
     assert timedelta(0) < age < timedelta(minutes=65)
@@ -122,7 +122,7 @@ def test_chats_come_most_recently_updated_first(account: DemoAccount) -> None:
 
 
 def test_messages_are_in_order_and_later_than_their_chat(account: DemoAccount) -> None:
-    """Oldest first, no two at one moment, and the chat was created before the first."""
+    """Messages come oldest first, no two at one moment, and the chat was created before the first."""
     assert set(account.messages) == {chat["id"] for chat in account.chats}
     for chat in account.chats:
         moments = [at(chat["created_at"]), *(at(message["created_at"]) for message in account.messages[chat["id"]])]
@@ -153,7 +153,7 @@ def test_messages_name_their_chat_and_a_sender_of_it(account: DemoAccount) -> No
 
 
 def test_times_and_flags_of_a_message_agree_with_its_delivery_status(account: DemoAccount) -> None:
-    """What has not been sent has no times; what was read was delivered before."""
+    """A message that has not been sent has no times; one that was read was delivered before."""
     expected = {
         "pending": [False, False, False],
         "queued": [False, False, False],
@@ -194,7 +194,7 @@ def test_every_blank_of_a_script_is_filled_in(account: DemoAccount) -> None:
 
 
 def test_counts_per_line_and_health(account: DemoAccount) -> None:
-    """The picture that the documents show; the chat with two of our lines counts for both."""
+    """The documents show these counts; the chat with two of our lines counts for both."""
     counts = Counter((line, status(chat)) for chat in account.chats for line in lines_of(chat))
     assert len(account.chats) == 300
     assert counts == {
@@ -216,7 +216,7 @@ def test_counts_per_line_and_health(account: DemoAccount) -> None:
 
 
 def test_the_lines_and_their_reputations(account: DemoAccount) -> None:
-    """One line in trouble, one at risk, one forwarded, one RCS only."""
+    """One line is in trouble, one at risk, one forwarded, one RCS only."""
     assert [
         (one["phone_number"], one["reputation"]["status"], one["line_type"], one["forwarding_number"])
         for one in account.phone_numbers
@@ -228,7 +228,7 @@ def test_the_lines_and_their_reputations(account: DemoAccount) -> None:
 
 
 def test_opted_out_chats_end_with_a_keyword_at_that_moment(account: DemoAccount) -> None:
-    """They are never groups, and nothing was sent afterwards."""
+    """Opted-out chats are never groups, and nothing was sent afterwards."""
     opted_out = [chat for chat in account.chats if status(chat) == "OPTED_OUT"]
     for chat in opted_out:
         last = account.messages[chat["id"]][-1]
@@ -241,7 +241,7 @@ def test_opted_out_chats_end_with_a_keyword_at_that_moment(account: DemoAccount)
 
 
 def test_team_discussion_is_a_critical_group_on_the_first_page(account: DemoAccount) -> None:
-    """The example of the project's documents."""
+    """The project's documents use this chat as their example."""
     chat = named(account, "Team Discussion")
     assert account.chats.index(chat) < 20
     assert (chat["id"], chat["updated_at"], chat["is_group"]) == (TEAM_CHAT_ID, "2026-11-20T17:45:00Z", True)
@@ -254,7 +254,7 @@ def test_team_discussion_is_a_critical_group_on_the_first_page(account: DemoAcco
 
 
 def test_there_are_mild_oddities_to_try_a_client_on(account: DemoAccount) -> None:
-    """A chat without a name, one without health, one of an unknown status, one on two of our lines, emoji in a name."""
+    """One chat has no name, one no health, one an unknown status, one two of our lines, and one emoji in its name."""
     assert len(chats_where(account, display_name=None)) == 1
     assert sum("health_status" not in chat for chat in account.chats) == 1
     assert sum(status(chat) == "PAUSED" for chat in account.chats) == 1

@@ -110,7 +110,7 @@ async def test_other_methods_are_refused(method: str) -> None:
 
 
 async def test_chats_come_in_the_accounts_order_twenty_at_a_time() -> None:
-    """The walk of Linq's documents: 20 chats, and the cursor "20"."""
+    """Linq's documents show this: 20 chats, and the cursor "20"."""
     page = (await get("/v3/chats")).json()
     assert page == {"chats": demo_account().chats[:20], "next_cursor": "20"}
 
@@ -206,7 +206,7 @@ async def test_a_malformed_id_is_refused(path: str, given: str) -> None:
 
 @pytest.mark.parametrize("oldest_first", [True, False])
 async def test_messages_come_in_the_order_chosen(*, oldest_first: bool) -> None:
-    """Fifty at a time; both orders page through all of them."""
+    """Messages come fifty at a time, and both orders page through all of them."""
     messages = demo_account().messages[TEAM_CHAT_ID]
     expected = messages if oldest_first else messages[::-1]
     async with client(oldest_first=oldest_first) as http:
@@ -222,7 +222,7 @@ async def test_a_message_comes_bare() -> None:
 
 
 async def test_the_lines_come_all_at_once() -> None:
-    """They are not paged."""
+    """Linq doesn't page the lines."""
     assert (await get("/v3/phone_numbers")).json() == {"phone_numbers": demo_account().phone_numbers}
 
 

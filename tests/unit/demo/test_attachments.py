@@ -35,7 +35,7 @@ def client() -> httpx.AsyncClient:
 
 
 async def test_every_file_can_be_fetched() -> None:
-    """Without the key, at the address in its message; but for the one that is gone, and it has the size it says."""
+    """A file needs no key at the address in its message, and has the size that the message says; one is gone."""
     async with client() as http:
         for file in FILES:
             if file["filename"] == "first-aid.mp4":
@@ -49,7 +49,7 @@ async def test_every_file_can_be_fetched() -> None:
 
 @pytest.mark.parametrize("filename", [name for name in NAMES if name.endswith((".jpg", ".heic"))])
 def test_every_photo_can_be_shown(filename: str) -> None:
-    """Each JPEG is one, and each HEIC."""
+    """Each file's bytes are of the type that its name says."""
     data = b"".join(content_of(filename))
     assert file_type(data, None).mime_type == one(filename)["mime_type"]
     outcome, _ = converted(data)
@@ -68,12 +68,12 @@ def test_there_is_a_file_of_each_kind() -> None:
 
 
 def test_no_file_is_left_over() -> None:
-    """Each one that ships with the package is in some message."""
+    """Each file that ships with the package is in some message."""
     assert attachments._kept() <= set(NAMES)
 
 
 def test_the_film_takes_no_memory() -> None:
-    """It has 30 MB, made of the same few bytes."""
+    """The film has 30 MB, made of the same few bytes."""
     chunks = list(content_of("first-aid.mp4"))
     assert sum(map(len, chunks)) == size_of("first-aid.mp4") == 30_000_000
     assert sum(map(len, {id(chunk): chunk for chunk in chunks}.values())) < 200_000

@@ -30,7 +30,7 @@ def message(text: Any = "Hello", key: str = "") -> dict[str, Any]:
 
 
 async def test_a_message_is_delivered_step_by_step() -> None:
-    """Each reading shows it one step further, and it is in its chat."""
+    """Each reading shows the message one step further, and its chat lists it."""
     async with client() as http:
         answer = await http.post(MESSAGES, json=message())
         assert answer.status_code == 202
@@ -43,7 +43,7 @@ async def test_a_message_is_delivered_step_by_step() -> None:
 
 
 async def test_a_key_that_was_used_gets_its_first_answer() -> None:
-    """Whatever comes with it, nothing is sent twice; without a key it is."""
+    """Nothing is sent twice with one key, even with another text; without a key it is."""
     async with client() as http:
         first = (await http.post(MESSAGES, json=message(key="k"))).json()
         again = (await http.post(MESSAGES, json=message("Other", key="k"))).json()
@@ -53,7 +53,7 @@ async def test_a_key_that_was_used_gets_its_first_answer() -> None:
 
 
 async def test_a_first_message_opens_a_chat() -> None:
-    """It is listed and found, and the same key opens no other."""
+    """The chat is listed and found, and the same key opens no other."""
     body = {"from": CLINIC_LINE, "to": [STRANGER], **message(key="k")}
     async with client() as http:
         answers = [await http.post("chats", json=body) for _ in range(2)]
@@ -88,7 +88,7 @@ async def test_linqs_refusals(path: str, body: dict[str, Any], code: int) -> Non
 
 
 async def test_the_account_itself_stays_as_it_is() -> None:
-    """Others share it: messages and reactions are kept beside it."""
+    """The account is shared, so messages and reactions are kept beside it."""
     before = deepcopy((demo_account().chats, demo_account().messages))
     target = demo_account().messages[CHAT["id"]][0]["id"]
     like = {"operation": "add", "type": "like"}

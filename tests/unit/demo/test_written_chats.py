@@ -57,7 +57,7 @@ def test_most_chats_are_answered_and_some_wait(account: DemoAccount) -> None:
 
 
 def test_some_wait_for_minutes_some_for_hours_some_for_days(account: DemoAccount) -> None:
-    """One since minutes, and the longest for more than a week."""
+    """One has waited for minutes, and the longest for more than a week."""
     waits = sorted(NOW - at(run[0]["created_at"]) for _, run in waiting(account))
     assert waits[0] < timedelta(minutes=10) < waits[1]
     assert sum(HOUR < wait < DAY for wait in waits) >= 5
@@ -83,7 +83,7 @@ def test_a_tapback_on_an_earlier_message_answers_nothing(account: DemoAccount) -
 
 
 def test_a_failed_message_of_ours_is_no_answer(account: DemoAccount) -> None:
-    """The person never saw it."""
+    """The person never saw the message."""
     (messages,) = [
         account.messages[chat["id"]] for chat, _ in waiting(account) if account.messages[chat["id"]][-1]["is_from_me"]
     ]
@@ -102,7 +102,7 @@ def test_a_chat_that_we_left_never_waits(account: DemoAccount) -> None:
 
 
 def test_only_the_agencys_line_had_failures_today(account: DemoAccount) -> None:
-    """Some of them; the other lines had theirs days ago."""
+    """The other lines had their failures days ago."""
     failed = [
         (line, at(message["created_at"]))
         for chat in account.chats
@@ -116,7 +116,7 @@ def test_only_the_agencys_line_had_failures_today(account: DemoAccount) -> None:
 
 
 def test_three_people_wrote_of_a_refund_this_week(account: DemoAccount) -> None:
-    """In three chats, one of them a group; the word is nowhere else."""
+    """The word is in three chats, one of them a group, and nowhere else."""
     found = [
         (chat, message)
         for chat in account.chats
