@@ -7,6 +7,7 @@ LinqMcpError
 ├── NotSentError              a rule forbids the message, or nobody agreed to it; nothing was sent
 ├── ConsentUsedError          an earlier call used the person's answer, and has probably sent the message
 ├── FileError                 the file of a message can't be fetched or shown
+├── StoreError                the database in which readings are kept can't be used; calls go on in memory
 └── LinqError                 there is no usable answer from Linq
     ├── ApiConnectionError    no answer arrived: connection, DNS, TLS, proxy, or out of time
     ├── ApiStatusError        Linq answered with an error status, usually with a code of its own
@@ -102,6 +103,28 @@ class FileError(LinqMcpError):
     url = ""
 
     def __init__(self, problem: FileProblem, message: str) -> None:
+        super().__init__(message)
+        self.problem = problem
+
+
+class StoreProblem(Enum):
+    """Why the database in which readings are kept can't be used."""
+
+    UNREACHABLE = auto()  # the path or the server
+    FOREIGN = auto()  # it holds something else
+    NOT_YOURS = auto()  # the file belongs to another user
+    NEWER = auto()  # a newer release has written it
+    DAMAGED = auto()
+    FULL = auto()  # the disk
+    READ_ONLY = auto()
+    BUSY = auto()  # a statement took too long
+    FAILED = auto()
+
+
+class StoreError(LinqMcpError):
+    """The database in which readings are kept can't be used, for the reason `problem`. A call goes on without it."""
+
+    def __init__(self, problem: StoreProblem, message: str = "") -> None:
         super().__init__(message)
         self.problem = problem
 

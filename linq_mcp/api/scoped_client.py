@@ -29,6 +29,53 @@ ChatT = TypeVar("ChatT", Chat, ChatDetail)
 _ABOUT_THE_ID = frozenset({403, 404, 409, 410})
 
 
+class Scope:
+    """What of an account is open: the chats on `lines`, or everything if there are none.
+
+    A chat is open if one of its own numbers is; those of its numbers that are not open appear as other participants.
+    """
+
+    def __init__(self, lines: Collection[str]) -> None:
+        self.lines = tuple(dict.fromkeys(lines))
+
+    def lists(self, from_: str | None) -> list[str]:
+        """The `from` of each list of chats that makes up what is open of `from_`; "" is the list of all chats.
+
+        Raises `LineNotOpenError` if `from_` is not open.
+        """
+        if from_ is not None and self.lines and from_ not in self.lines:
+            raise LineNotOpenError(from_)
+        return [from_] if from_ else list(self.lines) or [""]
+
+    def opens(self, chat: Chat) -> bool:
+        """Whether the chat is open."""
+        return not self.lines or any(handle.is_me and handle.handle in self.lines for handle in chat.handles or ())
+
+    def see(self, chat: ChatT) -> ChatT | None:
+        """The chat as the caller may see it; None if it is not open."""
+        if not self.opens(chat):
+            return None
+        if not self.lines or not any(h.is_me and h.handle not in self.lines for h in chat.handles or ()):
+            return chat
+        handles = [
+            handle if handle.handle in self.lines else handle.model_copy(update={"is_me": False})
+            for handle in chat.handles or ()
+        ]
+        return chat.model_copy(update={"handles": handles})
+
+    async def entry_of(self, api: LinqApi, chat_id: str, deadline: float) -> Chat:
+        """The chat with that id, as it is. Raises `ApiStatusError` as for an unknown one if it is not open."""
+        if not self.lines:
+            return Chat(id=chat_id)
+        try:
+            chat = await api.get_chat(chat_id, deadline=deadline)
+        except ApiStatusError as error:
+            raise _hidden(error, CHAT_NOT_FOUND) from None
+        if not self.opens(chat):
+            raise _not_found(CHAT_NOT_FOUND)
+        return chat
+
+
 class ScopedApi:
     """`api` as far as `lines` open it, for one call. Methods are those of `LinqApi`.
 
@@ -39,6 +86,7 @@ class ScopedApi:
     def __init__(self, api: LinqApi, lines: Collection[str]) -> None:
         self._api = api
         self._lines = frozenset(lines)
+        self._scope = Scope(lines)
         self._open_chats: set[str] = set()
         self._open_files: set[str] = set()
 
@@ -64,9 +112,9 @@ class ScopedApi:
         line = next(iter(self._lines)) if len(self._lines) == 1 else from_
         page = await self._api.list_chats(from_=line, to=to, limit=limit, cursor=cursor, deadline=deadline)
         # Checked here as well: what Linq makes of a filter is not documented in full.
-        chats = [chat for chat in page.items if self._is_open(chat)]
+        chats = [chat for chat in map(self._scope.see, page.items) if chat]
         self._open_chats.update(chat.id for chat in chats if chat.id)
-        return replace(page, items=[self._as_seen(chat) for chat in chats])
+        return replace(page, items=chats)
 
     async def health_with(self, person: str, *, is_person: IsPerson, deadline: float) -> frozenset[str]:
         """On every line, the closed ones as well: somebody who opted out on one of them must not be written to."""
@@ -78,10 +126,10 @@ class ScopedApi:
             chat = await self._api.get_chat(chat_id, deadline=deadline)
         except ApiStatusError as error:
             raise _hidden(error, CHAT_NOT_FOUND) from None
-        if not self._is_open(chat):
+        if (seen := self._scope.see(chat)) is None:
             raise _not_found(CHAT_NOT_FOUND)
         self._open_chats.add(chat_id)
-        return self._as_seen(chat)
+        return seen
 
     async def list_messages(self, chat_id: str, *, limit: int, cursor: str | None, deadline: float) -> Page[Message]:
         """A page of an open chat's messages. Raises `ApiStatusError` as for an unknown chat if it is not open."""
@@ -144,18 +192,6 @@ class ScopedApi:
         """The open lines."""
         page = await self._api.list_phone_numbers(deadline=deadline)
         return replace(page, items=[number for number in page.items if number.phone_number in self._lines])
-
-    def _is_open(self, chat: Chat) -> bool:
-        return any(handle.is_me and handle.handle in self._lines for handle in chat.handles or ())
-
-    def _as_seen(self, chat: ChatT) -> ChatT:
-        if not any(handle.is_me and handle.handle not in self._lines for handle in chat.handles or ()):
-            return chat
-        handles = [
-            handle if handle.handle in self._lines else handle.model_copy(update={"is_me": False})
-            for handle in chat.handles or ()
-        ]
-        return chat.model_copy(update={"handles": handles})
 
 
 OpenApi: TypeAlias = LinqApi | ScopedApi

@@ -16,12 +16,13 @@ if TYPE_CHECKING:
 def read_settings(options: Namespace, launched_by: LaunchedBy | None = None) -> Settings:
     """The current settings. `launched_by` is passed to `load_settings`."""
     from linq_mcp.settings import LINES_VARIABLE, TOOLS_VARIABLE, load_settings
+    from linq_mcp.settings.store import STORE_VARIABLE
     from linq_mcp.tools import SEND_TOOLS, TOOLS
 
     settings = load_settings(
         os.environ,
         launched_by=launched_by,
-        options={LINES_VARIABLE: options.lines, TOOLS_VARIABLE: options.tools},
+        options={LINES_VARIABLE: options.lines, TOOLS_VARIABLE: options.tools, STORE_VARIABLE: options.store},
         known_tools=[tool.name for tool in (*TOOLS, *SEND_TOOLS)],
         send_tools=[tool.name for tool in SEND_TOOLS],
         allow_send=options.allow_send,
@@ -40,6 +41,7 @@ def read_settings(options: Namespace, launched_by: LaunchedBy | None = None) -> 
         contacts=None,
         # Nobody is reached, so nothing has to be limited.
         sending=settings.sending and replace(settings.sending, limit=None),
+        store=replace(settings.store, path=None),
         problem=settings.scope_problem,
         base_url_problem=None,
     )

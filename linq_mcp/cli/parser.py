@@ -18,6 +18,7 @@ CLIENT_NAMES = ("claude-desktop", "claude-code", "cursor", "vscode", "codex")
 _RESERVED_PATHS = ("/healthz", "/metrics")
 _DESCRIPTION = "A Model Context Protocol server over a Linq account's conversations. Without a command it serves stdio."
 _ALLOW_SEND = "let assistants send messages, each only after a person has agreed to it"
+_STORE = "keep what was read in this file, so that answers about the whole account are fast after a restart"
 _ENVIRONMENT = """\
 environment variables:
   LINQ_API_V3_API_KEY   the API key; without it, the token that `linq login` stored in ~/.linq/config.json
@@ -59,6 +60,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--demo", action="store_true", help="use the embedded demo account: no key, no network")
     _add_scope(parser, default=None)
     parser.add_argument("--allow-send", action="store_true", help=_ALLOW_SEND)
+    parser.add_argument("--store", metavar="PATH", help=_STORE)
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", parser_class=_Parser)
 
     def add_command(name: str, purpose: str) -> argparse.ArgumentParser:
@@ -122,6 +124,7 @@ def build_parser() -> argparse.ArgumentParser:
         command.add_argument("--demo", action="store_true", default=argparse.SUPPRESS, help="use the demo account")
     for command in (http, board, doctor, config):
         _add_scope(command, default=argparse.SUPPRESS)
+        command.add_argument("--store", default=argparse.SUPPRESS, metavar="PATH", help=_STORE)
     for command in (http, doctor, config):
         command.add_argument("--allow-send", action="store_true", default=argparse.SUPPRESS, help=_ALLOW_SEND)
     return parser

@@ -160,7 +160,7 @@ def message_content(
 
 def direction(messages: Sequence[Message]) -> str | None:
     """Whether a list of messages, as Linq gave it, leads to `older` or to `newer` ones; None if that can't be seen."""
-    times = [at for at in map(timestamp, messages) if at]
+    times = [at for at in map(listed_at, messages) if at]
     steps = [later - earlier for earlier, later in pairwise(times) if later != earlier]
     # All neighbours are compared, as a message that Linq recovered late may be out of order.
     newer = sum(step > 0 for step in steps)
@@ -200,6 +200,11 @@ def is_empty(message: Message) -> bool:
 def may_be_poll(message: Message) -> bool:
     """Whether it may be a poll: these are sent in iMessage, and what they hold is not among a message's parts."""
     return not message.parts and (message.service or "").casefold() == "imessage"
+
+
+def is_answer(message: Message) -> bool:
+    """Whether you sent it and it did not fail."""
+    return bool(message.is_from_me) and (message.delivery_status or "").casefold() != "failed"
 
 
 def sender_of(message: Message) -> str | None:

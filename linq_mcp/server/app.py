@@ -15,6 +15,7 @@ from mcp.server.lowlevel import Server
 
 from linq_mcp import __version__
 from linq_mcp.region import in_region, region
+from linq_mcp.server.callers.accounts import Accounts
 from linq_mcp.server.callers.caller import Caller, ClientProvider, caller_of
 from linq_mcp.server.completion import ChatCompletion
 from linq_mcp.server.consent.service import ConsentService
@@ -66,12 +67,14 @@ def build_server(
     @asynccontextmanager
     async def lifespan(_: Server[ClientProvider]) -> AsyncIterator[ClientProvider]:
         try:
-            yield provider
+            async with accounts.running():
+                yield provider
         finally:
             await provider.aclose()
 
-    calls = ToolCalls(tools, consent)
     nobody = provider.caller(None)
+    accounts = Accounts(nobody.settings)
+    calls = ToolCalls(tools, accounts, consent)
     by_caller = nobody.settings.key_source is KeySource.ACCESS_FILE
     hint = _MINUTE if by_caller or nobody.settings.tools or nobody.settings.sending else _HOUR
     prompts = PromptRequests(calls.open_to)
@@ -112,7 +115,7 @@ def build_server(
         on_read_resource=read_resource if has_view else None,
         on_list_prompts=prompts.list_prompts if has_prompts else None,
         on_get_prompt=prompts.get_prompt if has_prompts else None,
-        on_completion=ChatCompletion(prompts).complete if completes else None,
+        on_completion=ChatCompletion(prompts, accounts).complete if completes else None,
     )
     if has_view:
         server.extensions[EXTENSION] = {}

@@ -24,10 +24,12 @@ from linq_mcp.contacts.directory import Directory
 from linq_mcp.errors import LinqMcpError, NotSent, NotSentError, SettingsError
 from linq_mcp.sanitize import clean, without_surrogates
 from linq_mcp.server.call_record import OTHER, Outcome, outcome_of, record_of
+from linq_mcp.server.callers.accounts import Accounts
 from linq_mcp.server.callers.caller import Caller, ClientProvider, caller_of
 from linq_mcp.server.consent.service import AskingCall, ConsentService
 from linq_mcp.server.view import view_meta
 from linq_mcp.settings.sending import STRICTEST
+from linq_mcp.tools.base.loop_yield import LoopYield
 from linq_mcp.tools.base.parameters import ToolArguments
 from linq_mcp.tools.base.question import Ask, require_consent, with_confirm_token
 from linq_mcp.tools.base.tool import Call, Tool
@@ -46,7 +48,8 @@ class ToolCalls:
     Those that ask a person put their question to the `consent`; without one, they do not exist.
     """
 
-    def __init__(self, tools: Sequence[Tool[Any]], consent: ConsentService | None) -> None:
+    def __init__(self, tools: Sequence[Tool[Any]], accounts: Accounts, consent: ConsentService | None) -> None:
+        self._accounts = accounts
         self._tools = [_as_offered(tool, consent) for tool in tools if consent or not tool.asks]
         self._consent = consent
         self._said: set[str] = set()
@@ -112,24 +115,27 @@ class ToolCalls:
         def describe(error: LinqMcpError) -> str:
             return format_error(error, settings=settings, tool=tool, arguments=arguments.given() if arguments else {})
 
-        async def progress(count: int) -> None:
-            await context.session.report_progress(count, message=f"{count} read")
+        async def progress(count: int, total: int | None) -> None:
+            message = f"{count:,} read" if total is None else f"{count:,} of {total:,} chats read"
+            await context.session.report_progress(count, total, message=message)
 
         async def run(consent: Ask) -> Mapping[str, Any]:
             nonlocal seconds_left
             if tool.asks and settings.sending and settings.sending.problem:
                 raise SettingsError(settings.sending.problem)
             began = anyio.current_time()
-            client, deadline = await provider.client(caller), began + seconds_left
+            deadline, pause = began + seconds_left, LoopYield()
+            client = await provider.client(caller)
             from linq_mcp.api.scoped_client import open_api  # noqa: PLC0415 - it imports httpx, as the client does
 
             call = Call(
                 api=await open_api(client, settings.lines, deadline=deadline),
+                account=self._accounts.open(context, caller, client, deadline=deadline, progress=progress, pause=pause),
                 deadline=deadline,
                 caller=caller.id,
-                progress=progress,
                 format_error=describe,
                 directory=await provider.directory(caller),
+                yield_if_due=pause,
                 consent=consent,
                 sending=settings.sending or STRICTEST,
             )

@@ -9,7 +9,7 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -33,6 +33,7 @@ from linq_mcp.settings.problems import (
 from linq_mcp.settings.region import read_region
 from linq_mcp.settings.scope import read_scope
 from linq_mcp.settings.sending import SEND_TO_VARIABLE, SendSettings, read_sending
+from linq_mcp.settings.store import StoreSettings, read_store
 
 KEY_VARIABLE = "LINQ_API_V3_API_KEY"
 # The header in which callers over HTTP send their own key, if they have one.
@@ -87,7 +88,8 @@ class Settings:
     are its parts that do not concern the key. `contacts` is the file with the names of people; whether it can be read
     turns out at the first call. `http_token` is the bearer token that callers of `linq-mcp http` must send when they
     use the server's own key; `http_token_flaw` says why the one that was set can't be used. `sending` is None where
-    the server only reads. `region` has the time zone of times and the country of national numbers.
+    the server only reads. `region` has the time zone of times and the country of national numbers. `store` is where
+    readings are kept.
     """
 
     api_key: SecretStr | None = None
@@ -106,6 +108,7 @@ class Settings:
     tools: tuple[str, ...] = ()
     sending: SendSettings | None = None
     region: Region = DEFAULT_REGION
+    store: StoreSettings = field(default_factory=StoreSettings)
     launched_by: LaunchedBy = LaunchedBy.CLIENT
     problem: SettingsProblem | None = None
     base_url_problem: UnusableBaseUrl | None = None
@@ -143,6 +146,10 @@ def load_settings(
     contacts = _value(environ, CONTACTS_VARIABLE, warnings)
     http_token = environ.get(HTTP_TOKEN_VARIABLE, "").strip()
     http_token_flaw = key_flaw(http_token) if http_token else None
+    store = read_store(
+        lambda name: (options or {}).get(name) or _value(environ, name, warnings),
+        lambda name: warnings.append(SettingsWarning(WarningKind.UNUSABLE_STORE_SETTING, name)),
+    )
     if launched_by is None:
         launched_by = LaunchedBy.BUNDLE if environ.get(LAUNCHED_BY_VARIABLE) == "bundle" else LaunchedBy.CLIENT
     region = read_region(
@@ -175,6 +182,7 @@ def load_settings(
         tools=scope.tools,
         sending=sending,
         region=region,
+        store=store,
         launched_by=launched_by,
         problem=base_url_problem or scope.problem or key_problem,
         base_url_problem=base_url_problem,

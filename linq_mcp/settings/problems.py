@@ -153,6 +153,7 @@ class WarningKind(Enum):
     UNUSABLE_REGION = auto()  # a time zone or a country
     UNREADABLE_CONFIG_FILE = auto()
     UNUSABLE_SEND_SETTING = auto()
+    UNUSABLE_STORE_SETTING = auto()
     EXPOSED_CONFIG_FILE = auto()  # other users can read it
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, NotRequired, TypedDict
 
@@ -13,6 +13,7 @@ from linq_mcp.errors import ArgumentsError
 from linq_mcp.rows.chat import ChatRow, chat_row, health_guide, health_status, line_number
 from linq_mcp.rows.status import KNOWN, UNREPORTED, unknown_words
 from linq_mcp.sanitize import moment
+from linq_mcp.store.access import ChatFilter
 from linq_mcp.tools.base.paging import counted
 from linq_mcp.tools.base.param_types import (
     Flag,
@@ -27,14 +28,17 @@ from linq_mcp.tools.base.param_types import (
 )
 from linq_mcp.tools.base.parameters import ToolArguments
 from linq_mcp.tools.base.tool import READS, SCAN_SECONDS, Call, Tool
+from linq_mcp.tools.reading.account import NO_LINE, Answer, Window, no_chats
+from linq_mcp.tools.reading.best_rows import BestRows
 from linq_mcp.tools.reading.chat_names import ChatNames, name_matcher
-from linq_mcp.tools.reading.chats import NO_LINE, chat_pages, no_chats
-from linq_mcp.tools.reading.scan import Position, Scan, check_fingerprint, find
-from linq_mcp.tools.reading.scan_info import ScanInfo, is_complete, scan_info
+from linq_mcp.tools.reading.cursor import Position
+from linq_mcp.tools.reading.info import ReadingInfo
 
 if TYPE_CHECKING:
     from linq_mcp.api.models import Chat
     from linq_mcp.contacts.directory import Directory
+    from linq_mcp.store.listing import ListQuestion
+    from linq_mcp.tools.reading.cursor import SortKey
 
 SERVICES = ("iMessage", "SMS", "RCS")
 _NAMES_KNOWN = "A person's name is known only if a chat is called by it or the contacts file has it."
@@ -62,62 +66,68 @@ class Arguments(ToolArguments):
 
 
 class Matches(TypedDict):
-    """The chats that match, in Linq's order, or with `count_only` how many, in all and by line."""
+    """The chats that match, in Linq's order, and how many in all; with `count_only` how many in all and by line."""
 
+    matched: NotRequired[int]
     chats: NotRequired[list[ChatRow]]
     health_guide: NotRequired[dict[str, str]]
     count: NotRequired[int]
     by_line: NotRequired[dict[str, int]]
 
 
-class FoundChats(Matches, ScanInfo):
+class FoundChats(Matches, ReadingInfo):
     """The chats that match. `scanned` counts those that were read for it."""
 
 
 async def find_chats(arguments: Arguments, call: Call) -> FoundChats:
-    """Read `GET /v3/chats` until `limit` chats match or there are no more; to the end with `count_only`."""
+    """Read `GET /v3/chats` to its end."""
     matches = _matcher(arguments, call.directory)
-    mark = check_fingerprint(arguments.cursor, arguments)
-    scan = Scan(chat_pages(call, arguments.from_, arguments.to), call, arguments.cursor)
-    met = set[str]()
-    if arguments.count_only:
-        result = await _count(scan, matches, arguments)
-        nothing = not result.get("count")
-    else:
-        found = await find(scan, matches, arguments.limit)
-        rows = []
-        for chat in found:
-            await call.yield_if_due()
-            rows.append(chat_row(chat, arguments.from_, call.directory))
-        result = Matches(chats=rows)
-        if guide := health_guide(found):
-            result["health_guide"] = guide
-        nothing = not found
-        met = {(health_status(chat) or UNREPORTED).upper() for chat in found}
-    statuses = arguments.health_status or frozenset()
-    notes = [
-        f"None of the {counted(scan.scanned, 'chat', 'chats')} read match."
-        if nothing and scan.scanned and is_complete(scan)
-        else None,
-        _NAMES_KNOWN if nothing and arguments.text else None,
-        unknown_words(statuses - met, [*KNOWN, UNREPORTED]),
-        unknown_words([arguments.service] if arguments.service else (), SERVICES) if nothing else None,
-        no_chats(arguments.from_, arguments.to) if is_complete(scan) and not scan.scanned else None,
-    ]
-    limit_note = f"Stopped at the limit of {arguments.limit}; call again with next_cursor for more."
-    return {**result, **scan_info(scan, call, mark, limit_note=limit_note, notes=notes)}
-
-
-async def _count(scan: Scan[Chat], matches: Callable[[Chat], bool], arguments: Arguments) -> Matches:
+    answer = Answer(call, arguments, arguments.cursor, Window())
+    question = call.account.entries(
+        ChatFilter(line=arguments.from_, person=arguments.to), is_repeat=not answer.is_first
+    )
+    rows: BestRows[Chat] = BestRows(0 if arguments.count_only else arguments.limit, await _start(answer, question))
     by_line = Counter[str]()
-
-    def count(chat: Chat) -> bool:
+    async for index, chat in question:
         if matches(chat):
             by_line[line_number(chat, arguments.from_) or NO_LINE] += 1
-        return False
+            rows.offer((float(index), chat.id or ""), lambda chat=chat: chat)  # type: ignore[misc]
+    found, facts = rows.rows, question.facts
+    if arguments.count_only:
+        result = Matches(count=by_line.total(), by_line=dict(by_line.most_common()))
+    else:
+        result = Matches(matched=rows.matched, chats=await _rows(found, arguments.from_, call))
+        if guide := health_guide(found):
+            result["health_guide"] = guide
+    met = {(health_status(chat) or UNREPORTED).upper() for chat in found}
+    nothing = not rows.matched
+    notes = [
+        f"None of the {counted(facts.scanned, 'chat', 'chats')} read match."
+        if nothing and facts.scanned and facts.is_complete
+        else None,
+        _NAMES_KNOWN if nothing and arguments.text else None,
+        unknown_words((arguments.health_status or frozenset()) - met, [*KNOWN, UNREPORTED]),
+        unknown_words([arguments.service] if arguments.service else (), SERVICES) if nothing else None,
+        no_chats(arguments.from_, arguments.to) if facts.is_complete and not facts.scanned else None,
+    ]
+    return {**result, **answer.info(facts, None if arguments.count_only else rows, notes)}
 
-    await find(scan, count, None)
-    return {"count": by_line.total(), "by_line": dict(by_line.most_common())}
+
+async def _start(answer: Answer, question: ListQuestion) -> SortKey | None:
+    """The place after which this answer begins: that of the chat at which the last one ended, as chats may move."""
+    if answer.after is None:
+        return None
+    index, id_ = answer.after
+    place = await question.place_of(id_)
+    return (index if place is None else float(place), id_)
+
+
+async def _rows(chats: Sequence[Chat], line: str | None, call: Call) -> list[ChatRow]:
+    rows = []
+    for chat in chats:
+        await call.yield_if_due()
+        rows.append(chat_row(chat, line, call.directory))
+    return rows
 
 
 def _matcher(arguments: Arguments, directory: Directory) -> Callable[[Chat], bool]:

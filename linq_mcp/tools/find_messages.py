@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
@@ -15,12 +16,12 @@ from linq_mcp.region import local_time_at
 from linq_mcp.rows.chat import ChatReference, chat_reference, line_number
 from linq_mcp.rows.message import (
     MessageRow,
-    listed_at,
     timestamp,
     usual_service,
 )
 from linq_mcp.rows.schema import without_empty
 from linq_mcp.sanitize import ID_LIMIT, clean
+from linq_mcp.store.access import ChatFilter
 from linq_mcp.tools.base.paging import counted
 from linq_mcp.tools.base.param_types import (
     ChatId,
@@ -31,8 +32,10 @@ from linq_mcp.tools.base.param_types import (
     Order,
 )
 from linq_mcp.tools.base.tool import READS, SCAN_SECONDS, Call, Tool
-from linq_mcp.tools.reading.chat_reading import ChatReading, Placed, chronological, message_rows, rank
-from linq_mcp.tools.reading.chats import NO_LINE
+from linq_mcp.tools.reading.account import NO_LINE, AccountReading, Answer, Window
+from linq_mcp.tools.reading.best_rows import BestRows
+from linq_mcp.tools.reading.cursor import Position
+from linq_mcp.tools.reading.info import ReadingInfo
 from linq_mcp.tools.reading.message_filter import (
     FilterArguments,
     MessageFilter,
@@ -41,9 +44,7 @@ from linq_mcp.tools.reading.message_filter import (
     filter_notes,
     has_filter,
 )
-from linq_mcp.tools.reading.reading_cursor import ReadingPosition
-from linq_mcp.tools.reading.readings import AccountReading, BestRows, ChatFilter, Reading, Window
-from linq_mcp.tools.reading.scan_info import ScanInfo
+from linq_mcp.tools.reading.transcript import ChatReading, Placed, chronological, message_rows, sort_key
 
 if TYPE_CHECKING:
     from linq_mcp.api.models import Chat, Message
@@ -65,9 +66,7 @@ class Arguments(FilterArguments):
     count_only: Flag | None = Field(
         None, description="Return only counts: in total, by line, and the ten chats with the most."
     )
-    cursor: ReadingPosition | None = Field(
-        None, description="next_cursor of the previous answer, with the same filters."
-    )
+    cursor: Position | None = Field(None, description="next_cursor of the previous answer, with the same filters.")
 
 
 class FoundMessage(MessageRow):
@@ -94,7 +93,7 @@ class Matches(TypedDict):
     after: NotRequired[str]
 
 
-class FoundMessages(Matches, ScanInfo):
+class FoundMessages(Matches, ReadingInfo):
     """The answer. `scanned` counts the chats that were read, with `chat_id` the messages."""
 
 
@@ -104,25 +103,24 @@ class _Found:
 
     placed: Placed
     chat: Chat
-    oldest_first: bool
 
 
 class _Reader:
     """Counts the messages of a chat that match, and keeps as many as an answer can show."""
 
-    def __init__(self, arguments: Arguments, reading: Reading[Chat]) -> None:
-        self.filter = MessageFilter(arguments, reading.since)
-        self._reading = reading
+    def __init__(self, arguments: Arguments, answer: Answer) -> None:
+        self.filter = MessageFilter(arguments, answer.since)
+        self._answer = answer
         self._order = arguments.order
         self._place = 0
-        self.rows: BestRows[Placed] = BestRows(0 if arguments.count_only else arguments.limit, reading.part.after)
+        self.rows: BestRows[Placed] = BestRows(0 if arguments.count_only else arguments.limit, answer.after)
 
     def visit(self, message: Message) -> bool:
         self._place += 1
-        if self._reading.counts(message) and self.filter.matches(message):
+        if self._answer.counts(message) and self.filter.matches(message):
             placed = Placed(message, self._place)
-            self.rows.offer(rank(message, self._order), lambda: placed)
-        return listed_at(message) < self._reading.since
+            self.rows.offer(sort_key(message, self._place, self._order), lambda: placed)
+        return self._answer.is_before(message)
 
 
 async def find_messages(arguments: Arguments, call: Call) -> FoundMessages:
@@ -138,20 +136,23 @@ async def find_messages(arguments: Arguments, call: Call) -> FoundMessages:
 
 
 async def _find_in_chat(arguments: Arguments, chat_id: str, call: Call) -> FoundMessages:
-    window = Window(arguments.after)
-    reading = ChatReading(call, arguments, arguments.cursor, chat_id, arguments.order, window)
+    reading = ChatReading(call, arguments, arguments.cursor, chat_id, Window(arguments.after))
     filter_ = MessageFilter(arguments, reading.since)
-    rows = await reading.read(filter_.matches, 0 if arguments.count_only else arguments.limit)
-    result: Matches = {"count": rows.matched}
+
+    def make_filter() -> Callable[[Message], bool]:
+        filter_.seen = SeenMessages()
+        return filter_.matches
+
+    rows = await reading.read(make_filter, arguments.order, 0 if arguments.count_only else arguments.limit)
+    result: Matches = {"count": rows.matched} if arguments.count_only else {"matched": rows.matched}
     if not arguments.count_only:
-        found = chronological(rows.rows, oldest_first=reading.oldest_first)
+        found = chronological(rows.rows)
         usual = usual_service(found)
-        result = {"messages": [{**row} for row in await message_rows(found, usual, call)]}
-    next_cursor = reading.next_cursor(None if arguments.count_only else rows)
-    nothing = None if rows.matched or next_cursor else f"the {counted(reading.scan.scanned, 'message', 'messages')}"
-    notes = filter_notes(arguments, filter_.seen, nothing)
-    limit_note = f"Stopped at the limit of {arguments.limit}; call again with next_cursor for more."
-    return {**result, **reading.info(next_cursor, notes, limit_note=limit_note)}
+        result["messages"] = [{**row} for row in await message_rows(found, usual, call)]
+    nothing = None if rows.matched else f"the {counted(reading.visited, 'message', 'messages')}"
+    shown = None if arguments.count_only else rows
+    info = reading.info(reading.facts, shown, filter_notes(arguments, filter_.seen, nothing))
+    return {**result, **info, "scanned": reading.visited}
 
 
 async def _find_in_account(arguments: Arguments, call: Call) -> FoundMessages:
@@ -159,31 +160,26 @@ async def _find_in_account(arguments: Arguments, call: Call) -> FoundMessages:
         call,
         arguments,
         arguments.cursor,
-        lambda reading: _Reader(arguments, reading),
-        chats=ChatFilter(arguments.line, arguments.participant),
+        lambda answer: _Reader(arguments, answer),
+        chats=ChatFilter(line=arguments.line, person=arguments.participant),
         window=Window(arguments.after, arguments.before, _WEEK),
     )
-    rows: BestRows[_Found] = BestRows(0 if arguments.count_only else arguments.limit, reading.part.after)
+    rows: BestRows[_Found] = BestRows(0 if arguments.count_only else arguments.limit, reading.after)
     tally = _Tally(arguments.line, call.directory)
     seen = SeenMessages()
-    while (page := await reading.next_page()) is not None:
-        for conversation in page:
-            await call.yield_if_due()
-            chat, found = conversation.chat, conversation.reader.rows
-            seen.add(conversation.reader.filter.seen)
-            tally.add(chat, found.matched)
-            rows.merge(found, partial(_Found, chat=chat, oldest_first=conversation.oldest_first))
+    async for conversation in reading:
+        chat, found = conversation.chat, conversation.reader.rows
+        seen.add(conversation.reader.filter.seen)
+        tally.add(chat, found.matched)
+        rows.merge(found, partial(_Found, chat=chat))
     result = tally.counted() if arguments.count_only else await tally.shown(rows, call)
+    scanned = reading.facts.scanned
     since = f" since {local_time_at(reading.since)[:10]}"
-    nothing = (
-        None
-        if rows.matched or not reading.scan.scanned
-        else f"the {counted(reading.scan.scanned, 'chat', 'chats')}{since}"
-    )
+    nothing = None if rows.matched or not scanned else f"the {counted(scanned, 'chat', 'chats')}{since}"
     notes = [*filter_notes(arguments, seen, nothing), None if arguments.after else _LOOK_FURTHER if nothing else None]
     if arguments.order == "oldest" and not arguments.after and rows.matched:
         notes.append(f"Only{since}; for the first message of a chat use list_messages with order oldest.")
-    info = reading.info(reading.next_cursor(None if arguments.count_only else rows), notes)
+    info = reading.account_info(None if arguments.count_only else rows, notes)
     return {**result, "after": local_time_at(reading.since), **info}
 
 
@@ -202,9 +198,9 @@ class _Tally:
             return
         self.matches[chat.id or ""] = matched
         self.by_line[line_number(chat, self.line) or NO_LINE] += matched
-        if len(self.most) < _COUNTED_CHATS or matched > self.most[-1]["matches"]:
-            by_matches = sorted([*self.most, self._named(chat)], key=lambda row: -row["matches"])
-            self.most = by_matches[:_COUNTED_CHATS]
+        row = self._named(chat)
+        by_matches = sorted([*self.most, row], key=lambda row: (-row["matches"], row.get("id", "")))
+        self.most = by_matches[:_COUNTED_CHATS]
 
     def counted(self) -> Matches:
         return {"count": self.by_line.total(), "by_line": dict(self.by_line.most_common()), "chats": self.most}
@@ -235,8 +231,7 @@ class _Tally:
 
 def _written(found: _Found) -> tuple[float, str, int]:
     """Messages by time; those of one chat and one second in the order in which they were written."""
-    place = found.placed.place if found.oldest_first else -found.placed.place
-    return timestamp(found.placed.message), found.chat.id or "", place
+    return timestamp(found.placed.message), found.chat.id or "", -found.placed.place
 
 
 FIND_MESSAGES = Tool(

@@ -11,7 +11,7 @@ from linq_mcp.tools.base.paging import PageInfo, page_info
 from linq_mcp.tools.base.param_types import Cursor, Handle, Limit, Line
 from linq_mcp.tools.base.parameters import ToolArguments
 from linq_mcp.tools.base.tool import READS, Call, Tool
-from linq_mcp.tools.reading.chats import no_chats
+from linq_mcp.tools.reading.account import no_chats
 
 
 class Arguments(ToolArguments):

@@ -12,15 +12,17 @@ from pydantic import Field
 
 from linq_mcp.region import local_time_at
 from linq_mcp.rows.chat import ChatSummary, chat_summary, health_status
-from linq_mcp.rows.message import LastMessage, last_message, timestamp
+from linq_mcp.rows.message import LastMessage, last_message, listed_at, timestamp
 from linq_mcp.rows.schema import without_empty
 from linq_mcp.rows.status import KNOWN, UNREPORTED, unknown_words
+from linq_mcp.store.access import SPARE_SECONDS, ChatFilter
 from linq_mcp.tools.base.param_types import Flag, Handle, InboxOrder, Limit, Line, PastTimestamp, Timestamp, Words
 from linq_mcp.tools.base.parameters import ToolArguments
 from linq_mcp.tools.base.tool import READS, SCAN_SECONDS, Call, Tool
-from linq_mcp.tools.reading.reading_cursor import ReadingPosition
-from linq_mcp.tools.reading.readings import AccountReading, BestRows, ChatFilter, Reading
-from linq_mcp.tools.reading.scan_info import ScanInfo
+from linq_mcp.tools.reading.account import AccountReading, Answer
+from linq_mcp.tools.reading.best_rows import BestRows
+from linq_mcp.tools.reading.cursor import Position
+from linq_mcp.tools.reading.info import ReadingInfo
 from linq_mcp.tools.reading.turns import Turn, Wait, can_wait, in_order, turn_of, waiting
 
 if TYPE_CHECKING:
@@ -42,9 +44,7 @@ class Arguments(ToolArguments):
     to: Handle | None = Field(None, description="Only chats with this person: number in E.164 or email address.")
     order: InboxOrder = Field("newest", description="newest if omitted; longest_waiting gives only those who wait.")
     limit: Limit = Field(20, description="Chats to return; 20 if omitted.")
-    cursor: ReadingPosition | None = Field(
-        None, description="next_cursor of the previous answer, with the same filters."
-    )
+    cursor: Position | None = Field(None, description="next_cursor of the previous answer, with the same filters.")
 
 
 class Waiting(TypedDict):
@@ -61,39 +61,40 @@ class InboxRow(ChatSummary):
     waiting: NotRequired[Waiting]
 
 
-class Inbox(ScanInfo):
+class Inbox(ReadingInfo):
     """The conversations that match. `matched` counts them, `scanned` the chats that were read for it."""
 
-    as_of: str
     matched: int
     chats: list[InboxRow]
 
 
 class _Reader:
-    """Keeps the turns of a chat, and of its messages the latest: the first and the last one listed of that second.
+    """Keeps the turns of a chat back to your last word, and the latest of its messages.
 
-    `is_new` says that all of its messages arrived after the first call.
+    `is_new` says that all of its messages came after the first answer.
     """
 
-    def __init__(self, reading: Reading[Chat]) -> None:
-        self._reading = reading
+    def __init__(self, answer: Answer) -> None:
+        self._answer = answer
+        self._our_word = -inf
         self.turns: list[Turn] = []
         self.is_new = False
-        self.latest: tuple[Message, Message] | None = None
+        self.latest: Message | None = None
 
     def visit(self, message: Message) -> bool:
-        if not self._reading.counts(message):
+        if not self._answer.counts(message):
             self.is_new = not self.turns
             return False
         self.is_new = False
         turn = turn_of(message)
         self.turns.append(turn)
-        newest = timestamp(self.latest[0]) if self.latest else -inf
-        if turn.at > newest:
-            self.latest = message, message
-        elif self.latest and turn.at == newest:
-            self.latest = self.latest[0], message
-        return turn.answers
+        # Of several messages of one second, the newest one comes first.
+        if self.latest is None or turn.at > timestamp(self.latest):
+            self.latest = message
+        if turn.answers:
+            self._our_word = max(self._our_word, turn.at)
+        # A message that was listed before our word was sent can't have been sent after it.
+        return 0 < listed_at(message) < self._our_word - SPARE_SECONDS
 
 
 async def list_inbox(arguments: Arguments, call: Call) -> Inbox:
@@ -103,27 +104,23 @@ async def list_inbox(arguments: Arguments, call: Call) -> Inbox:
         arguments,
         arguments.cursor,
         _Reader,
-        chats=ChatFilter(arguments.from_, arguments.to, _chat_filter(arguments)),
+        chats=ChatFilter(line=arguments.from_, person=arguments.to, wanted=_chat_filter(arguments)),
     )
-    rows: BestRows[InboxRow] = BestRows(arguments.limit, reading.part.after)
+    rows: BestRows[InboxRow] = BestRows(arguments.limit, reading.after)
     matches = _matcher(arguments)
     by_wait = arguments.order == "longest_waiting"
-    while (page := await reading.next_page()) is not None:
-        for conversation in page:
-            await call.yield_if_due()
-            chat, reader, oldest_first = conversation.chat, conversation.reader, conversation.oldest_first
-            last = reader.latest and reader.latest[1 if oldest_first else 0]
-            at = timestamp(last) if last else None
-            wait = waiting(in_order(reader.turns, oldest_first=oldest_first)) if can_wait(chat) else None
-            if matches(at, wait) and not reader.is_new:
-                key = wait.since if by_wait and wait else inf if at is None else -at
-                rows.offer((key, chat.id or ""), partial(_row, chat, last, wait, arguments.from_, call.directory))
+    async for conversation in reading:
+        chat, reader = conversation.chat, conversation.reader
+        at = timestamp(reader.latest) if reader.latest else None
+        wait = waiting(in_order(reader.turns, oldest_first=False)) if can_wait(chat) else None
+        if matches(at, wait) and not reader.is_new:
+            key = wait.since if by_wait and wait else inf if at is None else -at
+            rows.offer((key, chat.id or ""), partial(_row, chat, reader.latest, wait, arguments.from_, call.directory))
     notes = [
-        "No conversation matches." if not rows.matched and reading.scan.scanned else None,
+        "No conversation matches." if not rows.matched and reading.facts.scanned else None,
         unknown_words(arguments.health_status or (), [*KNOWN, UNREPORTED]),
     ]
-    info = reading.info(reading.next_cursor(rows), notes)
-    return {"as_of": reading.as_of, "matched": rows.matched, "chats": rows.rows, **info}
+    return {**reading.account_info(rows, notes), "matched": rows.matched, "chats": rows.rows}
 
 
 def _chat_filter(arguments: Arguments) -> Callable[[Chat], bool]:

@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from pydantic import Field
 from pydantic_core import to_json
 
 from linq_mcp.rows.message import MessageRow, usual_service
-from linq_mcp.tools.base.paging import PageInfo, counted, join_notes
+from linq_mcp.tools.base.paging import PageInfo, join_notes, unreadable_note
 from linq_mcp.tools.base.param_types import ChatId, Limit, Order
 from linq_mcp.tools.base.parameters import ToolArguments
 from linq_mcp.tools.base.tool import READS, SCAN_SECONDS, Call, Tool
-from linq_mcp.tools.reading.chat_reading import ChatReading, chronological, message_rows
-from linq_mcp.tools.reading.reading_cursor import ReadingPosition
-from linq_mcp.tools.reading.scan import Stop
-from linq_mcp.tools.reading.scan_info import stop_notes
+from linq_mcp.tools.reading.account import Window
+from linq_mcp.tools.reading.cursor import RowCursor, check_fingerprint
+from linq_mcp.tools.reading.linq_order import PageCursor, PageOrRowPosition, first_page, list_direction, read_in_order
+from linq_mcp.tools.reading.transcript import ChatReading, Placed, chronological, message_rows
+
+if TYPE_CHECKING:
+    from linq_mcp.api.models import Message
+    from linq_mcp.api.responses import Page
+
+_DIRECTIONS = {"newest": "older", "oldest": "newer"}
 
 # Some clients refuse longer answers, or cut them. The whole page stays under 75,000.
 _MOST_BYTES = 74_000
@@ -25,7 +32,7 @@ class Arguments(ToolArguments):
     chat_id: ChatId = Field(description="The chat's id, from list_chats, list_inbox or find_chats.")
     order: Order = Field("newest", description="newest begins with the latest messages, oldest with the first.")
     limit: Limit = Field(20, description="Messages per page; 20 if omitted.")
-    cursor: ReadingPosition | None = Field(None, description="next_cursor of the previous page, same chat and order.")
+    cursor: PageOrRowPosition | None = Field(None, description="next_cursor of the previous page, same chat and order.")
 
 
 class MessagePage(PageInfo):
@@ -36,25 +43,60 @@ class MessagePage(PageInfo):
 
 async def list_messages(arguments: Arguments, call: Call) -> MessagePage:
     """Read `GET /v3/chats/{chatId}/messages`, which Linq lists in an order of its own. Linq docs: List messages."""
-    reading = ChatReading(call, arguments, arguments.cursor, arguments.chat_id, arguments.order)
-    rows = await reading.read(lambda _: True, arguments.limit)
-    found = [] if reading.is_held_back else chronological(rows.rows, oldest_first=reading.oldest_first)
-    next_cursor = reading.next_cursor(rows, read_on_first=reading.is_held_back)
+    cursor = arguments.cursor
+    mark = check_fingerprint(cursor, arguments)
+    if isinstance(cursor, PageCursor):
+        return await _straight(arguments, call, cursor)
+    if isinstance(cursor, RowCursor):
+        return await _from_the_other_end(arguments, call, cursor)
+    page = await first_page(call, arguments.chat_id)
+    way = await list_direction(call, page)
+    if way == _DIRECTIONS[arguments.order]:
+        return await _straight(arguments, call, PageCursor(mark, way), page)
+    if page.next_cursor is None and len(page.items) <= arguments.limit:
+        # It is the whole chat, whichever end comes first.
+        return await _straight(arguments, call, PageCursor(mark, way or "older"), page)
+    return await _from_the_other_end(arguments, call, None)
+
+
+async def _straight(
+    arguments: Arguments, call: Call, start: PageCursor, page: Page[Message] | None = None
+) -> MessagePage:
+    """A page where Linq begins with the end that was asked for."""
+    found = await read_in_order(call, arguments.chat_id, start, arguments.limit, page)
+    newest_first = found.messages if start.way == "older" else found.messages[::-1]
+    messages = chronological([Placed(message, place) for place, message in enumerate(newest_first)])
+    notes = [
+        unreadable_note(found.unreadable) if found.unreadable else None,
+        "Linq's cursors lead nowhere or in a circle, so paging ends here; there may be more."
+        if found.is_cut_off
+        else None,
+    ]
+    return await _page(arguments, call, messages, str(found.next) if found.next else None, notes)
+
+
+async def _from_the_other_end(arguments: Arguments, call: Call, cursor: RowCursor | None) -> MessagePage:
+    """A page where Linq begins with the other end, so that the chat is read to its end first."""
+    reading = ChatReading(call, arguments, cursor, arguments.chat_id, Window())
+    rows = await reading.read(lambda: lambda _: True, arguments.order, arguments.limit)
+    info = reading.info(reading.facts, rows, [])
+    if not info["complete"]:
+        held_back = f"The chat is not read to its {arguments.order} message yet; the same call reads on."
+        return {"messages": [], "has_more": True, "note": join_notes(held_back, info.get("note"))}
+    return await _page(arguments, call, chronological(rows.rows), info.get("next_cursor"), [info.get("note")])
+
+
+async def _page(
+    arguments: Arguments, call: Call, messages: Sequence[Message], next_cursor: str | None, notes: Sequence[str | None]
+) -> MessagePage:
+    nothing = "There is nothing more." if arguments.cursor else "There are no messages in this chat."
     result: MessagePage = {
-        "messages": await message_rows(found, usual_service(found), call),
+        "messages": await message_rows(messages, usual_service(messages), call),
         "has_more": next_cursor is not None,
     }
     if next_cursor:
-        result["next_cursor"] = str(next_cursor)
-    read = counted(reading.scan.scanned, "message", "messages")
-    held_back = f"Read {read} without reaching the {arguments.order}."
-    nothing = "There is nothing more." if arguments.cursor else "There are no messages in this chat."
-    notes = [
-        held_back if reading.is_held_back else None,
-        nothing if not found and reading.scan.stop is Stop.END and not reading.scan.unreadable else None,
-        *stop_notes(reading.scan, call),
-    ]
-    if note := join_notes(*notes):
+        result["next_cursor"] = next_cursor
+    if note := join_notes(*notes, None if messages or any(notes) else nothing):
         result["note"] = note
     return result
 

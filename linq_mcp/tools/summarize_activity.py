@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 from datetime import timedelta
-from heapq import nlargest
+from heapq import nsmallest
 from math import ceil, inf
 from statistics import median
 from typing import TYPE_CHECKING, NotRequired, TypedDict
@@ -14,19 +14,18 @@ from pydantic import Field
 
 from linq_mcp.region import local_time_at
 from linq_mcp.rows.chat import ChatReference, chat_reference, health_status, line_number
-from linq_mcp.rows.message import listed_at
 from linq_mcp.rows.schema import without_empty
+from linq_mcp.store.access import ChatFilter
 from linq_mcp.tools.base.param_types import Handle, Line, PastTimestamp, Timestamp
 from linq_mcp.tools.base.parameters import ToolArguments
 from linq_mcp.tools.base.tool import READS, SCAN_SECONDS, Call, Tool
-from linq_mcp.tools.reading.reading_cursor import ReadingPosition
-from linq_mcp.tools.reading.readings import AccountReading, ChatFilter, Reading, Window
-from linq_mcp.tools.reading.scan_info import ScanInfo
+from linq_mcp.tools.reading.account import AccountReading, Answer, Window
+from linq_mcp.tools.reading.info import ReadingInfo
 from linq_mcp.tools.reading.turns import Turn, can_wait, in_order, reply_seconds, turn_of, waiting
 
 if TYPE_CHECKING:
-    from linq_mcp.api.models import Chat, Message
-    from linq_mcp.tools.reading.conversations import Conversation
+    from linq_mcp.api.models import Message
+    from linq_mcp.store.question import Conversation
 
 _DAY = timedelta(hours=24)
 _FAILING_LIMIT = 10
@@ -42,9 +41,6 @@ class Arguments(ToolArguments):
     before: Timestamp | None = Field(None, description="Until this; now if omitted.")
     from_: Line | None = Field(None, alias="from", description="Only this line, one of your numbers, E.164.")
     to: Handle | None = Field(None, description="Only chats with this person: number in E.164 or email address.")
-    cursor: ReadingPosition | None = Field(
-        None, description="next_cursor of the previous answer, same filters; add the counts up."
-    )
 
 
 class ReplyMinutes(TypedDict):
@@ -77,10 +73,9 @@ class FailingChat(ChatReference):
     health_status: NotRequired[str]
 
 
-class Activity(ScanInfo):
+class Activity(ReadingInfo):
     """What happened since `after`. `failing` has the chats with the most failed messages, at most ten."""
 
-    as_of: str
     after: str
     before: NotRequired[str]
     lines: list[LineActivity]
@@ -90,16 +85,16 @@ class Activity(ScanInfo):
 class _Reader:
     """Keeps the turns since the window began, and the latest earlier one that settles who spoke last."""
 
-    def __init__(self, reading: Reading[Chat], before: float) -> None:
-        self._reading = reading
+    def __init__(self, answer: Answer, before: float) -> None:
+        self._answer = answer
         self._before = before
         self.turns: list[Turn] = []
 
     def visit(self, message: Message) -> bool:
         turn = turn_of(message)
-        if self._reading.counts(message) and turn.at < self._before:
+        if turn.at < self._before:
             self.turns.append(turn)
-        return listed_at(message) < self._reading.since and (not turn.own or turn.answers)
+        return self._answer.is_before(message) and (not turn.own or turn.answers)
 
 
 @dataclass(slots=True)
@@ -116,34 +111,29 @@ async def summarize_activity(arguments: Arguments, call: Call) -> Activity:
     reading = AccountReading(
         call,
         arguments,
-        arguments.cursor,
-        lambda reading: _Reader(reading, before),
-        chats=ChatFilter(arguments.from_, arguments.to),
+        None,
+        lambda answer: _Reader(answer, before),
+        chats=ChatFilter(line=arguments.from_, person=arguments.to),
         window=Window(arguments.after, arguments.before, _DAY),
     )
     lines: dict[str, _Tally] = {}
     failing: list[FailingChat] = []
-    while (page := await reading.next_page()) is not None:
-        for conversation in page:
-            await call.yield_if_due()
-            chat = conversation.chat
-            line = line_number(chat, arguments.from_)
-            counts = _count(conversation, reading.since, lines.setdefault(line, _Tally()))
-            if counts["failed"]:
-                row: FailingChat = {
-                    **chat_reference(chat, call.directory),
-                    "line": line,
-                    "failed": counts["failed"],
-                    "health_status": health_status(chat) or "",
-                }
-                failing = nlargest(_FAILING_LIMIT, [*failing, without_empty(row)], key=lambda row: row["failed"])
+    async for conversation in reading:
+        chat = conversation.chat
+        line = line_number(chat, arguments.from_)
+        counts = _count(conversation, reading.since, lines.setdefault(line, _Tally()))
+        if counts["failed"]:
+            row: FailingChat = {
+                **chat_reference(chat, call.directory),
+                "line": line,
+                "failed": counts["failed"],
+                "health_status": health_status(chat) or "",
+            }
+            failing = nsmallest(_FAILING_LIMIT, [*failing, without_empty(row)], key=_most_failed)
     result: Activity = {
-        "as_of": reading.as_of,
         "after": local_time_at(reading.since),
-        "lines": [
-            _line(number, tally, whole=reading.is_whole) for number, tally in sorted(lines.items(), key=_most_first)
-        ],
-        **reading.info(reading.next_cursor(), []),
+        "lines": [_line(number, tally) for number, tally in sorted(lines.items(), key=_most_first)],
+        **reading.account_info(None, []),
     }
     if arguments.before:
         result["before"] = local_time_at(before)
@@ -154,7 +144,7 @@ async def summarize_activity(arguments: Arguments, call: Call) -> Activity:
 
 def _count(conversation: Conversation[_Reader], since: float, tally: _Tally) -> Counter[str]:
     """Add what happened in a chat since then to its line's tally."""
-    turns = in_order(conversation.reader.turns, oldest_first=conversation.oldest_first)
+    turns = in_order(conversation.reader.turns, oldest_first=False)
     counts = Counter[str]()
     for turn in turns:
         if turn.at >= since:
@@ -173,7 +163,11 @@ def _most_first(line: tuple[str, _Tally]) -> tuple[int, str]:
     return -(tally.counts["received"] + tally.counts["sent"]), number
 
 
-def _line(number: str, tally: _Tally, *, whole: bool) -> LineActivity:
+def _most_failed(row: FailingChat) -> tuple[int, str]:
+    return -row["failed"], row.get("id", "")
+
+
+def _line(number: str, tally: _Tally) -> LineActivity:
     counts = tally.counts
     row: LineActivity = {
         "line": number,
@@ -186,8 +180,7 @@ def _line(number: str, tally: _Tally, *, whole: bool) -> LineActivity:
         "pending": counts["pending"],
         "waiting": counts["waiting"],
     }
-    # Medians of partial answers can't be combined.
-    if tally.replies and whole:
+    if tally.replies:
         minutes = sorted(int(seconds // 60) for seconds in tally.replies)
         row["reply_minutes"] = {"median": round(median(minutes)), "p90": minutes[ceil(0.9 * len(minutes)) - 1]}
     return without_empty(row)
@@ -199,8 +192,8 @@ SUMMARIZE_ACTIVITY = Tool(
     description=(
         "What happened in the last 24 hours (or since after), line by line: chats with messages, messages received and "
         "sent, of those failed, pending, read, and delivered but not read, chats in which somebody waits, minutes "
-        "until you replied; and the chats with failed messages. If complete is false, call again with next_cursor and "
-        "add the counts up. For the messages themselves use find_messages."
+        "until you replied; and the chats with failed messages. If complete is false, the same call reads on. "
+        "For the messages themselves use find_messages."
     ),
     arguments=Arguments,
     result=Activity,

@@ -11,17 +11,16 @@ import anyio
 from pydantic import Field
 
 from linq_mcp.errors import LinqError, LinqMcpError
-from linq_mcp.region import local_time_at
 from linq_mcp.rows.chat import ChatRow, chat_row, health_guide, health_status, line_number
 from linq_mcp.rows.schema import without_empty
 from linq_mcp.rows.status import UNREPORTED, is_unhealthy, status_of
 from linq_mcp.sanitize import HANDLE_LIMIT, clean, moment
-from linq_mcp.tools.base.param_types import ChatCount, Handle, Line, RowCount
+from linq_mcp.store.access import ChatFilter
+from linq_mcp.tools.base.param_types import Handle, Line, RowCount
 from linq_mcp.tools.base.parameters import ToolArguments
 from linq_mcp.tools.base.tool import READS, SCAN_SECONDS, Call, Tool
-from linq_mcp.tools.reading.chats import chat_pages, no_chats
-from linq_mcp.tools.reading.scan import Position, Scan, check_fingerprint, find
-from linq_mcp.tools.reading.scan_info import ScanInfo, is_complete, scan_info
+from linq_mcp.tools.reading.account import Answer, Window, no_chats
+from linq_mcp.tools.reading.info import ReadingInfo
 
 if TYPE_CHECKING:
     from linq_mcp.api.models import Chat
@@ -36,10 +35,6 @@ class Arguments(ToolArguments):
     from_: Line | None = Field(None, alias="from", description="Only this line, one of your numbers, E.164.")
     to: Handle | None = Field(None, description="Only chats with this person: number in E.164 or email address.")
     worst: RowCount = Field(5, description="How many chats that need attention most to list; 5 if omitted.")
-    max_chats: ChatCount = Field(2000, description="Chats to read; 2000 if omitted.")
-    cursor: Position | None = Field(
-        None, description="next_cursor of the previous answer, same from and to; add the counts up."
-    )
 
 
 class Total(TypedDict):
@@ -58,10 +53,9 @@ class LineHealth(TypedDict):
     reputation: NotRequired[str]
 
 
-class HealthSummary(ScanInfo):
+class HealthSummary(ReadingInfo):
     """`lines` has the worst first, by reputation, then by chats in trouble; `worst` the chats that need attention."""
 
-    as_of: str
     total: Total
     lines: list[LineHealth]
     worst: NotRequired[list[ChatRow]]
@@ -115,42 +109,34 @@ class _Reputations:
 
 
 async def summarize_chat_health(arguments: Arguments, call: Call) -> HealthSummary:
-    """Read up to `max_chats` chats of `GET /v3/chats`, and `GET /v3/phone_numbers` at the same time."""
-    as_of = local_time_at(call.now().timestamp())
-    mark = check_fingerprint(arguments.cursor, arguments)
+    """Read `GET /v3/chats` to its end, and `GET /v3/phone_numbers` at the same time."""
+    answer = Answer(call, arguments, None, Window())
     tally = _Tally(arguments.from_, call.directory, arguments.worst)
     reputations = _Reputations()
-    scan = Scan(chat_pages(call, arguments.from_, arguments.to), call, arguments.cursor)
+    question = call.account.entries(ChatFilter(line=arguments.from_, person=arguments.to))
     failure: LinqMcpError | None = None
-
-    def visit(chat: Chat) -> bool:
-        tally.add(chat)
-        return True
-
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(reputations.read, call)
         try:
-            await find(scan, visit, arguments.max_chats)
+            async for _, chat in question:
+                tally.add(chat)
         except LinqMcpError as error:
             # Raised after the group, which would wrap it.
             failure = error
             tasks.cancel_scope.cancel()
     if failure:
         raise failure
-    if arguments.from_ is None and arguments.to is None and arguments.cursor is None:
+    if arguments.from_ is None and arguments.to is None:
         # A line without any chat has a reputation, too.
         for number in reputations.statuses:
             tally.lines.setdefault(number, Counter())
     statuses = sum(tally.lines.values(), Counter[str]())
     result: HealthSummary = {
-        "as_of": as_of,
-        **scan_info(
-            scan,
-            call,
-            mark,
-            limit_note=f"Stopped at {arguments.max_chats} chats; call again with next_cursor for the rest.",
-            notes=[
-                no_chats(arguments.from_, arguments.to) if is_complete(scan) and not scan.scanned else None,
+        **answer.info(
+            question.facts,
+            None,
+            [
+                no_chats(arguments.from_, arguments.to) if question.facts.is_complete and not tally.count else None,
                 reputations.note,
             ],
         ),
@@ -193,7 +179,7 @@ SUMMARIZE_CHAT_HEALTH = Tool(
     ),
     arguments=Arguments,
     result=HealthSummary,
-    example='{"max_chats":2000}',
+    example='{"worst":10}',
     annotations=READS,
     run=summarize_chat_health,
     seconds=SCAN_SECONDS,

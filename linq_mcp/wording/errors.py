@@ -3,7 +3,7 @@
 Each text begins with one of `HEADLINES`. No text contains a key, a header, a stack trace, or an answer's raw body.
 Linq's own message is cleaned and in quotation marks. The texts about settings are in `wording.settings`; those about
 single arguments are in `tools.base.parameters` and `param_types`, and the notes of answers that stopped early in
-`tools.reading.scan_info`.
+`tools.reading.info`.
 """
 
 from __future__ import annotations
@@ -28,9 +28,12 @@ from linq_mcp.errors import (
     NotSent,
     NotSentError,
     SettingsError,
+    StoreError,
+    StoreProblem,
 )
 from linq_mcp.sanitize import clean, quoted
 from linq_mcp.settings import BASE_URL_VARIABLE, DEFAULT_BASE_URL, Settings
+from linq_mcp.settings.store import STORE_VARIABLE
 from linq_mcp.tools.base.tool import Tool
 from linq_mcp.wording.settings import (
     SETTINGS_HEADLINES,
@@ -129,6 +132,18 @@ _CURSOR_CODES = frozenset({0, 1003, 1004, 1005})
 _ARGUMENT_LIMIT = 80
 _NOTHING_SENT = "Nothing was sent."
 
+_STORE_PROBLEMS = {
+    StoreProblem.UNREACHABLE: f"The store ({STORE_VARIABLE}) can't be opened: look at its path and its permissions.",
+    StoreProblem.FOREIGN: f"The store ({STORE_VARIABLE}) holds something else: give it a file of its own.",
+    StoreProblem.NOT_YOURS: f"The file of the store ({STORE_VARIABLE}) belongs to another user: use a file of yours.",
+    StoreProblem.NEWER: "The store was written by a newer release of linq-mcp: upgrade this one, or use another file.",
+    StoreProblem.DAMAGED: "The store is damaged: delete its file; everything in it can be read again.",
+    StoreProblem.FULL: "The store's disk is full: make room, or clear the store with `linq-mcp store clear`.",
+    StoreProblem.READ_ONLY: f"The store ({STORE_VARIABLE}) can't be written: look at the permissions of its folder.",
+    StoreProblem.BUSY: "The store did not answer in time.",
+    StoreProblem.FAILED: "The store failed.",
+}
+
 
 def format_error(
     error: LinqMcpError, *, settings: Settings, tool: Tool[Any] | None, arguments: Mapping[str, object]
@@ -151,6 +166,8 @@ def format_error(
             headline, next_step = _FILE_PROBLEMS[error.problem]
             by_a_person = f"Your user can open it: {error.url}" if error.url else ""
             return _sentences(HEADLINES[headline], str(error), next_step, by_a_person)
+        case StoreError():
+            return f"{_STORE_PROBLEMS[error.problem]} This answer was read from Linq and is kept in memory only."
         case SettingsError():
             return _sentences(format_problem(error.problem, settings.launched_by), not_sent)
         case LineNotOpenError():

@@ -270,6 +270,8 @@ def format_warning(warning: SettingsWarning) -> str:
         case WarningKind.UNUSABLE_REGION:
             example = "US" if warning.variable == COUNTRY_VARIABLE else "America/New_York"
             return f"{warning.variable} takes a value such as {example}; the one that is set is ignored."
+        case WarningKind.UNUSABLE_STORE_SETTING:
+            return f"{warning.variable} has a value that can't be used; it is ignored."
         case WarningKind.UNUSABLE_SEND_SETTING:
             rule = "nothing is sent" if warning.variable == SEND_TO_VARIABLE else "the strictest rule applies"
             return f"{warning.variable} has a value that can't be used; until that is corrected, {rule}."

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,6 +13,7 @@ from pydantic import SecretStr
 
 from linq_mcp.api.client import LinqApi
 from linq_mcp.api.retry import RetryPolicy
+from linq_mcp.api.scoped_client import Scope, open_api
 from linq_mcp.contacts.directory import NOBODY, Directory
 from linq_mcp.demo.account import DemoAccount
 from linq_mcp.demo.api import DEMO_BASE_URL, DEMO_KEY, demo_api
@@ -20,6 +21,11 @@ from linq_mcp.server.callers.caller import SettingsClientProvider
 from linq_mcp.settings import Settings
 from linq_mcp.settings.problems import KeySource
 from linq_mcp.settings.sending import STRICTEST, SendSettings
+from linq_mcp.settings.store import StoreSettings
+from linq_mcp.store.access import Access
+from linq_mcp.store.reader import OpenAccount
+from linq_mcp.store.stores import Stores
+from linq_mcp.tools.base.loop_yield import LoopYield
 from linq_mcp.tools.base.question import Ask, require_consent
 from linq_mcp.tools.base.tool import Call
 from linq_mcp.wording.errors import format_error
@@ -112,28 +118,52 @@ async def call_over(  # noqa: PLR0913 - each has a default that nearly every tes
     transport: httpx.AsyncBaseTransport,
     *,
     seconds: float = 30,
-    progress: list[int] | None = None,
+    progress: list[tuple[int, int | None]] | None = None,
     retry: RetryPolicy = AT_ONCE,
-    now: datetime | None = None,
+    now: Callable[[], datetime] | datetime | None = None,
     directory: Directory = NOBODY,
     sending: SendSettings | None = None,
     consent: Ask | None = None,
+    stores: Stores | None = None,
+    lines: Collection[str] = (),
+    key: str = DEMO_KEY,
 ) -> AsyncIterator[Call]:
-    """What a tool is called with, over `transport`; the counts it reports are appended to `progress`."""
+    """What a tool is called with, over `transport`; the progress that it reports is appended to `progress`.
 
-    async def note_progress(count: int) -> None:
+    What is read is kept in `stores`, for this call alone if they are omitted; in their background it goes on.
+    """
+
+    async def note_progress(count: int, total: int | None) -> None:
         if progress is not None:
-            progress.append(count)
+            progress.append((count, total))
 
-    settings = Settings(api_key=SecretStr(DEMO_KEY), base_url=DEMO_BASE_URL, sending=sending)
+    def clock() -> datetime:
+        return now() if callable(now) else now or datetime.now(UTC)
+
+    settings = Settings(api_key=SecretStr(key), base_url=DEMO_BASE_URL, sending=sending)
+    stores = stores or Stores(StoreSettings(), now=lambda: clock().timestamp())
+    pause = LoopYield()
     async with LinqApi(settings, transport=transport, retry=retry) as api:
-        yield Call(
+        deadline = anyio.current_time() + seconds
+        access = Access(
+            account=stores.account(settings),
             api=api,
-            deadline=anyio.current_time() + seconds,
+            scope=Scope(lines),
+            deadline=deadline,
+            now=lambda: clock().timestamp(),
+            max_age=stores.settings.max_age,
             progress=note_progress,
+            pause=pause,
+            may_go_on=lambda: True,
+        )
+        yield Call(
+            api=await open_api(api, lines, deadline=deadline),
+            account=OpenAccount(access),
+            deadline=deadline,
             format_error=lambda error: format_error(error, settings=settings, tool=None, arguments={}),
             directory=directory,
-            now=lambda: now or datetime.now(UTC),
+            now=clock,
+            yield_if_due=pause,
             consent=consent or require_consent,
             sending=sending or STRICTEST,
         )

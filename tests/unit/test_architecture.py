@@ -38,6 +38,7 @@ LAYERS = [
     {"linq_mcp.api", "linq_mcp.demo"},
     {"linq_mcp.contacts"},
     {"linq_mcp.rows"},
+    {"linq_mcp.store"},
     {"linq_mcp.tools.base"},
     {"linq_mcp.tools.reading", "linq_mcp.tools.sending", "linq_mcp.tools.files"},
     {"linq_mcp.tools"},

@@ -33,8 +33,8 @@ from linq_mcp.sanitize import clean
 from linq_mcp.server.app import build_server
 from linq_mcp.tools import TOOLS
 from linq_mcp.tools.base.tool import Tool
-from linq_mcp.tools.find_chats import FIND_CHATS
-from linq_mcp.tools.reading.scan import ScanCursor
+from linq_mcp.tools.list_messages import LIST_MESSAGES
+from linq_mcp.tools.reading.linq_order import PageCursor
 from linq_mcp.transports.jsonrpc import replace_lone_surrogates
 from linq_mcp.wording.errors import HEADLINES
 
@@ -511,5 +511,5 @@ def test_summaries_add_up(linq: Linq, numbers: list[int], most: int, max_chats: 
 )
 def test_a_position_survives_the_way_through_a_model(offset: int, last_id: str, cursor: str | None) -> None:
     """Any position that is given out is accepted again, however long the page and whatever the cursor."""
-    position = ScanCursor(cursor, offset, last_id)
-    assert FIND_CHATS.parse({"is_group": True, "cursor": str(position)}).cursor == position
+    position = PageCursor("0badcafe", "older", cursor or "", offset, last_id)
+    assert LIST_MESSAGES.parse({"chat_id": TEAM_CHAT_ID, "cursor": str(position)}).cursor == position

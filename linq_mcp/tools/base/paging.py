@@ -54,7 +54,7 @@ def unreadable_note(count: int) -> str:
 
 def counted(count: int, one: str, several: str) -> str:
     """`count` with its noun: "1 chat", "2 chats"."""
-    return f"{count} {one if count == 1 else several}"
+    return f"{count:,} {one if count == 1 else several}"
 
 
 def join_notes(*notes: str | None) -> str:

@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Generic
 
 from linq_mcp.contacts.directory import NOBODY, Directory
-from linq_mcp.errors import LinqError
+from linq_mcp.errors import LinqMcpError
 from linq_mcp.rows.schema import json_schema
 from linq_mcp.settings.sending import STRICTEST, SendSettings
 from linq_mcp.tools.base.loop_yield import LoopYield
@@ -19,6 +19,7 @@ from linq_mcp.tools.base.question import Ask, require_consent
 if TYPE_CHECKING:
     # It imports httpx, which is not needed before the first call.
     from linq_mcp.api.scoped_client import OpenApi
+    from linq_mcp.store.reader import OpenAccount
 
 # The time limit of a call; clients give up later.
 CALL_SECONDS = 30.0
@@ -34,16 +35,16 @@ def _utc_now() -> datetime:
 class Call:
     """What a call may use: the account as far as it is open, and what it takes to answer.
 
-    `deadline` is the moment, of `anyio.current_time()`, by which the call must be answered. `progress` tells a client
-    that asked for it how many things have been read. `format_error` describes an error that a successful answer
-    mentions. `caller` tells callers apart. `now` is the clock, `directory` knows the names of people. `yield_if_due` is
-    awaited between the items of long work. `consent` is how a person is asked, `sending` the operator's rules for it.
+    `api` reads one thing, `account` many. `deadline` is the moment, of `anyio.current_time()`, by which the call must
+    be answered. `format_error` describes an error that a successful answer mentions. `caller` tells callers apart.
+    `now` is the clock, `directory` knows the names of people. `yield_if_due` is awaited between the items of long work.
+    `consent` is how a person is asked, `sending` the operator's rules for it.
     """
 
     api: OpenApi
+    account: OpenAccount
     deadline: float
-    progress: Callable[[int], Awaitable[None]]
-    format_error: Callable[[LinqError], str]
+    format_error: Callable[[LinqMcpError], str]
     caller: str = ""
     directory: Directory = NOBODY
     now: Callable[[], datetime] = _utc_now

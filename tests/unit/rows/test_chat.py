@@ -5,16 +5,14 @@ from __future__ import annotations
 import json
 from typing import Any
 
-import anyio
 import pytest
-from helpers.scripted_api import SETTINGS, Reply, Server
+from helpers.linq import call_over
+from helpers.scripted_api import Reply, Server
 
-from linq_mcp.api.client import LinqApi
 from linq_mcp.api.models import Chat, Chats
 from linq_mcp.rows.chat import ChatRow, chat_row, health_guide
 from linq_mcp.rows.schema import json_schema
 from linq_mcp.tools.base.parameters import parse_arguments
-from linq_mcp.tools.base.tool import Call
 from linq_mcp.tools.list_chats import LIST_CHATS, Arguments
 
 OWN = "+12055550101"
@@ -361,11 +359,7 @@ async def page(answer: Any, **arguments: Any) -> dict[str, Any]:
 
 
 async def page_of(server: Server, **arguments: Any) -> dict[str, Any]:
-    async def progress(count: int) -> None:
-        """Nobody asked."""
-
-    async with LinqApi(SETTINGS, transport=server) as api:
-        call = Call(api=api, deadline=anyio.current_time() + 5, progress=progress, format_error=str)
+    async with call_over(server, seconds=5) as call:
         return dict(await LIST_CHATS.run(LIST_CHATS.parse(arguments), call))
 
 

@@ -29,7 +29,7 @@ from linq_mcp.tools.base.tool import Tool
 from linq_mcp.tools.find_chats import FIND_CHATS
 from linq_mcp.tools.find_messages import FIND_MESSAGES
 
-CHATS = int(os.environ.get("LINQ_MCP_TEST_CHATS", "1500"))
+CHATS = int(os.environ.get("LINQ_MCP_TEST_CHATS", "250"))
 MESSAGES = 520
 Json = dict[str, Any]
 

@@ -24,7 +24,7 @@ from linq_mcp.errors import ApiStatusError
 from linq_mcp.rows.message import last_message, message_row, usual_service
 from linq_mcp.tools.get_message import GET_MESSAGE
 from linq_mcp.tools.list_messages import LIST_MESSAGES
-from linq_mcp.tools.reading.chat_reading import Placed, chronological
+from linq_mcp.tools.reading.transcript import Placed, chronological
 
 Json = dict[str, Any]
 HOSTILE_CHAT_ID = next(chat["id"] for chat in odd_account().chats if chat["display_name"] == PILOT_TESTERS)
@@ -274,27 +274,6 @@ async def test_messages_that_arrive_meanwhile_disturb_nothing() -> None:
     assert seen == [message["id"] for message in all_messages[:100]]
 
 
-async def test_what_could_not_be_read_to_its_end_is_not_called_the_newest() -> None:
-    """Where Linq lists the oldest first and time runs out: no messages yet, and a cursor that reads on."""
-    data = generated_account(1, messages_in_first=250)
-    chat_id = data.chats[0]["id"]
-    api = httpx.ASGITransport(demo_api(data, oldest_first=True))
-    ids: list[list[str]] = []
-    cursor, notes = None, []
-    for seconds in (1.9, 30, 30, 30, 30, 30):
-        async with call_over(api, seconds=seconds) as call:
-            arguments = {"chat_id": chat_id, "limit": 100, "cursor": cursor}
-            answer = await LIST_MESSAGES.run(LIST_MESSAGES.parse(arguments), call)
-        ids.insert(0, [message["id"] for message in answer["messages"]])
-        notes.append(answer.get("note", ""))
-        cursor = answer.get("next_cursor")
-        if cursor is None:
-            break
-    assert "Read 100 messages without reaching the newest." in notes[0]
-    assert ids[-1] == []
-    assert [id_ for page in ids for id_ in page] == [message["id"] for message in data.messages[chat_id]]
-
-
 async def test_every_message_of_the_demo_account_can_be_read() -> None:
     """The odd and the hostile ones included, in lists and whole."""
     data = odd_account()
@@ -415,10 +394,8 @@ def test_the_most_common_service_is_left_out() -> None:
     assert [row.get("service") for row in rows] == [None, "iMessage", None, None, None]
 
 
-@pytest.mark.parametrize("oldest_first", [True, False], ids=["listed oldest first", "listed newest first"])
-def test_messages_without_a_readable_time_do_not_stop_the_transcript(oldest_first: bool) -> None:
+def test_messages_without_a_readable_time_do_not_stop_the_transcript() -> None:
     """They come first, with what they have."""
     messages = [Message.model_validate({**DOCS_SAMPLE, "sent_at": at}) for at in ("2026-01-01T00:00:00Z", "tomorrow")]
-    placed = [Placed(message, place) for place, message in enumerate(messages)]
-    ordered = chronological(placed, oldest_first=oldest_first)
+    ordered = chronological([Placed(message, place) for place, message in enumerate(messages)])
     assert [message_row(message).get("at") for message in ordered] == ["tomorrow", "2026-01-01T00:00:00Z"]

@@ -1,0 +1,53 @@
+"""The settings of the store: where what was read is kept, and for how long it is used."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+STORE_VARIABLE = "LINQ_MCP_STORE"
+MAX_AGE_VARIABLE = "LINQ_MCP_MAX_AGE"
+STORE_DAYS_VARIABLE = "LINQ_MCP_STORE_DAYS"
+
+DEFAULT_MAX_AGE = 60.0
+_LONGEST_AGE = 86_400.0
+_MOST_DAYS = 3650
+
+
+@dataclass(frozen=True, kw_only=True)
+class StoreSettings:
+    """`path` is the file in which readings are kept; without one, they are in memory.
+
+    A reading is fresh for `max_age` seconds. What was not read again for `days` days is dropped (None: never).
+    """
+
+    path: Path | None = None
+    max_age: float = DEFAULT_MAX_AGE
+    days: int | None = None
+
+
+def read_store(value: Callable[[str], str | None], warn: Callable[[str], None]) -> StoreSettings:
+    """The settings, of which `value` gives those that are set, by name; `warn` is given the names of unusable ones."""
+
+    def number(name: str, lowest: float, highest: float) -> float | None:
+        text = value(name)
+        if text is None:
+            return None
+        try:
+            found = float(text)
+        except ValueError:
+            found = -1.0
+        if lowest <= found <= highest:
+            return found
+        warn(name)
+        return None
+
+    path = value(STORE_VARIABLE)
+    max_age = number(MAX_AGE_VARIABLE, 0, _LONGEST_AGE)
+    days = number(STORE_DAYS_VARIABLE, 1, _MOST_DAYS)
+    return StoreSettings(
+        path=Path(path).expanduser() if path else None,
+        max_age=DEFAULT_MAX_AGE if max_age is None else max_age,
+        days=None if days is None else int(days),
+    )

@@ -1,0 +1,75 @@
+"""Messages and chats as they are kept: the wire models without nulls, as JSON in ASCII, compressed."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from math import inf
+
+from pydantic import TypeAdapter
+
+from linq_mcp.api.models import Chat, Message
+from linq_mcp.rows.message import listed_at
+
+# Most questions need no more of a chat than its latest messages.
+NEWEST = 25
+LARGEST = 200
+_LEVEL = 1
+_MESSAGES = TypeAdapter(list[Message])
+_IDS = TypeAdapter(list[str])
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """Messages of one chat that follow one another, newest first. A newer block has a higher `place`.
+
+    `newest` and `oldest` bound when Linq listed them, in seconds since 1970. One with a message of unknown time may
+    hold any time.
+    """
+
+    place: int
+    newest: float
+    oldest: float
+    count: int
+    content: bytes
+
+    def unpacked(self) -> list[Message]:
+        return _MESSAGES.validate_json(zlib.decompress(self.content))
+
+
+def blocks_of(messages: Sequence[Message], lowest: int) -> Iterator[Block]:
+    """The blocks of `messages`, newest first, at places from `lowest` on; the newest block is a small one."""
+    starts = range(NEWEST, len(messages), LARGEST)
+    chunks = [messages[:NEWEST], *(messages[start : start + LARGEST] for start in starts)]
+    for place, chunk in zip(range(lowest + len(chunks) - 1, lowest - 1, -1), chunks, strict=True):
+        if chunk:
+            times = [listed_at(message) for message in chunk]
+            newest, oldest = (max(times), min(times)) if all(times) else (inf, 0.0)
+            yield Block(
+                place,
+                newest,
+                oldest,
+                len(chunk),
+                _packed(_MESSAGES.dump_json(list(chunk), exclude_none=True, by_alias=True, ensure_ascii=True)),
+            )
+
+
+def packed_chat(chat: Chat) -> bytes:
+    return _packed(chat.model_dump_json(exclude_none=True, by_alias=True, ensure_ascii=True).encode())
+
+
+def unpacked_chat(content: bytes) -> Chat:
+    return Chat.model_validate_json(zlib.decompress(content))
+
+
+def packed_ids(ids: Sequence[str]) -> bytes:
+    return _packed(_IDS.dump_json(list(ids), ensure_ascii=True))
+
+
+def unpacked_ids(content: bytes) -> list[str]:
+    return _IDS.validate_json(zlib.decompress(content))
+
+
+def _packed(content: bytes) -> bytes:
+    return zlib.compress(content, _LEVEL)

@@ -1,0 +1,69 @@
+"""Reading a list of Linq's page by page, with everything that can be wrong with pages and cursors in one place."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import TYPE_CHECKING, Generic, Protocol, TypeAlias, TypeVar
+
+from linq_mcp.errors import ApiStatusError
+
+if TYPE_CHECKING:
+    from linq_mcp.api.responses import Page
+
+PAGE_SIZE = 100
+# Stop after this many pages in a row without a new item: cursors could go on for ever.
+MOST_EMPTY_PAGES = 50
+
+
+class Listed(Protocol):
+    @property
+    def id(self) -> str | None: ...
+
+
+ItemT = TypeVar("ItemT", bound=Listed)
+Fetch: TypeAlias = Callable[[str | None], Awaitable["Page[ItemT]"]]
+"""Reads the page at a cursor."""
+
+
+class Pages(Generic[ItemT]):
+    """The pages of a list from the cursor `place` on, each without the items that came before.
+
+    `place` is the cursor of the page that came last. After the last page, `has_ended` says whether it was the end of
+    the list: otherwise Linq's cursors lead nowhere, or in a circle. `unreadable` counts entries that are not objects.
+    """
+
+    def __init__(self, fetch: Fetch[ItemT], place: str = "") -> None:
+        self._fetch = fetch
+        self._next: str | None = place or None
+        self._places = set[str | None]()
+        self._seen = set[str]()
+        self.place = place
+        self.has_ended = False
+        self.unreadable = 0
+
+    async def __aiter__(self) -> AsyncIterator[list[ItemT]]:
+        empty = 0
+        while not self.has_ended and self._next not in self._places and empty < MOST_EMPTY_PAGES:
+            page = await self._fetch(self._next)
+            self._places.add(self._next)
+            self.place = self._next or ""
+            self.unreadable += page.unreadable
+            self._next = page.next_cursor
+            self.has_ended = page.next_cursor is None and not page.unusable_cursor
+            fresh = [item for item in page.items if self._is_new(item)]
+            empty = 0 if fresh else empty + 1
+            yield fresh
+            if page.unusable_cursor:
+                return
+
+    def _is_new(self, item: ItemT) -> bool:
+        if item.id is None:
+            return True
+        is_new = item.id not in self._seen
+        self._seen.add(item.id)
+        return is_new
+
+
+def is_refused_cursor(error: Exception) -> bool:
+    """Whether Linq does not accept a cursor that it once gave."""
+    return isinstance(error, ApiStatusError) and error.status in (400, 422)
