@@ -19,7 +19,7 @@ from linq.types.shared.reaction import Reaction
 Row = dict[str, Any]
 
 _TIMES = frozenset({"at", "created_at", "updated_at", "health_since", "joined_at", "left_at"})
-_TIMES |= {"sent_at", "delivered_at", "read_at"}
+_TIMES |= {"sent_at", "delivered_at", "read_at", "arrived_at"}
 _LINE_BREAKS = ("\r\n", "\r", "\u2028", "\u2029", "\u0085")
 _ZWJ, _VS16 = "\u200d", "\ufe0f"
 
@@ -127,7 +127,10 @@ def message_as_row(message: Message, *, urls: bool = False) -> Row:
                 for part in parts
                 if part.type == "media"
             ],
-            "empty": not parts or None,
+            "empty": not parts and message.service != "iMessage",
+            # In a list; one message by itself is a poll or empty, and the account has no polls.
+            "may_be_poll": not parts and message.service == "iMessage",
+            "arrived_at": _second(message.reconciled_at),
             "other_parts": [part.type for part in parts if part.type == "poll"],
             "reactions": [_reaction(reaction) for part in parts for reaction in getattr(part, "reactions", None) or []],
             "reply_to": message.reply_to and message.reply_to.message_id,
@@ -142,7 +145,8 @@ def message_in_full(message: Message) -> Row:
     """Return the message as `get_message` shows it."""
     times = ("created_at", "sent_at", "delivered_at", "read_at")
     stamps = {name: _second(getattr(message, name)) for name in times}
-    return _without_absent({**message_as_row(message, urls=True), "chat_id": message.chat_id, **stamps})
+    content = {**message_as_row(message, urls=True), "empty": not message.parts, "may_be_poll": False}
+    return _without_absent({**content, "chat_id": message.chat_id, **stamps})
 
 
 def line_as_row(number: PhoneNumber) -> Row:
