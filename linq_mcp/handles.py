@@ -67,6 +67,13 @@ def read_number(text: str, country: str | None = None) -> str | None:
     return _number(_plain(_bare(text)), country)
 
 
+def is_country(code: str) -> bool:
+    """Whether there are numbers of that country."""
+    import phonenumbers  # noqa: PLC0415 - as below
+
+    return code in phonenumbers.SUPPORTED_REGIONS
+
+
 def _bare(text: str) -> str:
     """`text` without what surrounds a handle in a link or in what a contacts app copies."""
     text = text[:_LONGEST].strip()

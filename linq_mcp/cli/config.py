@@ -33,7 +33,7 @@ from linq_mcp.settings import (
     Settings,
 )
 from linq_mcp.settings.problems import KeySource, LaunchedBy
-from linq_mcp.settings.region import region_variables
+from linq_mcp.settings.region import COUNTRY_VARIABLE, TIME_ZONE_VARIABLE, region_variables
 from linq_mcp.settings.sending import sending_variables
 from linq_mcp.wording.settings import format_problem
 
@@ -115,6 +115,10 @@ def this_server(settings: Settings, *, demo: bool) -> Server:
     if settings.contacts:
         # A client may start its servers in any folder.
         env[CONTACTS_VARIABLE] = str(settings.contacts.absolute())
+    if settings.time_zone_is_set:
+        env[TIME_ZONE_VARIABLE] = settings.region.zone_name
+    if settings.region.country:
+        env[COUNTRY_VARIABLE] = settings.region.country
     if settings.sending:
         env |= sending_variables(settings.sending)
     return Server(this_command(), env | scope)

@@ -18,11 +18,14 @@ from linq_mcp.cli.account import open_account
 from linq_mcp.cli.config import SERVER_NAME, TEMPORARY, entry, is_temporary, this_server
 from linq_mcp.cli.stderr import log_to_stderr, replace_unencodable
 from linq_mcp.errors import LinqMcpError
+from linq_mcp.handles import is_country
+from linq_mcp.region import Region, in_region
 from linq_mcp.rows.chat import ChatRow, chat_row
 from linq_mcp.sanitize import clean
 from linq_mcp.server.callers.caller import SettingsClientProvider
 from linq_mcp.settings import CONTACTS_VARIABLE, Settings
 from linq_mcp.settings.problems import KeySource, LaunchedBy
+from linq_mcp.settings.region import COUNTRY_VARIABLE
 from linq_mcp.settings.sending import Confirm, SendSettings
 from linq_mcp.tools.base.tool import CALL_SECONDS
 from linq_mcp.wording.errors import format_error
@@ -57,7 +60,8 @@ async def examine(account: SettingsClientProvider, settings: Settings, say: Call
     """
     say(f"linq-mcp {__version__}, mcp {version('mcp')}, Python {platform.python_version()}, {platform.system()}")
     try:
-        await _check(account, say)
+        with in_region(settings.region):
+            await _check(account, say)
         healthy = True
     except LinqMcpError as error:
         say(f"FAIL  {format_error(error, settings=settings, tool=None, arguments={})}")
@@ -65,6 +69,7 @@ async def examine(account: SettingsClientProvider, settings: Settings, say: Call
     finally:
         await account.aclose()
     await _check_directory(account, settings, say)
+    say(f"note  {describe_region(settings.region)}")
     say(f"note  {describe_sending(settings.sending)}")
     for warning in settings.warnings:
         say(f"note  {format_warning(warning)}")
@@ -101,6 +106,16 @@ async def _check_directory(account: SettingsClientProvider, settings: Settings, 
         say(f"note  {CONTACTS_VARIABLE}: No names. The file is {directory.source}.")
     for problem in directory.problems:
         say(f"note  {CONTACTS_VARIABLE}: {problem}")
+
+
+def describe_region(region: Region) -> str:
+    """One line on the time zone of times and the country of national numbers."""
+    country = region.country
+    if country and not is_country(country):
+        numbers = f"{COUNTRY_VARIABLE} is {country}, which no phone numbers are of"
+    else:
+        numbers = f"numbers without a country code are {f'of {country}' if country else 'not read'}"
+    return f"Times are in the time zone {region.zone_name}; {numbers}."
 
 
 def describe_sending(sending: SendSettings | None) -> str:

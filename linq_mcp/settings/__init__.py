@@ -30,7 +30,7 @@ from linq_mcp.settings.problems import (
     UrlFlaw,
     WarningKind,
 )
-from linq_mcp.settings.region import read_region
+from linq_mcp.settings.region import TIME_ZONE_VARIABLE, read_region
 from linq_mcp.settings.scope import read_scope
 from linq_mcp.settings.sending import SEND_TO_VARIABLE, SendSettings, read_sending
 from linq_mcp.settings.store import StoreSettings, read_store
@@ -109,6 +109,7 @@ class Settings:
     sending: SendSettings | None = None
     region: Region = DEFAULT_REGION
     store: StoreSettings = field(default_factory=StoreSettings)
+    time_zone_is_set: bool = False
     launched_by: LaunchedBy = LaunchedBy.CLIENT
     problem: SettingsProblem | None = None
     base_url_problem: UnusableBaseUrl | None = None
@@ -183,6 +184,7 @@ def load_settings(
         sending=sending,
         region=region,
         store=store,
+        time_zone_is_set=_value(environ, TIME_ZONE_VARIABLE, []) is not None,
         launched_by=launched_by,
         problem=base_url_problem or scope.problem or key_problem,
         base_url_problem=base_url_problem,

@@ -11,6 +11,7 @@ from linq_mcp.region import Region
 
 TIME_ZONE_VARIABLE = "LINQ_MCP_TIME_ZONE"
 COUNTRY_VARIABLE = "LINQ_MCP_COUNTRY"
+_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_+-]*(?:/[A-Za-z0-9_+-]+){0,2}")
 
 
 def read_region(
@@ -43,10 +44,14 @@ def region_variables(region: Region) -> dict[str, str]:
 def _zone(name: str) -> tzinfo | None:
     if name.upper() in ("UTC", "Z", "GMT"):
         return UTC
-    # Linux tells capitals from small letters, and a name must not become a path.
-    wanted = name.replace(" ", "_").casefold()
-    known = next((zone for zone in available_timezones() if zone.casefold() == wanted), None)
-    return ZoneInfo(known) if known else None
+    name = name.replace(" ", "_")
+    try:
+        # Other text would be a path.
+        return ZoneInfo(name) if _NAME.fullmatch(name) else None
+    except (LookupError, ValueError, OSError):
+        # Linux tells capitals from small letters. Listing all names takes long.
+        known = next((zone for zone in available_timezones() if zone.casefold() == name.casefold()), None)
+        return ZoneInfo(known) if known else None
 
 
 def _computers_zone() -> tzinfo:

@@ -13,6 +13,7 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import anyio
 import httpx
@@ -23,11 +24,12 @@ from helpers.piped import COMMAND, SECONDS, run
 import linq_mcp
 from linq_mcp import settings
 from linq_mcp.cli import main
-from linq_mcp.cli.doctor import examine
+from linq_mcp.cli.doctor import describe_region, examine
 from linq_mcp.cli.parser import build_parser
 from linq_mcp.demo import in_process
 from linq_mcp.demo.account import DemoAccount
 from linq_mcp.demo.api import demo_api
+from linq_mcp.region import Region
 from linq_mcp.server.callers.caller import SettingsClientProvider
 
 
@@ -514,3 +516,21 @@ def test_serving_stdio_imports_nothing_of_the_other_commands() -> None:
     assert "linq_mcp.cli.serve" in modules
     unwanted = ("linq_mcp.demo.", "linq_mcp.transports.http.", "linq_mcp.api.client.", "linq_mcp.cli.config.", "httpx.")
     assert [module for module in modules if f"{module}.".startswith(unwanted)] == []
+
+
+@pytest.mark.parametrize(
+    ("region", "sentence"),
+    [
+        (Region(), "Times are in the time zone UTC; numbers without a country code are not read."),
+        (
+            Region(ZoneInfo("Asia/Tokyo"), "JP"),
+            "Times are in the time zone Asia/Tokyo; numbers without a country code are of JP.",
+        ),
+        (
+            Region(country="XX"),
+            "Times are in the time zone UTC; LINQ_MCP_COUNTRY is XX, which no phone numbers are of.",
+        ),
+    ],
+)
+def test_doctor_says_the_time_zone_and_the_country(region: Region, sentence: str) -> None:
+    assert describe_region(region) == sentence

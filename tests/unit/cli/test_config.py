@@ -68,6 +68,14 @@ def test_every_clients_entry_starts_the_command(command: list[str]) -> None:
         assert f"{KEY_VARIABLE}={KEY_EXAMPLE}" in words
 
 
+def test_the_time_zone_and_country_in_force_are_in_the_entry() -> None:
+    """The computer's own time zone is not, as that of a client's server may be another."""
+    settings = load_settings({"LINQ_MCP_TIME_ZONE": "Asia/Tokyo", "LINQ_MCP_COUNTRY": "jp"})
+    env = this_server(settings, demo=False).env
+    assert (env["LINQ_MCP_TIME_ZONE"], env["LINQ_MCP_COUNTRY"]) == ("Asia/Tokyo", "JP")
+    assert not {"LINQ_MCP_TIME_ZONE", "LINQ_MCP_COUNTRY"} & this_server(load_settings({}), demo=False).env.keys()
+
+
 @pytest.mark.parametrize("client", ["claude-code", "codex"])
 def test_shell_line_gives_the_name_before_env(client: str) -> None:
     """Claude Code's --env takes each word after it, so a name that follows it is lost."""
