@@ -245,6 +245,25 @@ def test_what_strangers_wrote_is_only_ever_text(text: str, mode: Any, host: View
     assert host.page.frames == [host.page.main_frame, frame]
 
 
+@pytest.mark.parametrize("status", ["constructor", "toString", "__proto__"])
+def test_a_status_with_the_name_of_a_method_is_a_status(status: str, host: ViewHost) -> None:
+    """Every object has these members, and none of them is an address of Linq's advice."""
+    health = {
+        "total": {"chats": 1, "health": {status: 1}},
+        "lines": [{"line": "+12052535597", "chats": 1, "health": {status: 1}}],
+        "worst": [waiting_chat(health_status=status)],
+        "health_guide": {"CRITICAL": "https://docs.example.com/critical"},
+        "scanned": 1,
+        "complete": True,
+    }
+    transcript = {"result": result({"messages": [], "has_more": False})}
+    answers: dict[str, Json | None] = {"list_messages": transcript}
+    frame = host.open("summarize_chat_health", result(health), answers=answers, mode="fullscreen")
+    frame.locator(".row").click()
+    expect(frame.get_by_text("There are no messages in this chat.")).to_be_visible()
+    expect(frame.get_by_role("heading", name="Person 0")).to_be_visible()
+
+
 def test_a_view_is_narrowed_to_a_line(host: ViewHost, watch: Watch) -> None:
     """Every view is read again for it, each row says its line only while there are several, and all come back."""
     frame = show_inbox(host, real_inbox(host), mode="fullscreen")
