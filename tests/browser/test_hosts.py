@@ -295,6 +295,18 @@ def test_a_view_is_narrowed_to_a_line(host: ViewHost, watch: Watch) -> None:
     ]
 
 
+def test_what_happened_is_shown_day_by_day_where_that_was_asked_for(host: ViewHost) -> None:
+    """The days keep their order, whichever had the most failures."""
+    days = [
+        {"day": f"2026-11-{day}", "received": 2, "sent": 1, "delivered": 1 - failed, "failed": failed}
+        for day, failed in ((20, 0), (21, 1))
+    ]
+    answer = {"after": "2026-11-20T00:00:00Z", "days": days, "scanned": 3, "complete": True}
+    frame = host.open("summarize_activity", result(answer), mode="fullscreen")
+    expect(frame.get_by_role("heading", name="1 message failed")).to_be_visible()
+    assert frame.locator(".lines strong").all_inner_texts() == ["2026-11-20", "2026-11-21"]
+
+
 def test_the_line_that_was_asked_for_is_the_chosen_one(host: ViewHost) -> None:
     """The assistant asked for one line, so that the filter begins with it."""
     line = "+12052535597"
