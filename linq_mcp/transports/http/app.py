@@ -35,6 +35,7 @@ from linq_mcp.transports.http.access_log import HttpRecord, RecordMiddleware, lo
 from linq_mcp.transports.http.auth.challenge import SignIn
 from linq_mcp.transports.http.config import HttpConfig, is_allowed_host, is_allowed_origin
 from linq_mcp.transports.http.middleware import (
+    BODY_BYTES,
     MESSAGE,
     AllowedHostMiddleware,
     AllowedOriginMiddleware,
@@ -80,7 +81,7 @@ def build_app(
             json_response=json_response,
             # `AllowedHostMiddleware` and `AllowedOriginMiddleware` check this, without regard to case.
             security_settings=TransportSecuritySettings(enable_dns_rebinding_protection=False),
-            max_request_body_size=2 * limits.body_bytes,
+            max_request_body_size=2 * BODY_BYTES,
         )
         for json_response in (True, False)
     )

@@ -27,15 +27,11 @@ class HttpLimits:
 
     connections: int = 1024
     calls: int = 512
-    header_bytes: int = 32 * 1024
-    body_bytes: int = 1024 * 1024
     held_body_bytes: int = 64 * 1024 * 1024
     unread_bytes: int = 64 * 1024 * 1024
     header_seconds: float = 10
     body_seconds: float = 15
     write_seconds: float = 30
-    # Longer than balancers keep idle connections, so that none sends a request on one that is being closed.
-    keep_alive_seconds: int = 75
     # How long calls in progress may continue after SIGTERM or SIGINT.
     stop_seconds: float = 10
 

@@ -22,6 +22,7 @@ from linq_mcp.transports.jsonrpc import InvalidMessage, error_response, parse_me
 
 # The key in the scope under which the parsed JSON-RPC message is found.
 MESSAGE = "linq_mcp.message"
+BODY_BYTES = 1024 * 1024
 # Bodies up to this size are read however many bytes are held already.
 _ALWAYS_READ_BYTES = 64 * 1024
 _CLOSE_HEADERS = {"Connection": "close"}
@@ -211,7 +212,7 @@ class RequestBodyMiddleware:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         declared = Headers(scope=scope).get("content-length", "0")
-        if declared.isdecimal() and int(declared) > self._limits.body_bytes:
+        if declared.isdecimal() and int(declared) > BODY_BYTES:
             await _too_large(scope, receive, send)
             return
         body = bytearray()
@@ -234,7 +235,7 @@ class RequestBodyMiddleware:
             chunk = message.get("body", b"")
             body += chunk
             self._held += len(chunk)
-            if len(body) > self._limits.body_bytes:
+            if len(body) > BODY_BYTES:
                 return _too_large
             if self._held > self._limits.held_body_bytes and len(body) > _ALWAYS_READ_BYTES:
                 return Response("Too many bodies are being sent", status_code=503, headers=_RETRY_HEADERS)

@@ -31,6 +31,9 @@ logger = logging.getLogger(__name__)
 # How long the server may take to answer unfinished calls with errors.
 _LAST_ANSWERS_SECONDS = 2
 _BACKLOG = 2048
+_HEADER_BYTES = 32 * 1024
+# Longer than balancers keep idle connections, so that none sends a request on one that is being closed.
+_KEEP_ALIVE_SECONDS = 75
 
 
 class HttpServer(uvicorn.Server):
@@ -46,12 +49,12 @@ class HttpServer(uvicorn.Server):
                 ws="none",
                 # asyncio accepts this many connections in a row before it handles the first of them.
                 backlog=max(1, min(128, limits.connections // 8)),
-                h11_max_incomplete_event_size=limits.header_bytes,
+                h11_max_incomplete_event_size=_HEADER_BYTES,
                 access_log=False,
                 log_config=None,
                 log_level="warning",
                 server_header=False,
-                timeout_keep_alive=limits.keep_alive_seconds,
+                timeout_keep_alive=_KEEP_ALIVE_SECONDS,
                 timeout_graceful_shutdown=int(limits.stop_seconds) + _LAST_ANSWERS_SECONDS,
             )
         )

@@ -38,7 +38,7 @@ from linq_mcp.transports.http.run import HttpServer
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="how a socket reports its end differs on Windows")
 
 SHORT = 0.3
-LIMITS = HttpLimits(header_seconds=SHORT, body_seconds=SHORT, write_seconds=SHORT, keep_alive_seconds=30)
+LIMITS = HttpLimits(header_seconds=SHORT, body_seconds=SHORT, write_seconds=SHORT)
 HEALTH = b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
 
 

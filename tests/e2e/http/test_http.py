@@ -28,6 +28,7 @@ from linq_mcp.settings import KEY_HEADER, Settings, load_settings
 from linq_mcp.tools import TOOLS
 from linq_mcp.transports.http.app import build_app
 from linq_mcp.transports.http.config import HttpConfig, HttpLimits, validate_http_config
+from linq_mcp.transports.http.middleware import BODY_BYTES
 
 
 @eras
@@ -250,7 +251,7 @@ def test_a_config_that_is_not_safe_is_refused(config: HttpConfig, problem: str |
 @pytest.mark.parametrize("chunked", [False, True], ids=["declared", "chunked"])
 async def test_a_body_over_one_mebibyte_is_refused(era: str, chunked: bool) -> None:
     asked = posted(era, "tools/list")
-    body = json.dumps({**asked["json"], "padding": "x" * HttpLimits().body_bytes}).encode()
+    body = json.dumps({**asked["json"], "padding": "x" * BODY_BYTES}).encode()
 
     async def chunks() -> AsyncIterator[bytes]:
         for start in range(0, len(body), 65536):
