@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 from argparse import Namespace
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from linq_mcp.server.callers.caller import SettingsClientProvider
     from linq_mcp.settings import Settings
+    from linq_mcp.settings.access_file import AccessRules
     from linq_mcp.settings.problems import LaunchedBy
 
 
@@ -45,6 +47,15 @@ def read_settings(options: Namespace, launched_by: LaunchedBy | None = None) -> 
         problem=settings.scope_problem,
         base_url_problem=None,
     )
+
+
+def read_rules(path: str, settings: Settings) -> AccessRules:
+    """The rules of the access file at `path`. Raises `AccessFileError`."""
+    from linq_mcp.settings.access_file import read_access_file
+    from linq_mcp.tools import SEND_TOOLS, TOOLS
+
+    names, send_names = ([tool.name for tool in tools] for tools in ((*TOOLS, *SEND_TOOLS), SEND_TOOLS))
+    return read_access_file(Path(path), settings, environ=os.environ, known_tools=names, send_tools=send_names)
 
 
 def open_account(

@@ -8,10 +8,9 @@ import os
 import signal
 import sys
 from argparse import Namespace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from linq_mcp.cli.account import open_account
+from linq_mcp.cli.account import open_account, read_rules
 from linq_mcp.cli.parser import USAGE_ERROR
 from linq_mcp.cli.stderr import log_to_stderr, warn
 
@@ -53,6 +52,7 @@ def run(options: Namespace) -> int:
         print(f"linq-mcp http: {error}", file=sys.stderr)
         return USAGE_ERROR
     _warn(options, settings, config)
+    logger.info("in force: %s", _in_force(options, settings, config))
     # What has been imported is never freed. Objects that are alive during a collection are looked at much later; with
     # hundreds of calls at a time these are many, so collect more often than for one client.
     gc.freeze()
@@ -137,15 +137,22 @@ def _provider(
 
         return HeaderClientProvider(settings)
     from linq_mcp.server.callers.many import Access, SignInClientProvider
-    from linq_mcp.settings.access_file import AccessRules, read_access_file
-    from linq_mcp.tools import SEND_TOOLS, TOOLS
 
-    def read() -> AccessRules:
-        names, send_names = ([tool.name for tool in tools] for tools in ((*TOOLS, *SEND_TOOLS), SEND_TOOLS))
-        path = Path(options.access)
-        return read_access_file(path, settings, environ=os.environ, known_tools=names, send_tools=send_names)
+    return SignInClientProvider(settings, Access(lambda: read_rules(options.access, settings)))
 
-    return SignInClientProvider(settings, Access(read))
+
+def _in_force(options: Namespace, settings: Settings, config: HttpConfig) -> str:
+    """The settings that decide who sees and does what, in one line without a secret."""
+    from linq_mcp.cli.doctor import describe_sending
+    from linq_mcp.wording.settings import describe_key_source
+
+    keys = {"header": "each caller's own", _SIGN_IN: "those of the access file"}.get(options.key_from)
+    if config.own_key or keys is None:
+        keys = f"the server's own, from {describe_key_source(settings.key_source, settings.profile)}"
+    lines, tools = (", ".join(names) or "all" for names in (settings.lines, settings.tools))
+    audit = "with names" if config.audit else "without names"
+    sending = describe_sending(settings.sending).partition(". ")[0].rstrip(".")
+    return f"keys: {keys}; {sending}; open lines: {lines}; open tools: {tools}; log: {audit}"
 
 
 def _warn(options: Namespace, settings: Settings, config: HttpConfig) -> None:

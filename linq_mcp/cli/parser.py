@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import difflib
+import json
 import re
 from collections.abc import Iterable
 from typing import Any, NoReturn
@@ -108,6 +109,11 @@ def build_parser() -> argparse.ArgumentParser:
     sign_in.add_argument(
         "--send-scope", metavar="NAME", help="a scope that sending needs, besides a rule that allows it"
     )
+    access = add_command("access", "check an access file, and say what a person would see by it")
+    access.add_argument("--check", required=True, metavar="FILE", help="the access file")
+    access.add_argument(
+        "--claims", type=_claims, metavar="JSON", help="the claims of a person's access token: '{\"email\": …}'"
+    )
     board = add_command("board", "open the board in the browser: who is waiting, what is unhealthy, what failed")
     board.add_argument("--port", type=_port, default=0, help="default 0, which picks a free one")
     board.add_argument("--no-open", dest="open", action="store_false", help="only print the address")
@@ -122,10 +128,11 @@ def build_parser() -> argparse.ArgumentParser:
     for command in (demo, http, board, doctor, config):
         # Accepted both before and after the command.
         command.add_argument("--demo", action="store_true", default=argparse.SUPPRESS, help="use the demo account")
-    for command in (http, board, doctor, config):
+    for command in (http, access, board, doctor, config):
         _add_scope(command, default=argparse.SUPPRESS)
+    for command in (http, board, doctor, config):
         command.add_argument("--store", default=argparse.SUPPRESS, metavar="PATH", help=_STORE)
-    for command in (http, doctor, config):
+    for command in (http, access, doctor, config):
         command.add_argument("--allow-send", action="store_true", default=argparse.SUPPRESS, help=_ALLOW_SEND)
     return parser
 
@@ -142,6 +149,16 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     known = list(known)
     similar = difflib.get_close_matches(word.casefold(), known, n=1)
     return f"; did you mean {similar[0]}?" if similar else f"; choose from {', '.join(known)}"
+
+
+def _claims(text: str) -> dict[str, Any]:
+    try:
+        claims = json.loads(text)
+    except (ValueError, RecursionError):
+        claims = None
+    if isinstance(claims, dict):
+        return claims
+    raise argparse.ArgumentTypeError('the claims are a JSON object, such as {"email": "ann@example.com"}')
 
 
 def _host(text: str) -> str:

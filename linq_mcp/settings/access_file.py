@@ -8,7 +8,9 @@ correct. No text repeats a key, or a value in which somebody may have put one.
 from __future__ import annotations
 
 import codecs
+import os
 import re
+import stat
 import tomllib
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -19,7 +21,7 @@ from typing import Any
 from pydantic import SecretStr
 
 from linq_mcp.handles import read_number
-from linq_mcp.regular_file import open_regular
+from linq_mcp.regular_file import open_regular, others_can_write
 from linq_mcp.settings import Settings, key_flaw
 from linq_mcp.settings.problems import KeySource
 
@@ -45,27 +47,43 @@ class AccessFileError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """The `settings`, with their key, of callers whose `claim` is `value` or a list that contains it."""
+    """The `settings`, with their key, of callers whose `claim` is `value` or a list that contains it.
+
+    `key_from` says where the key is, such as `key_env ACME_LINQ_KEY`.
+    """
 
     claim: str
     value: str
     settings: Settings
+    key_from: str
 
     def matches(self, claims: Mapping[str, Any]) -> bool:
+        return self.mismatch(claims) is None
+
+    def mismatch(self, claims: Mapping[str, Any]) -> str | None:
+        """Why the rule is not for a caller with these claims; None if it is."""
+        held = claim_of(claims, self.claim)
+        if held is None:
+            return f"there is no claim {self.claim}"
+        # Keycloak writes groups as paths, with a slash before the name.
+        if held != self.value and not (isinstance(held, list) and (self.value in held or f"/{self.value}" in held)):
+            return f"the claim {self.claim} neither is nor holds {self.value!r}"
         # Anybody can claim an address that nobody has verified. Some providers write true and false as text.
         if self.claim == "email" and claims.get("email_verified", True) not in (True, "true"):
-            return False
-        held = claim_of(claims, self.claim)
-        # Keycloak writes groups as paths, with a slash before the name.
-        return held == self.value or (isinstance(held, list) and (self.value in held or f"/{self.value}" in held))
+            return "the email address is not verified (email_verified)"
+        return None
 
 
 @dataclass(frozen=True, slots=True)
 class AccessRules:
-    """The rules in their order. `files` are those that they were read from, each as it was at that time."""
+    """The rules in their order. `files` are those that they were read from, each as it was at that time.
+
+    `exposed` names those that every user of this computer can read.
+    """
 
     rules: tuple[Rule, ...]
     files: Mapping[Path, object]
+    exposed: tuple[str, ...] = ()
 
     def is_current(self) -> bool:
         """Whether none of the files has changed since."""
@@ -109,7 +127,7 @@ def read_access_file(
     `known_tools`, and not among `send_tools` in a rule that does not allow sending.
     """
     reader = _Reader(path, settings, environ, tuple(known_tools), frozenset(send_tools))
-    content = reader.read(path, _MAX_BYTES, "the file")
+    content = reader.read(path, _MAX_BYTES, "the access file")
     try:
         tables = tomllib.loads(_text(content))
     except (ValueError, RecursionError) as error:
@@ -121,7 +139,7 @@ def read_access_file(
         more = len(reader.problems) - _SHOWN
         shown = [*reader.problems[:_SHOWN], *([f"{more} more"] if more > 0 else [])]
         raise AccessFileError(f"in the access file, {'; '.join(shown)}")
-    return AccessRules(tuple(rules), reader.files)
+    return AccessRules(tuple(rules), reader.files, tuple(dict.fromkeys(reader.exposed)))
 
 
 class _Reader:
@@ -137,6 +155,7 @@ class _Reader:
     ) -> None:
         self.problems: list[str] = []
         self.files: dict[Path, object] = {}
+        self.exposed: list[str] = []
         self._folder = path.parent
         self._settings = settings
         self._environ = environ
@@ -144,15 +163,21 @@ class _Reader:
         self._send_tools = send_tools
 
     def read(self, path: Path, limit: int, what: str) -> bytes:
-        """The content of a file. Raises `AccessFileError` if it can't be read, or is larger than `limit`."""
+        """The content of a file. Raises `AccessFileError` if it can't be read or trusted, or is larger than `limit`."""
         # Noted first, so that a change while it is being read is not missed.
         self.files[path] = version_of(path)
         try:
             with open_regular(path) as file:
                 content = file.read(limit + 1)
+                unsafe = others_can_write(file, path)
+                exposed = os.name != "nt" and bool(os.fstat(file.fileno()).st_mode & stat.S_IROTH)
         except (OSError, ValueError) as error:
             reason = (isinstance(error, OSError) and error.strerror) or "it is no path"
             raise AccessFileError(f"{what} can't be read: {reason}") from None
+        if unsafe:
+            raise AccessFileError(f"{what} can be changed by other users: take their right to write away (chmod go-w)")
+        if exposed:
+            self.exposed.append(what)
         if len(content) > limit:
             raise AccessFileError(f"{what} is larger than {limit // 1024} KiB")
         return content
@@ -201,7 +226,8 @@ class _Reader:
             contacts=self._settings.contacts if given.get("contacts") else None,
             problem=self._settings.keyless_problem,
         )
-        return None if len(self.problems) > before else Rule(given["claim"], given["value"], settings)
+        key_from = f"key_env {given['key_env']}" if "key_env" in given else f"key_file {given['key_file']}"
+        return None if len(self.problems) > before else Rule(given["claim"], given["value"], settings, key_from)
 
     def _key(self, given: Mapping[str, Any]) -> str:
         """The key of a rule; "" if it can't be used, which is then one of `problems`."""

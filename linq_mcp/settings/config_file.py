@@ -13,7 +13,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from linq_mcp.regular_file import open_regular
+from linq_mcp.regular_file import open_regular, others_can_write
 from linq_mcp.sanitize import clean
 from linq_mcp.settings.problems import (
     MissingProfile,
@@ -68,18 +68,14 @@ def _read(path: Path) -> _File | None:
     """The file, and who can change and read it; None if there is none. Raises OSError if it isn't a regular file."""
     try:
         with open_regular(path) as file:
-            mode = os.fstat(file.fileno()).st_mode
-            content = file.read(_SIZE_LIMIT)
+            mode = 0 if os.name == "nt" else os.fstat(file.fileno()).st_mode
+            return _File(
+                file.read(_SIZE_LIMIT),
+                writable=others_can_write(file, path),
+                readable=bool(mode & (stat.S_IRGRP | stat.S_IROTH)),
+            )
     except (FileNotFoundError, NotADirectoryError):
         return None
-    # Windows has no such permissions.
-    file_mode, folder_mode = (0, 0) if os.name == "nt" else (mode, path.parent.stat().st_mode)
-    return _File(
-        content,
-        # A user who can write to the folder can replace the file.
-        writable=bool((file_mode | folder_mode) & (stat.S_IWGRP | stat.S_IWOTH)),
-        readable=bool(file_mode & (stat.S_IRGRP | stat.S_IROTH)),
-    )
 
 
 def _choose(config: dict[str, Any], wanted: str | None) -> tuple[str, str | None, SettingsProblem | None]:

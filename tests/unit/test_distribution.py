@@ -270,8 +270,8 @@ def test_nobody_is_told_to_install_a_name_that_is_not_ours() -> None:
         r"linq-mcp\[|(?:pip|uv tool|pipx|uv) (?:install|run|add) [^\n`]*(?<![./\\\w])linq-mcp\b(?!/)|uvx linq-mcp"
     )
     texts = [*ROOT.glob("*.md"), *ROOT.glob("*.json"), *ROOT.glob("docs/*.md"), *ROOT.glob("linq_mcp/**/*.py")]
-    told = [f"{path.name}: {found[0]}" for path in texts for found in tells.finditer(path.read_text("utf-8"))]
-    assert told == []
+    found_in = [f"{path.name}: {found[0]}" for path in texts for found in tells.finditer(path.read_text("utf-8"))]
+    assert found_in == []
     assert "Not listed yet" in str(read("server.json")["_meta"])
 
 

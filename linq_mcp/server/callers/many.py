@@ -74,6 +74,8 @@ class Access:
     def _read_rules(self) -> AccessRules:
         rules = self._read()
         logger.info("rules read from the access file: %d", len(rules.rules))
+        for what in rules.exposed:
+            logger.warning("every user of this computer can read %s (chmod o-r)", what)
         return rules
 
 

@@ -399,8 +399,8 @@ async def stopped_issuer(loop: Loop) -> str:
 async def secrets(loop: Loop) -> str:
     """The server's log holds no token, key, name of a person, or code."""
     said = loop.server.said()
-    told = [person.tokens.access_token for person in loop.people.values() if person.tokens]
-    for secret in (*told, *KEYS.values(), "eyJ", *loop.people, "call you back"):
+    access_tokens = [person.tokens.access_token for person in loop.people.values() if person.tokens]
+    for secret in (*access_tokens, *KEYS.values(), "eyJ", *loop.people, "call you back"):
         if secret in said:
             raise Failed(f"the log holds {secret[:12]}")
     return f"{len(said.splitlines())} lines"

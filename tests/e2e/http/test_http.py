@@ -379,8 +379,9 @@ def test_serves_over_a_socket_and_stops_gracefully(how: signal.Signals) -> None:
     with subprocess.Popen(command, env=MEASURED, stderr=subprocess.PIPE, text=True) as server:
         try:
             assert server.stderr is not None
-            warned, listens = server.stderr.readline(), server.stderr.readline()
+            warned, in_force, listens = (server.stderr.readline() for _ in range(3))
             assert "LINQ_MCP_HTTP_TOKEN" in warned
+            assert "in force: keys: the server's own, from the demo account; sending: off; open lines: all;" in in_force
             port = listens.rsplit(":", 1)[1].split("/")[0]
             answer = httpx.post(
                 f"http://127.0.0.1:{port}/mcp", **call("modern", "list_chats", {"limit": 1}), timeout=10

@@ -115,7 +115,7 @@ def replica(linq: str, *state_keys: str) -> Iterator[httpx.Client]:
     with subprocess.Popen([*COMMAND, "http", "--port", "0"], env=env, stderr=subprocess.PIPE, text=True) as server:
         try:
             assert server.stderr is not None
-            listens = server.stderr.readline()
+            _, listens = server.stderr.readline(), server.stderr.readline()
             port = listens.rsplit(":", 1)[1].split("/")[0]
             headers = {KEY_HEADER: DEMO_KEY}
             url = f"http://127.0.0.1:{port}"

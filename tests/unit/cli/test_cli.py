@@ -80,12 +80,21 @@ def test_help_names_every_command_and_variable(cli: Cli) -> None:
     # The help names one variable of sending, and the document with the others.
     names = (value for name, value in vars(settings).items() if name.endswith("_VARIABLE"))
     variables = {name for name in names if not name.startswith("LINQ_MCP_SEND_")}
-    words = ["demo", "demo-api", "doctor", "config", "http", "board", *variables - {settings.LAUNCHED_BY_VARIABLE}]
+    words = [
+        "demo",
+        "demo-api",
+        "doctor",
+        "config",
+        "http",
+        "access",
+        "board",
+        *variables - {settings.LAUNCHED_BY_VARIABLE},
+    ]
     assert [word for word in words if f"  {word} " not in done.out] == []
     assert max(map(len, done.out.splitlines())) <= 120
 
 
-@pytest.mark.parametrize("command", ["demo", "demo-api", "doctor", "config", "http", "board"])
+@pytest.mark.parametrize("command", ["demo", "demo-api", "doctor", "config", "http", "access", "board"])
 def test_help_of_a_command_says_what_it_does(command: str, cli: Cli) -> None:
     """`linq-mcp COMMAND --help` describes a command, as the list of commands promises."""
     purpose = next(line for line in cli("--help").out.splitlines() if line.startswith(f"    {command} ")).split(
@@ -147,7 +156,7 @@ def test_a_misspelt_command_is_recognised(word: str, meant: str, cli: Cli) -> No
 
 def test_a_word_that_is_like_no_command_gets_them_all(cli: Cli) -> None:
     """There is nothing to suggest."""
-    assert "choose from demo, demo-api, http, board, doctor, config" in cli("xyzzy").err
+    assert "choose from demo, demo-api, http, access, board, doctor, config" in cli("xyzzy").err
 
 
 def test_doctor_on_a_working_account(live: dict[str, str], cli: Cli) -> None:
@@ -339,7 +348,7 @@ ACCESS = ["--access", "/nowhere/access.toml"]
         ([], "such as https://mcp.example.com/mcp; --access, the file"),
         (ISSUER, "--key-from sign-in needs --public-url, the URL by which clients call this server, such as"),
         ([*ISSUER, *PUBLIC], "--key-from sign-in needs --access, the file with the rules from claims to keys"),
-        ([*ISSUER, *PUBLIC, *ACCESS], "the file can't be read: No such file or directory"),
+        ([*ISSUER, *PUBLIC, *ACCESS], "the access file can't be read: No such file or directory"),
         ([*ISSUER, *PUBLIC, *ACCESS, "--demo"], "--demo needs no key"),
         (["--issuer", "id.example.com", *PUBLIC, *ACCESS], "--issuer takes an https URL such as"),
         ([*ISSUER, "--public-url", "https://mcp.example.com", *ACCESS], "--public-url needs the path"),
@@ -376,6 +385,78 @@ def test_options_of_sign_in_do_nothing_without_it(argv: list[str], cli: Cli) -> 
     done = cli("http", *argv)
     assert done.code == 2
     assert f"only --key-from sign-in has a use for {argv[0]}" in done.err
+
+
+RULES = """
+[[rule]]
+claim = "groups"
+value = "leads"
+key_env = "LEADS_KEY"
+send = true
+
+[[rule]]
+claim = "email"
+value = "ann@example.com"
+key_env = "ACME_KEY"
+lines = ["+12052535597"]
+tools = ["list_chats"]
+"""
+
+
+@pytest.mark.parametrize(
+    ("claims", "code", "said"),
+    [
+        (
+            None,
+            0,
+            [
+                "ok    rule 1: groups = 'leads', key_env LEADS_KEY",
+                "lines: all; tools: all; sending: yes, after a person has agreed;",
+                "lines: +12052535597; tools: list_chats; sending: no;",
+            ],
+        ),
+        ({"groups": ["leads"], "email": "ann@example.com"}, 0, ["ok    rule 1 matches: groups = 'leads'"]),
+        (
+            {"groups": ["sales"], "email": "ann@example.com"},
+            0,
+            [
+                "note  rule 1 does not match: the claim groups neither is nor holds 'leads'",
+                "ok    rule 2 matches: email = 'ann@example.com', key_env ACME_KEY",
+            ],
+        ),
+        (
+            {"email": "ann@example.com", "email_verified": False},
+            1,
+            [
+                "note  rule 1 does not match: there is no claim groups",
+                "note  rule 2 does not match: the email address is not verified",
+                "FAIL  no rule matches, so nothing is open",
+            ],
+        ),
+    ],
+    ids=["all", "first", "second", "none"],
+)
+def test_access_says_who_would_see_what_and_why(
+    claims: dict[str, object] | None, code: int, said: list[str], tmp_path: Path, cli: Cli
+) -> None:
+    """Before anybody signs in, and without a key in what it prints."""
+    path = tmp_path / "access.toml"
+    path.write_text(RULES, "utf-8")
+    argv = ["--claims", json.dumps(claims)] if claims is not None else []
+    done = cli("access", "--check", str(path), "--allow-send", *argv, LEADS_KEY=KEY, ACME_KEY=KEY)
+    assert (done.code, done.err) == (code, "")
+    assert [text for text in said if text not in done.out] == []
+    assert KEY not in done.out
+
+
+def test_access_says_why_the_server_could_not_use_the_file(tmp_path: Path, cli: Cli) -> None:
+    """In the words of the server, all at once."""
+    path = tmp_path / "access.toml"
+    path.write_text(RULES.replace("lines", "line"), "utf-8")
+    done = cli("access", "--check", str(path), LEADS_KEY=KEY)
+    assert done.code == 1
+    assert done.out.startswith("FAIL  in the access file, rule 2: line is not a key; did you mean lines?")
+    assert cli("access", "--check", str(path), "--claims", "[]").code == 2
 
 
 def test_sign_in_starts_with_what_it_needs(cli: Cli, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from linq_mcp.settings.sending import STRICTEST
 ENVIRON = {"ACME_LINQ_KEY": f" {KEY}\n", "EXAMPLE": "your key", "EMPTY": " "}
 TOOLS = ("list_chats", "get_chat", "send_message")
 RULE = '[[rule]]\nclaim = "org"\nvalue = "acme"\nkey_env = "ACME_LINQ_KEY"\n'
+BY_FILE = '[[rule]]\nclaim = "org"\nvalue = "acme"\nkey_file = "acme"\n'
 SHOP, CLINIC = "+12052535597", "+13343284472"
 
 
@@ -192,7 +194,7 @@ def test_an_address_that_nobody_has_verified_opens_nothing(path: Path, claims: A
         (f"{RULE}contacts = 'yes'", "rule 1: contacts takes true or false"),
         ("[[rule]", "the access file is not valid TOML: Expected ']]' at the end of an array declaration (at line 1"),
         ("\udcff", "the access file is not valid TOML: it is not UTF-8"),
-        ("#" * 300_000, "the file is larger than 256 KiB"),
+        ("#" * 300_000, "the access file is larger than 256 KiB"),
         (f"{RULE}{RULE}x = 1\ny = 2\n{RULE}a = 1\nb = 2\nc = 3\nd = 4", "; 1 more"),
     ],
 )
@@ -224,7 +226,7 @@ def test_a_tool_that_sends_needs_a_rule_that_sends(path: Path) -> None:
 
 def test_there_must_be_a_file(path: Path) -> None:
     """A path that was mistyped opens nothing."""
-    with pytest.raises(AccessFileError, match="the file can't be read: No such file or directory"):
+    with pytest.raises(AccessFileError, match="the access file can't be read: No such file or directory"):
         read_access_file(path, Settings(), environ={}, known_tools=TOOLS)
 
 
@@ -239,3 +241,41 @@ def test_a_change_of_any_file_is_noticed(path: Path) -> None:
     rules = read(path, path.read_text("utf-8"))
     path.unlink()
     assert not rules.is_current()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such permissions")
+@pytest.mark.parametrize("name", ["access.toml", "acme"], ids=["rules", "key"])
+@pytest.mark.parametrize("mode", [0o620, 0o602, 0o666], ids=oct)
+def test_a_file_that_others_can_write_is_refused(path: Path, name: str, mode: int) -> None:
+    """They could give themselves a rule, or another account."""
+    (path.parent / "acme").write_text(KEY, "utf-8")
+    path.write_text(BY_FILE, "utf-8")
+    (path.parent / name).chmod(mode)
+    with pytest.raises(AccessFileError, match=r"can be changed by other users: .*\(chmod go-w\)"):
+        read_access_file(path, Settings(), environ={}, known_tools=TOOLS)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such permissions")
+def test_a_file_in_a_folder_that_others_can_write_is_refused(path: Path) -> None:
+    """They could put another file in its place, unless the folder keeps them from that, as /tmp does."""
+    path.write_text(RULE, "utf-8")
+    path.parent.chmod(0o777)
+    with pytest.raises(AccessFileError, match="can be changed by other users"):
+        read_access_file(path, Settings(), environ=ENVIRON, known_tools=TOOLS)
+    path.parent.chmod(0o1777)
+    assert read_access_file(path, Settings(), environ=ENVIRON, known_tools=TOOLS).rules
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such permissions")
+def test_a_file_that_everybody_can_read_is_named(path: Path) -> None:
+    """That of a key, above all; the group is the server's own."""
+    key = path.parent / "acme"
+    key.write_text(KEY, "utf-8")
+    path.write_text(BY_FILE, "utf-8")
+    for file, mode in ((path, 0o640), (key, 0o644)):
+        file.chmod(mode)
+    assert read_access_file(path, Settings(), environ={}, known_tools=TOOLS).exposed == (
+        "the file that key_file names",
+    )
+    key.chmod(0o640)
+    assert read_access_file(path, Settings(), environ={}, known_tools=TOOLS).exposed == ()

@@ -147,8 +147,8 @@ def signed_with_the_public_key() -> str:
     algorithm = jwt.get_algorithm_by_name("HS256")
     payload = signed().split(".")[1]
     head = base64url_encode(b'{"alg":"HS256","typ":"at+jwt","kid":"one"}').decode()
-    told = f"{head}.{payload}"
-    return f"{told}.{base64url_encode(algorithm.sign(told.encode(), public_pem(rsa_key('one')))).decode()}"
+    content = f"{head}.{payload}"
+    return f"{content}.{base64url_encode(algorithm.sign(content.encode(), public_pem(rsa_key('one')))).decode()}"
 
 
 def tampered() -> str:
