@@ -14,7 +14,7 @@ from linq_mcp.demo.api import DEMO_BASE_URL, DEMO_KEY, demo_api
 from linq_mcp.demo.attachments import content_of, size_of
 from linq_mcp.demo.serve import running
 from linq_mcp.tools.files.file_types import Kind, file_type
-from linq_mcp.tools.files.photo_process import LONGEST_SIDE, converted
+from linq_mcp.tools.files.photo_process import LONGEST_SIDE, converted, load_libraries
 
 GONE = {"leak.mov"}
 FILES: list[dict[str, Any]] = [
@@ -52,6 +52,7 @@ def test_every_photo_can_be_shown(filename: str) -> None:
     """Each file's bytes are of the type that its name says."""
     data = b"".join(content_of(filename))
     assert file_type(data, None).mime_type == one(filename)["mime_type"]
+    assert load_libraries(data)
     outcome, _ = converted(data)
     assert outcome.width >= 640
     is_shown_anew = filename.endswith(".heic") or outcome.width > LONGEST_SIDE
