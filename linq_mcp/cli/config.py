@@ -33,7 +33,7 @@ from linq_mcp.settings import (
     Settings,
 )
 from linq_mcp.settings.problems import KeySource, LaunchedBy
-from linq_mcp.settings.region import COUNTRY_VARIABLE, TIME_ZONE_VARIABLE, region_variables
+from linq_mcp.settings.region import COUNTRY_VARIABLE, TIME_ZONE_VARIABLE
 from linq_mcp.settings.sending import sending_variables
 from linq_mcp.wording.settings import format_problem
 
@@ -101,8 +101,13 @@ def find_clients(name: str) -> list[Client]:
 
 def this_server(settings: Settings, *, demo: bool) -> Server:
     """This installation with its effective settings, so that a client starts the same server."""
-    scope = {LINES_VARIABLE: ",".join(settings.lines), TOOLS_VARIABLE: ",".join(settings.tools)}
-    scope = {name: value for name, value in scope.items() if value} | region_variables(settings.region)
+    scope = {
+        LINES_VARIABLE: ",".join(settings.lines),
+        TOOLS_VARIABLE: ",".join(settings.tools),
+        TIME_ZONE_VARIABLE: settings.region.zone_name if settings.time_zone_is_set else "",
+        COUNTRY_VARIABLE: settings.region.country or "",
+    }
+    scope = {name: value for name, value in scope.items() if value}
     if demo:
         return Server([*this_command(), "--demo", *(["--allow-send"] if settings.sending else [])], scope)
     env = {}
@@ -115,10 +120,6 @@ def this_server(settings: Settings, *, demo: bool) -> Server:
     if settings.contacts:
         # A client may start its servers in any folder.
         env[CONTACTS_VARIABLE] = str(settings.contacts.absolute())
-    if settings.time_zone_is_set:
-        env[TIME_ZONE_VARIABLE] = settings.region.zone_name
-    if settings.region.country:
-        env[COUNTRY_VARIABLE] = settings.region.country
     if settings.sending:
         env |= sending_variables(settings.sending)
     return Server(this_command(), env | scope)

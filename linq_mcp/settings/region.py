@@ -34,13 +34,6 @@ def read_region(
     return Region(zone or (_computers_zone() if use_computers_zone else UTC), country or None)
 
 
-def region_variables(region: Region) -> dict[str, str]:
-    """The variables to set for the same region on this computer: those whose values are not the default."""
-    zone = "" if region.time_zone == _computers_zone() else str(region.time_zone)
-    values = {TIME_ZONE_VARIABLE: zone, COUNTRY_VARIABLE: region.country or ""}
-    return {name: value for name, value in values.items() if value}
-
-
 def _zone(name: str) -> tzinfo | None:
     if name.upper() in ("UTC", "Z", "GMT"):
         return UTC
