@@ -20,7 +20,7 @@ from linq_mcp.server.callers.caller import Caller, ClientProvider, caller_of
 from linq_mcp.server.completion import ChatCompletion
 from linq_mcp.server.consent.service import ConsentService
 from linq_mcp.server.prompts import ChatArguments, PromptRequests
-from linq_mcp.server.tool_calls import ToolCalls
+from linq_mcp.server.tool_calls import ToolCalls, read_arguments
 from linq_mcp.server.view import EXTENSION, list_resource_templates, list_resources, read_resource
 from linq_mcp.settings.problems import KeySource
 from linq_mcp.settings.sending import Confirm
@@ -120,7 +120,7 @@ def build_server(
     if has_view:
         server.extensions[EXTENSION] = {}
     server.middleware.append(in_time_zone)
-    server.middleware.append(instruct)
+    server.middleware += [instruct, read_arguments]
     if consent:
         server.middleware.append(consent.boundary())
     return server

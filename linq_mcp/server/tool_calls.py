@@ -14,7 +14,7 @@ from typing import Any
 
 import anyio
 from mcp import types
-from mcp.server.context import ServerRequestContext
+from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
 from mcp.shared.exceptions import MCPError
 from mcp.types.version import MODERN_PROTOCOL_VERSIONS
 from pydantic_core import PydanticSerializationError, to_json
@@ -40,6 +40,20 @@ logger = logging.getLogger(__name__)
 
 _ELICITATION: dict[str, Any] = {"requiredCapabilities": {"elicitation": {"form": {}}}}
 _ASK_FIRST = {"anthropic/requiresUserInteraction": True}
+
+
+async def read_arguments(ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:
+    """A middleware that takes the arguments of a call as JSON text, too, which some clients send."""
+    given = (ctx.params or {}).get("arguments")
+    if ctx.method != "tools/call" or not isinstance(given, str):
+        return await call_next(ctx)
+    try:
+        arguments = json.loads(given or "{}")
+    except (ValueError, RecursionError):
+        arguments = None
+    if not isinstance(arguments, dict):
+        raise MCPError(types.INVALID_PARAMS, "`arguments` must be an object, such as {}.")
+    return await call_next(replace(ctx, params={**(ctx.params or {}), "arguments": arguments}))
 
 
 class ToolCalls:

@@ -52,7 +52,7 @@ class Arguments(ToolArguments):
     )
     health_status: Words | None = Field(None, description="One or several of HEALTHY, AT_RISK, CRITICAL, OPTED_OUT.")
     is_group: Flag | None = Field(None, description="true for groups only, false for no groups.")
-    service: Word | None = Field(None, description="iMessage, SMS or RCS.")
+    messaging_service: Word | None = Field(None, description="iMessage, SMS or RCS.")
     updated_after: PastTimestamp | None = Field(None, description="Updated by Linq at or after this date or time.")
     updated_before: Timestamp | None = Field(None, description="Updated by Linq before this.")
     health_changed_after: PastTimestamp | None = Field(
@@ -107,7 +107,9 @@ async def find_chats(arguments: Arguments, call: Call) -> FoundChats:
         else None,
         _NAMES_KNOWN if nothing and arguments.text else None,
         unknown_words((arguments.health_status or frozenset()) - met, [*KNOWN, UNREPORTED]),
-        unknown_words([arguments.service] if arguments.service else (), SERVICES) if nothing else None,
+        unknown_words([arguments.messaging_service] if arguments.messaging_service else (), SERVICES)
+        if nothing
+        else None,
         no_chats(arguments.from_, arguments.to) if facts.is_complete and not facts.scanned else None,
     ]
     return {**result, **answer.info(facts, None if arguments.count_only else rows, notes)}
@@ -140,7 +142,7 @@ def _matcher(arguments: Arguments, directory: Directory) -> Callable[[Chat], boo
         tests.append(lambda chat: (health_status(chat) or UNREPORTED).upper() in statuses)
     if arguments.is_group is not None:
         tests.append(lambda chat: bool(chat.is_group) is arguments.is_group)
-    if service := arguments.service:
+    if service := arguments.messaging_service:
         tests.append(lambda chat: (chat.service or "").casefold() == service.casefold())
     if after := arguments.updated_after:
         tests.append(lambda chat: (at := moment(chat.updated_at or "")) is not None and at >= after)

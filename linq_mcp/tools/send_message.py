@@ -42,7 +42,9 @@ class Arguments(ToolArguments):
     text: MessageText = Field(description="What to say, 1 to 10,000 characters. Markdown goes out as typed.")
     attachments: FileUrls = Field((), description="https urls of files to send along, each at most 10 MB.")
     reply_to: MessageId | None = Field(None, description="The id of the message this answers; iMessage only.")
-    service: Service | None = Field(None, description="Only by this service; if omitted, iMessage, then RCS, then SMS.")
+    messaging_service: Service | None = Field(
+        None, description="Only by this service; if omitted, iMessage, then RCS, then SMS."
+    )
     effect: Effect | None = Field(None, description="How iMessage shows it.")
 
 
@@ -116,7 +118,7 @@ def _draft(arguments: Arguments, text: str) -> Draft:
         text=text,
         attachments=arguments.attachments,
         reply_to=arguments.reply_to,
-        service=arguments.service,
+        service=arguments.messaging_service,
         effect=arguments.effect,
     )
 

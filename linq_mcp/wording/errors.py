@@ -121,7 +121,7 @@ _SEND_REFUSED = {
             "the line. Don't move the conversation to another line."
         ),
     ),
-    4005: ("not_deliverable", "Leave out attachments, effect, reply_to, or service, then call again."),
+    4005: ("not_deliverable", "Leave out attachments, effect, reply_to, or messaging_service, then call again."),
 }
 
 # Linq's own codes. Linq docs: Error codes.

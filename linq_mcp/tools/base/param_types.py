@@ -5,10 +5,8 @@ Fields of `ToolArguments` are declared with them. A value that can't be used rai
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable
-from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal, TypeAlias
 
@@ -18,7 +16,7 @@ from linq_mcp.handles import read_handle, read_number
 from linq_mcp.region import local_moment, local_time_at, region
 from linq_mcp.sanitize import ID_LIMIT
 from linq_mcp.search import SearchQuery
-from linq_mcp.tools.base.parameters import InvalidArgument
+from linq_mcp.tools.base.parameters import InvalidArgument, list_of_text, one_of_list
 
 _UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _CURSOR_LIMIT = 2000
@@ -56,6 +54,7 @@ def _uuid(thing: str, source: str) -> Callable[[Any], str]:
 
 def _one_of(*words: str) -> Callable[[Any], str]:
     def read(value: Any) -> str:
+        value = one_of_list(value)
         if isinstance(value, str) and value.strip().lower() in words:
             return value.strip().lower()
         raise InvalidArgument("takes " + " or ".join(f'"{word}"' for word in words))
@@ -126,9 +125,7 @@ def _flag(value: Any) -> bool:
 
 
 def _words(value: Any) -> frozenset[str] | None:
-    if isinstance(value, str) and value.strip().startswith("["):
-        with suppress(ValueError, RecursionError):
-            value = json.loads(value)
+    value = list_of_text(value)
     if isinstance(value, str):
         value = value.split(",")
     # In a strict mode that asks for every argument, an empty list is how models leave this one out.
@@ -138,6 +135,7 @@ def _words(value: Any) -> frozenset[str] | None:
 
 
 def _word(value: Any) -> str:
+    value = one_of_list(value)
     if isinstance(value, str) and _is_word(value):
         return value.strip()
     raise InvalidArgument("takes one word")

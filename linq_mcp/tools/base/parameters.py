@@ -7,8 +7,10 @@ argument of a call is named at once.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any, ClassVar, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -19,6 +21,9 @@ from linq_mcp.sanitize import clean
 ArgumentsT = TypeVar("ArgumentsT", bound="ToolArguments")
 
 _ABSENT_WORDS = frozenset({"", "null", "none", "undefined"})
+# Names that are taken for another one, which the schema has: in Python `from` is a keyword, and `service` is the name
+# under which an agent framework passes an object of its own.
+_ALIASES = {"from_": "from", "service": "messaging_service"}
 _PLACEHOLDER = re.compile(r"\$\{[^}]*\}")
 # In free text, words such as "none" mean themselves.
 _FREE_TEXT = frozenset({"text"})
@@ -77,6 +82,20 @@ class ToolArguments(BaseModel):
         return self.model_dump(by_alias=True, exclude_unset=True, warnings=False)
 
 
+def one_of_list(value: Any) -> Any:
+    """The item of a list that has one, which frameworks make of a single word; anything else as it is."""
+    items = list_of_text(value)
+    return items[0] if isinstance(items, list) and len(items) == 1 else value
+
+
+def list_of_text(value: Any) -> Any:
+    """A list that came as JSON text; anything else as it is."""
+    if isinstance(value, str) and value.strip().startswith("["):
+        with suppress(ValueError, RecursionError):
+            return json.loads(value)
+    return value
+
+
 def input_schema(arguments: type[ToolArguments]) -> dict[str, Any]:
     """The JSON schema of `arguments`: an object of plain types, `required` only if something is."""
     generated = arguments.model_json_schema()
@@ -94,6 +113,12 @@ def parse_arguments(arguments: type[ArgumentsT], given: Mapping[str, Any]) -> Ar
     """
     fields = {field.alias or name: field for name, field in arguments.model_fields.items()}
     present = {name: value for name, value in given.items() if not _is_absent(value, free_text=name in _FREE_TEXT)}
+    for alias, name in _ALIASES.items():
+        if alias in present and name in fields and name not in present:
+            present[name] = present.pop(alias)
+    problems = [_placeholder(name, value) for name, value in present.items() if _is_placeholder(value)]
+    if problems:
+        raise ArgumentsError(problems)
     problems = _unknown_arguments([name for name in present if name not in fields], list(fields))
     values = {name: value for name, value in present.items() if name in fields}
     try:
@@ -114,7 +139,7 @@ def parse_arguments(arguments: type[ArgumentsT], given: Mapping[str, Any]) -> Ar
 
 def is_resumable_cursor(cursor: str) -> bool:
     """Whether `cursor` would be read back unchanged: a word for an absent value would begin at the first page."""
-    return not _is_absent(cursor) and cursor == cursor.strip()
+    return not (_is_absent(cursor) or _is_placeholder(cursor)) and cursor == cursor.strip()
 
 
 def _plain(generated: Mapping[str, Any]) -> dict[str, Any]:
@@ -128,9 +153,17 @@ def _is_absent(value: Any, *, free_text: bool = False) -> bool:
     """Whether `value` means that the argument was left out: models write null, "" and "null"."""
     if isinstance(value, str):
         value = value.strip()
-        word_for_nothing = not value if free_text else value.lower() in _ABSENT_WORDS
-        return word_for_nothing or _PLACEHOLDER.fullmatch(value) is not None
+        return not value if free_text else value.lower() in _ABSENT_WORDS
     return value is None
+
+
+def _is_placeholder(value: Any) -> bool:
+    return isinstance(value, str) and _PLACEHOLDER.fullmatch(value.strip()) is not None
+
+
+def _placeholder(name: str, value: str) -> str:
+    # As an absent value it would widen the question.
+    return f"`{clean(name, _ECHO_LIMIT)}` is the placeholder {_shown(value)}: pass its value, or leave it out."
 
 
 def _unknown_arguments(unknown: Sequence[str], known: list[str]) -> list[str]:

@@ -36,7 +36,7 @@ def check_content(draft: Draft, *, is_first: bool) -> None:
     problems = []
     only_imessage = [name for name, given in (("effect", draft.effect), ("reply_to", draft.reply_to)) if given]
     if only_imessage and draft.service not in (None, "iMessage"):
-        problems.append(f"`{only_imessage[0]}` works in iMessage only; leave out either it or `service`.")
+        problems.append(f"`{only_imessage[0]}` works in iMessage only; leave out either it or `messaging_service`.")
     if is_first:
         problems += [f"`{name}` can't be used in the first message of a chat; leave it out." for name in only_imessage]
         if _LINK.search(draft.text):

@@ -9,7 +9,7 @@ from typing import Annotated, Any, TypeAlias
 from pydantic import PlainValidator, WithJsonSchema
 
 from linq_mcp.sanitize import clean, safe_url
-from linq_mcp.tools.base.parameters import InvalidArgument
+from linq_mcp.tools.base.parameters import InvalidArgument, list_of_text, one_of_list
 
 _STRING = WithJsonSchema({"type": "string"})
 
@@ -41,6 +41,7 @@ def _named(*names: str) -> Callable[[Any], str]:
     by_name = {name.casefold(): name for name in names}
 
     def read(value: Any) -> str:
+        value = one_of_list(value)
         if isinstance(value, str) and (name := by_name.get(value.strip().casefold())):
             return name
         raise InvalidArgument(f"takes one of {', '.join(names)}")
@@ -56,6 +57,7 @@ def _message_text(value: Any) -> str:
 
 
 def _file_urls(value: Any) -> tuple[str, ...]:
+    value = list_of_text(value)
     if isinstance(value, str):
         value = [value]
     urls = [safe_url(item) for item in value if isinstance(item, str)] if isinstance(value, list) else []
@@ -65,7 +67,8 @@ def _file_urls(value: Any) -> tuple[str, ...]:
 
 
 def _reaction(value: Any) -> str:
-    # Whoever is asked sees all of it.
+    value = one_of_list(value)
+    # The person who is asked sees all of it.
     text = clean(value, None) if isinstance(value, str) else ""
     if text.lower() in REACTIONS:
         return text.lower()

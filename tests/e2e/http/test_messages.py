@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from helpers.streamable_http import LEGACY, MODERN, demo, eras, posted, serving
+from helpers.streamable_http import LEGACY, MODERN, call, demo, eras, posted, result_of, serving
 
 from linq_mcp.transports.http.app import build_app
 from linq_mcp.transports.http.config import HttpConfig
@@ -91,3 +91,19 @@ async def test_a_notification_is_accepted(era: str) -> None:
     async with serving(build_app(demo(), HttpConfig())) as client:
         response = await client.post("/mcp", json=body, headers=MODERN if era == "modern" else LEGACY)
     assert (response.status_code, response.content) == (202, b"")
+
+
+@eras
+@pytest.mark.parametrize("given", ['{"limit": 1}', ' {"limit": "1"}'])
+async def test_arguments_may_be_json_text(era: str, given: str) -> None:
+    """As some clients send them; any other text is refused in words that say what is wrong."""
+    asked_for = call(era, "list_chats", {"limit": 1})
+    async with serving(build_app(demo(), HttpConfig())) as client:
+        as_object = result_of(await client.post("/mcp", **asked_for))
+        asked_for["json"]["params"]["arguments"] = given
+        as_text = result_of(await client.post("/mcp", **asked_for))
+        assert as_text["structuredContent"] == as_object["structuredContent"]
+        for wrong in ("[]", "limit=1", "null", "[" * 100_000):
+            asked_for["json"]["params"]["arguments"] = wrong
+            error = (await client.post("/mcp", **asked_for)).json()["error"]
+            assert (error["code"], error["message"]) == (INVALID_PARAMS, "`arguments` must be an object, such as {}.")

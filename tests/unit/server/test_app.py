@@ -308,7 +308,7 @@ async def test_an_unknown_argument_is_refused_and_nothing_is_sent() -> None:
         sent.append(request)
         return httpx.Response(200, content=DOCS_PAGE)
 
-    result = await call(account_over(handler), {"from_": "+12052535597"})
+    result = await call(account_over(handler), {"form": "+12052535597"})
     assert result.is_error
     assert "did you mean `from`?" in text_of(result)
     assert sent == []

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import keyword
 from typing import Any
 
 import pytest
 from pydantic import Field
 
 from linq_mcp.errors import ArgumentsError
-from linq_mcp.tools import TOOLS
+from linq_mcp.tools import SEND_TOOLS, TOOLS
 from linq_mcp.tools.base.param_types import (
     ChatId,
     Cursor,
@@ -26,7 +27,10 @@ from linq_mcp.tools.base.param_types import (
     Words,
 )
 from linq_mcp.tools.base.parameters import ToolArguments, input_schema, parse_arguments
+from linq_mcp.tools.find_chats import FIND_CHATS
+from linq_mcp.tools.find_messages import FIND_MESSAGES
 from linq_mcp.tools.list_chats import Arguments
+from linq_mcp.tools.send_message import SEND_MESSAGE
 
 LINE = "+12055550101"
 CHAT = "550e8400-e29b-41d4-a716-446655440000"
@@ -87,9 +91,6 @@ def test_no_arguments_are_the_first_page() -> None:
         "none",
         " null ",
         "undefined",
-        "${user_config.x}",
-        "${}",
-        " ${a b} ",
     ],
 )
 @pytest.mark.parametrize("name", ["from", "to", "limit", "cursor"])
@@ -335,7 +336,6 @@ def test_a_line_is_no_email_address() -> None:
 @pytest.mark.parametrize(
     ("name", "nearest"),
     [
-        ("from_", "from"),
         ("From", "from"),
         ("_from", "from"),
         ("form", "from"),
@@ -358,6 +358,65 @@ def test_an_unknown_argument_is_refused_with_the_nearest(name: str, nearest: str
 def test_an_unknown_argument_far_from_all(name: str) -> None:
     """Nothing is suggested; what is valid is listed."""
     assert problems({name: 1}) == (f"`{name}` is not an argument. Valid: from, to, limit, cursor.",)
+
+
+@pytest.mark.parametrize("value", ["${LINE}", "${user_config.x}", "${}", " ${a b} "])
+@pytest.mark.parametrize("name", ["from", "to", "limit", "cursor", "search"])
+def test_a_placeholder_is_refused(name: str, value: str) -> None:
+    """As an absent value it would widen the question, from one line to the whole account."""
+    (problem,) = problems({name: value})
+    assert problem == f'`{name}` is the placeholder "{value.strip()}": pass its value, or leave it out.'
+
+
+def test_a_placeholder_is_no_text_either() -> None:
+    """A template that was not filled in is neither looked for nor sent."""
+    for tool in (FIND_MESSAGES, SEND_MESSAGE):
+        with pytest.raises(ArgumentsError, match="`text` is the placeholder"):
+            tool.parse({"text": "${message}"})
+
+
+def test_from_may_be_written_as_python_can() -> None:
+    """It is a keyword there, so that code of an agent can't pass it otherwise; with both, the other is unknown."""
+    assert parse_arguments(Arguments, {"from_": LINE}) == parse_arguments(Arguments, {"from": LINE})
+    assert parse_arguments(Arguments, {"from_": None, "from": LINE}).from_ == LINE
+    assert len(problems({"from_": LINE, "from": LINE})) == 1
+    for tool in (*TOOLS, *SEND_TOOLS):
+        if "from" in tool.input_schema["properties"]:
+            given = {**json.loads(tool.example), "from_": LINE}
+            given.pop("from", None)
+            assert tool.parse(given).given()["from"] == LINE
+
+
+def test_a_service_may_go_by_its_old_name() -> None:
+    """The schema has `messaging_service`."""
+    assert FIND_CHATS.parse({"service": "SMS"}) == FIND_CHATS.parse({"messaging_service": "SMS"})
+    assert SEND_MESSAGE.parse({"service": "SMS", "text": "Hi"}).given() == {"text": "Hi", "messaging_service": "SMS"}
+
+
+def test_no_parameter_has_a_name_that_a_framework_or_python_keeps_for_itself() -> None:
+    """Semantic Kernel overwrites the first four with objects of its own; `from` is a keyword, and has an alias."""
+    taken = {"service", "kernel", "arguments", "execution_settings", *keyword.kwlist}
+    names = {name for tool in (*TOOLS, *SEND_TOOLS) for name in tool.input_schema["properties"]}
+    assert names & taken == {"from"}
+
+
+@pytest.mark.parametrize("given", [["SMS"], '["SMS"]', ["SMS "]])
+def test_a_list_of_one_is_a_single_word(given: Any) -> None:
+    """Frameworks make lists of single values."""
+    assert FIND_CHATS.parse({"messaging_service": given}) == FIND_CHATS.parse({"messaging_service": "SMS"})
+    assert SEND_MESSAGE.parse({"text": "Hi", "messaging_service": given}).messaging_service == "SMS"
+    assert parse_arguments(Everything, {"chat_id": CHAT, "order": ["oldest"]}).order == "oldest"
+    with pytest.raises(ArgumentsError):
+        FIND_CHATS.parse({"messaging_service": ["SMS", "RCS"]})
+
+
+@pytest.mark.parametrize(
+    "given",
+    [["https://example.com/a"], '["https://example.com/a"]', ' [ "https://example.com/a" ]\n', "https://example.com/a"],
+)
+def test_a_list_may_be_json_text(given: Any) -> None:
+    """As several clients send it."""
+    assert SEND_MESSAGE.parse({"text": "Hi", "attachments": given}).attachments == ("https://example.com/a",)
 
 
 @pytest.mark.parametrize("value", [None, "", "null"])
