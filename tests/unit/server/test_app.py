@@ -87,7 +87,8 @@ async def test_says_who_it_is_and_how_to_page(era: ConnectMode) -> None:
 async def test_times_are_the_operators_in_answers_arguments_errors_prompts_and_instructions(era: ConnectMode) -> None:
     """A person's yesterday is not that of Greenwich."""
     settings = load_settings({"LINQ_API_V3_API_KEY": KEY, "LINQ_MCP_TIME_ZONE": "Pacific/Kiritimati"})
-    account = account_over(always(httpx.Response(200, content=DOCS_PAGE)), settings=settings)
+    whole = DOCS_PAGE.replace(b'"next_cursor":"20"', b'"next_cursor":null')
+    account = account_over(always(httpx.Response(200, content=whole)), settings=settings)
     async with Client(build_server(account), mode=era) as client:
         assert client.instructions is not None
         assert "time zone Pacific/Kiritimati," in client.instructions
