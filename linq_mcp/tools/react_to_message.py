@@ -55,14 +55,17 @@ async def react_to_message(arguments: Arguments, call: Call) -> ReactionResult:
         "removed": arguments.remove,
         "confirmed_by": consent.confirmed_by,
     }
-    with logged(_NAME, result, call):
-        await call.api.react_to_message(
-            arguments.message_id,
-            operation="remove" if arguments.remove else "add",
-            type_="custom" if is_custom else arguments.type,
-            custom_emoji=arguments.type if is_custom else None,
-            deadline=call.deadline,
-        )
+    try:
+        with logged(_NAME, result, call):
+            await call.api.react_to_message(
+                arguments.message_id,
+                operation="remove" if arguments.remove else "add",
+                type_="custom" if is_custom else arguments.type,
+                custom_emoji=arguments.type if is_custom else None,
+                deadline=call.deadline,
+            )
+    finally:
+        await call.account.changed(target.chat_id)
     return without_empty(result)
 
 

@@ -97,17 +97,25 @@ async def _send(call: Call, target: Target, draft: Draft, consent: Consent) -> S
         "created_new_chat": target.chat_id is None,
         "confirmed_by": consent.confirmed_by,
     }
-    with logged(_NAME, outcome, call):
-        if target.chat_id is None:
-            created = await call.api.create_chat(
-                from_=target.line, to=target.recipients[0], message=message, idempotency_key=key, deadline=call.deadline
-            )
-            taken = created.taken
-            outcome["chat_id"] = clean((created.chat and created.chat.id) or "", ID_LIMIT)
-        else:
-            sent = await call.api.send_message(target.chat_id, message, idempotency_key=key, deadline=call.deadline)
-            taken = sent.taken
-        outcome["message_id"] = clean((taken and taken.id) or "", ID_LIMIT)
+    try:
+        with logged(_NAME, outcome, call):
+            if target.chat_id is None:
+                created = await call.api.create_chat(
+                    from_=target.line,
+                    to=target.recipients[0],
+                    message=message,
+                    idempotency_key=key,
+                    deadline=call.deadline,
+                )
+                taken = created.taken
+                outcome["chat_id"] = clean((created.chat and created.chat.id) or "", ID_LIMIT)
+            else:
+                sent = await call.api.send_message(target.chat_id, message, idempotency_key=key, deadline=call.deadline)
+                taken = sent.taken
+            outcome["message_id"] = clean((taken and taken.id) or "", ID_LIMIT)
+    finally:
+        # Whether or not it is known to have left: what was read before is no longer how the chat is.
+        await call.account.changed(outcome["chat_id"], is_new=target.chat_id is None)
     if taken and taken.id:
         outcome["delivery_status"] = await delivery_of(call, taken.id, taken.delivery_status)
     return without_empty(outcome)

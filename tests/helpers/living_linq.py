@@ -8,6 +8,7 @@ from copy import deepcopy
 from datetime import UTC, datetime, timedelta
 from random import Random
 from typing import Any
+from uuid import UUID
 
 import httpx
 from helpers.linq import Body
@@ -42,7 +43,7 @@ class LivingLinq(httpx.AsyncBaseTransport):
 
     def open_chat(self, line: str = LINE) -> str:
         self._count += 1
-        id_ = f"chat-{self._count}"
+        id_ = str(UUID(int=self._count))
         self.chats[id_] = {
             "id": id_,
             "created_at": rfc3339(self.now),
@@ -107,6 +108,8 @@ class LivingLinq(httpx.AsyncBaseTransport):
             ids = sorted(self.chats, key=lambda id_: -self.activity[id_])
             chats = [self.chats[id_] for id_ in ids if query.get("from") in (None, *self._own(id_))]
             return 200, self._page("chats", chats, query, 20)
+        if parts == ["phone_numbers"]:
+            return 200, {"phone_numbers": [{"id": line, "phone_number": line} for line in (LINE, OTHER_LINE)]}
         if parts[0] == "chats" and parts[1] not in self.chats:
             return 404, {"success": False, "error": {"status": 404, "code": 2001, "message": "no such chat"}}
         if parts[0] == "chats" and len(parts) == 2:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import selectors
-import threading
+import unittest.mock
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
+import anyio
+import anyio.lowlevel
+import anyio.to_thread
+
 T = TypeVar("T")
-# A thread that works for longer than this is not waited for.
-_THREAD_SECONDS = 0.05
 
 
 class Clock:
@@ -25,24 +26,27 @@ class Clock:
 class _Loop(asyncio.SelectorEventLoop):
     _ready: list[asyncio.Handle]
     _scheduled: list[asyncio.TimerHandle]
-    _selector: selectors.BaseSelector
     _now = 0.0
 
     def time(self) -> float:
         return self._now
 
     def _run_once(self) -> None:
-        if not self._ready and self._scheduled and not self._is_awaited():
+        if not self._ready and self._scheduled:
             self._now = max(self._now, self._scheduled[0].when())
         super()._run_once()  # type: ignore[misc]  # a loop's one step, which has no public name
 
-    def _is_awaited(self) -> bool:
-        """Whether a worker thread has come to its end, for which the clock stands still."""
-        has_workers = any(thread.name.startswith("AnyIO worker thread") for thread in threading.enumerate())
-        return bool(has_workers and self._selector.select(_THREAD_SECONDS))
+
+async def _run_here(work: Callable[..., T], *args: object, **_: object) -> T:
+    """In place of a worker thread, whose time the loop would not know."""
+    await anyio.lowlevel.checkpoint()
+    return work(*args)
 
 
 def in_virtual_time(test: Callable[[], Coroutine[Any, Any, T]]) -> T:
-    """Run `test`, which must not wait for sockets, processes, or long for threads."""
-    with asyncio.Runner(loop_factory=_Loop) as runner:
+    """Run `test`, which must not wait for sockets or processes. What it does in worker threads takes no time."""
+    with (
+        asyncio.Runner(loop_factory=_Loop) as runner,
+        unittest.mock.patch.object(anyio.to_thread, "run_sync", _run_here),
+    ):
         return runner.run(test())

@@ -1,0 +1,393 @@
+"""What is read for a question, what it is answered from, and what the answer says of that."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import anyio
+import httpx
+import pytest
+from helpers.linq import call_over
+from helpers.living_linq import LINE, OTHER_LINE, LivingLinq
+from helpers.virtual_time import in_virtual_time
+
+from linq_mcp.api.retry import RetryPolicy
+from linq_mcp.errors import ApiStatusError, LinqError
+from linq_mcp.settings.store import StoreSettings
+from linq_mcp.store.stores import Stores
+from linq_mcp.tools.base.tool import Tool
+from linq_mcp.tools.find_chats import FIND_CHATS
+from linq_mcp.tools.find_messages import FIND_MESSAGES
+from linq_mcp.tools.list_inbox import LIST_INBOX
+from linq_mcp.tools.list_messages import LIST_MESSAGES
+
+Json = dict[str, Any]
+ONCE = RetryPolicy(attempts=1)
+
+
+class Account:
+    """A living Linq, what is kept of it, and the questions about it."""
+
+    def __init__(
+        self, chats: int = 3, *, oldest_first: bool = False, max_age: float = 60, path: Path | None = None
+    ) -> None:
+        self.linq = LivingLinq(oldest_first=oldest_first)
+        for _ in range(chats):
+            self.linq.wait(timedelta(minutes=1))
+            self.linq.say(self.linq.open_chat())
+        self.linq.wait(timedelta(minutes=10))
+        self.settings = StoreSettings(max_age=max_age, path=path)
+        self.stores = self.opened()
+
+    def opened(self) -> Stores:
+        """The stores of a process that begins now."""
+        return Stores(self.settings, now=lambda: self.linq.now.timestamp())  # noqa: PLW0108
+
+    @property
+    def chats(self) -> list[str]:
+        return list(self.linq.chats)
+
+    async def ask(self, tool: Tool[Any], *, seconds: float = 45, **arguments: Any) -> Json:
+        """The answer, with the number of requests that it took."""
+        options = {"lines": arguments.pop("lines", ()), "key": arguments.pop("key", "lq-key")}
+        before = len(self.linq.requests)
+        now = lambda: self.linq.now  # noqa: E731
+        async with call_over(
+            self.linq, now=now, stores=self.stores, seconds=seconds, retry=RetryPolicy(attempts=1), **options
+        ) as call:
+            answer = dict(await tool.run(tool.parse(arguments), call))
+        return {**answer, "requests": len(self.linq.requests) - before}
+
+    async def inbox(self, **arguments: Any) -> Json:
+        return await self.ask(LIST_INBOX, **arguments)
+
+
+def slowly(account: Account, seconds: float) -> None:
+    """Let every request take so long."""
+    answer = account.linq.handle_async_request
+
+    async def handle(request: httpx.Request) -> httpx.Response:
+        await anyio.sleep(seconds)
+        account.linq.wait(timedelta(seconds=seconds / 8))
+        return await answer(request)
+
+    account.linq.handle_async_request = handle  # type: ignore[method-assign]
+
+
+def ids(answer: Json) -> list[str]:
+    return [row["id"] for row in answer["chats"]]
+
+
+# Fresh, stale, missing
+
+
+async def test_a_second_question_and_a_further_page_within_a_minute_need_no_request() -> None:
+    account = Account(5)
+    first = await account.inbox(limit=2)
+    # The list, its first page again, and each chat.
+    assert first["requests"] == 2 + 5
+    account.linq.wait(timedelta(seconds=45))
+    waiting = await account.inbox(order="longest_waiting", limit=2)
+    second = await account.inbox(order="longest_waiting", limit=2, cursor=waiting["next_cursor"])
+    third = await account.inbox(order="longest_waiting", limit=2, cursor=second["next_cursor"])
+    assert [answer["requests"] for answer in (waiting, second, third)] == [0, 0, 0]
+    assert ids(waiting) + ids(second) + ids(third) == account.chats
+    assert {answer["as_of"] for answer in (first, waiting, second, third)} == {first["as_of"]}
+
+
+async def test_after_a_minute_everything_is_of_now() -> None:
+    """Where the account is small enough to be read within eight seconds."""
+    account = Account()
+    await account.inbox()
+    account.linq.wait(timedelta(minutes=3))
+    account.linq.say(account.chats[0], own=True)
+    answer = await account.inbox(order="longest_waiting")
+    assert ids(answer) == account.chats[1:]
+    assert answer["as_of"] == account.linq.now.strftime("%Y-%m-%dT%H:%M:%SZ")
+    assert "note" not in answer
+
+
+def test_what_takes_longer_than_eight_seconds_is_as_old_as_the_answer_says() -> None:
+    async def play() -> tuple[Json, Json]:
+        account = Account(60)
+        await account.inbox()
+        account.linq.wait(timedelta(minutes=10))
+        slowly(account, 2)
+        began = anyio.current_time()
+        answer = await account.inbox(limit=1)
+        return answer, {"seconds": anyio.current_time() - began}
+
+    answer, took = in_virtual_time(play)
+    assert answer["complete"]
+    assert answer["matched"] == 60
+    assert 8 <= took["seconds"] <= 12
+    assert "chats were read 10 minutes ago; the same call is of now in about" in answer["note"]
+
+
+def test_a_partial_answer_has_no_cursor_and_the_same_call_reads_on() -> None:
+    async def play() -> list[Json]:
+        account = Account(100)
+        slowly(account, 5)
+        return [await account.inbox(limit=5, order="longest_waiting") for _ in range(3)]
+
+    first, second, third = in_virtual_time(play)
+    assert not first["complete"]
+    assert "next_cursor" not in first
+    assert f"{first['scanned']} of 100 chats are read; the same call has the rest in about" in first["note"]
+    assert 20 < first["scanned"] < 70
+    assert (second["complete"], second["scanned"], second["matched"]) == (True, 100, 100)
+    assert "next_cursor" in second
+    # Nothing that was read is read again.
+    assert first["requests"] + second["requests"] < 115
+    assert third["complete"]
+
+
+async def test_what_linq_refuses_to_show_is_left_out_and_said() -> None:
+    account = Account(4)
+    answer = account.linq._answer
+    hidden = account.chats[1]
+
+    def refuse(parts: list[str], query: dict[str, str]) -> tuple[int, Json]:
+        if parts == ["chats", hidden, "messages"]:
+            return 403, {"error": {"status": 403, "code": 2005}}
+        return answer(parts, query)
+
+    account.linq._answer = refuse  # type: ignore[method-assign]
+    found = await account.inbox()
+    assert (found["complete"], found["scanned"], found["left_out"]) == (True, 3, {"count": 1, "ids": [hidden]})
+    # That is kept while it is fresh.
+    assert (await account.inbox())["requests"] == 0
+
+
+async def test_where_linq_fails_what_was_kept_stays_in_use() -> None:
+    account = Account()
+    await account.inbox()
+    account.linq.wait(timedelta(minutes=5))
+    account.linq._answer = lambda *_: (503, {})  # type: ignore[method-assign]
+    answer = await account.inbox()
+    assert answer["complete"]
+    assert ids(answer) == account.chats[::-1]
+    assert "Linq failed meanwhile." in answer["note"]
+    assert "read 5 minutes ago" in answer["note"]
+
+
+async def test_with_nothing_kept_it_is_the_error() -> None:
+    account = Account()
+    account.linq._answer = lambda *_: (503, {})  # type: ignore[method-assign]
+    with pytest.raises(ApiStatusError):
+        await account.inbox()
+
+
+# Whose answer it is
+
+
+async def test_after_a_refused_key_nothing_is_shown_until_linq_takes_it_again() -> None:
+    account = Account()
+    await account.inbox()
+    answer = account.linq._answer
+    account.linq.wait(timedelta(minutes=2))
+    account.linq._answer = lambda *_: (401, {})  # type: ignore[method-assign]
+    for tool, arguments in ((LIST_INBOX, {}), (FIND_MESSAGES, {}), (FIND_CHATS, {"count_only": True})):
+        with pytest.raises(ApiStatusError):
+            await account.ask(tool, **arguments)
+    account.linq._answer = answer  # type: ignore[method-assign]
+    assert (await account.inbox())["matched"] == 3
+
+
+async def test_a_key_that_linq_did_not_take_for_an_hour_has_to_be_taken_first() -> None:
+    """However little a further page would have to read."""
+    account = Account(max_age=86_400)
+    first = await account.inbox(limit=1)
+    account.linq.wait(timedelta(minutes=59))
+    assert (await account.inbox(limit=1, cursor=first["next_cursor"]))["requests"] == 0
+    account.linq.wait(timedelta(minutes=2))
+    account.linq._answer = lambda *_: (503, {})  # type: ignore[method-assign]
+    with pytest.raises(LinqError):
+        await account.inbox(limit=1, cursor=first["next_cursor"])
+
+
+async def test_closed_lines_are_neither_asked_for_nor_shown() -> None:
+    account = Account(2)
+    other = account.linq.open_chat(OTHER_LINE)
+    account.linq.say(other, text="secret")
+    assert other in ids(await account.inbox())
+    before = len(account.linq.requests)
+    answer = await account.inbox(lines=[LINE])
+    assert other not in ids(answer)
+    assert answer["scanned"] == 2
+    assert not any(other in path for path in account.linq.requests[before:])
+    found = await account.ask(FIND_MESSAGES, text="secret", lines=[LINE])
+    assert found["matched"] == 0
+    with pytest.raises(ApiStatusError):
+        await account.ask(FIND_MESSAGES, text="secret", chat_id=other, lines=[LINE])
+
+
+async def test_another_account_sees_nothing_of_it() -> None:
+    account = Account()
+    await account.inbox()
+    account.linq._answer = lambda *_: (200, {"chats": []})  # type: ignore[method-assign]
+    answer = await account.inbox(key="another")
+    assert (answer["scanned"], answer["chats"]) == (0, [])
+
+
+# What an account does while it is read
+
+
+@pytest.mark.parametrize(
+    ("tool", "arguments"), [(LIST_INBOX, {}), (FIND_CHATS, {"is_group": False})], ids=["list_inbox", "find_chats"]
+)
+async def test_a_chat_that_moves_to_the_front_meanwhile_is_found(tool: Tool[Any], arguments: Json) -> None:
+    account = Account(250)
+    late = account.chats[:3]
+
+    def move() -> None:
+        if account.linq.requests.count("/api/partner/v3/chats") == 1 and late:
+            account.linq.say(late.pop())
+
+    account.linq.before_request = move
+    answer = await account.ask(tool, **arguments)
+    assert (answer["matched"], answer["complete"]) == (250, True)
+
+
+async def test_a_chat_that_is_gone_is_gone_from_the_answers_too() -> None:
+    account = Account()
+    await account.inbox()
+    gone = account.chats[1]
+    account.linq.delete_chat(gone)
+    account.linq.wait(timedelta(minutes=2))
+    answer = await account.inbox()
+    assert gone not in ids(answer)
+    assert (answer["scanned"], answer["complete"]) == (2, True)
+
+
+async def test_a_chat_that_the_list_lacks_but_linq_has_stays() -> None:
+    """It was on its way from one page to another."""
+    account = Account()
+    await account.inbox()
+    moving = account.chats[1]
+    answer = account.linq._answer
+
+    def without(parts: list[str], query: dict[str, str]) -> tuple[int, Json]:
+        status, page = answer(parts, query)
+        if parts == ["chats"]:
+            page["chats"] = [chat for chat in page["chats"] if chat["id"] != moving]
+        return status, page
+
+    account.linq._answer = without  # type: ignore[method-assign]
+    account.linq.wait(timedelta(minutes=2))
+    assert moving in ids(await account.inbox())
+
+
+# What is kept of a chat has no gap
+
+
+@pytest.mark.parametrize("oldest_first", [False, True], ids=["newest first", "oldest first"])
+async def test_a_chat_of_which_only_the_latest_were_kept_has_no_hole_later(oldest_first: bool) -> None:
+    """It was read back to our last word; two days and 300 messages later a question looks back seven days."""
+    account = Account(1, oldest_first=oldest_first)
+    (chat,) = account.chats
+    for number in range(150):
+        account.linq.wait(timedelta(minutes=20))
+        account.linq.say(chat, own=number == 140)
+    await account.inbox()
+    for _ in range(300):
+        account.linq.wait(timedelta(minutes=9))
+        account.linq.say(chat)
+    account.linq.wait(timedelta(hours=1))
+    found = await account.ask(FIND_MESSAGES, sender="them", limit=1)
+    week = account.linq.now - timedelta(days=7)
+    expected = [
+        m for m in account.linq.messages[chat] if datetime.fromisoformat(m["sent_at"]) >= week and not m["is_from_me"]
+    ]
+    assert found["matched"] == len(expected)
+
+
+async def test_messages_deleted_while_pages_are_read_leave_no_hole() -> None:
+    account = Account(1)
+    (chat,) = account.chats
+    for _ in range(149):
+        account.linq.wait(timedelta(minutes=1))
+        account.linq.say(chat)
+    messages = account.linq.messages[chat]
+
+    def delete() -> None:
+        # After the first page of messages was read, so that the second one begins later than it should.
+        if sum(path.endswith("/messages") for path in account.linq.requests) == 1 and len(messages) == 150:
+            del messages[-9:-4]
+
+    account.linq.before_request = delete
+    found = await account.ask(FIND_MESSAGES, chat_id=chat, count_only=True)
+    assert found["count"] == 145
+
+
+async def test_a_message_that_linq_deleted_is_gone() -> None:
+    account = Account(1)
+    (chat,) = account.chats
+    account.linq.say(chat, text="gone")
+    assert (await account.ask(FIND_MESSAGES, text="gone"))["matched"] == 1
+    del account.linq.messages[chat][-1]
+    account.linq.wait(timedelta(minutes=2))
+    assert (await account.ask(FIND_MESSAGES, text="gone"))["matched"] == 0
+
+
+async def test_a_reading_goes_on_below_what_is_kept() -> None:
+    """The pages down to there are not read again, but for the first."""
+    account = Account(1)
+    (chat,) = account.chats
+    for _ in range(600):
+        account.linq.wait(timedelta(hours=1))
+        account.linq.say(chat)
+    await account.ask(
+        FIND_MESSAGES, chat_id=chat, count_only=True, after=(account.linq.now - timedelta(days=16)).isoformat()
+    )
+    account.linq.wait(timedelta(minutes=2))
+    found = await account.ask(FIND_MESSAGES, chat_id=chat, count_only=True)
+    assert found["count"] == 601
+    # The newest two days, the page at which it stopped, and the two after that.
+    assert found["requests"] <= 5
+
+
+async def test_in_one_second_the_direction_of_the_account_decides() -> None:
+    """A chat whose messages all share a second does not show it itself."""
+    for oldest_first in (False, True):
+        account = Account(0, oldest_first=oldest_first)
+        shown = account.linq.open_chat()
+        for _ in range(2):
+            account.linq.wait(timedelta(minutes=1))
+            account.linq.say(shown)
+        await account.inbox()
+        silent = account.linq.open_chat()
+        for own in (False, True, False):
+            account.linq.say(silent, own=own, text=str(own))
+        account.linq.wait(timedelta(minutes=2))
+        (row,) = [row for row in (await account.inbox())["chats"] if row["id"] == silent]
+        assert row["waiting"]["messages"] == 1
+        page = await account.ask(LIST_MESSAGES, chat_id=silent)
+        assert [message["text"] for message in page["messages"]] == ["False", "True", "False"]
+
+
+# What we did ourselves
+
+
+async def test_what_was_sent_from_here_is_seen_at_once() -> None:
+    account = Account()
+    await account.inbox()
+    answered = account.chats[0]
+    account.linq.say(answered, own=True)
+    async with call_over(account.linq, now=lambda: account.linq.now, stores=account.stores, key="lq-key") as call:
+        await call.account.changed(answered)
+    answer = await account.inbox(order="longest_waiting")
+    assert ids(answer) == account.chats[1:]
+    assert answer["requests"] == 1
+
+
+async def test_after_a_restart_a_file_has_what_was_read(tmp_path: Path) -> None:
+    account = Account(path=tmp_path / "linq.db")
+    first = await account.inbox()
+    account.stores.close()
+    account.stores = account.opened()
+    again = await account.inbox()
+    assert again["requests"] == 0
+    assert ids(again) == ids(first)
