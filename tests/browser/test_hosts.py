@@ -156,6 +156,31 @@ def test_a_refresh_that_fails_keeps_what_was_there(host: ViewHost) -> None:
     expect(frame.get_by_role("button", name="Person 0")).to_be_visible()
 
 
+def test_part_of_an_answer_goes_on_by_the_same_call(host: ViewHost, watch: Watch) -> None:
+    """The same call finds the rest read, and its answer takes the place of the part."""
+    part = result({"chats": [waiting_chat()], "complete": False, "scanned": 2, "note": "2 of 3 chats are read."})
+    whole = {"result": inbox(waiting_chat(), waiting_chat(1))}
+    frame = show_inbox(host, part, answers={"list_inbox": whole})
+    host.settle()
+    expect(frame.get_by_text("2 of 3 chats are read.")).to_be_visible()
+    expect(frame.locator("footer")).to_contain_text("2 chats read so far")
+    frame.get_by_role("button", name="Continue reading").click()
+    expect(frame.locator("footer")).to_contain_text("all 2 chats read")
+    assert frame.locator(".row").count() == 2
+    assert watch.sent("view", "tools/call")[-1] == {"name": "list_inbox", "arguments": WAITING}
+
+
+def test_the_next_rows_of_a_whole_answer_come_below_the_first(host: ViewHost, watch: Watch) -> None:
+    """They are read with the cursor, in full screen."""
+    first = result({"matched": 2, "chats": [waiting_chat()], "complete": True, "scanned": 9, "next_cursor": "next"})
+    more = {"result": inbox(waiting_chat(1))}
+    frame = show_inbox(host, first, answers={"list_inbox": more}, mode="fullscreen")
+    frame.get_by_role("button", name="Show more").click()
+    expect(frame.locator(".row")).to_have_count(2)
+    assert watch.sent("view", "tools/call")[-1]["arguments"] == {**WAITING, "cursor": "next"}
+    assert frame.get_by_role("button", name="Show more").count() == 0
+
+
 def test_a_host_that_ends_the_view_is_answered(host: ViewHost, watch: Watch) -> None:
     show_inbox(host, inbox(waiting_chat()))
     host.send({"jsonrpc": "2.0", "id": "end", "method": "ui/resource-teardown", "params": {}})

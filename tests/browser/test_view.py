@@ -61,7 +61,7 @@ STATES = [
     State(
         "partial",
         "list_inbox",
-        real("list_inbox", WAITING, complete=False, next_cursor="n", note="Linq answered with an error in the middle."),
+        real("list_inbox", WAITING, complete=False, note="200 of 300 chats are read."),
         "This is only a part of the account.",
         WAITING,
     ),
