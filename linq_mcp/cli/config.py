@@ -35,6 +35,7 @@ from linq_mcp.settings import (
 from linq_mcp.settings.problems import KeySource, LaunchedBy
 from linq_mcp.settings.region import COUNTRY_VARIABLE, TIME_ZONE_VARIABLE
 from linq_mcp.settings.sending import sending_variables
+from linq_mcp.settings.store import store_variables
 from linq_mcp.wording.settings import format_problem
 
 SERVER_NAME = "linq"
@@ -120,6 +121,7 @@ def this_server(settings: Settings, *, demo: bool) -> Server:
     if settings.contacts:
         # A client may start its servers in any folder.
         env[CONTACTS_VARIABLE] = str(settings.contacts.absolute())
+    env |= store_variables(settings.store)
     if settings.sending:
         env |= sending_variables(settings.sending)
     return Server(this_command(), env | scope)

@@ -11,6 +11,8 @@ MAX_AGE_VARIABLE = "LINQ_MCP_MAX_AGE"
 STORE_DAYS_VARIABLE = "LINQ_MCP_STORE_DAYS"
 
 DEFAULT_MAX_AGE = 60.0
+# The name of the file where the store is given a folder, as people choose one in the settings of the desktop bundle.
+_FILE = "linq-mcp.sqlite"
 _LONGEST_AGE = 86_400.0
 _MOST_DAYS = 3650
 
@@ -43,11 +45,25 @@ def read_store(value: Callable[[str], str | None], warn: Callable[[str], None]) 
         warn(name)
         return None
 
-    path = value(STORE_VARIABLE)
+    text = value(STORE_VARIABLE)
+    path = Path(text).expanduser() if text else None
+    if path and path.is_dir():
+        path /= _FILE
     max_age = number(MAX_AGE_VARIABLE, 0, _LONGEST_AGE)
     days = number(STORE_DAYS_VARIABLE, 1, _MOST_DAYS)
     return StoreSettings(
-        path=Path(path).expanduser() if path else None,
+        path=path,
         max_age=DEFAULT_MAX_AGE if max_age is None else max_age,
         days=None if days is None else int(days),
     )
+
+
+def store_variables(store: StoreSettings) -> dict[str, str]:
+    """The variables to set for the same store: those whose values are not the default."""
+    values = {
+        # A client may start its servers in any folder.
+        STORE_VARIABLE: str(store.path.absolute()) if store.path else "",
+        MAX_AGE_VARIABLE: f"{store.max_age:g}" if store.max_age != DEFAULT_MAX_AGE else "",
+        STORE_DAYS_VARIABLE: str(store.days or ""),
+    }
+    return {name: value for name, value in values.items() if value}

@@ -37,6 +37,7 @@ from linq_mcp.settings.sending import (
     SEND_TO_VARIABLE,
     SEND_VARIABLE,
 )
+from linq_mcp.settings.store import MAX_AGE_VARIABLE, STORE_DAYS_VARIABLE, STORE_VARIABLE
 from linq_mcp.tools import TOOLS
 
 Json = dict[str, Any]
@@ -51,6 +52,9 @@ VARIABLES = {
     COUNTRY_VARIABLE,
     LINES_VARIABLE,
     TOOLS_VARIABLE,
+    STORE_VARIABLE,
+    STORE_DAYS_VARIABLE,
+    MAX_AGE_VARIABLE,
     SEND_VARIABLE,
     SEND_TO_VARIABLE,
     SEND_LIMIT_VARIABLE,
@@ -163,6 +167,9 @@ def test_manifest_hands_over_every_setting(manifest: Json) -> None:
         COUNTRY_VARIABLE: "${user_config.country}",
         LINES_VARIABLE: "${user_config.lines}",
         TOOLS_VARIABLE: "${user_config.tools}",
+        STORE_VARIABLE: "${user_config.store}",
+        STORE_DAYS_VARIABLE: "${user_config.store_days}",
+        MAX_AGE_VARIABLE: "${user_config.max_age}",
         SEND_VARIABLE: "${user_config.send}",
         SEND_TO_VARIABLE: "${user_config.send_to}",
         SEND_LIMIT_VARIABLE: "${user_config.send_limit}",

@@ -15,7 +15,7 @@ from linq_mcp.demo.account import demo_account
 from linq_mcp.demo.contacts import demo_contacts
 from linq_mcp.server.app import build_server
 from linq_mcp.server.callers.caller import SettingsClientProvider
-from linq_mcp.settings import region, sending
+from linq_mcp.settings import region, sending, store
 from linq_mcp.settings.access_file import read_access_file
 from linq_mcp.tools import SEND_TOOLS, TOOLS
 from linq_mcp.wording.errors import HEADLINES
@@ -57,7 +57,7 @@ def test_errors_are_quoted_to_the_letter() -> None:
 
 def test_every_variable_is_in_the_table() -> None:
     """settings.md has a row for each environment variable that is read, and no others."""
-    read = {**vars(settings), **vars(sending), **vars(region)}
+    read = {**vars(settings), **vars(sending), **vars(store), **vars(region)}
     variables = [value for name, value in read.items() if name.endswith("_VARIABLE")]
     assert sorted(re.findall(r"^\| `(\w+)` \|", SETTINGS, re.MULTILINE)) == sorted(variables)
     assert settings.DEFAULT_BASE_URL in SETTINGS

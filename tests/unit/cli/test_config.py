@@ -231,6 +231,7 @@ def test_recipients_are_printed_as_they_are_in_force(
     assert '"LINQ_MCP_SEND_TO": "+12055550101"' in out
 
 
+STORE = {"LINQ_MCP_STORE": "s.sqlite", "LINQ_MCP_STORE_DAYS": "30", "LINQ_MCP_MAX_AGE": "0"}
 SCOPE = {
     "LINQ_MCP_LINES": "+12052535597,+14155550142",
     "LINQ_MCP_TOOLS": "list_chats",
@@ -248,11 +249,22 @@ BASE = {"LINQ_API_V3_BASE_URL": "https://linq.example.com/v3"}
         (load_settings(BASE), {**ENV, "LINQ_API_V3_BASE_URL": "https://linq.example.com"}),
         (load_settings({"LINQ_API_V3_BASE_URL": "http://ann:pw@example.com"}), ENV),
         (load_settings(SCOPE), {**ENV, **SCOPE}),
+        (load_settings(STORE), {**ENV, **STORE, "LINQ_MCP_STORE": str(Path.cwd() / "s.sqlite")}),
         (Settings(key_source=KeySource.PROFILE, profile="work"), {}),
         (Settings(contacts=Path("c.csv")), {**ENV, "LINQ_MCP_CONTACTS": str(Path.cwd() / "c.csv")}),
         (Settings(key_source=KeySource.PROFILE, profile="work", profile_is_set=True), {"LINQ_PROFILE": "work"}),
     ],
-    ids=["nothing", "a key", "base URL", "bad base URL", "scope", "the file's profile", "contacts", "LINQ_PROFILE"],
+    ids=[
+        "nothing",
+        "a key",
+        "base URL",
+        "bad base URL",
+        "scope",
+        "store",
+        "the file's profile",
+        "contacts",
+        "LINQ_PROFILE",
+    ],
 )
 def test_the_settings_in_force_are_part_of_the_entry(settings: Settings, env: dict[str, str]) -> None:
     """A client does not see this terminal's variables; the key itself is never repeated, nor a URL that is refused."""
