@@ -20,7 +20,6 @@ from helpers.fault_server import (
     by_path,
     close,
     in_turn,
-    late,
     raw,
     redirect,
     stall,
@@ -362,103 +361,74 @@ def _ids(*numbers: int) -> Callable[[Any], bool]:
 def _scans() -> list[Fault]:
     first = answer(chats(numbered(1), numbered(2), next_cursor="c2"))
     rest = answer(chats(numbered(2), numbered(3)))
-    nothing = failed("unreachable")
 
     def of(name: str, script: Script, expect: Expect, asked: int | range, **call: Any) -> Fault:
         asks: dict[str, Any] = {"tool": "find_chats", "arguments": {"text": "team"}, **call}
         return Fault(name=f"scan: {name}", script=script, expect=expect, asked=asked, **asks)
 
-    def cut(name: str, responder: Responder, headline: str, asked: int, **call: Any) -> Fault:
-        """What was found before the fault is kept, and `next_cursor` goes on after it, skipping what moved along."""
-        note = has("Stopped partway", HEADLINES[headline])
-        kept = answered(chats=_ids(1, 2), complete=False, scanned=2, next_cursor=bool, note=note)
-        on = answered(chats=_ids(3), complete=True, scanned=1, next_cursor=None)
-        resumed = (lambda requests: rest if requests[-1].query.get("cursor") == "c2" else close()), on
-        return of(f"{name} in the middle", in_turn(first, responder), kept, asked, resumed=resumed, **call)
+    def cut(name: str, responder: Responder, headline: str, asked: int) -> Fault:
+        """The chats that were read before the fault are shown, and the same call reads on."""
+        note = has("the same call reads on", HEADLINES[headline])
+        kept = answered(chats=_ids(1, 2), complete=False, scanned=2, next_cursor=None, note=note)
+        whole = answered(chats=_ids(1, 2, 3), complete=True, scanned=3, next_cursor=None)
+        resumed = (lambda requests: rest if requests[-1].query.get("cursor") == "c2" else first), whole
+        return of(f"{name} in the middle", in_turn(first, responder), kept, asked, resumed=resumed)
 
-    def behind(name: str, *given: dict[str, Any], asked: int = 1) -> Fault:
-        """The scan stops behind the first match, in mid-page, and goes on there."""
+    def paged(name: str, *given: dict[str, Any]) -> Fault:
+        """A page of one row is resumed after it, whatever its id is made of."""
         page = in_turn(answer(chats(*given)))
-        last = given[-1]["id"]
-        on = answered(chats=lambda rows: [row["id"] for row in rows] == [last], complete=True)
-        stopped = answered(scanned=len(given) - 1, complete=False, next_cursor=str.isprintable)
+        on = answered(chats=lambda rows: [row["id"] for row in rows] == [given[-1]["id"]], complete=True)
+        begun = answered(scanned=len(given), complete=True, next_cursor=str.isprintable)
         call = {"arguments": {"text": "team", "limit": 1}, "resumed": (page, on)}
-        return of(f"{name}, resumed", page, stopped, asked, **call)
+        return of(f"{name}, resumed", page, begun, range(1, 6), **call)
 
     circle = [answer(chats(numbered(number), next_cursor=cursor)) for number, cursor in enumerate("ABA")]
-    circled = answered(complete=False, scanned=3, next_cursor=None, note=has("circle"))
-    letters = [
-        answer({"messages": [{**MESSAGE, "id": f"m{n}"}], "next_cursor": cursor}) for n, cursor in enumerate("ABA")
-    ]
-    look = {"tool": "find_messages", "arguments": {"chat_id": CHAT_ID, "text": "hello"}}
+    circled = answered(complete=False, next_cursor=None, note=has("circle"))
     lines = in_turn(answer({"phone_numbers": [LINE]}))
     sums = {"tool": "summarize_chat_health", "arguments": {}}
-    slow = in_turn(*(late(0.15, answer(chats(numbered(number), next_cursor=f"c{number}"))) for number in range(40)))
-    timed = answered(complete=False, scanned=lambda count: count >= 3, next_cursor=bool, note=has("ran out of time"))
     total = answered(scanned=1, complete=True, lines=lambda rows: rows[0]["chats"] == 1 and "reputation" not in rows[0])
+
+    def without_lines(name: str, responder: Responder, asked: range) -> Fault:
+        script = by_path(chats=in_turn(HEALTHY), phone_numbers=in_turn(responder))
+        return of(f"summed up, the lines {name}", script, total, asked, **sums)
+
     return [
-        cut("real time: stalled", stall(), "timeout", 4, real=True),
-        cut("stalled", stall(), "timeout", 4, waits=True),
         cut("reset", raw(then="reset"), "unreachable", 4),
-        cut("401", answer(HTML, 401), "key_rejected", 2),
         cut("429, Retry-After 60,", answer(b"", 429, {"Retry-After": "60"}), "rate_limited", 2),
         cut("HTML", answer(HTML), "unreadable", 2),
-        of("503, then the page", in_turn(first, answer(b"", 503), rest), answered(complete=True, scanned=3), 3),
-        of("slow pages", slow, timed, range(4, 40), waits=True),
-        of("cursors A, B, A", in_turn(*circle), circled, 3),
-        of("cursors A, B, A of messages", in_turn(*letters), circled, 3, **look),
-        of("cursors A, B, A summed up", by_path(chats=in_turn(*circle), phone_numbers=lines), circled, 4, **sums),
-        of("the same cursor again", in_turn(circle[0]), answered(complete=False, note=has("circle")), 2),
+        of("401 in the middle", in_turn(first, answer(HTML, 401)), failed("key_rejected"), 2),
         of(
-            "a cursor that is a list",
-            in_turn(answer(chats(next_cursor=[1]))),
-            answered(complete=False, note=has("can't be")),
-            1,
+            "503, then the page",
+            in_turn(first, answer(b"", 503), rest),
+            answered(complete=True, scanned=3),
+            range(3, 6),
         ),
+        of("cursors A, B, A", in_turn(*circle), circled, 3),
+        of("cursors A, B, A summed up", by_path(chats=in_turn(*circle), phone_numbers=lines), circled, 4, **sums),
+        of("the same cursor again", in_turn(circle[0]), circled, 2),
+        of("a cursor that is a list", in_turn(answer(chats(next_cursor=[1]))), circled, 1),
         of(
             "new cursors for ever",
             lambda requests: answer(chats(next_cursor=f"c{len(requests)}")),
-            answered(complete=False, note=bool),
+            circled,
             range(2, 300),
         ),
-        of(
-            "summed up, the lines 503",
-            by_path(chats=in_turn(HEALTHY), phone_numbers=in_turn(answer(HTML, 503))),
-            total,
-            4,
-            **sums,
-        ),
-        of(
-            "summed up, the lines stalled",
-            by_path(chats=in_turn(HEALTHY), phone_numbers=in_turn(stall())),
-            total,
-            4,
-            waits=True,
-            **sums,
-        ),
-        of(
-            "summed up, the lines a string",
-            by_path(chats=in_turn(HEALTHY), phone_numbers=in_turn(answer("x"))),
-            total,
-            2,
-            **sums,
-        ),
+        without_lines("503", answer(HTML, 503), range(4, 7)),
+        without_lines("a string", answer("x"), range(2, 5)),
         # The lines may or may not have been asked for before the chats failed for good.
         of(
             "summed up, the chats reset",
             by_path(chats=in_turn(close()), phone_numbers=lines),
-            nothing,
+            failed("unreachable"),
             range(3, 5),
             **sums,
         ),
-        behind(
+        paged(
             "150 chats on a page",
             *({**numbered(n), "display_name": "Team" if n > 148 else "Others"} for n in range(1, 151)),
-            asked=2,
         ),
-        behind("an id of 3,000 characters", {**CHAT, "id": "x" * 3000}, numbered(2)),
-        behind("an id with a ~", {**CHAT, "id": "a~b~c"}, numbered(2)),
-        behind("an id with control characters", {**CHAT, "id": "a\x00\u202eb"}, numbered(2)),
+        paged("an id with a ~", {**CHAT, "id": "a~b~c"}, numbered(2)),
+        paged("an id with control characters", {**CHAT, "id": "a\x00\u202eb"}, numbered(2)),
     ]
 
 
