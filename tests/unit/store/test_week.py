@@ -126,16 +126,16 @@ async def live(seed: int, path: Path | None, *, oldest_first: bool) -> None:
 
 
 @settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(st.integers(0, 10**6), st.booleans())
-@example(0, oldest_first=False)
-@example(0, oldest_first=True)
+@given(seed=st.integers(0, 10**6), oldest_first=st.booleans())
+@example(seed=0, oldest_first=False)
+@example(seed=0, oldest_first=True)
 async def test_every_answer_of_a_week_is_true(seed: int, oldest_first: bool) -> None:
     """In memory, in both of Linq's orders."""
     await live(seed, None, oldest_first=oldest_first)
 
 
 @settings(max_examples=4, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(st.integers(0, 10**6))
+@given(seed=st.integers(0, 10**6))
 async def test_a_week_with_a_file_and_processes_that_end(seed: int, tmp_path_factory: pytest.TempPathFactory) -> None:
     """What another process read, and how far it came, is gone on with."""
     await live(seed, tmp_path_factory.mktemp("store") / "linq.db", oldest_first=False)
