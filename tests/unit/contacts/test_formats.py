@@ -179,6 +179,7 @@ def test_a_file_without_names_says_what_it_is_and_what_to_do(content: bytes, mis
 @pytest.mark.parametrize(
     "content",
     [
+        "handle,name\n+12052532137,Ren\u00e9\n+12052532136,Zo\u00eb \u0141ukasz".encode() + b"\xc3",
         "handle,name\n+12052532136,Zo\u00eb \u0141ukasz\n".encode() + "+12052532137,Ren\u00e9\n".encode("latin-1"),
         card("FN:Zo\u00eb \u0141ukasz", "TEL:+12052532136").encode()
         + card("FN:Ren\u00e9", "TEL:+12052532137").encode("latin-1"),
@@ -188,7 +189,13 @@ def test_a_file_without_names_says_what_it_is_and_what_to_do(content: bytes, mis
         + b"\r\nTEL:+12052532136\r\nEND:VCARD\r\n"
         b"BEGIN:VCARD\r\nFN;CHARSET=UTF-8;ENCODING=QUOTED-PRINTABLE:Ren=C3=\r\n =A9\r\nTEL:+12052532137\r\nEND:VCARD",
     ],
-    ids=["one line of Latin-1", "one card of Latin-1", "UTF-16 without a mark", "a charset each"],
+    ids=[
+        "half a character at the end",
+        "one line of Latin-1",
+        "one card of Latin-1",
+        "UTF-16 without a mark",
+        "a charset each",
+    ],
 )
 def test_an_odd_line_leaves_the_others_their_names(content: bytes) -> None:
     """One byte that is not UTF-8 turned all names of a file into mojibake."""
