@@ -31,6 +31,7 @@ from mcp.client.client import ConnectMode
 from mcp.client.context import ClientRequestContext
 from pydantic import SecretStr
 
+from linq_mcp.demo.account import demo_account
 from linq_mcp.demo.api import DEMO_KEY
 from linq_mcp.demo.lines import CLINIC_LINE
 from linq_mcp.demo.outbox import LIMITED_LINE
@@ -488,6 +489,19 @@ async def test_consent_is_to_the_arguments_as_they_were_read(absent: str | None)
         assert preview
         await connected.call_tool("send_message", {**same, "confirm_token": preview["confirm_token"]})
     assert api.texts == [DRAFT]
+
+
+async def test_a_default_is_the_same_argument_as_none() -> None:
+    """A second call may write out what the first one left to the default."""
+    api = RecordingApi()
+    message = {"message_id": demo_account().messages[CHAT][0]["id"], "type": "like"}
+    async with client(api, rules=SECOND_CALL) as connected:
+        preview = (await connected.call_tool("react_to_message", message)).structured_content
+        assert preview
+        second = {**message, "remove": "false", "confirm_token": preview["confirm_token"]}
+        sent = (await connected.call_tool("react_to_message", second)).structured_content
+    assert sent
+    assert sent["confirmed_by"] == "second call"
 
 
 async def test_a_token_is_good_for_its_caller_and_its_tool() -> None:
