@@ -1,4 +1,4 @@
-"""`linq-mcp access`: checks an access file, and says what a person would see by it, and why."""
+"""`linq-mcp access`: checks an access file, and shows what it opens for a person, and why."""
 
 from __future__ import annotations
 

@@ -53,7 +53,7 @@ def run(options: Namespace) -> int:
         return USAGE_ERROR
     _warn(options, settings, config)
     logger.info("in force: %s", _in_force(options, settings, config))
-    # What has been imported is never freed. Objects that are alive during a collection are looked at much later; with
+    # Imported modules are never freed. Objects that are alive during a collection are looked at much later; with
     # hundreds of calls at a time these are many, so collect more often than for one client.
     gc.freeze()
     gc.set_threshold(5_000, 10, 5)
@@ -142,7 +142,7 @@ def _provider(
 
 
 def _in_force(options: Namespace, settings: Settings, config: HttpConfig) -> str:
-    """The settings that decide who sees and does what, in one line without a secret."""
+    """The keys, lines, tools, and other settings that apply, in one line without a secret."""
     from linq_mcp.cli.doctor import describe_sending
     from linq_mcp.wording.settings import describe_key_source
 
@@ -157,7 +157,7 @@ def _in_force(options: Namespace, settings: Settings, config: HttpConfig) -> str
 
 
 def _warn(options: Namespace, settings: Settings, config: HttpConfig) -> None:
-    """Log what is wrong with the settings, and which of them are not used."""
+    """Log flaws of the settings, and those that are not used."""
     from linq_mcp.settings import CONTACTS_VARIABLE, HTTP_TOKEN_VARIABLE
     from linq_mcp.wording.settings import format_problem
 

@@ -45,7 +45,7 @@ def run(options: Namespace) -> int:
     from linq_mcp.server.consent.service import ConsentService
     from linq_mcp.transports.stdio import serve_stdio
 
-    # What has been imported is never freed. A page consists of thousands of objects, which reference counting frees;
+    # Imported modules are never freed. A page consists of thousands of objects, which reference counting frees;
     # collecting after every few hundred of them would only cost time.
     gc.freeze()
     gc.set_threshold(50_000, 20, 50)

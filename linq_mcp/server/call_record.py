@@ -1,4 +1,4 @@
-"""What became of a request, for the log and the metrics of a transport, in words from closed sets.
+"""The record of a request and its outcome, for the log and the metrics of a transport, in words from closed sets.
 
 The transport makes a `CallRecord` for each request and reads it at the end. But for the audit's `name` and `target`, it
 holds nothing that a caller or anyone else wrote: no key, no text, and of unknown tools and methods not even the name.
@@ -64,7 +64,7 @@ class CallRecord:
     """One request: the hash of its caller, the MCP method, the tool if it called one, and how that ended.
 
     `outcome` is None for a request that never got as far as MCP, and for a notification. `linq_requests` counts the
-    requests to Linq. For an audit, `name` is what the identity provider calls the caller, and `target` the chat,
+    requests to Linq. For an audit, `name` is the caller's name at the identity provider, and `target` the chat,
     message, or line in the arguments.
     """
 

@@ -1,8 +1,8 @@
 """The access file: rules that map the claims of a caller's token to a key, and to the lines and tools open with it.
 
 It is TOML, with one `[[rule]]` after the other, and the first one that matches decides. A rule only narrows what the
-settings open. Whatever is wrong with the file is raised as `AccessFileError`, which names the rule and says what to
-correct. No text repeats a key, or a value in which somebody may have put one.
+settings open. Mistakes are raised as one `AccessFileError`, which names the rules and says how to correct them. No text
+repeats a key, or a value in which somebody may have put one.
 """
 
 from __future__ import annotations

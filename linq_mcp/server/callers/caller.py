@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who calls. `settings` are those in force for them: their key, and what of the account is open to them.
+    """Who calls. `settings` are those in force for them: their key, and the part of the account that is open to them.
 
     `id` is a hash, the same for the same caller in every process, and of no use to anybody who learns it. It is "" if
     there is nothing to tell the caller by. `name` is how the identity provider calls them, for an operator's audit.

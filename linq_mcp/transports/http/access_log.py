@@ -95,7 +95,7 @@ class RecordMiddleware:
 
 
 def log_request(record: HttpRecord, *, audit: bool = False) -> None:
-    """Log one line: method, path, status and milliseconds, and what is known of the call.
+    """Log one line: method, path, status, milliseconds, and as far as they are known caller, tool, and outcome.
 
     With `audit` it also says who called, and for which chat, message, or line. Probes come every few seconds, so those
     that succeed are logged at the level DEBUG.

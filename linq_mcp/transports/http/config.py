@@ -1,4 +1,4 @@
-"""How `linq-mcp http` listens, which requests it accepts, and what limits callers have."""
+"""How `linq-mcp http` listens, which requests it accepts, and the limits of callers."""
 
 from __future__ import annotations
 

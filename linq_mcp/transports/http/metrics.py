@@ -1,6 +1,6 @@
-"""What a Prometheus server reads at `/metrics`. Needs `prometheus-client`, of the extra `http`.
+"""The metrics at `/metrics`, for Prometheus. Needs `prometheus-client`, of the extra `http`.
 
-Names, labels and buckets are those of OpenTelemetry's semantic conventions for MCP and HTTP; what these lack begins
+Names, labels and buckets are those of OpenTelemetry's semantic conventions for MCP and HTTP; other names begin
 with `linq_mcp_`. No label has a value that a caller could choose, so the number of series has a limit.
 """
 
@@ -28,7 +28,7 @@ class Metrics:
 
     def __init__(self) -> None:
         self._registry = CollectorRegistry()
-        # Memory, CPU time, and open files, where the system tells them.
+        # Memory, CPU time, and open files, where the system has them.
         ProcessCollector(registry=self._registry)
         Info("linq_mcp", "The server.", registry=self._registry).info({"version": __version__})
         self._operations = Histogram(

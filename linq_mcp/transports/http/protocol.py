@@ -72,14 +72,14 @@ class BoundedProtocol(H11Protocol):
             super().shutdown()
 
     def drop(self) -> None:
-        """Close the connection at once, and make the kernel discard what the client has not read."""
+        """Close the connection at once, and make the kernel discard unread data."""
         self._forget()
         linger = struct.pack("ii", 1, 0)
         self.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
         self.transport.abort()
 
     def _await_client(self, *, idle: bool = False) -> None:
-        """Set the deadline for what the client has to send next, unless it is set already.
+        """Set the deadline of the client's next part of a request, unless it is set already.
 
         `idle` means that no byte of the next request has arrived yet; uvicorn's own timeout applies then.
         """

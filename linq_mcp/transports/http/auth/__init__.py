@@ -1,1 +1,1 @@
-"""Signing in: tokens, the issuer's keys, and what a request without a valid token is answered."""
+"""Sign-in: the check of tokens, the issuer's keys, and the challenges to requests without a valid token."""

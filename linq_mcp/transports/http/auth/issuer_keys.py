@@ -35,7 +35,7 @@ _KEY_TYPES = {"RS": "RSA", "PS": "RSA", "ES": "EC", "Ed": "OKP"}
 # Signatures are checked with at most so many keys for one token.
 _MOST_CANDIDATES = 8
 _TOO_MUCH = f"{{}} answered with more than {_MAX_BYTES // 1024} KiB"
-# For `zlib`: either format, told by its first bytes.
+# For `zlib`: detect the format by its first bytes.
 _GZIP_OR_ZLIB = 47
 
 Key = Mapping[str, Any]
@@ -100,7 +100,7 @@ class IssuerKeys:
     def _find(self, key_id: str | None, algorithm: str) -> list[Key]:
         fitting = [key for key in self._keys if _fits(key, algorithm)]
         named = [key for key in fitting if key_id is None or key.get("kid") == key_id]
-        # Some issuers put ids into tokens, but not into what they publish.
+        # Some issuers put ids into tokens, but not into their published keys.
         return (named or [key for key in fitting if "kid" not in key])[:_MOST_CANDIDATES]
 
     async def _fetch(self) -> list[Key]:

@@ -44,7 +44,7 @@ class AccessTokenVerifier:
         self._keys = keys
 
     async def verify(self, token: str) -> AccessToken:
-        """What the token says, without the token itself. Raises `InvalidToken`, and `IssuerUnavailable`."""
+        """The subject, scopes, and claims of a valid token. Raises `InvalidToken`, and `IssuerUnavailable`."""
         try:
             header = jwt.get_unverified_header(token)
         except jwt.InvalidTokenError:
