@@ -24,6 +24,7 @@ from linq_mcp.errors import (
     LinqMcpError,
     NotSentError,
     SettingsError,
+    StoreError,
 )
 
 OTHER = "_OTHER"
@@ -48,6 +49,7 @@ class Outcome(StrEnum):
 
 _OUTCOMES: dict[type[LinqMcpError], Outcome] = {
     SettingsError: Outcome.SETTINGS,
+    StoreError: Outcome.SETTINGS,
     ArgumentsError: Outcome.ARGUMENTS,
     LineNotOpenError: Outcome.ARGUMENTS,
     NotSentError: Outcome.NOT_SENT,

@@ -129,9 +129,15 @@ class ToolCalls:
         def describe(error: LinqMcpError) -> str:
             return format_error(error, settings=settings, tool=tool, arguments=arguments.given() if arguments else {})
 
+        reported = 0
+
         async def progress(count: int, total: int | None) -> None:
-            message = f"{count:,} read" if total is None else f"{count:,} of {total:,} chats read"
-            await context.session.report_progress(count, total, message=message)
+            nonlocal reported
+            # By MCP, each notification reports more than the one before.
+            if count > reported:
+                reported = count
+                message = f"{count:,} read" if total is None else f"{count:,} of {total:,} chats read"
+                await context.session.report_progress(count, total, message=message)
 
         async def run(consent: Ask) -> Mapping[str, Any]:
             nonlocal seconds_left

@@ -369,7 +369,9 @@ def test_a_taken_port_is_one_line_and_code_1() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         done = run("http", "--port", str(taken.getsockname()[1]))
     assert done.returncode == 1
-    assert len(done.stderr.splitlines()) == 1
+    *_, in_force, error = done.stderr.splitlines()
+    assert "in force: " in in_force
+    assert error.startswith("linq-mcp http: can't listen on 127.0.0.1 port ")
 
 
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT], ids=["SIGTERM", "SIGINT"])
