@@ -161,6 +161,14 @@ async def test_an_opt_out_holds_for_the_person(arguments: Json, lines: Sequence[
     assert STOPPED["id"] not in str(refused)
 
 
+async def test_an_opt_out_of_any_member_holds_for_the_group() -> None:
+    """Not only that of the one whom Linq lists first."""
+    linq = Linq([GROUP, chat(9, BO, line=OTHER_LINE, status="OPTED_OUT")], WROTE)
+    refused = await refusal(linq, {"chat_id": id_of(3)})
+    assert refused.reason is NotSent.OPTED_OUT
+    assert BO in str(refused)
+
+
 async def test_critical_holds_for_the_person() -> None:
     """The operator can allow it. A critical group says nothing of one of its members."""
     poor, poor_group = chat(9, ANN, line=OTHER_LINE, status="CRITICAL"), chat(8, ANN, CY, status="CRITICAL")
