@@ -206,7 +206,7 @@ async def test_a_list_without_end_is_no_permission() -> None:
 
 async def test_each_member_of_a_group_must_have_written() -> None:
     """The message of one does not open the chat for the others; where more is allowed, the question names them."""
-    half = [one for one in WROTE if one["id"] != id_of(904)]
+    half = [*(one for one in WROTE if one["id"] != id_of(904)), message(5, 3, ANN)]
     refused = await refusal(Linq([GROUP], half), {"chat_id": id_of(3)})
     assert refused.reason is NotSent.NOT_PERMITTED
     assert f"no message from {BO} to answer" in str(refused)
