@@ -17,6 +17,7 @@ from linq_mcp.api.scoped_client import open_api
 from linq_mcp.cli.account import open_account
 from linq_mcp.cli.config import SERVER_NAME, TEMPORARY, entry, is_temporary, this_server
 from linq_mcp.cli.stderr import log_to_stderr, replace_unencodable
+from linq_mcp.cli.store import describe_store
 from linq_mcp.errors import LinqMcpError
 from linq_mcp.handles import is_country
 from linq_mcp.region import Region, in_region
@@ -70,6 +71,8 @@ async def examine(account: SettingsClientProvider, settings: Settings, say: Call
         await account.aclose()
     await _check_directory(account, settings, say)
     say(f"note  {describe_region(settings.region)}")
+    is_well, store = describe_store(settings)
+    say(f"{'ok  ' if is_well and settings.store.path else 'note'}  {store}")
     say(f"note  {describe_sending(settings.sending)}")
     for warning in settings.warnings:
         say(f"note  {format_warning(warning)}")

@@ -100,7 +100,8 @@ class ChatReading:
     """A reading of one chat, as far back as the readers of `make_reader` need, and as statuses may still change.
 
     `fetch` reads a page of its messages, in whichever order Linq lists them: `way` is the direction of the account's
-    other lists, for a chat that does not show it. `asked` is when the reading begins, in seconds since 1970.
+    other lists, for a chat that does not show it. `asked` is when the reading begins, in seconds since 1970. What is
+    kept of messages that were listed after `again_from` is read again, too.
     """
 
     run: InThread
@@ -110,6 +111,7 @@ class ChatReading:
     make_reader: Callable[[], Reader]
     asked: float
     way: str | None = None
+    again_from: float = inf
     seen_way: str | None = field(default=None, init=False)
 
     async def read(self) -> tuple[ChatState, list[Message]] | None:
@@ -165,7 +167,8 @@ class _Attempt:
 
     async def _is_deep_enough(self, page: Sequence[Message]) -> bool:
         oldest = _oldest(page)
-        if (met := await self._kept.last_of(page)) and 0 < oldest < self._reading.asked - SETTLED_SECONDS:
+        settled = min(self._reading.asked - SETTLED_SECONDS, self._reading.again_from)
+        if (met := await self._kept.last_of(page)) and 0 < oldest < settled:
             self._met = met
             return True
         return self._feed.is_enough and not await self._kept.reach_below(oldest)

@@ -124,12 +124,17 @@ class SqliteDatabase:
     def _set_up(self) -> None:
         for pragma in (f"page_size={_PAGE_BYTES}", "temp_store=MEMORY", "cache_size=-8000"):
             self._connection.execute(f"PRAGMA {pragma}")
+        self._connection.set_progress_handler(self._is_late, _STEPS)
+        tables = [str(name) for (name,) in self.rows("SELECT name FROM sqlite_master WHERE type = 'table'")]
+        # Before anything is changed.
+        check_ours(tables)
         if self._path:
             # WAL lets one process read while another writes; what is deleted is overwritten.
             for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "secure_delete=ON"):
                 self._connection.execute(f"PRAGMA {pragma}").fetchall()
-        self._connection.set_progress_handler(self._is_late, _STEPS)
-        prepare(self, [str(name) for (name,) in self.rows("SELECT name FROM sqlite_master WHERE type = 'table'")])
+        prepare(self)
+        if self._path:
+            _make_private(self._path)
 
     def _is_late(self) -> bool:
         return time.monotonic() > self._ends_at
@@ -170,11 +175,32 @@ class SqliteDatabase:
         with _store_errors():
             self._connection.close()
 
+    def close_and_delete(self) -> bool:
+        """Close the database and delete its files; False if another process uses it, and they stay."""
+        try:
+            # Only the last connection can leave the write-ahead log.
+            is_alone = self.rows("PRAGMA journal_mode=DELETE") == [("delete",)]
+        except StoreError:
+            is_alone = False
+        self.close()
+        if is_alone and self._path:
+            with _store_errors():
+                self._path.unlink()
+        return is_alone
 
-def prepare(database: Database, tables: Sequence[str], *, id_type: str = "TEXT") -> None:
-    """Create what is missing; `tables` are those there are. Raises `StoreError` if they belong to something else."""
+    def shrink(self) -> None:
+        """Empty the write-ahead log, which still holds what was dropped."""
+        self.rows("PRAGMA wal_checkpoint(TRUNCATE)")
+
+
+def check_ours(tables: Sequence[str]) -> None:
+    """Raises `StoreError` if the `tables` of a database belong to something else."""
     if tables and _VERSION_TABLE not in tables:
         raise StoreError(StoreProblem.FOREIGN)
+
+
+def prepare(database: Database, *, id_type: str = "TEXT") -> None:
+    """Create the tables that are missing. Raises `StoreError` if a newer release has made them."""
     with database.transaction():
         database.run(f"CREATE TABLE IF NOT EXISTS {_VERSION_TABLE} (version BIGINT NOT NULL)")
         found = [int(version) for (version,) in database.rows(f"SELECT version FROM {_VERSION_TABLE}")]  # noqa: S608
@@ -201,6 +227,19 @@ def _create_private(path: Path) -> None:
         raise StoreError(StoreProblem.FOREIGN)
     if hasattr(os, "geteuid") and found.st_uid != os.geteuid():
         raise StoreError(StoreProblem.NOT_YOURS)
+
+
+def _make_private(path: Path) -> None:
+    """Keep others from a file that was there before, and from the two that SQLite puts beside it."""
+    for name in files_of(path):
+        with contextlib.suppress(FileNotFoundError):
+            if name.stat().st_mode & 0o077:
+                name.chmod(0o600)
+
+
+def files_of(path: Path) -> list[Path]:
+    """The file of a database, and those that SQLite puts beside it."""
+    return [path.with_name(path.name + suffix) for suffix in ("", "-wal", "-shm")]
 
 
 @contextlib.contextmanager

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from itertools import islice
+from secrets import randbelow
 from typing import TYPE_CHECKING
 
 from linq_mcp.store.blocks import Block, blocks_of, packed_chat, packed_ids, unpacked_chat, unpacked_ids
@@ -23,6 +24,7 @@ _KEY = re.compile(r"[A-Za-z0-9_-]{1,100}")
 # SQLite takes at most 32,766 values in a statement; old ones take 999.
 _AT_ONCE = 500
 _HIGHEST = 2**62
+_MOST_NUMBERS = 2**31
 _STATE = "id, version, asked, reaches, our_word, is_whole, is_unsettled, is_marked, is_directed, unreadable, place"
 
 
@@ -93,23 +95,25 @@ class KeptAccount:
         """The account with that hash, made if there is none."""
         with database.transaction():
             found = database.rows("SELECT id FROM account WHERE hash = ?", (account_hash,))
+            # Never the number of an account that was dropped: a process that still reads that one would write here.
+            number = int(found[0][0]) if found else randbelow(_MOST_NUMBERS)
             if not found:
-                found = database.rows("SELECT COALESCE(MAX(id), 0) + 1 FROM account")
-                database.run("INSERT INTO account VALUES (?, ?, ?, 0, '')", (found[0][0], account_hash, now))
-            number = int(found[0][0])
+                database.run("INSERT INTO account VALUES (?, ?, ?, 0, '')", (number, account_hash, now))
             database.run("UPDATE account SET used = ? WHERE id = ?", (now, number))
         return KeptAccount(number)
 
     def accepted(self, database: Database) -> float:
         """When Linq last took the key; 0 after it refused it."""
-        return float(database.rows("SELECT accepted FROM account WHERE id = ?", (self.number,))[0][0])
+        found = database.rows("SELECT accepted FROM account WHERE id = ?", (self.number,))
+        return float(found[0][0]) if found else 0.0
 
     def set_accepted(self, database: Database, when: float) -> None:
         database.run("UPDATE account SET accepted = ? WHERE id = ?", (when, self.number))
 
     def way(self, database: Database) -> str:
         """The direction in which Linq lists this account's messages, `older` or `newer`; "" if no chat has shown it."""
-        return str(database.rows("SELECT way FROM account WHERE id = ?", (self.number,))[0][0])
+        found = database.rows("SELECT way FROM account WHERE id = ?", (self.number,))
+        return str(found[0][0]) if found else ""
 
     # Lists of chats
 

@@ -75,7 +75,8 @@ class Question(Generic[ReaderT]):
 
     Messages are needed back to what Linq listed at `since` (seconds since 1970), or to our last word; a reader that is
     not content with that gets more. A question that goes on where an answer ended (`is_repeat`) reads nothing again.
-    What was asked for after `fresh_after` is fresh; if omitted, within the access's `max_age`.
+    What was asked for after `fresh_after` is fresh; if omitted, within the access's `max_age`. One that is `deep`
+    reads everything since `since` again.
 
     `async for` gives the conversations in any order; then `facts` are known. Raises `LinqError` if nothing could be
     read, or not the one chat in question.
@@ -90,9 +91,11 @@ class Question(Generic[ReaderT]):
         since: float = OUR_LAST_WORD,
         is_repeat: bool = False,
         fresh_after: float | None = None,
+        deep: bool = False,
     ) -> None:
         self._access, self._account, self._chats = access, access.account, chats
         self._make_reader, self._since, self._is_repeat = make_reader, since, is_repeat
+        self._again_from = since if deep else inf
         self._listing = Listing(access, chats, is_repeat=is_repeat, fresh_after=fresh_after)
         self.facts = self._listing.facts
         # A list by a person, and one chat, are short: everything that is not fresh is read again.
@@ -302,6 +305,7 @@ class Question(Generic[ReaderT]):
             self._make_reader,
             self._access.now(),
             listing.way or None,
+            self._again_from,
         )
         try:
             result = await reading.read()

@@ -16,6 +16,7 @@ import anyio.to_thread
 from linq_mcp.errors import StoreError
 from linq_mcp.settings.store import StoreSettings
 from linq_mcp.store.database import Database, InThread, SqliteDatabase
+from linq_mcp.store.housekeeping import clean_some
 from linq_mcp.store.kept import KeptAccount
 from linq_mcp.store.slots import RequestSlots
 
@@ -28,8 +29,9 @@ MEMORY_BYTES = 256 * 1024 * 1024
 _REQUESTS_IN_PROCESS = 32
 # After a lasting database failed, it is tried again after so many seconds.
 _RETRY_SECONDS = 30.0
-_DAY = 86_400.0
-_UNUSED_DAYS = 30
+# How often a lasting database is cleaned up, and for how long a call waits for that.
+_CLEANED_EVERY_SECONDS = 3600.0
+_CLEANING_SECONDS = 2.0
 
 
 @dataclass(slots=True)
@@ -47,9 +49,9 @@ class Account:
     chats were read in a second lately.
     """
 
-    def __init__(self, stores: Stores, account_hash: str) -> None:
+    def __init__(self, stores: Stores, hash_: str) -> None:
         self._stores = stores
-        self.hash = account_hash
+        self.hash = hash_
         self.slots = stores.new_slots()
         self.reading: dict[str, anyio.Event] = {}
         self.listing: dict[str, anyio.Lock] = {}
@@ -85,7 +87,8 @@ class Stores:
     """The accounts of a process.
 
     `share` is how much of the memory one of them may take, `now` the clock. In `tasks` readings go on in the
-    background; without it, none does.
+    background; without it, none does. Where the lasting database fails, memory is used, unless it `must_last`: then
+    its `StoreError` is raised.
     """
 
     def __init__(
@@ -93,6 +96,7 @@ class Stores:
         settings: StoreSettings,
         *,
         share: float = 1.0,
+        must_last: bool = False,
         tasks: TaskGroup | None = None,
         now: Callable[[], float] = time,
     ) -> None:
@@ -100,11 +104,12 @@ class Stores:
         self.now = now
         self._tasks = tasks
         self._share = share
+        self._must_last = must_last
         self._accounts: dict[str, Account] = {}
         self._in_memory: OrderedDict[str, _Open] = OrderedDict()
         self._sizes: dict[str, int] = {}
         self._lasting: InThread | None = None
-        self._numbers: dict[str, KeptAccount] = {}
+        self._cleaned_at = 0.0
         self._opening = anyio.Lock()
         self._error: StoreError | None = None
         self._retry_at = 0.0
@@ -120,11 +125,10 @@ class Stores:
 
     def account(self, settings: Settings) -> Account:
         """The account of a key."""
-        key = settings.api_key.get_secret_value() if settings.api_key else ""
-        account_hash = sha256(f"{settings.base_url}\n{key}".encode("utf-8", "surrogatepass")).hexdigest()
-        if account_hash not in self._accounts:
-            self._accounts[account_hash] = Account(self, account_hash)
-        return self._accounts[account_hash]
+        hash_ = account_hash(settings)
+        if hash_ not in self._accounts:
+            self._accounts[hash_] = Account(self, hash_)
+        return self._accounts[hash_]
 
     def close(self) -> None:
         """Close all databases."""
@@ -133,61 +137,74 @@ class Stores:
                 with contextlib.suppress(StoreError):
                     database.database.close()
         self._in_memory.clear()
-        self._numbers.clear()
         self._lasting = None
 
-    async def open(self, account_hash: str) -> tuple[InThread, KeptAccount, StoreError | None]:
+    async def open(self, hash_: str) -> tuple[InThread, KeptAccount, StoreError | None]:
         async with self._opening:
             if self.settings.path and anyio.current_time() >= self._retry_at:
                 try:
-                    opened = await self._open_lasting(account_hash)
+                    opened = await self._open_lasting(hash_)
                 except StoreError as error:
                     self.failed(error)
                 else:
                     self._error = None
                     return opened.run, opened.kept, None
-            if account_hash not in self._in_memory:
-                self._in_memory[account_hash] = await self._open_in_memory(account_hash)
-            self._in_memory.move_to_end(account_hash)
-            opened = self._in_memory[account_hash]
+            if hash_ not in self._in_memory:
+                self._in_memory[hash_] = await self._open_in_memory(hash_)
+            self._in_memory.move_to_end(hash_)
+            opened = self._in_memory[hash_]
             return opened.run, opened.kept, self._error
 
     def failed(self, error: StoreError) -> None:
         """Use memory until the database is tried again."""
+        if self._must_last:
+            raise error
         self._error = error
         self._retry_at = anyio.current_time() + _RETRY_SECONDS
         if self._lasting:
             with contextlib.suppress(StoreError):
                 self._lasting.database.close()
             self._lasting = None
-            self._numbers.clear()
 
-    async def keep_room(self, account_hash: str) -> bool:
-        opened = self._in_memory.get(account_hash)
+    async def keep_room(self, hash_: str) -> bool:
+        opened = self._in_memory.get(hash_)
         if opened is None:
             return True
         most = int(MEMORY_BYTES * self._share)
         size = await opened.run(_make_room, opened.kept, most)
-        self._sizes[account_hash] = size
+        self._sizes[hash_] = size
         total = sum(self._sizes.get(other, 0) for other in self._in_memory)
         for other in list(self._in_memory):
-            if total <= MEMORY_BYTES or other == account_hash:
+            if total <= MEMORY_BYTES or other == hash_:
                 break
             total -= self._sizes.pop(other, 0)
             self._in_memory.pop(other).run.database.close()
         return size <= most
 
-    async def _open_in_memory(self, account_hash: str) -> _Open:
+    async def _open_in_memory(self, hash_: str) -> _Open:
         run = InThread(await anyio.to_thread.run_sync(SqliteDatabase))
-        return _Open(run, await run(KeptAccount.open, account_hash, self.now()))
+        return _Open(run, await run(KeptAccount.open, hash_, self.now()))
 
-    async def _open_lasting(self, account_hash: str) -> _Open:
+    async def _open_lasting(self, hash_: str) -> _Open:
         if self._lasting is None:
             self._lasting = InThread(await anyio.to_thread.run_sync(SqliteDatabase, self.settings.path))
-            await self._lasting(_clean_up, self.now(), self.settings.days)
-        if account_hash not in self._numbers:
-            self._numbers[account_hash] = await self._lasting(KeptAccount.open, account_hash, self.now())
-        return _Open(self._lasting, self._numbers[account_hash])
+        await self._clean_up(self._lasting)
+        # Somebody may have cleared the account since the last question.
+        return _Open(self._lasting, await self._lasting(KeptAccount.open, hash_, self.now()))
+
+    async def _clean_up(self, run: InThread) -> None:
+        if self.now() < self._cleaned_at + _CLEANED_EVERY_SECONDS:
+            return
+        self._cleaned_at = self.now()
+        ends_at = anyio.current_time() + _CLEANING_SECONDS
+        while await run(clean_some, self.now(), self.settings.days) and anyio.current_time() < ends_at:
+            pass
+
+
+def account_hash(settings: Settings) -> str:
+    """The name under which the account of a key is kept."""
+    key = settings.api_key.get_secret_value() if settings.api_key else ""
+    return sha256(f"{settings.base_url}\n{key}".encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def _make_room(database: Database, kept: KeptAccount, most: int) -> int:
@@ -196,25 +213,3 @@ def _make_room(database: Database, kept: KeptAccount, most: int) -> int:
     while size > most and kept.drop_oldest(database, size - most * 19 // 20):
         size = database.size()
     return size
-
-
-def _clean_up(database: Database, now: float, days: int | None) -> None:
-    """Forget accounts that nobody used for a month, and chats that were not read again for `days` days."""
-    unused = [
-        number for (number,) in database.rows("SELECT id FROM account WHERE used < ?", (now - _UNUSED_DAYS * _DAY,))
-    ]
-    with database.transaction():
-        for (number,) in unused:
-            for table in ("block", "chat", "list"):
-                database.run(f"DELETE FROM {table} WHERE account = ?", (number,))  # noqa: S608 - a name of ours
-            database.run("DELETE FROM account WHERE id = ?", (number,))
-        if days is not None:
-            old = (now - days * _DAY,)
-            database.run(
-                "DELETE FROM block WHERE EXISTS (SELECT 1 FROM chat WHERE chat.account = block.account "
-                "AND chat.id = block.chat AND chat.asked < ?)",
-                old,
-            )
-            database.run(
-                "UPDATE chat SET asked = 0, is_whole = 0, version = version + 1 WHERE asked < ? AND asked > 0", old
-            )

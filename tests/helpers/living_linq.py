@@ -26,7 +26,8 @@ def rfc3339(at: datetime) -> str:
 class LivingLinq(httpx.AsyncBaseTransport):
     """Chats, the latest active first, and their messages, newest or oldest first; cursors are offsets.
 
-    `before_request` is called before each request is answered. `requests` has their paths.
+    `before_request` is called before each request is answered. `requests` has their paths. The chats in `broken` can't
+    be read.
     """
 
     def __init__(self, *, oldest_first: bool = False) -> None:
@@ -36,6 +37,7 @@ class LivingLinq(httpx.AsyncBaseTransport):
         self.messages: dict[str, list[Wire]] = {}
         self.activity: dict[str, int] = {}
         self.requests: list[str] = []
+        self.broken: set[str] = set()
         self.before_request: Callable[[], object] = lambda: None
         self._count = 0
 
@@ -110,6 +112,8 @@ class LivingLinq(httpx.AsyncBaseTransport):
             return 200, self._page("chats", chats, query, 20)
         if parts == ["phone_numbers"]:
             return 200, {"phone_numbers": [{"id": line, "phone_number": line} for line in (LINE, OTHER_LINE)]}
+        if parts[0] == "chats" and parts[1] in self.broken:
+            return 503, {}
         if parts[0] == "chats" and parts[1] not in self.chats:
             return 404, {"success": False, "error": {"status": 404, "code": 2001, "message": "no such chat"}}
         if parts[0] == "chats" and len(parts) == 2:

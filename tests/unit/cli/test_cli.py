@@ -88,13 +88,14 @@ def test_help_names_every_command_and_variable(cli: Cli) -> None:
         "http",
         "access",
         "board",
+        "store",
         *variables - {settings.LAUNCHED_BY_VARIABLE},
     ]
     assert [word for word in words if f"  {word} " not in done.out] == []
     assert max(map(len, done.out.splitlines())) <= 120
 
 
-@pytest.mark.parametrize("command", ["demo", "demo-api", "doctor", "config", "http", "access", "board"])
+@pytest.mark.parametrize("command", ["demo", "demo-api", "doctor", "config", "http", "access", "board", "store"])
 def test_help_of_a_command_says_what_it_does(command: str, cli: Cli) -> None:
     """`linq-mcp COMMAND --help` describes a command, as the list of commands promises."""
     purpose = next(line for line in cli("--help").out.splitlines() if line.startswith(f"    {command} ")).split(
@@ -156,7 +157,7 @@ def test_a_misspelt_command_is_recognised(word: str, meant: str, cli: Cli) -> No
 
 def test_a_word_that_is_like_no_command_gets_them_all(cli: Cli) -> None:
     """There is nothing to suggest."""
-    assert "choose from demo, demo-api, http, access, board, doctor, config" in cli("xyzzy").err
+    assert "choose from demo, demo-api, http, access, board, doctor, config, store" in cli("xyzzy").err
 
 
 def test_doctor_on_a_working_account(live: dict[str, str], cli: Cli) -> None:

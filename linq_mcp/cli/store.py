@@ -1,0 +1,258 @@
+"""`linq-mcp store`: fills the file in which readings are kept, says what is in it, and clears it."""
+
+from __future__ import annotations
+
+import sys
+import time
+from argparse import Namespace
+from math import inf
+from typing import TYPE_CHECKING, TextIO
+
+import anyio
+
+from linq_mcp.api.scoped_client import Scope, open_api
+from linq_mcp.cli.account import open_account
+from linq_mcp.cli.parser import USAGE_ERROR
+from linq_mcp.cli.stderr import log_to_stderr, replace_unencodable, warn
+from linq_mcp.errors import LinqMcpError, SettingsError
+from linq_mcp.region import in_region, local_time_at
+from linq_mcp.rows.message import is_answer, listed_at, timestamp
+from linq_mcp.sanitize import clean
+from linq_mcp.server.callers.caller import SettingsClientProvider
+from linq_mcp.settings import Settings
+from linq_mcp.settings.problems import LaunchedBy
+from linq_mcp.settings.store import STORE_VARIABLE
+from linq_mcp.store.access import SPARE_SECONDS, Access, ChatFilter, Facts
+from linq_mcp.store.database import SqliteDatabase, files_of
+from linq_mcp.store.housekeeping import AccountSummary, forget_some, summaries
+from linq_mcp.store.question import Question
+from linq_mcp.store.stores import Stores, account_hash
+from linq_mcp.tools.base.loop_yield import LoopYield
+from linq_mcp.tools.base.paging import counted
+from linq_mcp.tools.base.tool import CALL_SECONDS
+from linq_mcp.wording.errors import format_error
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from linq_mcp.api.models import Message
+
+_DAY = 86_400.0
+# Long enough for any account, and for every pause that Linq asks for.
+_LONGEST_FILL = 7 * _DAY
+_BAR, _CLEAR_LINE = 20, "\r\x1b[K"
+# How often the progress is shown: in a terminal, and where each time is a line.
+_EVERY, _EVERY_LINE = 0.2, 10.0
+_HASH_SHOWN = 8
+_NOTHING_ON_DISK = (
+    f"Nothing is on disk: what is read is kept in memory only. --store PATH or {STORE_VARIABLE} keeps it in a file."
+)
+
+
+def run(options: Namespace) -> int:
+    """Do what `options.action` says. The exit code is 1 if the file, Linq, or a setting fails, or chats are missing."""
+    log_to_stderr("WARNING")
+    replace_unencodable(sys.stdout)
+    account, settings = open_account(options, LaunchedBy.TERMINAL, read_only=True)
+    warn(settings.warnings)
+    path = settings.store.path
+    if path is None:
+        must_have = options.action == "fill"
+        print(_NOTHING_ON_DISK, file=sys.stderr if must_have else sys.stdout)
+        return USAGE_ERROR if must_have else 0
+    try:
+        if options.action == "fill":
+            return anyio.run(fill, account, settings, options.days)
+        if options.action == "clear":
+            _clear(path, settings, everything=options.all)
+        else:
+            with in_region(settings.region):
+                _show(path, settings)
+    except LinqMcpError as error:
+        print(f"linq-mcp store: {format_error(error, settings=settings, tool=None, arguments={})}", file=sys.stderr)
+        return 1
+    return 0
+
+
+class _FillReader:
+    """Wants the messages since a time, and those since our last word: what questions about the account need."""
+
+    def __init__(self, since: float) -> None:
+        self._since = since
+        self._our_word = 0.0
+
+    def visit(self, message: Message) -> bool:
+        if is_answer(message):
+            self._our_word = max(self._our_word, timestamp(message))
+        return 0 < listed_at(message) < min(self._since, self._our_word) - SPARE_SECONDS
+
+
+async def fill(account: SettingsClientProvider, settings: Settings, days: int) -> int:
+    """Read everything of the last `days` again, and further back what questions about the account need."""
+    if settings.problem:
+        raise SettingsError(settings.problem)
+    client = await account.client(account.caller())
+    stores = Stores(settings.store, must_last=True)
+    progress = Progress(sys.stdout)
+    began = time.time()
+    since = began - days * _DAY
+    try:
+        await open_api(client, settings.lines, deadline=anyio.current_time() + CALL_SECONDS)
+        access = Access(
+            account=stores.account(settings),
+            api=client,
+            scope=Scope(settings.lines),
+            deadline=anyio.current_time() + _LONGEST_FILL,
+            now=time.time,
+            max_age=0,
+            progress=progress,
+            pause=LoopYield(),
+        )
+        question = Question(access, ChatFilter(), lambda: _FillReader(since), since=since, fresh_after=began, deep=True)
+        async for _ in question:
+            pass
+    finally:
+        progress.clear()
+        stores.close()
+        await account.aclose()
+    return _report(question.facts, settings, days, time.time() - began)
+
+
+def _report(facts: Facts, settings: Settings, days: int, seconds: float) -> int:
+    old = facts.stale
+    print(
+        f"{counted(facts.scanned - old, 'chat was', 'chats were')} read in {_duration(seconds)}: the last "
+        f"{counted(days, 'day', 'days')} of each, and back to your last message. They are in {_shown(settings)}."
+    )
+    if facts.left_out:
+        print(f"{counted(len(facts.left_out), 'chat', 'chats')} can't be read with this key.")
+    if facts.is_complete and not old:
+        return 0
+    missing = "" if facts.total is None else f" {facts.total - facts.scanned - len(facts.left_out) + old:,} of them"
+    why = format_error(facts.error, settings=settings, tool=None, arguments={}) if facts.error else ""
+    print(f"Not all chats could be read:{missing or ' some'} are missing or old. {why}".rstrip(), file=sys.stderr)
+    print("Run the same command again to read the rest; what has been read is kept.", file=sys.stderr)
+    return 1
+
+
+class Progress:
+    """How many of how many chats have been read: a bar in a terminal, and otherwise a line now and then."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._is_terminal = stream.isatty()
+        self._began = time.monotonic()
+        self._last = -inf if self._is_terminal else self._began
+
+    async def __call__(self, count: int, total: int | None) -> None:
+        now = time.monotonic()
+        if now - self._last < (_EVERY if self._is_terminal else _EVERY_LINE):
+            return
+        self._last = now
+        if total is None:
+            text = f"{counted(count, 'chat', 'chats')} read, and the list goes on"
+        else:
+            left = (now - self._began) * (total - count) / max(count, 1)
+            text = f"{count:,} of {total:,} chats read, about {_duration(left)} left"
+        if not self._is_terminal:
+            print(text, file=self._stream, flush=True)
+            return
+        filled = 0 if total is None else _BAR * count // max(total, 1)
+        self._stream.write(f"{_CLEAR_LINE}[{'#' * filled}{'.' * (_BAR - filled)}] {text}")
+        self._stream.flush()
+
+    def clear(self) -> None:
+        """Take the bar away, so that the next text begins on an empty line."""
+        if self._is_terminal:
+            self._stream.write(_CLEAR_LINE)
+            self._stream.flush()
+
+
+def _show(path: Path, settings: Settings) -> None:
+    if not path.exists():
+        print(f"Nothing is kept yet: there is no file {_shown(settings)}.")
+        return
+    database = SqliteDatabase(path)
+    found = summaries(database)
+    print(f"{_shown(settings)}: {_size(path)}, {counted(len(found), 'account', 'accounts')}.")
+    yours = account_hash(settings)
+    for summary in found:
+        print(f"Account {summary.hash[:_HASH_SHOWN]}…{' (of this key)' if summary.hash == yours else ''}:")
+        for line in _described(summary):
+            print(f"  {line}")
+    database.close()
+
+
+def _described(summary: AccountSummary) -> list[str]:
+    lines = [f"{counted(summary.chats, 'chat', 'chats')}, {counted(summary.messages, 'message', 'messages')}"]
+    if summary.oldest:
+        lines.append(f"messages from {local_time_at(summary.oldest)} to {local_time_at(summary.newest)}")
+    if summary.first_asked:
+        lines.append(f"read from {local_time_at(summary.first_asked)} to {local_time_at(summary.last_asked)}")
+    lines.append(f"{_bytes(summary.size)}")
+    return lines
+
+
+def _clear(path: Path, settings: Settings, *, everything: bool) -> None:
+    """Drop what is kept of the account of this key, or the whole file."""
+    if not path.exists():
+        print(f"Nothing is kept: there is no file {_shown(settings)}.")
+        return
+    database = SqliteDatabase(path)
+    yours = account_hash(settings)
+    numbers = [
+        int(number) for number, hash_ in database.rows("SELECT id, hash FROM account") if everything or hash_ == yours
+    ]
+    for number in numbers:
+        while forget_some(database, number):
+            pass
+    if not everything:
+        database.shrink()
+        database.close()
+        found = "What was kept of this account is dropped from" if numbers else "Nothing is kept of this account in"
+        print(f"{found} {_shown(settings)}.")
+    elif database.close_and_delete():
+        print(f"{_shown(settings)} is deleted.")
+    else:
+        print(f"{_shown(settings)} is emptied. It is not deleted, as another process uses it.")
+
+
+def describe_store(settings: Settings) -> tuple[bool, str]:
+    """One line on where readings are kept, and whether that works."""
+    path = settings.store.path
+    if path is None:
+        return True, _NOTHING_ON_DISK
+    if not path.exists():
+        return True, f"What is read is kept in {_shown(settings)}, which is made at the first question."
+    try:
+        database = SqliteDatabase(path)
+        found = {summary.hash: summary for summary in summaries(database)}
+        database.close()
+    except LinqMcpError as error:
+        return False, format_error(error, settings=settings, tool=None, arguments={})
+    yours = found.get(account_hash(settings), AccountSummary(""))
+    kept = f"{counted(yours.chats, 'chat', 'chats')}, {counted(yours.messages, 'message', 'messages')}"
+    return True, f"What is read is kept in {_shown(settings)} ({_size(path)}); of this account, {kept}."
+
+
+def _shown(settings: Settings) -> str:
+    return clean(str(settings.store.path), 200)
+
+
+def _size(path: Path) -> str:
+    return _bytes(sum(name.stat().st_size for name in files_of(path) if name.exists()))
+
+
+def _bytes(size: float) -> str:
+    if size < 1000:
+        return f"{size:.0f} bytes"
+    for unit in ("kB", "MB"):
+        size /= 1000
+        if size < 1000:
+            return f"{size:.1f} {unit}"
+    return f"{size / 1000:.1f} GB"
+
+
+def _duration(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest} s" if minutes else f"{rest} s"

@@ -1,0 +1,248 @@
+"""`linq-mcp store`: filling the file, what is said of it, and clearing it."""
+
+from __future__ import annotations
+
+import io
+import sqlite3
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from secrets import token_hex
+
+import anyio
+import pytest
+from helpers.linq import AT_ONCE, KEY
+from helpers.living_linq import LivingLinq
+from pydantic import SecretStr
+
+from linq_mcp.cli import main
+from linq_mcp.cli.store import Progress, fill
+from linq_mcp.errors import StoreError, StoreProblem
+from linq_mcp.server.callers.caller import SettingsClientProvider
+from linq_mcp.settings import Settings
+from linq_mcp.settings.problems import KeySource
+from linq_mcp.settings.store import STORE_VARIABLE, StoreSettings
+from linq_mcp.store.database import SqliteDatabase
+from linq_mcp.store.housekeeping import summaries
+
+CHATS = 30
+Store = Callable[..., tuple[object, str, str]]
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "linq.db"
+
+
+@pytest.fixture
+def linq() -> LivingLinq:
+    """Thirty chats, each with a message of ten days ago, one of five days ago, and one of now."""
+    linq = LivingLinq()
+    linq.now = datetime.now(UTC) - timedelta(days=10)
+    chats = [linq.open_chat() for _ in range(CHATS)]
+    for days in (0, 5, 5):
+        linq.wait(timedelta(days=days))
+        for chat in chats:
+            linq.say(chat, own=days == 0)
+    return linq
+
+
+class Filling:
+    """`linq-mcp store fill` over that Linq."""
+
+    def __init__(self, linq: LivingLinq, path: Path) -> None:
+        self._linq = linq
+        self.settings = Settings(
+            api_key=SecretStr(KEY), key_source=KeySource.ENVIRONMENT, store=StoreSettings(path=path)
+        )
+
+    async def __call__(self, days: int = 30) -> int:
+        provider = SettingsClientProvider(lambda: self.settings, transport=lambda: self._linq, retry=AT_ONCE)
+        return await fill(provider, self.settings, days)
+
+    def kept(self) -> tuple[int, int]:
+        """How many chats and messages are in the file."""
+        assert self.settings.store.path
+        database = SqliteDatabase(self.settings.store.path)
+        (summary,) = summaries(database)
+        database.close()
+        return summary.chats, summary.messages
+
+
+@pytest.fixture
+def filling(linq: LivingLinq, path: Path) -> Filling:
+    return Filling(linq, path)
+
+
+@pytest.fixture
+def store(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], live: dict[str, str]) -> Store:
+    """Runs a command of the store in this process: its exit code, stdout, and stderr."""
+    for name, value in live.items():
+        monkeypatch.setenv(name, value)
+
+    def run(*argv: str) -> tuple[object, str, str]:
+        with pytest.raises(SystemExit) as ended:
+            main(["store", *argv])
+        return ended.value.code, *capsys.readouterr()
+
+    return run
+
+
+def test_fill_status_and_clear(store: Store, path: Path) -> None:
+    """Nothing that is printed has the key, or the whole hash under which the account is kept."""
+    code, out, err = store("fill", "--store", str(path), "--days", "3650")
+    assert (code, err) == (0, "")
+    assert f"They are in {path}." in out
+    code, shown, _ = store("status", "--store", str(path))
+    assert code == 0
+    assert "(of this key):" in shown
+    database = SqliteDatabase(path)
+    (summary,) = summaries(database)
+    assert f"  {summary.chats:,} chats, {summary.messages:,} messages\n" in shown
+    assert summary.chats > 100
+    assert f"{summary.chats:,} chats were read" in out
+    database.close()
+    assert summary.hash not in shown
+    assert KEY not in out + shown
+    assert store("clear", "--store", str(path))[0] == 0
+    assert ", 0 accounts." in store("status", "--store", str(path))[1]
+    assert store("clear", "--all", "--store", str(path)) == (0, f"{path} is deleted.\n", "")
+    assert list(path.parent.iterdir()) == []
+
+
+@pytest.mark.parametrize(("action", "code"), [("fill", 2), ("status", 0), ("clear", 0)])
+def test_without_a_path_nothing_is_on_disk(action: str, code: int, store: Store) -> None:
+    done = store(action)
+    assert done[0] == code
+    assert "Nothing is on disk" in done[1] + done[2]
+    assert f"--store PATH or {STORE_VARIABLE}" in done[1] + done[2]
+
+
+def test_looking_makes_no_file(store: Store, path: Path) -> None:
+    assert store("status", "--store", str(path)) == (0, f"Nothing is kept yet: there is no file {path}.\n", "")
+    assert store("clear", "--all", "--store", str(path)) == (0, f"Nothing is kept: there is no file {path}.\n", "")
+    assert not path.exists()
+
+
+@pytest.mark.parametrize("argv", [["fill"], ["status"], ["clear"], ["clear", "--all"]], ids=" ".join)
+def test_the_database_of_something_else_is_left_as_it_is(argv: list[str], store: Store, path: Path) -> None:
+    """One sentence says that another file is needed, and not a byte of this one changes."""
+    with sqlite3.connect(path) as foreign:
+        foreign.execute("CREATE TABLE photos (id INTEGER)")
+    foreign.close()
+    before = path.read_bytes()
+    code, out, err = store(*argv, "--store", str(path))
+    assert (code, out) == (1, "")
+    assert "holds something else: give it a file of its own." in err
+    assert path.read_bytes() == before
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_a_file_in_use_is_emptied_rather_than_deleted(store: Store, path: Path) -> None:
+    """A server that goes on writes into the file that is there, and not into one that nobody sees."""
+    store("fill", "--store", str(path))
+    other = SqliteDatabase(path)
+    code, out, _ = store("clear", "--all", "--store", str(path))
+    assert (code, out) == (0, f"{path} is emptied. It is not deleted, as another process uses it.\n")
+    assert summaries(other) == []
+    other.close()
+
+
+async def test_fill_reads_as_deep_as_it_says(filling: Filling, linq: LivingLinq) -> None:
+    """Linq's deletions within these days take effect; older messages stay as they were kept."""
+    chat = next(iter(linq.chats))
+    for days in (10, 5):
+        linq.now = datetime.now(UTC) - timedelta(days=days)
+        for _ in range(60):
+            linq.say(chat)
+    linq.messages[chat].sort(key=lambda message: message["created_at"])
+    await filling()
+    everything = filling.kept()[1]
+    # Of ten days ago, beyond the first page.
+    del linq.messages[chat][5:15]
+    await filling(3)
+    assert filling.kept()[1] == everything
+    await filling(12)
+    assert filling.kept()[1] == everything - 10
+
+
+async def test_fill_reads_everything_again(linq: LivingLinq, filling: Filling) -> None:
+    """However short a time ago it was read."""
+    await filling()
+    before = len(linq.requests)
+    await filling()
+    assert len([path for path in linq.requests[before:] if path.endswith("/messages")]) >= CHATS
+
+
+async def test_a_fill_that_is_interrupted_keeps_what_it_has(linq: LivingLinq, filling: Filling) -> None:
+    """Ctrl-C cancels the reading."""
+    with anyio.CancelScope() as scope:
+        linq.before_request = lambda: scope.cancel() if len(linq.requests) > 20 else None
+        await filling()
+    assert scope.cancelled_caught
+    chats, messages = filling.kept()
+    assert chats == CHATS
+    assert 0 < messages < 3 * CHATS
+
+
+async def test_a_fill_without_some_chats_fails(
+    linq: LivingLinq, filling: Filling, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It says how many are missing, and that the same command reads the rest."""
+    linq.broken = {next(iter(linq.chats))}
+    assert await filling() == 1
+    out, err = capsys.readouterr()
+    assert out.startswith(f"{CHATS - 1} chats were read")
+    assert err.startswith("Not all chats could be read: 1 of them are missing or old. Linq had a server error.")
+    linq.broken = set()
+    assert await filling() == 0
+
+
+async def test_a_full_disk_ends_a_fill(linq: LivingLinq, filling: Filling, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is read into memory that is gone a moment later."""
+    for chat in linq.chats:
+        linq.say(chat, text=token_hex(10_000))
+    set_up = SqliteDatabase._set_up
+
+    def limited(database: SqliteDatabase) -> None:
+        set_up(database)
+        database.rows("PRAGMA max_page_count=20")
+
+    monkeypatch.setattr(SqliteDatabase, "_set_up", limited)
+    with pytest.raises(StoreError) as failed:
+        await filling()
+    assert failed.value.problem is StoreProblem.FULL
+
+
+def test_fill_needs_a_key(path: Path, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("LINQ_API_V3_API_KEY")
+    monkeypatch.setenv("HOME", str(path.parent))
+    code, _, err = store("fill", "--store", str(path))
+    assert code == 1
+    assert err.startswith("linq-mcp store: No Linq API key is set.")
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+async def test_progress_is_a_bar_in_a_terminal_and_lines_in_a_pipe(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In a pipe, a line comes every ten seconds at most."""
+    now = 1000.0
+    monkeypatch.setattr("linq_mcp.cli.store.time.monotonic", lambda: now)
+    terminal, pipe = Terminal(), io.StringIO()
+    shown = [Progress(terminal), Progress(pipe)]
+    for seconds, count in ((1, 100), (9, 1000), (1, 1100)):
+        now += seconds
+        for progress in shown:
+            await progress(count, 5000)
+    for progress in shown:
+        progress.clear()
+    assert terminal.getvalue().split("\r\x1b[K")[1:] == [
+        "[....................] 100 of 5,000 chats read, about 49 s left",
+        "[####................] 1,000 of 5,000 chats read, about 40 s left",
+        "[####................] 1,100 of 5,000 chats read, about 39 s left",
+        "",
+    ]
+    assert pipe.getvalue() == "1,000 of 5,000 chats read, about 40 s left\n"
