@@ -127,6 +127,7 @@ async def call_over(  # noqa: PLR0913 - each has a default that nearly every tes
     stores: Stores | None = None,
     lines: Collection[str] = (),
     key: str = DEMO_KEY,
+    pause: LoopYield | None = None,
 ) -> AsyncIterator[Call]:
     """What a tool is called with, over `transport`; the progress that it reports is appended to `progress`.
 
@@ -142,7 +143,7 @@ async def call_over(  # noqa: PLR0913 - each has a default that nearly every tes
 
     settings = Settings(api_key=SecretStr(key), base_url=DEMO_BASE_URL, sending=sending)
     stores = stores or Stores(StoreSettings(), now=lambda: clock().timestamp())
-    pause = LoopYield()
+    pause = pause or LoopYield()
     async with LinqApi(settings, transport=transport, retry=retry) as api:
         deadline = anyio.current_time() + seconds
         access = Access(

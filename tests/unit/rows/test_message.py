@@ -95,7 +95,7 @@ LOSSES: dict[str, dict[str, Any]] = {
     "effect.name": {"effect": None},
     "reply_to": {"reply_to": None},
     "reply_to.message_id": {"reply_to": None},
-    "parts": {"text": None, "attachments": None, "reactions": None, "empty": True},
+    "parts": {"text": None, "attachments": None, "reactions": None, "may_be_poll": True},
     "parts.0.type": {"text": None, "other_parts": ["unknown"]},
     "parts.0.value": {"text": None},
     "parts.0.reactions": {"reactions": None},

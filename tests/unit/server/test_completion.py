@@ -173,7 +173,7 @@ def test_there_are_at_most_a_hundred_values() -> None:
 # What is kept
 
 
-def test_the_page_is_read_once_a_minute() -> None:
+def test_the_page_is_read_once() -> None:
     """Also for several completions at once, as a person types faster than Linq answers."""
     linq = Linq(*CHATS)
 
@@ -184,15 +184,11 @@ def test_the_page_is_read_once_a_minute() -> None:
                 for typed in ("b", "bo", "boo"):
                     tasks.start_soon(complete, client, typed)
             read.append(len(linq.requests))
-            await anyio.sleep(58)
-            await complete(client, "book", prompt="draft_reply")
-            read.append(len(linq.requests))
-            await anyio.sleep(2)
             assert (await complete(client, "book")).values == ["Book club", "Zoë Book"]
             read.append(len(linq.requests))
         return read
 
-    assert in_virtual_time(type_on) == [1, 1, 2]
+    assert in_virtual_time(type_on) == [1, 1]
 
 
 async def completed_over_http(client: httpx.AsyncClient, key: str, era: str = "modern") -> list[str]:

@@ -115,8 +115,11 @@ def scoped(account: MarkedAccount, tmp_path_factory: pytest.TempPathFactory) -> 
 
 @pytest.fixture(scope="module")
 def oracle(account: MarkedAccount) -> Iterator[Assistant]:
-    """An assistant that may see everything, of an account that has nothing but the open lines."""
-    yield from Assistant(account.opened, ()).open()
+    """An assistant of an account that has nothing but the open lines.
+
+    Of several lines, it reads one list after the other, too, as they come in that order.
+    """
+    yield from Assistant(account.opened, account.lines if len(account.lines) > 1 else ()).open()
 
 
 # Whatever is asked
