@@ -27,7 +27,7 @@ class LivingLinq(httpx.AsyncBaseTransport):
     """Chats, the latest active first, and their messages, newest or oldest first; cursors are offsets.
 
     `before_request` is called before each request is answered. `requests` has their paths. The chats in `broken` can't
-    be read.
+    be read; if it `refuses_key`, nothing can.
     """
 
     def __init__(self, *, oldest_first: bool = False) -> None:
@@ -38,6 +38,7 @@ class LivingLinq(httpx.AsyncBaseTransport):
         self.activity: dict[str, int] = {}
         self.requests: list[str] = []
         self.broken: set[str] = set()
+        self.refuses_key = False
         self.before_request: Callable[[], object] = lambda: None
         self._count = 0
 
@@ -106,6 +107,8 @@ class LivingLinq(httpx.AsyncBaseTransport):
         return httpx.Response(status, stream=Body(json.dumps(answer).encode()))
 
     def _answer(self, parts: list[str], query: dict[str, str]) -> tuple[int, Wire]:
+        if self.refuses_key:
+            return 401, {"success": False, "error": {"status": 401, "code": 2004, "message": "unauthorized"}}
         if parts == ["chats"]:
             ids = sorted(self.chats, key=lambda id_: -self.activity[id_])
             chats = [self.chats[id_] for id_ in ids if query.get("from") in (None, *self._own(id_))]
