@@ -108,7 +108,7 @@ async def fill(account: SettingsClientProvider, settings: Settings, days: int) -
             progress=progress,
             pause=LoopYield(),
         )
-        question = Question(access, ChatFilter(), lambda: _FillReader(since), since=since, fresh_after=began, deep=True)
+        question = Question(access, ChatFilter(), lambda: _FillReader(since), since=since, deep=True)
         async for _ in question:
             pass
     finally:

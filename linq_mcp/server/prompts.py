@@ -80,7 +80,8 @@ PROMPTS = (
             "Show them in that order: who it is, on which of my lines, how long they have been waiting, and what they "
             "want, in a few words. "
             "If the last message does not say it, read the chat with `list_messages` and its id as `chat_id`. "
-            "Say how many are waiting in all (`matched`) and, if `complete` is false, that not every chat was read. "
+            "Say how many are waiting in all (`matched`). If `complete` is false, make the same call again, which "
+            "reads on; if it still is, say that not every chat was read. "
             f"If there is a `next_cursor`, offer to go on with it as `cursor`. {_DATA}"
         ),
     ),
@@ -110,8 +111,8 @@ PROMPTS = (
             "Report on one page: what was received and sent on each line, and how fast I replied; which messages "
             "failed, and in which chats; which chats need attention, with the link from `health_guide`; and who has "
             "been waiting longest. "
-            "If `complete` is false in an answer, call again with its `next_cursor` as `cursor` and add up the counts, "
-            "or say that they are not complete. "
+            "If `complete` is false in an answer, make the same call again: it reads on, and counts everything. If it "
+            "still is, say that the counts are not complete. "
             f"End with the three things to do first. {_DATA}"
         ),
     ),

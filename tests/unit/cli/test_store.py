@@ -206,7 +206,8 @@ async def test_a_full_disk_ends_a_fill(linq: LivingLinq, filling: Filling, monke
 
     def limited(database: SqliteDatabase) -> None:
         set_up(database)
-        database.rows("PRAGMA max_page_count=20")
+        if database._path:
+            database.rows("PRAGMA max_page_count=20")
 
     monkeypatch.setattr(SqliteDatabase, "_set_up", limited)
     with pytest.raises(StoreError) as failed:
