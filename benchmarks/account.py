@@ -1,8 +1,9 @@
-"""What reading every conversation of an account costs: `python benchmarks/account.py` prints a table.
+"""What questions about a whole account cost: `python benchmarks/account.py` prints a table.
 
-430 chats behind an API that takes 100 ms an answer, beside a sequential reading of the same; and the memory that the
-server grows by over an account of 20,000 chats, of which a busy machine reads fewer in the time of a call. Ends with 1
-when a goal is missed. `--write` puts the table into `benchmarks/RESULTS.md`.
+For accounts of several sizes behind an API that takes 100 ms an answer: the first question, the same again, the next
+page, after a restart with a file, and after 50 chats changed, beside a plain reading of everything with as many
+requests at once; and an account of 100,000 chats that `linq-mcp store fill` reads from an API without delay. Ends
+with 1 when a goal is missed. `--write` puts the table into `benchmarks/RESULTS.md`.
 """
 
 from __future__ import annotations
@@ -10,10 +11,15 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import resource
+import subprocess
 import sys
-from collections.abc import Iterator
-from statistics import median
-from time import perf_counter
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from time import perf_counter, sleep
 from typing import Any
 
 import httpx
@@ -21,88 +27,133 @@ from results import Row, table, write_section
 from servers import KEY, OURS, Server, api
 
 API = "account_api.py"
-CHATS = 430
 DELAY = 0.1
-MOST_SECONDS = 8.0
-MOST_READERS = 8
-LARGE = 20_000
-MOST_MIB = 20.0
-CALLS: dict[str, dict[str, Any]] = {
-    "list_inbox": {"limit": 100},
-    "find_messages": {"text": "refund", "after": "2026-10-01", "limit": 100},
-    "summarize_activity": {"after": "2026-10-01"},
-}
+AT_ONCE = 8
+LARGE = 100_000
+# Seconds of one list_inbox over an account of that many chats that was read before.
+GOALS = {430: 8.0, 5000: 10.0, 20_000: 15.0}
+MOST_CALLS = 12
+QUESTION = {"order": "longest_waiting", "limit": 20}
+# Nothing that was read counts as fresh after so many seconds.
+STALE_SECONDS = "1"
 
 
-def sequential(base: str) -> float:
-    """Seconds that it takes to read the newest page of every chat, one request after the other."""
-    started = perf_counter()
-    with httpx.Client(headers={"Authorization": f"Bearer {KEY}"}) as client:
+def get(base: str, name: str) -> dict[str, Any]:
+    found: dict[str, Any] = httpx.get(f"{base}/{name}").json()
+    return found
+
+
+def everything(base: str) -> tuple[int, float]:
+    """Read the newest page of every chat, several at once: how many requests and seconds that takes."""
+    started, requests = perf_counter(), 0
+    limits = httpx.Limits(max_connections=AT_ONCE)
+    headers = {"Authorization": f"Bearer {KEY}"}
+    with httpx.Client(headers=headers, limits=limits) as client, ThreadPoolExecutor(AT_ONCE) as pool:
         cursor: str | None = "0"
         while cursor:
             page = client.get(f"{base}/v3/chats?limit=100&cursor={cursor}").json()
-            for chat in page["chats"]:
-                client.get(f"{base}/v3/chats/{chat['id']}/messages?limit=50").json()
+            urls = [f"{base}/v3/chats/{chat['id']}/messages?limit=50" for chat in page["chats"]]
+            list(pool.map(client.get, urls))
+            requests += 1 + len(urls)
             cursor = page["next_cursor"]
-    return perf_counter() - started
+    return requests, perf_counter() - started
 
 
-def speed(turns: int) -> Iterator[Row]:
-    """The inbox of a middling account, read by turns with a client that asks for one thing at a time."""
-    ours, theirs = [], []
-    for _ in range(turns):
-        with api(API, str(CHATS), str(DELAY)) as base:
-            server = Server(OURS, base)
-            server.initialize()
-            started = perf_counter()
-            answer = server.call("list_inbox", {"limit": 20})["structuredContent"]
-            ours.append(perf_counter() - started)
-            server.end()
-            assert (answer["scanned"], answer["complete"]) == (CHATS, True), answer
-            most = httpx.get(f"{base}/most").json()["most"]
-            theirs.append(sequential(base))
-    seconds, ratio = median(ours), median(one / other for one, other in zip(ours, theirs, strict=True))
-    yield Row(
-        f"list_inbox of {CHATS} chats, {DELAY * 1000:.0f} ms an answer, against one request after the other",
-        f"{seconds:.1f} s",
-        f"{median(theirs):.1f} s",
-        f"{ratio:.2f}",
-        f"under {MOST_SECONDS:.0f} s",
-        seconds < MOST_SECONDS,
-    )
-    yield Row("requests under way at once", str(most), "1", "", f"at most {MOST_READERS}", most <= MOST_READERS)
+class Asking:
+    """A server over that API, and what each question costs."""
+
+    def __init__(self, base: str, path: Path, **env: str) -> None:
+        self._base = base
+        self._server = Server([*OURS, "--store", str(path)], base, env)
+        self._server.initialize()
+        self._server.call("list_phone_numbers", {})
+
+    def ask(self, what: str, tool: str, arguments: dict[str, Any], most: float | None = None) -> tuple[Row, Any]:
+        """One call: its row, and its answer. `most` is the goal in seconds."""
+        requests, cpu, started = get(self._base, "counts")["requests"], self._server.cpu_seconds(), perf_counter()
+        memory = self._server.peak_memory()
+        answer = self._server.call(tool, arguments)["structuredContent"]
+        seconds = perf_counter() - started
+        requests = get(self._base, "counts")["requests"] - requests
+        cpu, memory = self._server.cpu_seconds() - cpu, self._server.peak_memory() - memory
+        figures = f"{seconds:.1f} s, {requests:,} requests, CPU {cpu:.1f} s, {memory:+.0f} MiB"
+        goal = "" if most is None else f"under {most:g} s"
+        complete = "" if answer["complete"] else f" ({answer['scanned']:,} chats so far)"
+        return Row(f"{what}{complete}", figures, goal=goal, reached=None if most is None else seconds < most), answer
+
+    def end(self) -> None:
+        self._server.end()
 
 
-def memory(tool: str, base: str) -> Row:
-    """How much the server's peak grows by one call, which reads as many of the account's chats as it has time for."""
-    server = Server(OURS, base)
-    server.initialize()
-    server.call("list_chats", {"limit": 100})
-    before, cpu, started = server.peak_memory(), server.cpu_seconds(), perf_counter()
-    answer = server.call(tool, CALLS[tool])["structuredContent"]
-    seconds, cpu = perf_counter() - started, server.cpu_seconds() - cpu
-    grown = server.peak_memory() - before
-    server.end()
-    return Row(
-        f"memory grown by {tool} of {answer['scanned']:,} chats ({seconds:.0f} s, CPU {cpu:.0f} s)",
-        f"{grown:+.1f} MiB",
-        goal=f"under {MOST_MIB:.0f} MiB",
-        reached=grown < MOST_MIB,
-    )
+def questions(chats: int, path: Path) -> Iterator[Row]:
+    """One size of account, from the first question on."""
+    with api(API, str(chats), str(DELAY)) as base:
+        requests, seconds = everything(base)
+        yield Row(f"{chats:,} chats: everything read for one question", "", f"{seconds:.1f} s, {requests:,} requests")
+        asking = Asking(base, path)
+        for number in range(1, MOST_CALLS + 1):
+            row, answer = asking.ask(f"{chats:,} chats: call {number}", "list_inbox", QUESTION)
+            yield row
+            if answer["complete"]:
+                break
+        yield asking.ask(f"{chats:,} chats: the same again", "list_inbox", QUESTION, GOALS.get(chats))[0]
+        next_page = {**QUESTION, "cursor": answer["next_cursor"]}
+        yield asking.ask(f"{chats:,} chats: the next page", "list_inbox", next_page, 1.0)[0]
+        most = get(base, "counts")["most"]
+        yield Row(f"{chats:,} chats: requests at once", f"{most}", goal=f"at most {AT_ONCE}", reached=most <= AT_ONCE)
+        asking.end()
+        for what in ("after a restart", "after a restart, with 50 chats changed"):
+            if "changed" in what:
+                get(base, "talk")
+            asking = Asking(base, path, LINQ_MCP_MAX_AGE=STALE_SECONDS)
+            sleep(float(STALE_SECONDS))
+            yield asking.ask(f"{chats:,} chats: {what}", "list_inbox", QUESTION, GOALS.get(chats))[0]
+            asking.end()
+    yield Row(f"{chats:,} chats: bytes on disk", f"{path.stat().st_size / 1e6:.1f} MB")
+
+
+def large(chats: int, path: Path) -> Iterator[Row]:
+    """An account that `store fill` reads, and questions about it."""
+    with api(API, str(chats)) as base:
+        env = {
+            "LINQ_API_V3_API_KEY": KEY,
+            "LINQ_API_V3_BASE_URL": base,
+            "PYTHONPATH": str(Path(__file__).parent.parent),
+        }
+        started = perf_counter()
+        subprocess.run([*OURS, "store", "fill", "--store", str(path)], env=env, check=True)
+        seconds, used = perf_counter() - started, resource.getrusage(resource.RUSAGE_CHILDREN)
+        yield Row(
+            f"{chats:,} chats: store fill, without delay", f"{seconds:.0f} s, peak {used.ru_maxrss / 1024:.0f} MiB"
+        )
+        size = path.stat().st_size / 1e6
+        yield Row(f"{chats:,} chats: bytes on disk", f"{size:.0f} MB", goal="under 400 MB", reached=size < 400)
+        week_ago = (datetime.now(UTC) - timedelta(days=7)).isoformat()
+        asking = Asking(base, path, LINQ_MCP_MAX_AGE="86400")
+        yield asking.ask(f"{chats:,} chats: list_inbox", "list_inbox", QUESTION, 10.0)[0]
+        search = {"text": "refund", "after": week_ago, "limit": 100}
+        yield asking.ask(f"{chats:,} chats: a search over 7 days", "find_messages", search, 10.0)[0]
+        asking.end()
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--turns", type=int, default=5, help="runs of the reading of 430 chats")
-    parser.add_argument("--chats", type=int, default=LARGE, help="chats of the large account")
+    parser.add_argument("--sizes", type=int, nargs="*", default=list(GOALS), help="chats of the accounts")
+    parser.add_argument("--large", type=int, default=LARGE, help="chats of the account that is filled; 0 leaves it out")
     parser.add_argument("--write", action="store_true", help="put the table into RESULTS.md")
     asked = parser.parse_args()
-    rows = list(speed(asked.turns))
-    with api(API, str(asked.chats)) as base:
-        rows += [memory(tool, base) for tool in CALLS]
+    rows: list[Row] = []
+    parts: list[tuple[Callable[[int, Path], Iterator[Row]], int]] = [(questions, size) for size in asked.sizes]
+    if asked.large:
+        parts.append((large, asked.large))
+    for measure, chats in parts:
+        with TemporaryDirectory() as folder:
+            for row in measure(chats, Path(folder) / "linq.sqlite"):
+                print(f"{row.what}: {row.ours or row.other}", file=sys.stderr)
+                rows.append(row)
     print(table(rows))
     if asked.write:
-        write_section(section(rows, asked.turns))
+        write_section(SECTION.format(load=os.getloadavg()[0], cores=os.cpu_count(), table=table(rows)))
     missed = [row.what for row in rows if row.reached is False]
     print(json.dumps({"missed": missed, "load": os.getloadavg()[0]}))
     return 1 if missed else 0
@@ -110,17 +161,12 @@ def main() -> int:
 
 SECTION = """## The whole account
 
-`python benchmarks/account.py --write`: every conversation of an account, read over stdio from an API in a process of
-its own. Both readings of {chats} chats took turns; medians of {turns}, at a load average of {load:.1f} on {cores}
-cores. Memory is the highest that the process had, beyond what it had after one page of chats.
+`python benchmarks/account.py --write`: who waits longest in an account, asked of a server with a file, behind
+an API in a process of its own; at a load average of {load:.1f} on {cores} cores. Memory is the growth of the highest
+that the process had.
 
 {table}
 """
-
-
-def section(rows: list[Row], turns: int) -> str:
-    load, cores = os.getloadavg()[0], os.cpu_count()
-    return SECTION.format(chats=CHATS, turns=turns, load=load, cores=cores, table=table(rows))
 
 
 if __name__ == "__main__":

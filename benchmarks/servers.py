@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from time import perf_counter
@@ -83,8 +83,9 @@ class HttpServer(Measured):
 class Server(Measured):
     """An MCP server as a subprocess; `started` is when it was spawned."""
 
-    def __init__(self, command: list[str], api: str) -> None:
-        env = {"LINQ_API_V3_API_KEY": KEY, "LINQ_API_V3_BASE_URL": api, "PYTHONPATH": str(HERE.parent)}
+    def __init__(self, command: list[str], api: str, more: Mapping[str, str] | None = None) -> None:
+        own = {"LINQ_API_V3_API_KEY": KEY, "LINQ_API_V3_BASE_URL": api, "PYTHONPATH": str(HERE.parent)}
+        env = {**own, **(more or {})}
         self.started = perf_counter()
         self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=env)
         assert self.process.stdin is not None
