@@ -177,6 +177,7 @@ def without_surrogates(text: str) -> str:
     return text if text.isascii() else _SURROGATE.sub("\ufffd", text)
 
 
+@lru_cache(maxsize=1024)
 def moment(text: str) -> datetime | None:
     """An RFC 3339 time in UTC, to the millisecond; None if it can't be read, or is outside the years 1 to 9999.
 

@@ -152,6 +152,8 @@ class _Attempt:
         try:
             async for page in self._pages:
                 count += 1
+                if first and self._way == "older":
+                    page = self._without_later(page, first)  # noqa: PLW2901
                 first = first or page
                 self._messages += page
                 self.seen_way = self.seen_way or direction(self._messages)
@@ -164,6 +166,16 @@ class _Attempt:
             # The latest messages are worth keeping; the next reading goes on below them.
             self._error = error
         return count < 2 or self._error is not None or await self._is_steady(first)
+
+    def _without_later(self, page: list[Message], first: Sequence[Message]) -> list[Message]:
+        """A further page without messages that came since the `first` one, and have moved the others down to it."""
+        newest = max(map(listed_at, first))
+        moved = self._pages.before_known
+        return [
+            message
+            for index, message in enumerate(page)
+            if not (listed_at(message) > newest or (index < moved and listed_at(message) == newest))
+        ]
 
     async def _is_deep_enough(self, page: Sequence[Message]) -> bool:
         oldest = _oldest(page)

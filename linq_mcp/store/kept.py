@@ -174,37 +174,14 @@ class KeptAccount:
         """The entries of those chats that are known."""
         return {key: unpacked_chat(entry) for key, entry in self._select(database, "id, entry", keys)}
 
-    def blocks(self, database: Database, keys: Sequence[str], since: float = 0.0) -> dict[str, list[Block]]:
-        """The blocks of those chats that hold anything listed at or after `since`, newest first."""
-        found: dict[str, list[Block]] = {key: [] for key in keys}
-        for chat, *block in self._select(
-            database,
-            "chat, place, newest, oldest, messages, content",
-            keys,
-            table="block",
-            key="chat",
-            rest=("AND newest >= ? ORDER BY chat, place DESC", since),
-        ):
-            found[chat].append(Block(*block))
-        return found
-
-    def newest_blocks(self, database: Database, keys: Sequence[str]) -> dict[str, Block]:
-        """The newest block of each of those chats that has any."""
-        rest = (
-            "AND place = (SELECT MAX(place) FROM block AS other WHERE other.account = block.account "
-            "AND other.chat = block.chat)"
+    def newest_blocks(self, database: Database, keys: Sequence[str]) -> dict[str, tuple[Block, bool]]:
+        """The newest block of each of those chats that has any, and whether there are older ones."""
+        others = "FROM block AS other WHERE other.account = block.account AND other.chat = block.chat"
+        columns = f"chat, (SELECT MIN(place) {others}), place, newest, oldest, messages, content"
+        rows = self._select(
+            database, columns, keys, table="block", key="chat", rest=(f"AND place = (SELECT MAX(place) {others})",)
         )
-        return {
-            chat: Block(*block)
-            for chat, *block in self._select(
-                database,
-                "chat, place, newest, oldest, messages, content",
-                keys,
-                table="block",
-                key="chat",
-                rest=(rest,),
-            )
-        }
+        return {chat: (Block(*block), block[0] > lowest) for chat, lowest, *block in rows}
 
     def messages_below(
         self, database: Database, key: str, place: int | None, count: int

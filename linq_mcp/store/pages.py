@@ -30,6 +30,7 @@ class Pages(Generic[ItemT]):
 
     `place` is the cursor of the page that came last. After the last page, `has_ended` says whether it was the end of
     the list: otherwise Linq's cursors lead nowhere, or in a circle. `unreadable` counts entries that are not objects.
+    `before_known` is how many of the items of that page stood before one that had come already.
     """
 
     def __init__(self, fetch: Fetch[ItemT], place: str = "") -> None:
@@ -40,6 +41,7 @@ class Pages(Generic[ItemT]):
         self.place = place
         self.has_ended = False
         self.unreadable = 0
+        self.before_known = 0
 
     async def __aiter__(self) -> AsyncIterator[list[ItemT]]:
         empty = 0
@@ -50,7 +52,13 @@ class Pages(Generic[ItemT]):
             self.unreadable += page.unreadable
             self._next = page.next_cursor
             self.has_ended = page.next_cursor is None and not page.unusable_cursor
-            fresh = [item for item in page.items if self._is_new(item)]
+            fresh: list[ItemT] = []
+            self.before_known = 0
+            for item in page.items:
+                if self._is_new(item):
+                    fresh.append(item)
+                else:
+                    self.before_known = len(fresh)
             empty = 0 if fresh else empty + 1
             yield fresh
             if page.unusable_cursor:

@@ -41,6 +41,8 @@ _NOT_READABLE = frozenset({400, 403, 404, 409, 410, 422})
 _LOADED_AT_ONCE = 50
 _PLANNED_AT_ONCE = 500
 _MOST_ATTEMPTS = 3
+_BLOCKS_AT_ONCE = 2
+_NO_BLOCK = Block(0, 0.0, 0.0, 0, b"")
 # Fewer readings don't tell how long one takes.
 _FEWEST_TIMED = 5
 
@@ -388,9 +390,9 @@ class Question(Generic[ReaderT]):
             if is_enough or lowest is None:
                 break
             await self._access.pause()
-            below = await self._listing.run(self._listing.kept.messages_below, found.state.id, lowest, 2)
+            below = await self._listing.run(self._listing.kept.messages_below, found.state.id, lowest, _BLOCKS_AT_ONCE)
             messages = [message for _, _, some in below for message in some]
-            lowest = below[-1][0] if below else None
+            lowest = below[-1][0] if len(below) == _BLOCKS_AT_ONCE else None
         return reader if is_enough or found.state.is_whole else None
 
     def _finish(self, unmet: int) -> None:
@@ -431,9 +433,9 @@ def _load(database: Database, kept: KeptAccount, keys: Sequence[str], since: flo
     loaded: dict[str, _Loaded] = {}
     for key in keys:
         if key in states and key in entries:
-            block: Block | None = blocks.get(key)
-            is_older = block is not None and since < inf and block.newest < since - SPARE_SECONDS
-            messages = block.unpacked() if block and not is_older else []
-            newest, place = (block.newest, block.place) if block else (0.0, None)
-            loaded[key] = _Loaded(states[key], entries[key], messages, newest, place, is_older)
+            block, has_older = blocks.get(key, (_NO_BLOCK, False))
+            is_older = since < inf and block.newest < since - SPARE_SECONDS
+            messages = [] if is_older or not block.count else block.unpacked()
+            lowest = block.place if has_older else None
+            loaded[key] = _Loaded(states[key], entries[key], messages, block.newest, lowest, is_older)
     return loaded

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from copy import deepcopy
 from datetime import UTC, datetime, timedelta
 from random import Random
 from typing import Any
@@ -95,8 +94,8 @@ class LivingLinq(httpx.AsyncBaseTransport):
         self.activity[chat] = self._count
 
     def snapshot(self) -> tuple[dict[str, Wire], dict[str, list[Wire]]]:
-        """The account as it is now."""
-        return deepcopy(self.chats), deepcopy(self.messages)
+        """The account as it is now. Chats and messages are replaced, never changed, so that their lists are enough."""
+        return dict(self.chats), {id_: list(messages) for id_, messages in self.messages.items()}
 
     # What Linq answers
 
@@ -165,13 +164,16 @@ class Week:
             case 4 if lately:
                 message = random.choice(lately)
                 if message["is_from_me"]:
-                    message["delivery_status"] = random.choice(["sent", "delivered", "read", "failed"])
+                    status = random.choice(["sent", "delivered", "read", "failed"])
+                    messages[messages.index(message)] = {**message, "delivery_status": status}
             case 5 if lately:
                 message = random.choice(lately)
-                message["parts"][0]["reactions"] = [{"type": "love", "is_me": True}] if random.random() < 0.6 else []
+                reactions = [{"type": "love", "is_me": True}] if random.random() < 0.6 else []
+                parts = [{**message["parts"][0], "reactions": reactions}]
+                messages[messages.index(message)] = {**message, "parts": parts}
             case 6 if lately:
                 messages.remove(random.choice(lately))
             case 7 if random.random() < 0.4:
                 linq.delete_chat(chat)
             case _:
-                linq.chats[chat]["updated_at"] = rfc3339(linq.now)
+                linq.chats[chat] = {**linq.chats[chat], "updated_at": rfc3339(linq.now)}
