@@ -106,6 +106,7 @@ class Chat(_Wire):
     """A conversation with the members that lists show. Times are RFC 3339 with any offset."""
 
     id: Id = None
+    created_at: Time = None
     updated_at: Time = None
     display_name: Name = None
     handles: Items[Handle] = None
@@ -118,7 +119,6 @@ class ChatDetail(Chat):
     """A conversation in full."""
 
     handles: Items[HandleDetail] = None  # type: ignore[assignment] # narrower, and never written to
-    created_at: Time = None
     group_chat_icon: Url = None
 
 

@@ -22,7 +22,7 @@ from linq_mcp.server.callers.caller import SettingsClientProvider
 from linq_mcp.settings import Settings
 from linq_mcp.settings.problems import LaunchedBy
 from linq_mcp.settings.store import STORE_VARIABLE
-from linq_mcp.store.access import SPARE_SECONDS, Access, ChatFilter, Facts
+from linq_mcp.store.access import SPARE_SECONDS, Access, ChatFilter, Depth, Facts
 from linq_mcp.store.database import SqliteDatabase, files_of
 from linq_mcp.store.housekeeping import AccountSummary, forget_some, summaries
 from linq_mcp.store.question import Question
@@ -108,7 +108,8 @@ async def fill(account: SettingsClientProvider, settings: Settings, days: int) -
             progress=progress,
             pause=LoopYield(),
         )
-        question = Question(access, ChatFilter(), lambda: _FillReader(since), since=since, deep=True)
+        depth = Depth(since=since, to_our_word=True)
+        question = Question(access, ChatFilter(), lambda: _FillReader(since), depth=depth, deep=True)
         async for _ in question:
             pass
     finally:

@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from linq_mcp.errors import LinqError, StoreError
     from linq_mcp.store.stores import Account
 
-# How far back messages are needed, where that is not a time.
-OUR_LAST_WORD = inf
 # Seconds that must remain for another request.
 SHORTEST_REQUEST = 2.0
 # A message may be sent some seconds after Linq listed it. Where one time bounds the other, this much is added.
@@ -36,6 +34,21 @@ class Reader(Protocol):
     def visit(self, message: Message) -> bool:
         """Take a message, the newest first; True if no older one matters any more."""
         ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Depth:
+    """How far back messages are needed: to what Linq listed at `since` (seconds since 1970), our last word, or both."""
+
+    since: float = inf
+    to_our_word: bool = False
+
+    def bound(self, our_word: float) -> float:
+        """The earliest time that is needed of a chat in which our last word was then."""
+        return min(self.since, our_word) if self.to_our_word else self.since
+
+
+OUR_LAST_WORD = Depth(to_our_word=True)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -25,8 +25,9 @@ T = TypeVar("T")
 P = ParamSpec("P")
 Row = tuple[Any, ...]
 
-# Increased whenever a table changes. Everything can be read again, so the tables of an older one are emptied.
-VERSION = 1
+# Increased whenever a table, or the model of what is in it, changes. Everything can be read again, so the tables of an
+# older one are emptied.
+VERSION = 2
 # Seconds after which a statement is ended; the call then goes on in memory.
 STATEMENT_SECONDS = 5.0
 _PAGE_BYTES = 16_384

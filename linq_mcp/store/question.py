@@ -17,7 +17,7 @@ import anyio
 from linq_mcp.api.models import Chat
 from linq_mcp.errors import CHAT_NOT_FOUND, ApiResponseError, ApiStatusError, LinqError, LinqMcpError, StoreError
 from linq_mcp.rows.message import listed_at
-from linq_mcp.store.access import OUR_LAST_WORD, SHORTEST_REQUEST, SPARE_SECONDS, Access, ChatFilter, Reader
+from linq_mcp.store.access import OUR_LAST_WORD, SHORTEST_REQUEST, SPARE_SECONDS, Access, ChatFilter, Depth, Reader
 from linq_mcp.store.blocks import Block
 from linq_mcp.store.chat_reading import ChatReading
 from linq_mcp.store.kept import ChatState, KeptAccount, chat_key
@@ -75,10 +75,9 @@ class _Loaded:
 class Question(Generic[ReaderT]):
     """A question about the messages of `chats`, which are given to readers of `make_reader`, the newest first.
 
-    Messages are needed back to what Linq listed at `since` (seconds since 1970), or to our last word; a reader that is
-    not content with that gets more. A question that goes on where an answer ended (`is_repeat`) reads nothing again.
-    What was asked for after `fresh_after` is fresh; if omitted, within the access's `max_age`. One that is `deep`
-    reads everything since `since` again.
+    Messages are needed as far back as `depth` says; a reader that is not content with that gets more. A question that
+    goes on where an answer ended (`is_repeat`) reads nothing again. What was asked for after `fresh_after` is fresh; if
+    omitted, within the access's `max_age`. One that is `deep` reads everything since the depth's time again.
 
     `async for` gives the conversations in any order; then `facts` are known. Raises `LinqError` if nothing could be
     read, or not the one chat in question.
@@ -90,14 +89,14 @@ class Question(Generic[ReaderT]):
         chats: ChatFilter,
         make_reader: Callable[[], ReaderT],
         *,
-        since: float = OUR_LAST_WORD,
+        depth: Depth = OUR_LAST_WORD,
         is_repeat: bool = False,
         fresh_after: float | None = None,
         deep: bool = False,
     ) -> None:
         self._access, self._account, self._chats = access, access.account, chats
-        self._make_reader, self._since, self._is_repeat = make_reader, since, is_repeat
-        self._again_from = since if deep else inf
+        self._make_reader, self._depth, self._is_repeat = make_reader, depth, is_repeat
+        self._again_from = depth.since if deep else inf
         self._listing = Listing(access, chats, is_repeat=is_repeat, fresh_after=fresh_after)
         self.facts = self._listing.facts
         # A list by a person, and one chat, are short: everything that is not fresh is read again.
@@ -206,7 +205,7 @@ class Question(Generic[ReaderT]):
 
     def _covers(self, state: ChatState) -> bool:
         """Whether what is kept goes back far enough, as far as its state tells."""
-        bound = (state.our_word if self._since == OUR_LAST_WORD else self._since) - SPARE_SECONDS
+        bound = self._depth.bound(state.our_word) - SPARE_SECONDS
         return self._is_ordered(state) and (state.is_whole or 0 < state.reaches < bound)
 
     def _is_ordered(self, state: ChatState) -> bool:
@@ -358,7 +357,7 @@ class Question(Generic[ReaderT]):
         """The conversations of those of the chats that are in question; None where what is kept is not enough."""
         listing = self._listing
         try:
-            loaded = await listing.run(_load, listing.kept, keys, self._since)
+            loaded = await listing.run(_load, listing.kept, keys, self._depth)
         except StoreError as error:
             listing.failed(error)
             for key in keys:
@@ -411,7 +410,11 @@ class Question(Generic[ReaderT]):
                 access, in_background=True, deadline=anyio.current_time() + BACKGROUND_SECONDS, progress=_quietly
             )
             again = Question(
-                in_background, self._chats, self._make_reader, since=self._since, fresh_after=listing.began
+                in_background,
+                self._chats,
+                self._make_reader,
+                depth=self._depth,
+                fresh_after=listing.began,
             )
             self._account.go_on(again.read)
 
@@ -426,7 +429,7 @@ def _states_and_entries(
     return kept.states(database, keys), kept.entries(database, keys)
 
 
-def _load(database: Database, kept: KeptAccount, keys: Sequence[str], since: float) -> dict[str, _Loaded]:
+def _load(database: Database, kept: KeptAccount, keys: Sequence[str], depth: Depth) -> dict[str, _Loaded]:
     """Those of the chats that are known, with the messages of their newest block."""
     states, entries = _states_and_entries(database, kept, keys)
     blocks = kept.newest_blocks(database, keys)
@@ -434,7 +437,7 @@ def _load(database: Database, kept: KeptAccount, keys: Sequence[str], since: flo
     for key in keys:
         if key in states and key in entries:
             block, has_older = blocks.get(key, (_NO_BLOCK, False))
-            is_older = since < inf and block.newest < since - SPARE_SECONDS
+            is_older = not depth.to_our_word and block.newest < depth.since - SPARE_SECONDS
             messages = [] if is_older or not block.count else block.unpacked()
             lowest = block.place if has_older else None
             loaded[key] = _Loaded(states[key], entries[key], messages, block.newest, lowest, is_older)

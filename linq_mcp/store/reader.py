@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 import anyio
 
 from linq_mcp.errors import StoreError
-from linq_mcp.store.access import OUR_LAST_WORD, Access, ChatFilter, Reader
+from linq_mcp.store.access import OUR_LAST_WORD, Access, ChatFilter, Depth, Reader
 from linq_mcp.store.kept import KeptAccount, KeptList, chat_key
 from linq_mcp.store.listing import ACCEPTED_SECONDS, ListQuestion
 from linq_mcp.store.question import Question
@@ -36,11 +36,11 @@ class OpenAccount:
         chats: ChatFilter,
         make_reader: Callable[[], ReaderT],
         *,
-        since: float = OUR_LAST_WORD,
+        depth: Depth = OUR_LAST_WORD,
         is_repeat: bool = False,
     ) -> Question[ReaderT]:
         """The question about the messages of `chats`."""
-        return Question(self._access, chats, make_reader, since=since, is_repeat=is_repeat)
+        return Question(self._access, chats, make_reader, depth=depth, is_repeat=is_repeat)
 
     async def direction(self) -> str | None:
         """The direction in which Linq lists this account's messages, `older` or `newer`; None if it is not known."""

@@ -5,17 +5,20 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from math import inf
 from typing import TYPE_CHECKING, NotRequired, TypedDict
 
 from pydantic import Field
 
 from linq_mcp.errors import ArgumentsError
+from linq_mcp.region import local_time
 from linq_mcp.rows.chat import ChatRow, chat_row, health_guide, health_status, line_number
 from linq_mcp.rows.status import KNOWN, UNREPORTED, unknown_words
 from linq_mcp.sanitize import moment
 from linq_mcp.store.access import ChatFilter
 from linq_mcp.tools.base.paging import counted
 from linq_mcp.tools.base.param_types import (
+    ChatOrder,
     Flag,
     Handle,
     Limit,
@@ -45,7 +48,7 @@ _NAMES_KNOWN = "A person's name is known only if a chat is called by it or the c
 
 
 class Arguments(ToolArguments):
-    ranges = (("updated_after", "updated_before"),)
+    ranges = (("created_after", "created_before"), ("updated_after", "updated_before"))
 
     text: Text | None = Field(
         None, description="All these words, in its name or its people's names, numbers, addresses."
@@ -53,23 +56,32 @@ class Arguments(ToolArguments):
     health_status: Words | None = Field(None, description="One or several of HEALTHY, AT_RISK, CRITICAL, OPTED_OUT.")
     is_group: Flag | None = Field(None, description="true for groups only, false for no groups.")
     messaging_service: Word | None = Field(None, description="iMessage, SMS or RCS.")
-    updated_after: PastTimestamp | None = Field(None, description="Updated by Linq at or after this date or time.")
+    created_after: PastTimestamp | None = Field(None, description="Created at or after this date or time.")
+    created_before: Timestamp | None = Field(None, description="Created before this.")
+    updated_after: PastTimestamp | None = Field(None, description="Updated by Linq at or after this.")
     updated_before: Timestamp | None = Field(None, description="Updated by Linq before this.")
     health_changed_after: PastTimestamp | None = Field(
         None, description="Health status changed at or after this, e.g. recent opt-outs."
     )
     from_: Line | None = Field(None, alias="from", description="One of your own numbers, E.164.")
     to: Handle | None = Field(None, description="With this person: number in E.164 or email address.")
+    order: ChatOrder = Field("linq", description="Linq's own if omitted; else the latest first.")
     limit: Limit = Field(20, description="Chats to return; 20 if omitted.")
     count_only: Flag | None = Field(None, description="Return only counts, in total and by line.")
     cursor: Position | None = Field(None, description="next_cursor of the previous answer, with the same filters.")
 
 
+class FoundChat(ChatRow):
+    """A chat that matches; `created_at` is there where the question is about when chats were created."""
+
+    created_at: NotRequired[str]
+
+
 class Matches(TypedDict):
-    """The chats that match, in Linq's order, and how many in all; with `count_only` how many in all and by line."""
+    """The chats that match, and how many in all; with `count_only` how many in all and by line."""
 
     matched: NotRequired[int]
-    chats: NotRequired[list[ChatRow]]
+    chats: NotRequired[list[FoundChat]]
     health_guide: NotRequired[dict[str, str]]
     count: NotRequired[int]
     by_line: NotRequired[dict[str, int]]
@@ -86,17 +98,18 @@ async def find_chats(arguments: Arguments, call: Call) -> FoundChats:
     question = call.account.entries(
         ChatFilter(line=arguments.from_, person=arguments.to), is_repeat=not answer.is_first
     )
-    rows: BestRows[Chat] = BestRows(0 if arguments.count_only else arguments.limit, await _start(answer, question))
+    begin = await _start(answer, question) if arguments.order == "linq" else answer.after
+    rows: BestRows[Chat] = BestRows(0 if arguments.count_only else arguments.limit, begin)
     by_line = Counter[str]()
     async for index, chat in question:
         if matches(chat):
             by_line[line_number(chat, arguments.from_) or NO_LINE] += 1
-            rows.offer((float(index), chat.id or ""), lambda chat=chat: chat)  # type: ignore[misc]
+            rows.offer((_rank(arguments.order, index, chat), chat.id or ""), lambda chat=chat: chat)  # type: ignore[misc]
     found, facts = rows.rows, question.facts
     if arguments.count_only:
         result = Matches(count=by_line.total(), by_line=dict(by_line.most_common()))
     else:
-        result = Matches(matched=rows.matched, chats=await _rows(found, arguments.from_, call))
+        result = Matches(matched=rows.matched, chats=await _rows(found, arguments, call))
         if guide := health_guide(found):
             result["health_guide"] = guide
     met = {(health_status(chat) or UNREPORTED).upper() for chat in found}
@@ -124,11 +137,23 @@ async def _start(answer: Answer, question: ListQuestion) -> SortKey | None:
     return (index if place is None else float(place), id_)
 
 
-async def _rows(chats: Sequence[Chat], line: str | None, call: Call) -> list[ChatRow]:
-    rows = []
+def _rank(order: str, index: int, chat: Chat) -> float:
+    """What chats are ordered by; those without the time come last."""
+    if order == "linq":
+        return float(index)
+    at = _created(chat) if order == "created" else _health_since(chat)
+    return -at.timestamp() if at else inf
+
+
+async def _rows(chats: Sequence[Chat], arguments: Arguments, call: Call) -> list[FoundChat]:
+    by_creation = bool(arguments.created_after or arguments.created_before or arguments.order == "created")
+    rows: list[FoundChat] = []
     for chat in chats:
         await call.yield_if_due()
-        rows.append(chat_row(chat, line, call.directory))
+        row: FoundChat = {**chat_row(chat, arguments.from_, call.directory)}
+        if by_creation and chat.created_at:
+            row["created_at"] = local_time(chat.created_at)
+        rows.append(row)
     return rows
 
 
@@ -144,17 +169,38 @@ def _matcher(arguments: Arguments, directory: Directory) -> Callable[[Chat], boo
         tests.append(lambda chat: bool(chat.is_group) is arguments.is_group)
     if service := arguments.messaging_service:
         tests.append(lambda chat: (chat.service or "").casefold() == service.casefold())
-    if after := arguments.updated_after:
-        tests.append(lambda chat: (at := moment(chat.updated_at or "")) is not None and at >= after)
-    if before := arguments.updated_before:
-        tests.append(lambda chat: (at := moment(chat.updated_at or "")) is not None and at < before)
-    if changed := arguments.health_changed_after:
-        tests.append(lambda chat: (at := _health_since(chat)) is not None and at >= changed)
-    if not tests and not arguments.count_only:
+    for time_of, after, before in (
+        (_created, arguments.created_after, arguments.created_before),
+        (_updated, arguments.updated_after, arguments.updated_before),
+        (_health_since, arguments.health_changed_after, None),
+    ):
+        if after or before:
+            tests.append(_within(time_of, after, before))
+    if not (tests or arguments.count_only or arguments.order != "linq"):
         raise ArgumentsError(
             ["Give at least one filter besides from and to; to list chats without one, use list_chats."]
         )
     return lambda chat: all(test(chat) for test in tests)
+
+
+def _within(
+    time_of: Callable[[Chat], datetime | None], after: datetime | None, before: datetime | None
+) -> Callable[[Chat], bool]:
+    """Whether a chat's time is known, and in that range."""
+
+    def test(chat: Chat) -> bool:
+        at = time_of(chat)
+        return at is not None and (after is None or at >= after) and (before is None or at < before)
+
+    return test
+
+
+def _created(chat: Chat) -> datetime | None:
+    return moment(chat.created_at or "")
+
+
+def _updated(chat: Chat) -> datetime | None:
+    return moment(chat.updated_at or "")
 
 
 def _health_since(chat: Chat) -> datetime | None:
@@ -166,8 +212,8 @@ FIND_CHATS = Tool(
     title="Find chats",
     description=(
         "The chats that match, found by reading the account: by name or participant, health, group, service, or when "
-        "updated; with count_only only how many. Rows as in list_chats; go on with next_cursor while there is one. "
-        "Needs a filter besides from and to, or count_only. Does not look into messages: see find_messages."
+        "created or updated; with count_only only how many. Rows as in list_chats; go on with next_cursor while there "
+        "is one. Needs a filter besides from and to, an order, or count_only. For messages use find_messages."
     ),
     arguments=Arguments,
     result=FoundChats,

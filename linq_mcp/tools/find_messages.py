@@ -40,7 +40,7 @@ from linq_mcp.tools.reading.message_filter import (
     FilterArguments,
     MessageFilter,
     SeenMessages,
-    check_filters,
+    check_delivery_status,
     filter_notes,
     has_filter,
 )
@@ -125,7 +125,7 @@ class _Reader:
 
 async def find_messages(arguments: Arguments, call: Call) -> FoundMessages:
     """Read `GET /v3/chats/{chatId}/messages`: of one chat, or of each that `GET /v3/chats` lists."""
-    check_filters(arguments)
+    check_delivery_status(arguments.sender, arguments.delivery_status)
     if arguments.chat_id is None:
         return await _find_in_account(arguments, call)
     if arguments.line or arguments.participant:

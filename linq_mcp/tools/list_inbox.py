@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from datetime import datetime
 from functools import partial
@@ -10,19 +11,32 @@ from typing import TYPE_CHECKING, NotRequired, TypedDict
 
 from pydantic import Field
 
+from linq_mcp.errors import ArgumentsError
 from linq_mcp.region import local_time_at
-from linq_mcp.rows.chat import ChatSummary, chat_summary, health_status
-from linq_mcp.rows.message import LastMessage, last_message, listed_at, timestamp
+from linq_mcp.rows.chat import ChatSummary, chat_summary, health_status, line_number
+from linq_mcp.rows.message import ME, LastMessage, last_message, listed_at, timestamp
 from linq_mcp.rows.schema import without_empty
 from linq_mcp.rows.status import KNOWN, UNREPORTED, unknown_words
 from linq_mcp.store.access import SPARE_SECONDS, ChatFilter
-from linq_mcp.tools.base.param_types import Flag, Handle, InboxOrder, Limit, Line, PastTimestamp, Timestamp, Words
+from linq_mcp.tools.base.param_types import (
+    Flag,
+    Handle,
+    InboxOrder,
+    Limit,
+    Line,
+    PastTimestamp,
+    Side,
+    Timestamp,
+    Word,
+    Words,
+)
 from linq_mcp.tools.base.parameters import ToolArguments
 from linq_mcp.tools.base.tool import READS, SCAN_SECONDS, Call, Tool
-from linq_mcp.tools.reading.account import AccountReading, Answer
+from linq_mcp.tools.reading.account import NO_LINE, AccountReading, Answer
 from linq_mcp.tools.reading.best_rows import BestRows
 from linq_mcp.tools.reading.cursor import Position
 from linq_mcp.tools.reading.info import ReadingInfo
+from linq_mcp.tools.reading.message_filter import DELIVERY_STATUSES, check_delivery_status, has_status
 from linq_mcp.tools.reading.turns import Turn, Wait, can_wait, in_order, turn_of, waiting
 
 if TYPE_CHECKING:
@@ -36,6 +50,11 @@ class Arguments(ToolArguments):
     waiting: Flag | None = Field(
         None, description="true for chats in which somebody waits for your answer, false for the others."
     )
+    waiting_before: Timestamp | None = Field(None, description="Somebody waits since before this date or time.")
+    sender: Side | None = Field(None, description="Who wrote the last message.")
+    delivery_status: Word | None = Field(
+        None, description="Of the last message: pending, queued, sent, delivered, read or failed."
+    )
     active_after: PastTimestamp | None = Field(None, description="Last message at or after this date or time.")
     active_before: Timestamp | None = Field(None, description="Last message before this.")
     health_status: Words | None = Field(None, description="One or several of HEALTHY, AT_RISK, CRITICAL, OPTED_OUT.")
@@ -44,6 +63,7 @@ class Arguments(ToolArguments):
     to: Handle | None = Field(None, description="Only chats with this person: number in E.164 or email address.")
     order: InboxOrder = Field("newest", description="newest if omitted; longest_waiting gives only those who wait.")
     limit: Limit = Field(20, description="Chats to return; 20 if omitted.")
+    count_only: Flag | None = Field(None, description="Return only counts, in total and by line.")
     cursor: Position | None = Field(None, description="next_cursor of the previous answer, with the same filters.")
 
 
@@ -61,11 +81,17 @@ class InboxRow(ChatSummary):
     waiting: NotRequired[Waiting]
 
 
-class Inbox(ReadingInfo):
-    """The conversations that match. `matched` counts them, `scanned` the chats that were read for it."""
+class Matches(TypedDict):
+    """The conversations that match, and how many in all; with `count_only` how many in all and by line."""
 
-    matched: int
-    chats: list[InboxRow]
+    matched: NotRequired[int]
+    chats: NotRequired[list[InboxRow]]
+    count: NotRequired[int]
+    by_line: NotRequired[dict[str, int]]
+
+
+class Inbox(Matches, ReadingInfo):
+    """The conversations that match. `scanned` counts the chats that were read for it."""
 
 
 class _Reader:
@@ -99,6 +125,7 @@ class _Reader:
 
 async def list_inbox(arguments: Arguments, call: Call) -> Inbox:
     """Read `GET /v3/chats`, and each chat's messages back to the last one that you sent."""
+    _check(arguments)
     reading = AccountReading(
         call,
         arguments,
@@ -106,21 +133,39 @@ async def list_inbox(arguments: Arguments, call: Call) -> Inbox:
         _Reader,
         chats=ChatFilter(line=arguments.from_, person=arguments.to, wanted=_chat_filter(arguments)),
     )
-    rows: BestRows[InboxRow] = BestRows(arguments.limit, reading.after)
+    rows: BestRows[InboxRow] = BestRows(0 if arguments.count_only else arguments.limit, reading.after)
+    by_line = Counter[str]()
     matches = _matcher(arguments)
     by_wait = arguments.order == "longest_waiting"
     async for conversation in reading:
         chat, reader = conversation.chat, conversation.reader
-        at = timestamp(reader.latest) if reader.latest else None
         wait = waiting(in_order(reader.turns, oldest_first=False)) if can_wait(chat) else None
-        if matches(at, wait) and not reader.is_new:
+        if matches(reader.latest, wait) and not reader.is_new:
+            by_line[line_number(chat, arguments.from_) or NO_LINE] += 1
+            at = timestamp(reader.latest) if reader.latest else None
             key = wait.since if by_wait and wait else inf if at is None else -at
             rows.offer((key, chat.id or ""), partial(_row, chat, reader.latest, wait, arguments.from_, call.directory))
     notes = [
         "No conversation matches." if not rows.matched and reading.facts.scanned else None,
         unknown_words(arguments.health_status or (), [*KNOWN, UNREPORTED]),
+        unknown_words([arguments.delivery_status] if arguments.delivery_status else (), DELIVERY_STATUSES),
     ]
+    if arguments.count_only:
+        counts = Matches(count=by_line.total(), by_line=dict(by_line.most_common()))
+        return {**counts, **reading.account_info(None, notes)}
     return {**reading.account_info(rows, notes), "matched": rows.matched, "chats": rows.rows}
+
+
+def _check(arguments: Arguments) -> None:
+    """Raises `ArgumentsError` for filters that contradict each other."""
+    check_delivery_status(arguments.sender, arguments.delivery_status)
+    waits = arguments.waiting_before is not None or arguments.order == "longest_waiting"
+    if waits and arguments.waiting is False:
+        raise ArgumentsError(
+            ["`waiting_before` and `order` longest_waiting give only those who wait; leave out `waiting`."]
+        )
+    if (waits or arguments.waiting) and arguments.health_status == frozenset(["OPTED_OUT"]):
+        raise ArgumentsError(["Nobody waits in a chat that is OPTED_OUT; leave out `health_status`."])
 
 
 def _chat_filter(arguments: Arguments) -> Callable[[Chat], bool]:
@@ -135,18 +180,28 @@ def _chat_filter(arguments: Arguments) -> Callable[[Chat], bool]:
     return wanted
 
 
-def _matcher(arguments: Arguments) -> Callable[[float | None, Wait | None], bool]:
-    """Whether a chat with its last message at that time, and somebody waiting or not, is one that is asked for."""
+def _matcher(arguments: Arguments) -> Callable[[Message | None, Wait | None], bool]:
+    """Whether a chat with that last message, and somebody waiting or not, is one that is asked for."""
     after, before = _seconds(arguments.active_after), _seconds(arguments.active_before)
+    waiting_before = _seconds(arguments.waiting_before)
+    by_last = bool(arguments.active_after or arguments.active_before or arguments.sender or arguments.delivery_status)
 
-    def matches(at: float | None, wait: Wait | None) -> bool:
+    def matches(last: Message | None, wait: Wait | None) -> bool:
         if arguments.waiting is not None and (wait is not None) is not arguments.waiting:
             return False
         if arguments.order == "longest_waiting" and wait is None:
             return False
-        return (after is None or (at is not None and at >= after)) and (
-            before is None or (at is not None and at < before)
-        )
+        if waiting_before is not None and (wait is None or wait.since >= waiting_before):
+            return False
+        return not by_last or (last is not None and matches_last(last))
+
+    def matches_last(last: Message) -> bool:
+        at = timestamp(last)
+        if (after is not None and at < after) or (before is not None and at >= before):
+            return False
+        if arguments.sender and bool(last.is_from_me) is not (arguments.sender == ME):
+            return False
+        return arguments.delivery_status is None or has_status(last, arguments.delivery_status)
 
     return matches
 

@@ -68,7 +68,7 @@ def _chats(lines: Sequence[str], count: int, seed: int) -> list[Wire]:
         chats.append(
             {
                 "id": new_id(random),
-                "created_at": rfc3339(joined_at),
+                "created_at": rfc3339(joined_at + timedelta(days=number * 37 % _SPAN.days)),
                 "display_name": f"Group {number}" if is_group else ", ".join(one["handle"] for one in handles),
                 "handles": handles,
                 "health_status": health(status, updated_at - timedelta(hours=number % 200)),

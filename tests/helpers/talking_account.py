@@ -29,6 +29,9 @@ def talking_account(chats: int, *, seed: int = 0) -> DemoAccount:
         random = Random(f"{seed} {number}")
         if number % 17 == 5:
             _own(chat)["status"] = "left"
+        # Of some, Linq does not say when they were created.
+        created = NOW - timedelta(hours=number * 101 % (24 * 25))
+        chat["created_at"] = None if number % 19 == 4 else rfc3339(created)
         account.messages[chat["id"]] = _messages(chat, random, number)
     return account
 

@@ -184,6 +184,13 @@ AttachmentId: TypeAlias = Annotated[str, PlainValidator(_attachment_id), _STRING
 Cursor: TypeAlias = Annotated[str, PlainValidator(_cursor), _STRING]
 """An opaque `next_cursor` of an earlier answer."""
 
+Side: TypeAlias = Annotated[
+    Literal["me", "them"],
+    PlainValidator(_one_of("me", "them")),
+    WithJsonSchema({"type": "string", "enum": ["me", "them"]}),
+]
+"""Whether a message is yours or somebody else's."""
+
 Text: TypeAlias = Annotated[SearchQuery, PlainValidator(_text), _STRING]
 """Words to look for."""
 
@@ -232,6 +239,20 @@ Order: TypeAlias = Annotated[
     WithJsonSchema({"type": "string", "enum": ["newest", "oldest"]}),
 ]
 """Which end of a list to begin with."""
+
+ChatOrder: TypeAlias = Annotated[
+    Literal["linq", "created", "health_changed"],
+    PlainValidator(_one_of("linq", "created", "health_changed")),
+    WithJsonSchema({"type": "string", "enum": ["linq", "created", "health_changed"]}),
+]
+"""As Linq lists chats, or those first that were created, or changed their health status, last."""
+
+ActivityRows: TypeAlias = Annotated[
+    Literal["line", "day"],
+    PlainValidator(_one_of("line", "day")),
+    WithJsonSchema({"type": "string", "enum": ["line", "day"]}),
+]
+"""What each row of a summary is about."""
 
 InboxOrder: TypeAlias = Annotated[
     Literal["newest", "longest_waiting"],

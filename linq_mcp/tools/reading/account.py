@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from linq_mcp.region import local_time_at
 from linq_mcp.rows.message import listed_at
-from linq_mcp.store.access import OUR_LAST_WORD, SPARE_SECONDS, ChatFilter, Facts, Reader
+from linq_mcp.store.access import OUR_LAST_WORD, SPARE_SECONDS, ChatFilter, Depth, Facts, Reader
 from linq_mcp.tools.base.paging import counted, join_notes
 from linq_mcp.tools.reading.best_rows import BestRows
 from linq_mcp.tools.reading.cursor import RowCursor, check_fingerprint
@@ -119,13 +119,14 @@ class AccountReading(Answer, Generic[ReaderT]):
         *,
         chats: ChatFilter,
         window: Window | None = None,
+        to_our_word: bool = False,
     ) -> None:
         super().__init__(call, arguments, cursor, window or Window())
         self._chats = chats
         self._question = call.account.conversations(
             chats,
             lambda: make_reader(self),
-            since=self.since if window else OUR_LAST_WORD,
+            depth=Depth(since=self.since, to_our_word=to_our_word) if window else OUR_LAST_WORD,
             is_repeat=cursor is not None,
         )
 

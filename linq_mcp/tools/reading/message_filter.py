@@ -73,18 +73,20 @@ class MessageFilter:
         # A message that was recovered late is news since it is here.
         if arrived_at(message) < self._since or (arguments.before and not 0 < timestamp(message) < self._before):
             return False
-        if arguments.delivery_status and not _has_status(message, arguments.delivery_status):
+        if arguments.delivery_status and not has_status(message, arguments.delivery_status):
             return False
         if arguments.has_attachment is not None and has_attachment(message) is not arguments.has_attachment:
             return False
         return arguments.text is None or arguments.text.matches(text_of(message))
 
 
-def check_filters(arguments: FilterArguments) -> None:
-    """Raises `ArgumentsError` for filters that contradict each other."""
-    others = arguments.sender not in (None, ME)
-    if others and arguments.delivery_status and arguments.delivery_status.casefold() != _RECEIVED:
+def check_delivery_status(sender: str | None, status: str | None) -> None:
+    """Raises `ArgumentsError` for a status that messages of that sender never have."""
+    received = status is not None and status.casefold() == _RECEIVED
+    if status and not received and sender not in (None, ME):
         raise ArgumentsError(["`delivery_status` is that of your own messages; leave out `sender`, or give me."])
+    if received and sender == ME:
+        raise ArgumentsError(["`delivery_status` received is that of others' messages; leave out `sender`."])
 
 
 def filter_notes(arguments: FilterArguments, seen: SeenMessages, nothing_in: str | None) -> list[str | None]:
@@ -111,7 +113,8 @@ def _is_from(message: Message, who: str) -> bool:
     return (sender_of(message) or "").casefold() == who.casefold()
 
 
-def _has_status(message: Message, status: str) -> bool:
+def has_status(message: Message, status: str) -> bool:
+    """Whether it has that delivery status."""
     # `received` matches only others' messages; every other status only your own.
     own = status.casefold() != _RECEIVED
     return (message.delivery_status or "").casefold() == status.casefold() and bool(message.is_from_me) is own

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from linq_mcp.rows.message import MessageRow, message_row, timestamp
-from linq_mcp.store.access import ChatFilter, Facts
+from linq_mcp.store.access import ChatFilter, Depth, Facts
 from linq_mcp.tools.reading.account import Answer, Window
 from linq_mcp.tools.reading.best_rows import BestRows
 from linq_mcp.tools.reading.cursor import RowCursor, SortKey
@@ -83,7 +83,7 @@ class ChatReading(Answer):
         question = self._call.account.conversations(
             ChatFilter(only=self._chat_id),
             lambda: _Reader(self, make_filter(), order, limit),
-            since=self.since,
+            depth=Depth(since=self.since),
             is_repeat=not self.is_first,
         )
         rows: BestRows[Placed] = BestRows(limit, self.after)

@@ -110,18 +110,19 @@ def _quoted(text: str) -> str:
     return found[1] if found and len(found[0].partition(found[1])[0].split()) <= _TAPBACK_WORDS else ""
 
 
-def reply_seconds(turns: Sequence[Turn], since: float) -> list[float]:
-    """How long each reply took: from the first message of a run of theirs to your first message after it.
+def replies(turns: Sequence[Turn], since: float) -> list[tuple[float, float]]:
+    """When you sent each reply, and how many seconds it took.
 
-    Runs that began before `since` are left out.
+    They are counted from the first message of a run of theirs to your first message after it. Runs that began before
+    `since` are left out.
     """
-    seconds = []
+    found = []
     began: float | None = None
     for turn in turns:
         if not turn.own:
             began = turn.at if began is None else began
         elif turn.answers:
             if began is not None and began >= since:
-                seconds.append(turn.at - began)
+                found.append((turn.at, turn.at - began))
             began = None
-    return seconds
+    return found

@@ -9,8 +9,9 @@ import statistics
 from collections import Counter
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import httpx
 import pytest
@@ -26,6 +27,7 @@ from linq_mcp.demo.api import demo_api
 from linq_mcp.demo.lines import LINES
 from linq_mcp.demo.wire import NOW, Wire
 from linq_mcp.errors import ArgumentsError, LinqError
+from linq_mcp.region import Region, in_region
 from linq_mcp.tools.base.tool import Tool
 from linq_mcp.tools.find_messages import FIND_MESSAGES
 from linq_mcp.tools.list_inbox import LIST_INBOX
@@ -145,9 +147,21 @@ def active(data: DemoAccount, chat: Wire, test: Callable[[datetime], bool]) -> b
     return latest is not None and test(sent(latest))
 
 
+def latest_is(data: DemoAccount, chat: Wire, **members: object) -> bool:
+    latest = last(of(data, chat))
+    return latest is not None and members.items() <= latest.items()
+
+
 INBOX: dict[str, tuple[Json, Chosen]] = {
     "waiting": ({"waiting": True}, lambda data, chat: waits(chat, of(data, chat)) is not None),
     "answered": ({"waiting": False}, lambda data, chat: waits(chat, of(data, chat)) is None),
+    "waiting_before": (
+        {"waiting_before": f"{MIDDLE:%Y-%m-%dT%H:%M:%SZ}"},
+        lambda data, chat: (wait := waits(chat, of(data, chat))) is not None and wait[0] < MIDDLE,
+    ),
+    "mine": ({"sender": "me"}, lambda data, chat: latest_is(data, chat, is_from_me=True)),
+    "theirs": ({"sender": "them"}, lambda data, chat: latest_is(data, chat, is_from_me=False)),
+    "read": ({"delivery_status": "read"}, lambda data, chat: latest_is(data, chat, delivery_status="read")),
     "active_after": (
         {"active_after": f"{MIDDLE:%Y-%m-%dT%H:%M:%SZ}"},
         lambda data, chat: active(data, chat, lambda time: time >= MIDDLE),
@@ -166,7 +180,8 @@ INBOX: dict[str, tuple[Json, Chosen]] = {
 def pairs(filters: dict[str, tuple[Json, Any]]) -> list[tuple[str, str]]:
     """Every pair of filters that don't contradict each other."""
     apart = [
-        ("waiting", "answered"),
+        ("answered", "waiting_before"),
+        ("theirs", "read"),
         ("active_after", "active_before"),
         ("me", "them"),
         ("me", "handle"),
@@ -231,6 +246,38 @@ async def test_pairs_of_filters_of_the_inbox(
     arguments = {name: value for filter_ in names for name, value in INBOX[filter_][0].items()}
     found = await answers(LIST_INBOX, {**arguments, "limit": 100}, apis[oldest_first])
     assert [row["id"] for answer in found for row in answer["chats"]] == [c["id"] for c in inbox(data, names)]
+
+
+@orders
+@pytest.mark.parametrize("name", INBOX)
+async def test_counts_of_the_inbox_equal_the_data(name: str, oldest_first: bool, data: DemoAccount, apis: Apis) -> None:
+    """In all and by line, with nothing else."""
+    expected = Counter(lines_of(chat)[0] for chat in inbox(data, (name,)))
+    assert expected
+    assert len(inbox(data, (name,))) < len(data.chats)
+    (answer,) = await answers(LIST_INBOX, {**INBOX[name][0], "count_only": True}, apis[oldest_first])
+    assert (answer["count"], answer["by_line"]) == (expected.total(), expected)
+    assert answer.keys() <= {"count", "by_line", "as_of", "scanned", "complete", "note"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        ({"waiting": False, "waiting_before": "2026-11-20"}, "leave out `waiting`"),
+        ({"waiting": False, "order": "longest_waiting"}, "leave out `waiting`"),
+        ({"waiting": True, "health_status": ["OPTED_OUT"]}, "Nobody waits in a chat that is OPTED_OUT"),
+        ({"waiting_before": "2026-11-20", "health_status": ["OPTED_OUT"]}, "Nobody waits in a chat that is OPTED_OUT"),
+        ({"sender": "them", "delivery_status": "read"}, "`delivery_status` is that of your own messages"),
+        ({"sender": "me", "delivery_status": "received"}, "`delivery_status` received is that of others"),
+        ({"active_after": "2026-11-20", "active_before": "2026-11-20"}, "`active_after` has to be earlier"),
+    ],
+)
+async def test_filters_of_the_inbox_that_contradict_each_other_are_refused(
+    arguments: Json, says: str, data: DemoAccount
+) -> None:
+    """An empty list would be taken for a finding."""
+    with pytest.raises(ArgumentsError, match=says):
+        await once(LIST_INBOX, arguments, data)
 
 
 @orders
@@ -389,6 +436,8 @@ def plain_activity(data: DemoAccount, since: datetime, before: datetime) -> dict
             known = message["delivery_status"] in ("delivered", "read", "failed")
             counts[message["delivery_status"] if known else "pending"] += 1
         counts["waiting"] += bool(window) and waits(chat, messages) is not None
+        counts["waiting_in_all"] += waits(chat, messages) is not None
+        counts["new_chats"] += chat["created_at"] is not None and since <= at(chat["created_at"]) < before
         began: datetime | None = None
         for message in messages:
             if not message["is_from_me"]:
@@ -404,7 +453,49 @@ def plain_activity(data: DemoAccount, since: datetime, before: datetime) -> dict
     return lines
 
 
-NUMBERS = ("chats", "received", "sent", "delivered", "read", "failed", "pending", "waiting", "reply_minutes")
+def plain_days(data: DemoAccount, since: datetime, before: datetime, zone: ZoneInfo) -> dict[str, Json]:
+    """The numbers of each day, by looking for each among all messages."""
+    days: dict[str, Json] = {}
+    last_day = (before - timedelta(microseconds=1)).astimezone(zone).date()
+    day = since.astimezone(zone).date()
+    while day <= last_day:
+        begin, end = (
+            max(min(datetime(one.year, one.month, one.day, tzinfo=zone).astimezone(UTC), before), since)
+            for one in (day, day + timedelta(days=1))
+        )
+        counts = Counter[str]()
+        minutes: list[float] = []
+        for chat in data.chats:
+            messages = sorted((m for m in of(data, chat) if sent(m) < before), key=sent)
+            window = [m for m in messages if begin <= sent(m) < end]
+            counts["chats"] += bool(window)
+            counts["waiting"] += bool(window) and waits(chat, messages) is not None
+            counts["new_chats"] += chat["created_at"] is not None and begin <= at(chat["created_at"]) < end
+            began: datetime | None = None
+            for message in messages:
+                own = message["is_from_me"]
+                known = message["delivery_status"] in ("delivered", "read", "failed")
+                if begin <= sent(message) < end:
+                    counts["sent" if own else "received"] += 1
+                    counts[message["delivery_status"] if known else "pending"] += own
+                if not own:
+                    began = began or sent(message)
+                elif message["delivery_status"] != "failed":
+                    if began and began >= since and begin <= sent(message) < end:
+                        minutes.append((sent(message) - began).total_seconds() // 60)
+                    began = None
+        days[str(day)] = {name: counts[name] for name in NUMBERS[:-2]}
+        if minutes:
+            nearest = sorted(minutes)[math.ceil(0.9 * len(minutes)) - 1]
+            days[str(day)]["reply_minutes"] = {"median": round(statistics.median(minutes)), "p90": int(nearest)}
+        day += timedelta(days=1)
+    return days
+
+
+NUMBERS = (
+    *("chats", "new_chats", "received", "sent", "delivered", "read", "failed", "pending", "waiting"),
+    *("waiting_in_all", "reply_minutes"),
+)
 
 
 @orders
@@ -431,6 +522,57 @@ async def test_every_number_of_the_activity_equals_the_data(
     )
     assert [row["failed"] for row in answer.get("failing", [])] == [count for _, count in failed.most_common(10)]
     assert all(failed[row["id"]] == row["failed"] for row in answer.get("failing", []))
+    assert answer.get("failing_count") == (len(failed) if len(failed) > 10 else None)
+    assert days < 15 or len(failed) > 10
+
+
+@orders
+@pytest.mark.parametrize("before", [None, NOW - timedelta(days=2, hours=3)], ids=["until now", "until two days ago"])
+@pytest.mark.parametrize("zone", ["UTC", "America/New_York", "Pacific/Kiritimati"])
+async def test_every_number_of_a_day_equals_the_data(
+    zone: str, before: datetime | None, oldest_first: bool, data: DemoAccount, apis: Apis
+) -> None:
+    """A row for each day of the time zone in force, also where it has 25 hours; the first and last are parts of one."""
+    since = NOW - timedelta(days=20)
+    arguments = {"by": "day", "after": since.isoformat()} | ({"before": before.isoformat()} if before else {})
+    with in_region(Region(ZoneInfo(zone))):
+        (answer,) = await answers(SUMMARIZE_ACTIVITY, arguments, apis[oldest_first], now=NOW)
+    expected = plain_days(data, since, before or NOW + timedelta(microseconds=1), ZoneInfo(zone))
+    assert [row["day"] for row in answer["days"]] == list(expected)
+    assert {row.pop("day"): row for row in answer["days"]} == expected
+    assert "lines" not in answer
+
+
+@pytest.mark.parametrize(("after", "rows"), [("2026-09-20", 62), ("2026-09-19", None), ("0001-01-01", None)])
+async def test_more_days_than_an_answer_shows_are_refused(after: str, rows: int | None, data: DemoAccount) -> None:
+    """Days that were silently left out would be missing from a sum."""
+    with in_region(Region(ZoneInfo("America/New_York"))):
+        if rows:
+            assert len((await once(SUMMARIZE_ACTIVITY, {"by": "day", "after": after}, data))["days"]) == rows
+        else:
+            with pytest.raises(ArgumentsError, match="`by` day takes at most 62 days"):
+                await once(SUMMARIZE_ACTIVITY, {"by": "day", "after": after}, data)
+
+
+async def test_who_waits_in_all_is_read_further_back_than_the_window(data: DemoAccount) -> None:
+    """Also where another question has read, and kept, less."""
+    chat = {"id": data.chats[0]["id"], "handles": data.chats[0]["handles"]}
+    messages = [
+        {
+            "id": f"{minute}",
+            "chat_id": chat["id"],
+            "is_from_me": minute == 0,
+            "sent_at": (NOW - timedelta(days=9) + timedelta(minutes=minute)).isoformat(),
+            "parts": [{"type": "text", "value": "Hello?" if minute else "Hi"}],
+        }
+        for minute in range(80)
+    ]
+    account = DemoAccount(chats=[chat], messages={chat["id"]: messages}, phone_numbers=[])
+    api = demo_api(account, oldest_first=False)
+    async with call_over(httpx.ASGITransport(api), now=NOW) as call:
+        await FIND_MESSAGES.run(FIND_MESSAGES.parse({"text": "hello"}), call)
+        answer = await SUMMARIZE_ACTIVITY.run(SUMMARIZE_ACTIVITY.parse({}), call)
+    assert [(row["chats"], row["waiting"], row["waiting_in_all"]) for row in answer["lines"]] == [(0, 0, 1)]
 
 
 async def test_the_activity_is_whole_once_linq_answers_again(data: DemoAccount, apis: Apis) -> None:

@@ -70,6 +70,11 @@ CHAT_FILTERS: dict[str, tuple[Json, Callable[[Json], bool]]] = {
     ),
     "groups": ({"is_group": True}, lambda chat: chat["is_group"]),
     "service": ({"service": "rcs"}, lambda chat: chat["service"] == "RCS"),
+    "created_after": ({"created_after": f"{MIDDLE:%Y-%m-%dT%H:%M:%SZ}"}, lambda chat: at(chat["created_at"]) >= MIDDLE),
+    "created_before": (
+        {"created_before": f"{MIDDLE:%Y-%m-%dT%H:%M:%SZ}"},
+        lambda chat: at(chat["created_at"]) < MIDDLE,
+    ),
     "updated_after": ({"updated_after": f"{MIDDLE:%Y-%m-%dT%H:%M:%SZ}"}, lambda chat: at(chat["updated_at"]) >= MIDDLE),
     "updated_before": (
         {"updated_before": f"{MIDDLE:%Y-%m-%d}"},
@@ -88,7 +93,7 @@ ALONE: list[tuple[str, ...]] = [(name,) for name in CHAT_FILTERS if name not in 
 PAIRS: list[tuple[str, ...]] = [
     (one, other)
     for one, other in itertools.combinations(CHAT_FILTERS, 2)
-    if (one, other) not in (("from", "to"), ("updated_after", "updated_before"))
+    if (one, other) not in (("from", "to"), ("updated_after", "updated_before"), ("created_after", "created_before"))
     and not CHAT_FILTERS[one][0].keys() & CHAT_FILTERS[other][0].keys()
 ]
 
@@ -131,6 +136,46 @@ async def test_finds_exactly_the_chats_that_a_plain_filter_gives(names: tuple[st
     expected = [chat["id"] for chat in data.chats if all(test(chat) for _, test in filters)]
     pages = await found(FIND_CHATS, "chats", {**arguments, "limit": 7}, data)
     assert [id_ for page in pages for id_ in page] == expected
+
+
+@pytest.mark.parametrize("names", [(), ("groups",), ("to",)], ids=lambda names: "+".join(names) or "none")
+@pytest.mark.parametrize("order", ["created", "health_changed"])
+async def test_chats_come_in_the_order_that_was_asked_for(
+    order: str, names: tuple[str, ...], data: DemoAccount
+) -> None:
+    """The latest first, seven at a time; an order needs no filter."""
+
+    def key(chat: Json) -> tuple[float, str]:
+        time = chat["created_at"] if order == "created" else chat["health_status"]["updated_at"]
+        return -at(time).timestamp(), chat["id"]
+
+    expected = [chat for chat in data.chats if all(CHAT_FILTERS[name][1](chat) for name in names)]
+    arguments = {name: value for filter_ in names for name, value in CHAT_FILTERS[filter_][0].items()}
+    pages = await found(FIND_CHATS, "chats", {**arguments, "order": order, "limit": 7}, data)
+    assert [id_ for page in pages for id_ in page] == [chat["id"] for chat in sorted(expected, key=key)]
+
+
+async def test_chats_without_the_time_come_last() -> None:
+    """They are not left out, and a filter by that time does not match them."""
+    chats = [{"id": "a"}, {"id": "b", "created_at": "2026-11-01T00:00:00Z"}, {"id": "c", "created_at": "soon"}]
+    page = httpx.Response(200, json={"chats": chats, "next_cursor": None})
+    for arguments, ids in (({"order": "created"}, "bac"), ({"created_before": "2026-11-20"}, "b")):
+        async with call_over(Canned(lambda _: page)) as call:
+            answer = await FIND_CHATS.run(FIND_CHATS.parse(arguments), call)
+        assert "".join(row["id"] for row in answer["chats"]) == ids
+
+
+@pytest.mark.parametrize(
+    ("arguments", "shown"),
+    [({"created_after": "2026-10-01"}, True), ({"order": "created"}, True), ({"is_group": False}, False)],
+)
+async def test_when_a_chat_was_created_is_shown_where_that_is_asked_for(arguments: Json, shown: bool) -> None:
+    """Who are the new people, and since when; in other rows it would only cost."""
+    chat = {"id": "c", "created_at": "2026-11-01T10:00:00.000Z"}
+    page = httpx.Response(200, json={"chats": [chat], "next_cursor": None})
+    async with call_over(Canned(lambda _: page)) as call:
+        (row,) = (await FIND_CHATS.run(FIND_CHATS.parse(arguments), call))["chats"]
+    assert row.get("created_at") == ("2026-11-01T10:00:00Z" if shown else None)
 
 
 @pytest.mark.parametrize("name", ALONE, ids="+".join)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from linq_mcp.api.models import Chat, Message
-from linq_mcp.tools.reading.turns import Turn, Wait, can_wait, in_order, reply_seconds, turn_of, waiting
+from linq_mcp.tools.reading.turns import Turn, Wait, can_wait, in_order, replies, turn_of, waiting
 
 # A time of 0 is an unknown one.
 START = 600.0
@@ -141,7 +141,8 @@ def test_many_tapbacks_take_no_time_to_speak_of() -> None:
 )
 def test_how_long_replies_took(script: str, since: int, minutes: list[int]) -> None:
     """From the first message of a run to our first after it; a run that began before `since` is dropped."""
-    assert reply_seconds(turns(script), 60.0 * since + START) == [60.0 * minute for minute in minutes]
+    seconds = [seconds for _, seconds in replies(turns(script), 60.0 * since + START)]
+    assert seconds == [60.0 * minute for minute in minutes]
 
 
 @pytest.mark.parametrize("oldest_first", [True, False])
