@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
@@ -11,10 +12,11 @@ from typing import TYPE_CHECKING, NotRequired, TypedDict
 
 from pydantic import Field
 
-from linq_mcp.errors import ArgumentsError
+from linq_mcp.errors import ArgumentsError, LinqError
 from linq_mcp.region import local_time_at
 from linq_mcp.rows.chat import ChatReference, chat_reference, line_number
 from linq_mcp.rows.message import (
+    ME,
     MessageRow,
     timestamp,
     usual_service,
@@ -37,6 +39,7 @@ from linq_mcp.tools.reading.best_rows import BestRows
 from linq_mcp.tools.reading.cursor import Position
 from linq_mcp.tools.reading.info import ReadingInfo
 from linq_mcp.tools.reading.message_filter import (
+    THEM,
     FilterArguments,
     MessageFilter,
     SeenMessages,
@@ -151,8 +154,23 @@ async def _find_in_chat(arguments: Arguments, chat_id: str, call: Call) -> Found
         result["messages"] = [{**row} for row in await message_rows(found, usual, call)]
     nothing = None if rows.matched else f"the {counted(reading.visited, 'message', 'messages')}"
     shown = None if arguments.count_only else rows
-    info = reading.info(reading.facts, shown, filter_notes(arguments, filter_.seen, nothing))
+    notes = [
+        None if filter_.seen.sender else await _stranger_note(arguments.sender, chat_id, call),
+        *filter_notes(arguments, filter_.seen, nothing),
+    ]
+    info = reading.info(reading.facts, shown, notes)
     return {**result, **info, "scanned": reading.visited}
+
+
+async def _stranger_note(sender: str | None, chat_id: str, call: Call) -> str | None:
+    """A note on a sender of whom there is no message because they are not, and never were, in the chat."""
+    if sender in (None, ME, THEM):
+        return None
+    with suppress(LinqError):
+        chat = await call.api.get_chat(chat_id, deadline=call.deadline)
+        handles = [(handle.handle or "").casefold() for handle in chat.handles or ()]
+        return f"{sender} is not in this chat." if handles and sender.casefold() not in handles else None
+    return None
 
 
 async def _find_in_account(arguments: Arguments, call: Call) -> FoundMessages:

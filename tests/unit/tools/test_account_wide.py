@@ -555,15 +555,16 @@ async def test_more_days_than_an_answer_shows_are_refused(after: str, rows: int 
 
 
 async def test_who_waits_in_all_is_read_further_back_than_the_window(data: DemoAccount) -> None:
-    """Also where another question has read, and kept, less."""
+    """Also where another question has read, and kept, less: here only answers that failed."""
     chat = {"id": data.chats[0]["id"], "handles": data.chats[0]["handles"]}
     messages = [
         {
             "id": f"{minute}",
             "chat_id": chat["id"],
-            "is_from_me": minute == 0,
+            "is_from_me": minute > 0,
+            "delivery_status": "failed" if minute else "received",
             "sent_at": (NOW - timedelta(days=9) + timedelta(minutes=minute)).isoformat(),
-            "parts": [{"type": "text", "value": "Hello?" if minute else "Hi"}],
+            "parts": [{"type": "text", "value": "Hello?"}],
         }
         for minute in range(80)
     ]
@@ -629,6 +630,12 @@ async def test_the_delivery_of_others_messages_is_not_asked_for(sender: str, dat
     """Linq reports delivery for your own only; an empty answer would hide the slip."""
     with pytest.raises(ArgumentsError, match="`delivery_status` is that of your own messages"):
         await once(FIND_MESSAGES, {"sender": sender, "delivery_status": "failed"}, data)
+
+
+async def test_others_messages_are_not_asked_for_among_your_own(data: DemoAccount) -> None:
+    """`received` is how Linq marks those of others."""
+    with pytest.raises(ArgumentsError, match="received is that of others"):
+        await once(FIND_MESSAGES, {"sender": "me", "delivery_status": "received"}, data)
 
 
 async def test_a_chat_between_two_says_the_name_of_the_other_once() -> None:

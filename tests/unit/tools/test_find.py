@@ -222,6 +222,16 @@ async def test_text_matches_whatever_the_case_and_composition() -> None:
     assert len(answer["chats"]) >= 1
 
 
+async def test_a_sender_who_is_not_in_the_chat_is_named_in_the_note(data: DemoAccount) -> None:
+    """Else an empty answer would read as if that person had kept silent."""
+    chat = data.chats[0]
+    for sender, is_in in {"+12005559999": False, handles(chat, own=False)[0]: True, "them": True}.items():
+        async with call_over(httpx.ASGITransport(demo_api(data))) as call:
+            asked = FIND_MESSAGES.parse({"chat_id": chat["id"], "sender": sender, "text": "no such words"})
+            note = (await FIND_MESSAGES.run(asked, call))["note"]
+        assert (f"{sender} is not in this chat." in note) is not is_in
+
+
 async def test_an_unknown_status_is_looked_for_and_told() -> None:
     """Linq adds statuses; a misunderstanding shows all the same."""
     paused = await demo(FIND_CHATS, {"health_status": "PAUSED"})
