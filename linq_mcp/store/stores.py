@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from time import time
 from typing import TYPE_CHECKING, Any
+from weakref import WeakValueDictionary
 
 import anyio
 import anyio.to_thread
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 
 MEMORY_BYTES = 256 * 1024 * 1024
 _REQUESTS_IN_PROCESS = 32
+# Anybody can call with made-up keys, and the smallest database takes 100 kB.
+_MOST_IN_MEMORY = 256
 # After a lasting database failed, it is tried again after so many seconds.
 _RETRY_SECONDS = 30.0
 # How often a lasting database is cleaned up, and for how long a call waits for that.
@@ -105,7 +108,7 @@ class Stores:
         self._tasks = tasks
         self._share = share
         self._must_last = must_last
-        self._accounts: dict[str, Account] = {}
+        self._accounts: WeakValueDictionary[str, Account] = WeakValueDictionary()
         self._in_memory: OrderedDict[str, _Open] = OrderedDict()
         self._sizes: dict[str, int] = {}
         self._lasting: InThread | None = None
@@ -126,9 +129,10 @@ class Stores:
     def account(self, settings: Settings) -> Account:
         """The account of a key."""
         hash_ = account_hash(settings)
-        if hash_ not in self._accounts:
-            self._accounts[hash_] = Account(self, hash_)
-        return self._accounts[hash_]
+        account = self._accounts.get(hash_)
+        if account is None:
+            account = self._accounts[hash_] = Account(self, hash_)
+        return account
 
     def close(self) -> None:
         """Close all databases."""
@@ -152,6 +156,8 @@ class Stores:
             if hash_ not in self._in_memory:
                 self._in_memory[hash_] = await self._open_in_memory(hash_)
             self._in_memory.move_to_end(hash_)
+            if len(self._in_memory) > _MOST_IN_MEMORY:
+                self._in_memory.popitem(last=False)[1].run.database.close()
             opened = self._in_memory[hash_]
             return opened.run, opened.kept, self._error
 

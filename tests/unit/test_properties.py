@@ -9,9 +9,11 @@ from __future__ import annotations
 import json
 import re
 import unicodedata
-from collections.abc import Callable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from copy import deepcopy
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from math import isfinite
 from typing import Any
@@ -19,18 +21,22 @@ from typing import Any
 import httpx
 import pytest
 from helpers.generated_account import generated_account
-from helpers.linq import account_over
+from helpers.linq import AT_ONCE, KEY, Canned
 from helpers.mcp_client import BlockingClient, text_of
 from helpers.odd_account import odd_account
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 from mcp import Client, types
+from pydantic import SecretStr
 
 from linq_mcp.demo.team_discussion import TEAM_CHAT_ID
 from linq_mcp.region import local_time
 from linq_mcp.sanitize import clean
 from linq_mcp.server.app import build_server
+from linq_mcp.server.callers.caller import Caller, SettingsClientProvider
+from linq_mcp.settings import Settings
+from linq_mcp.settings.problems import KeySource
 from linq_mcp.tools import TOOLS
 from linq_mcp.tools.base.tool import Tool
 from linq_mcp.tools.list_messages import LIST_MESSAGES
@@ -80,15 +86,37 @@ WHOLE_JSON = values(st.text(WHOLE_CHARACTER, max_size=40))
 # -- The server under test ------------------------------------------------------------------------------
 
 
+class ManyKeys(SettingsClientProvider):
+    """One client, and for each key an account of which nothing is kept yet."""
+
+    number = 0
+
+    def caller(self, request: Any = None) -> Caller:
+        caller = super().caller(request)
+        return replace(caller, settings=replace(caller.settings, api_key=SecretStr(f"key-{self.number}")))
+
+
 class Linq:
     """The tools, called over an in-memory client, and the API they read, whose answers the test decides."""
 
     def __init__(self) -> None:
-        self.respond: Callable[[httpx.Request], Json] = lambda _: EMPTY
+        self._respond: Callable[[httpx.Request], Json] = lambda _: EMPTY
         self._client: BlockingClient
+        settings = Settings(api_key=SecretStr(KEY), key_source=KeySource.ENVIRONMENT)
+        transport = Canned(lambda request: httpx.Response(200, content=json.dumps(self._respond(request))))
+        self._account = ManyKeys(lambda: settings, transport=lambda: transport, retry=AT_ONCE)
+
+    @property
+    def respond(self) -> Callable[[httpx.Request], Json]:
+        return self._respond
+
+    @respond.setter
+    def respond(self, respond: Callable[[httpx.Request], Json]) -> None:
+        self._respond = respond
+        self._account.number += 1
 
     def open(self) -> Iterator[Linq]:
-        account = account_over(lambda request: httpx.Response(200, content=json.dumps(self.respond(request))))
+        account = self._account
         with BlockingClient.of(Client(build_server(account), read_timeout_seconds=20)) as self._client:
             yield self
 
@@ -129,7 +157,7 @@ def test_any_arguments_are_used_or_refused_by_name(linq: Linq, drawn: tuple[Tool
     known, needed = tool.input_schema["properties"], tool.input_schema.get("required", [])
     # Only the first five unknown arguments are named.
     wrong = [name for name in arguments if name not in known][:5] + [name for name in needed if name not in arguments]
-    wrong += [name for name in ("limit", "max_chats") if not is_whole(arguments.get(name))]
+    wrong += [name for name in ("limit",) if not is_whole(arguments.get(name))]
     if not result.is_error:
         assert wrong == []
         return
@@ -169,7 +197,7 @@ CALLS: list[tuple[str, Row, str]] = [
     ("find_chats", {"health_status": ["CRITICAL", "HEALTHY"], "health_changed_after": "2020-01-01"}, "chats"),
     ("find_chats", {"service": "iMessage", "updated_after": "2020-01-01", "updated_before": "2030-01-01"}, "chats"),
     ("summarize_chat_health", {}, "chats"),
-    ("summarize_chat_health", {"max_chats": 1}, "phone_numbers"),
+    ("summarize_chat_health", {"worst": 1}, "phone_numbers"),
     ("get_chat", _CHAT, "chat"),
     ("list_messages", _CHAT, "messages"),
     ("find_messages", {**_CHAT, "text": "a", "after": "2020-01-01"}, "messages"),
@@ -463,45 +491,30 @@ FILTERS: list[tuple[Row, Callable[[Row], bool]]] = [
 def test_a_scan_that_is_resumed_finds_what_a_filter_finds(
     linq: Linq, numbers: list[int], most: int, limit: int, chosen: tuple[Row, Callable[[Row], bool]]
 ) -> None:
-    """Nothing is left out, and only what Linq lists in two calls comes twice."""
+    """Nothing is left out, and nothing comes twice, however often Linq lists it."""
     arguments, matches = chosen
     linq.respond = served([CHATS[number] for number in numbers], most)
     found: list[str] = []
-    scanned = 0
     for answer in answers(linq, "find_chats", {**arguments, "limit": limit}):
-        ids = [chat["id"] for chat in answer["chats"]]
-        assert len(ids) == len(set(ids)) <= limit
-        found += ids
-        scanned += answer["scanned"]
-    expected = [CHATS[number]["id"] for number in numbers if matches(CHATS[number])]
-    if len(set(numbers)) == len(numbers):
-        assert (found, scanned) == (expected, len(numbers))
-    assert list(dict.fromkeys(found)) == list(dict.fromkeys(expected))
+        assert len(answer["chats"]) <= limit
+        assert answer["scanned"] == len(set(numbers))
+        found += [chat["id"] for chat in answer["chats"]]
+    expected = [CHATS[number]["id"] for number in dict.fromkeys(numbers) if matches(CHATS[number])]
+    assert found == expected
 
 
 @given(
     numbers=ONCE | AGAIN,
     most=st.integers(1, 60),
-    max_chats=st.integers(1, 30),
     prefix=st.sampled_from(["", "~", "a~b~", " ", "\u202e", "\ud83d", "long" * 1000]),
 )
-def test_summaries_add_up(linq: Linq, numbers: list[int], most: int, max_chats: int, prefix: str) -> None:
-    """All calls together count every chat, once if Linq lists it once; ids may look like anything."""
+def test_a_summary_counts_every_chat_once(linq: Linq, numbers: list[int], most: int, prefix: str) -> None:
+    """However often Linq lists it; ids may look like anything."""
     linq.respond = served([{**CHATS[number], "id": prefix + CHATS[number]["id"]} for number in numbers], most)
-    counted: Mapping[str, int] = {}
-    for answer in answers(linq, "summarize_chat_health", {"max_chats": max_chats}):
-        assert answer["scanned"] == sum(line["chats"] for line in answer["lines"]) <= max_chats
-        for line in answer["lines"]:
-            assert line["chats"] == sum(line.get("health", {}).values())
-            for status, count in line.get("health", {}).items():
-                counted = {**counted, status: counted.get(status, 0) + count}
-    expected: dict[str, int] = {}
-    for number in dict.fromkeys(numbers):
-        status = CHATS[number]["health_status"]["status"]
-        expected[status] = expected.get(status, 0) + 1
-    assert counted.keys() == expected.keys()
-    assert all(counted[status] >= expected[status] for status in expected)
-    assert counted == expected or len(set(numbers)) < len(numbers)
+    answer = linq.answer("summarize_chat_health", {})
+    counted: Counter[str] = sum((Counter(line.get("health", {})) for line in answer["lines"]), Counter())
+    assert counted == Counter(CHATS[number]["health_status"]["status"] for number in set(numbers))
+    assert answer["scanned"] == len(set(numbers)) == sum(line["chats"] for line in answer["lines"])
 
 
 @given(

@@ -142,7 +142,6 @@ def choices(account: MarkedAccount) -> dict[str, list[Any]]:
         "text": [CLOSED_WORD, "refund", "205", account.closed_lines[0][2:], "example.com"],
         "after": [LONG_AGO],
         "limit": [1, 7, 100],
-        "max_chats": [1, 20, 2000],
         "worst": [20],
         "count_only": [True, False],
         "waiting": [True, False],
