@@ -155,8 +155,12 @@ def test_any_arguments_are_used_or_refused_by_name(linq: Linq, drawn: tuple[Tool
     linq.respond = lambda _: EMPTY
     result = linq.call(tool.name, arguments)
     known, needed = tool.input_schema["properties"], tool.input_schema.get("required", [])
-    # Only the first five unknown arguments are named.
-    wrong = [name for name in arguments if name not in known][:5] + [name for name in needed if name not in arguments]
+    # Python's code can't say `from`, and `messaging_service` was called otherwise.
+    also = {"from_": "from", "service": "messaging_service"}
+    unknown = [name for name in arguments if name not in known and also.get(name) not in known]
+    # Only the first five unknown arguments are named; one without a value is as if it were not there.
+    wrong = [name for name in unknown if not is_absent(arguments[name])][:5]
+    wrong += [name for name in needed if name not in arguments]
     wrong += [name for name in ("limit",) if not is_whole(arguments.get(name))]
     if not result.is_error:
         assert wrong == []
@@ -165,6 +169,11 @@ def test_any_arguments_are_used_or_refused_by_name(linq: Linq, drawn: tuple[Tool
     assert text.startswith(HEADLINES["arguments"])
     assert all(f"`{clean(name, 40)}`" in text for name in wrong)
     assert "at least one filter" in text or any(f"`{clean(name, 40)}`" in text for name in [*arguments, *needed])
+
+
+def is_absent(value: Json) -> bool:
+    """Whether models send it for an argument that they leave out."""
+    return value is None or (isinstance(value, str) and value.strip().lower() in ("", "null", "none", "undefined"))
 
 
 def is_whole(value: Json) -> bool:
