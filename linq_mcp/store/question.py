@@ -384,8 +384,7 @@ class Question(Generic[ReaderT]):
         messages, lowest = found.messages, found.lowest
         is_enough = False
         while messages:
-            for message in messages:
-                is_enough = reader.visit(message) or is_enough
+            is_enough = any(map(reader.visit, messages))
             if is_enough or lowest is None:
                 break
             await self._access.pause()
