@@ -14,7 +14,7 @@ from helpers.linq import call_over
 from helpers.living_linq import LivingLinq, Week
 from helpers.plain_inbox import last, sent, waits
 from helpers.reading_accounts import at
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from linq_mcp.settings.store import StoreSettings
@@ -26,6 +26,8 @@ from linq_mcp.tools.list_inbox import LIST_INBOX
 Json = dict[str, Any]
 Snapshot = tuple[dict[str, Json], dict[str, list[Json]]]
 STEPS = 40
+# A week takes seconds, so that there are fewer examples of it than of other properties.
+WEEKS = settings().max_examples // 30
 
 
 def plain_row(chat: Json, messages: list[Json]) -> object:
@@ -125,16 +127,18 @@ async def live(seed: int, path: Path | None, *, oldest_first: bool) -> None:
     stores.close()
 
 
-@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=WEEKS, deadline=None)
 @given(seed=st.integers(0, 10**6), oldest_first=st.booleans())
+# These have failed before.
 @example(seed=0, oldest_first=False)
+@example(seed=100, oldest_first=False)
 @example(seed=0, oldest_first=True)
 async def test_every_answer_of_a_week_is_true(seed: int, oldest_first: bool) -> None:
     """In memory, in both of Linq's orders."""
     await live(seed, None, oldest_first=oldest_first)
 
 
-@settings(max_examples=4, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=WEEKS, deadline=None)
 @given(seed=st.integers(0, 10**6))
 async def test_a_week_with_a_file_and_processes_that_end(seed: int, tmp_path_factory: pytest.TempPathFactory) -> None:
     """What another process read, and how far it came, is gone on with."""
