@@ -15,7 +15,7 @@ from linq_mcp.demo.serve import running
 
 # The same examples in every run. On a busy machine any of them may be slow.
 _SLOW = [HealthCheck.too_slow, HealthCheck.data_too_large]
-for _profile, _examples in (("quick", 60), ("thorough", 1000)):
+for _profile, _examples in (("quick", 60), ("thorough", 200)):
     settings.register_profile(
         _profile,
         max_examples=_examples,
