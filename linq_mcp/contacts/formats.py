@@ -33,9 +33,11 @@ _OTHER_FILES = (
     (b"SQLite format 3", "a database"),
 )
 _EXTENSION = re.compile(
-    r"\s*(?:;\s*ext(?:ension)?\s*=|(?:ext(?:ension|n)?\b|x|#|,+|;)[.:]?)\s*[0-9]{1,6}\s*$", re.IGNORECASE
+    r"\s{0,9}(?:;\s{0,9}ext(?:ension)?\s{0,9}=|(?:ext(?:ension|n)?\b|x|#|,{1,9}|;)[.:]?)"
+    r"\s{0,9}[0-9]{1,6}\s{0,9}$",
+    re.IGNORECASE,
 )
-_BETWEEN_HANDLES = re.compile(r"\s*:::\s*|[;,|\n]|\s/\s")
+_BETWEEN_HANDLES = re.compile(r"\s{0,9}:::\s{0,9}|[;,|\n]|\s/\s")
 _NATIONAL_NUMBER = re.compile(r"[0-9]{7,15}")
 _ROUNDED = re.compile(r"[0-9][.,][0-9]+E\+?[0-9]{1,2}", re.IGNORECASE)
 # Excel writes text as a formula, or with an apostrophe; other programs write numbers with a decimal.
