@@ -16,6 +16,7 @@ from zoneinfo import ZoneInfo
 import httpx
 import pytest
 from helpers.linq import Body, Canned, call_over
+from helpers.plain_inbox import last, sent, waits
 from helpers.reading_accounts import at, lines_of, said, status
 from helpers.remembered import Remembered
 from helpers.talking_account import talking_account
@@ -100,31 +101,6 @@ async def answers(
 
 
 # The plain computation
-
-
-def sent(message: Wire) -> datetime:
-    return at(message["sent_at"] or message["created_at"])
-
-
-def last(messages: list[Wire]) -> Wire | None:
-    """The latest; of several of that second the one that stands last."""
-    return max(reversed(messages), key=sent, default=None)
-
-
-def waits(chat: Wire, messages: list[Wire]) -> tuple[datetime, int] | None:
-    """Since when and with how many messages somebody waits for an answer."""
-    own = next(handle for handle in chat["handles"] if handle["is_me"])
-    if status(chat) == "OPTED_OUT" or own["status"] == "left":
-        return None
-    unanswered: list[Wire] = []
-    for message in sorted(messages, key=sent):
-        if not message["is_from_me"]:
-            unanswered.append(message)
-        elif message["delivery_status"] != "failed":
-            unanswered = []
-    if not unanswered or any(r["is_me"] for part in unanswered[-1]["parts"] for r in part["reactions"]):
-        return None
-    return sent(unanswered[0]), len(unanswered)
 
 
 def of(data: DemoAccount, chat: Wire) -> list[Wire]:
