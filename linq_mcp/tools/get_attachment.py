@@ -14,7 +14,7 @@ from linq_mcp.errors import ArgumentsError, FileError, FileProblem
 from linq_mcp.rows.message import AttachmentRow, attachment_row
 from linq_mcp.rows.schema import without_empty
 from linq_mcp.sanitize import ID_LIMIT, clean, quoted, safe_url
-from linq_mcp.tools.base.param_types import AttachmentId, MessageId
+from linq_mcp.tools.base.param_types import AttachmentId, Flag, MessageId
 from linq_mcp.tools.base.parameters import ToolArguments
 from linq_mcp.tools.base.tool import READS, Call, Tool
 from linq_mcp.tools.files.answer import Audio, FileAnswer, Image
@@ -51,7 +51,7 @@ class Arguments(ToolArguments):
     attachment_id: AttachmentId | None = Field(
         default=None, description="The attachment's id; needed if the message has several."
     )
-    include_audio: bool = Field(default=False, description="Also return sound, if you can hear it.")
+    include_audio: Flag = Field(default=False, description="Also return sound, if you can hear it.")
 
 
 class AttachmentResult(AttachmentRow):

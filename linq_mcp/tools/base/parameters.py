@@ -116,16 +116,17 @@ def parse_arguments(arguments: type[ArgumentsT], given: Mapping[str, Any]) -> Ar
     for alias, name in _ALIASES.items():
         if alias in present and name in fields and name not in present:
             present[name] = present.pop(alias)
-    problems = [_placeholder(name, value) for name, value in present.items() if _is_placeholder(value)]
-    if problems:
-        raise ArgumentsError(problems)
     problems = _unknown_arguments([name for name in present if name not in fields], list(fields))
     values = {name: value for name, value in present.items() if name in fields}
+    placeholders = {name: value for name, value in values.items() if _is_placeholder(value)}
+    problems += [_placeholder(name, value) for name, value in placeholders.items()]
     try:
         parsed = arguments.model_validate(values)
     except ValidationError as invalid:
         for error in invalid.errors(include_url=False):
             name = str(error["loc"][0])
+            if name in placeholders:
+                continue
             if error["type"] == "missing":
                 problems.append(f"`{name}` is needed: {fields[name].description}")
             else:

@@ -20,7 +20,7 @@ _OPTED_OUT = "OPTED_OUT"
 # Linq takes a whole message for an opt-out in capitals only, but "opt out" in any case.
 _KEYWORD = re.compile(r"STOP(?:ALL| ALL)?|UNSUBSCRIBE|CANCEL|END|QUIT|START|UNSTOP|SUBSCRIBE|(?i:OPT[ -]?(?:OUT|IN))")
 # `Liked “See you at 5”`: a few words or an emoji, and then a whole message.
-_TAPBACK = re.compile(r"[^“”\"„«»]{1,40}[“\"„«]\s*(.+?)\s*[”\"“»]", re.DOTALL)
+_TAPBACK = re.compile(r"([^“”\"„«»]{1,40})[“\"„«](.+)[”\"“»]", re.DOTALL)
 _TAPBACK_WORDS = 5
 _LONGEST_QUOTED = 2000
 
@@ -107,7 +107,7 @@ def _tapbacks(theirs: Sequence[Turn], turns: Sequence[Turn]) -> set[str]:
 def _quoted(text: str) -> str:
     """What `text` quotes if it is a few words and then a quotation, or ""."""
     found = _TAPBACK.fullmatch(text.strip()) if 2 < len(text) <= _LONGEST_QUOTED else None
-    return found[1] if found and len(found[0].partition(found[1])[0].split()) <= _TAPBACK_WORDS else ""
+    return found[2].strip() if found and len(found[1].split()) <= _TAPBACK_WORDS else ""
 
 
 def replies(turns: Sequence[Turn], since: float) -> list[tuple[float, float]]:

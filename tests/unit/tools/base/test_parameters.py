@@ -27,6 +27,7 @@ from linq_mcp.tools.base.param_types import (
     Words,
 )
 from linq_mcp.tools.base.parameters import ToolArguments, input_schema, parse_arguments
+from linq_mcp.tools.base.tool import Tool
 from linq_mcp.tools.find_chats import FIND_CHATS
 from linq_mcp.tools.find_messages import FIND_MESSAGES
 from linq_mcp.tools.list_chats import Arguments
@@ -361,7 +362,7 @@ def test_an_unknown_argument_far_from_all(name: str) -> None:
 
 
 @pytest.mark.parametrize("value", ["${LINE}", "${user_config.x}", "${}", " ${a b} "])
-@pytest.mark.parametrize("name", ["from", "to", "limit", "cursor", "search"])
+@pytest.mark.parametrize("name", ["from", "to", "limit", "cursor"])
 def test_a_placeholder_is_refused(name: str, value: str) -> None:
     """As an absent value it would widen the question, from one line to the whole account."""
     (problem,) = problems({name: value})
@@ -373,6 +374,17 @@ def test_a_placeholder_is_no_text_either() -> None:
     for tool in (FIND_MESSAGES, SEND_MESSAGE):
         with pytest.raises(ArgumentsError, match="`text` is the placeholder"):
             tool.parse({"text": "${message}"})
+
+
+@pytest.mark.parametrize(
+    "tool", [tool for tool in (*TOOLS, *SEND_TOOLS) if tool.input_schema["properties"]], ids=lambda tool: tool.name
+)
+def test_every_parameter_refuses_an_object_by_name(tool: Tool[Any]) -> None:
+    """A field whose type is not of `param_types` would fail without a sentence of ours."""
+    names = list(tool.input_schema["properties"])
+    with pytest.raises(ArgumentsError) as refused:
+        tool.parse({name: {"a": 1} for name in names})
+    assert [problem.split(maxsplit=1)[0] for problem in refused.value.problems] == [f"`{name}`" for name in names]
 
 
 def test_from_may_be_written_as_python_can() -> None:
