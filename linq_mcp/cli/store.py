@@ -23,9 +23,9 @@ from linq_mcp.settings import Settings
 from linq_mcp.settings.problems import LaunchedBy
 from linq_mcp.settings.store import STORE_VARIABLE
 from linq_mcp.store.access import SPARE_SECONDS, Access, ChatFilter, Depth, Facts
-from linq_mcp.store.database import SqliteDatabase, files_of
 from linq_mcp.store.housekeeping import AccountSummary, forget_some, summaries
 from linq_mcp.store.question import Question
+from linq_mcp.store.sqlite import SqliteDatabase, files_of
 from linq_mcp.store.stores import Stores, account_hash
 from linq_mcp.tools.base.loop_yield import LoopYield
 from linq_mcp.tools.base.paging import counted

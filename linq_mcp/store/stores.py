@@ -16,10 +16,11 @@ import anyio.to_thread
 
 from linq_mcp.errors import StoreError
 from linq_mcp.settings.store import StoreSettings
-from linq_mcp.store.database import Database, InThread, SqliteDatabase
+from linq_mcp.store.database import Database, InThread
 from linq_mcp.store.housekeeping import clean_some
 from linq_mcp.store.kept import KeptAccount
 from linq_mcp.store.slots import RequestSlots
+from linq_mcp.store.sqlite import SqliteDatabase
 
 if TYPE_CHECKING:
     from anyio.abc import TaskGroup

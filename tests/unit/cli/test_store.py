@@ -22,8 +22,8 @@ from linq_mcp.server.callers.caller import SettingsClientProvider
 from linq_mcp.settings import Settings
 from linq_mcp.settings.problems import KeySource
 from linq_mcp.settings.store import STORE_VARIABLE, StoreSettings
-from linq_mcp.store.database import SqliteDatabase
 from linq_mcp.store.housekeeping import summaries
+from linq_mcp.store.sqlite import SqliteDatabase
 
 CHATS = 30
 Store = Callable[..., tuple[object, str, str]]

@@ -22,8 +22,8 @@ from hypothesis import strategies as st
 
 from linq_mcp.errors import ApiStatusError, LinqError
 from linq_mcp.settings.store import StoreSettings
-from linq_mcp.store.database import SqliteDatabase
 from linq_mcp.store.housekeeping import forget_some, summaries
+from linq_mcp.store.sqlite import SqliteDatabase
 from linq_mcp.store.stores import Stores
 from linq_mcp.tools import TOOLS
 from linq_mcp.tools.list_inbox import LIST_INBOX
@@ -89,7 +89,7 @@ def foreign(path: Path, _: pytest.MonkeyPatch) -> None:
 def of_another_user(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path.touch()
     own = os.geteuid()
-    monkeypatch.setattr("linq_mcp.store.database.os.geteuid", lambda: own + 1)
+    monkeypatch.setattr("linq_mcp.store.sqlite.os.geteuid", lambda: own + 1)
 
 
 def newer(path: Path, _: pytest.MonkeyPatch) -> None:
