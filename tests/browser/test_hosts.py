@@ -171,7 +171,6 @@ def test_part_of_an_answer_goes_on_by_the_same_call(host: ViewHost, watch: Watch
 
 
 def test_the_next_rows_of_a_whole_answer_come_below_the_first(host: ViewHost, watch: Watch) -> None:
-    """They are read with the cursor, in full screen."""
     first = result({"matched": 2, "chats": [waiting_chat()], "complete": True, "scanned": 9, "next_cursor": "next"})
     more = {"result": inbox(waiting_chat(1))}
     frame = show_inbox(host, first, answers={"list_inbox": more}, mode="fullscreen")
@@ -272,7 +271,6 @@ def test_what_strangers_wrote_is_only_ever_text(text: str, mode: Any, host: View
 
 @pytest.mark.parametrize("status", ["constructor", "toString", "__proto__"])
 def test_a_status_with_the_name_of_a_method_is_a_status(status: str, host: ViewHost) -> None:
-    """Every object has these members, and none of them is an address of Linq's advice."""
     health = {
         "total": {"chats": 1, "health": {status: 1}},
         "lines": [{"line": "+12052535597", "chats": 1, "health": {status: 1}}],
@@ -290,7 +288,6 @@ def test_a_status_with_the_name_of_a_method_is_a_status(status: str, host: ViewH
 
 
 def test_a_view_is_narrowed_to_a_line(host: ViewHost, watch: Watch) -> None:
-    """Every view is read again for it, each row says its line only while there are several, and all come back."""
     frame = show_inbox(host, real_inbox(host), mode="fullscreen")
     choice = frame.get_by_role("combobox", name="Line")
     expect(choice.get_by_role("option")).to_have_count(4)
@@ -341,7 +338,6 @@ def test_the_line_that_was_asked_for_is_the_chosen_one(host: ViewHost) -> None:
 
 
 def test_the_opted_out_are_a_list_with_the_number_that_health_gives(host: ViewHost) -> None:
-    """One number has one value in all tabs, and the demo account is called that."""
     frame = host.open("summarize_chat_health", result(host.call("summarize_chat_health")), mode="fullscreen")
     count = re.findall(r"(\d+) chats have opted out", frame.locator("main").inner_text())
     frame.get_by_role("tab", name="Opted out").click()
@@ -379,7 +375,6 @@ def focused(page: Page, frame: Frame) -> tuple[str, bool]:
 
 
 def test_the_keyboard_reaches_everything(host: ViewHost) -> None:
-    """Tab reaches each control in the order of reading, and the focus can be seen."""
     frame = show_inbox(host, real_inbox(host))
     host.settle()
     wanted = [
@@ -396,7 +391,6 @@ def test_the_keyboard_reaches_everything(host: ViewHost) -> None:
 
 
 def test_the_keyboard_opens_and_leaves_a_chat(host: ViewHost) -> None:
-    """Enter opens it and leads into it, and Escape returns to its row."""
     frame = show_inbox(host, real_inbox(host))
     host.settle()
     row = frame.get_by_role("button", name="Ravi Okafor")
@@ -409,7 +403,6 @@ def test_the_keyboard_opens_and_leaves_a_chat(host: ViewHost) -> None:
 
 
 def test_arrow_keys_lead_from_tab_to_tab(host: ViewHost) -> None:
-    """The arrows move the focus in a circle, as with tabs everywhere, and Enter chooses one."""
     frame = show_inbox(host, real_inbox(host))
     host.settle()
     frame.get_by_role("tab", name="Waiting").focus()

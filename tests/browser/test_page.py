@@ -35,7 +35,6 @@ def ask(frame: Frame, method: str, params: Json) -> Json:
 
 
 def test_who_is_waiting_is_shown_first(page: Page, watch: Watch, url: str) -> None:
-    """Page, view, and server find together without a click."""
     open_page(page, url)
     asked = {"waiting": True, "order": "longest_waiting"}
     assert watch.sent("host", "ui/notifications/tool-input") == [{"arguments": asked}]
@@ -94,7 +93,6 @@ def test_inline_the_view_has_the_height_that_it_asks_for_up_to_500_pixels(page: 
 
 
 def test_a_mode_that_the_page_lacks_changes_nothing(page: Page, url: str) -> None:
-    """The answer is the mode that the view has."""
     assert ask(open_page(page, url), "ui/request-display-mode", {"mode": "pip"})["result"] == {"mode": "fullscreen"}
 
 
@@ -162,7 +160,6 @@ def test_a_link_opens_in_a_tab_that_knows_nothing_of_the_page(page: Page, watch:
 
 
 def test_a_question_for_the_assistant_is_shown_to_be_copied(page: Page, url: str) -> None:
-    """There is no assistant here; Escape leads back to the button."""
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     open_page(page, url)
     button = page.frame_locator("iframe").get_by_role("button", name="Ask about this")
@@ -195,7 +192,6 @@ def test_a_server_that_has_ended_is_named(page: Page, watch: Watch, url: str) ->
 
 
 def test_an_answer_that_is_not_json_is_shown_with_its_status(page: Page, watch: Watch, url: str) -> None:
-    """A server that is too busy has not ended."""
     page.route("**/mcp", lambda route: route.fulfill(status=503, body="Too many calls at once."))
     page.goto(url)
     expect(page.get_by_role("alert")).to_have_text("The board's server answered 503: Too many calls at once.")

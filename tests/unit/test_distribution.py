@@ -125,7 +125,6 @@ def test_manifest_names_the_tools_there_are(manifest: Json) -> None:
 
 
 def test_manifest_describes_each_tool_in_one_sentence(manifest: Json) -> None:
-    """A settings page has room for one sentence, not for everything a model is told."""
     for tool in manifest["tools"]:
         assert re.fullmatch(r"[A-Z][^\n]{10,100}\.", tool["description"]), tool
 
@@ -323,7 +322,6 @@ def test_bundle_is_built_like_the_package(project: Json) -> None:
 
 
 def test_server_json_keeps_the_registry_rules(server_json: Json) -> None:
-    """The registry would accept the entry."""
     assert rules_broken(server_json) == []
 
 
@@ -338,7 +336,6 @@ def test_server_json_keeps_the_registry_rules(server_json: Json) -> None:
     ],
 )
 def test_registry_rules_refuse(server_json: Json, change: Json, where: str) -> None:
-    """The rules used above catch what the registry refuses."""
     assert rules_broken(server_json | change) == [where]
 
 

@@ -17,7 +17,6 @@ def test_a_quadratic_expression_is_recognised(pattern: str) -> None:
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_no_expression_of_the_package_is_quadratic() -> None:
-    """Strangers' and callers' texts would make everybody else wait."""
     count, found = quadratic()
     assert count > 50
     assert [f"{growth.expression.place}: {growth.repeated}" for growth in found] == []

@@ -144,7 +144,6 @@ def is_a_field_of_its_own(shown: str, text: str) -> bool:
 
 @pytest.mark.parametrize("text", INJECTIONS, ids=range(len(INJECTIONS)))
 async def test_an_injection_stays_in_its_field(text: str, caplog: pytest.LogCaptureFixture) -> None:
-    """In every tool's answer, in every question, and in no line of the log."""
     caplog.set_level(logging.DEBUG, logger="linq_mcp")
     asked: list[str] = []
 

@@ -56,7 +56,6 @@ def test_a_record_is_short() -> None:
 
 
 def test_a_traceback_keeps_its_lines_and_is_cleaned() -> None:
-    """The text of the exception may be a caller's."""
     text = logged("failed", error=raised(ValueError("evil\x1b[2J" + "x" * 30_000)))
     assert "Traceback" in text
     assert len(text.splitlines()) >= 4

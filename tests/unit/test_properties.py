@@ -150,7 +150,6 @@ def calls(draw: st.DrawFn) -> tuple[Tool[Any], Row]:
 
 @given(drawn=calls())
 def test_any_arguments_are_used_or_refused_by_name(linq: Linq, drawn: tuple[Tool[Any], Row]) -> None:
-    """No protocol error, no silence and no internal error; each unknown or missing argument is named."""
     tool, arguments = drawn
     linq.respond = lambda _: EMPTY
     result = linq.call(tool.name, arguments)
@@ -352,7 +351,6 @@ def invisible(text: str) -> list[str]:
 
 @given(text=ANY_TEXT, limit=st.none() | st.integers(1, 30), lines=st.booleans())
 def test_cleaned_text_is_clean(text: str, limit: int | None, lines: bool) -> None:
-    """It keeps to its limit, has nothing invisible and no surplus space, and does not change when cleaned again."""
     cleaned = clean(text, limit, lines=lines)
     assert clean(cleaned, limit, lines=lines) == cleaned
     assert len(cleaned) <= min(len(text), limit or len(text))
@@ -390,7 +388,6 @@ def test_cleaning_keeps_what_is_visible(text: str, lines: bool) -> None:
 @example("0001-01-01T00:00:00+14:00")
 @example("9999-12-31T23:59:59-14:00")
 def test_any_text_in_place_of_a_time_is_shown(text: str) -> None:
-    """It is shown as a time if it can be read as one, and cleaned if not."""
     written = local_time(text)
     assert re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z", written) or written == clean(
         text, 40
@@ -402,7 +399,6 @@ def test_any_text_in_place_of_a_time_is_shown(text: str) -> None:
     separator=st.sampled_from("Tt "),
 )
 def test_any_time_is_shown_in_utc(at: datetime, separator: str) -> None:
-    """It is exact to the second, whatever its offset."""
     with suppress(OverflowError):
         moment = at.astimezone(UTC).replace(microsecond=0, tzinfo=None)
         assert local_time(at.isoformat(separator)) == f"{moment.isoformat()}Z"
@@ -425,7 +421,6 @@ def whole(value: Json) -> Json:
 @given(value=ANY_JSON, upper=st.booleans())
 @example(value={"\ud83d": "\\ud83d \\\ud83d \ud83d\ud83d\ude00\ude00 \ud83d\\ude00"}, upper=True)
 def test_a_line_keeps_everything_but_half_characters(value: Json, upper: bool) -> None:
-    """Each lone surrogate becomes U+FFFD; the rest of the JSON does not change."""
     line = json.dumps(value)
     if upper:
         line = re.sub(r"\\u[0-9a-f]{4}", lambda escape: "\\u" + escape[0][2:].upper(), line)
@@ -480,7 +475,6 @@ def answers(linq: Linq, tool: str, arguments: Row) -> Iterator[Row]:
 
 @given(numbers=ONCE | AGAIN, most=st.integers(1, 100), limit=st.integers(1, 100))
 def test_pages_of_any_size_meet_every_chat(linq: Linq, numbers: list[int], most: int, limit: int) -> None:
-    """Chats come in order, and as often as Linq lists them."""
     linq.respond = served([CHATS[number] for number in numbers], most)
     met = [chat["id"] for answer in answers(linq, "list_chats", {"limit": limit}) for chat in answer["chats"]]
     assert met == [CHATS[number]["id"] for number in numbers]
@@ -503,7 +497,6 @@ FILTERS: list[tuple[Row, Callable[[Row], bool]]] = [
 def test_a_scan_that_is_resumed_finds_what_a_filter_finds(
     linq: Linq, numbers: list[int], most: int, limit: int, chosen: tuple[Row, Callable[[Row], bool]]
 ) -> None:
-    """Nothing is left out, and nothing comes twice, however often Linq lists it."""
     arguments, matches = chosen
     linq.respond = served([CHATS[number] for number in numbers], most)
     found: list[str] = []
@@ -521,7 +514,6 @@ def test_a_scan_that_is_resumed_finds_what_a_filter_finds(
     prefix=st.sampled_from(["", "~", "a~b~", " ", "\u202e", "\ud83d", "long" * 1000]),
 )
 def test_a_summary_counts_every_chat_once(linq: Linq, numbers: list[int], most: int, prefix: str) -> None:
-    """However often Linq lists it; ids may look like anything."""
     linq.respond = served([{**CHATS[number], "id": prefix + CHATS[number]["id"]} for number in numbers], most)
     answer = linq.answer("summarize_chat_health", {})
     counted: Counter[str] = sum((Counter(line.get("health", {})) for line in answer["lines"]), Counter())

@@ -30,12 +30,10 @@ def test_the_tables_of_tools_and_prompts_are_complete(heading: str, listed: Sequ
 
 @pytest.mark.parametrize("client", [client.name for client in CLIENTS.values()])
 def test_every_client_is_shown(client: str) -> None:
-    """Each client that `linq-mcp config` knows has its entry."""
     assert f"**{client}**" in README
 
 
 def test_it_carries_the_registry_name() -> None:
-    """The MCP Registry believes the entry because the package's README names it."""
     name = json.loads((ROOT / "server.json").read_text(encoding="utf-8"))["name"]
     assert f"<!-- mcp-name: {name} -->" in README
 
@@ -60,5 +58,4 @@ def test_every_command_is_known(
 
 
 def test_it_is_read_in_minutes() -> None:
-    """Longer explanations have documents of their own."""
     assert len(README.split()) <= 900

@@ -58,7 +58,6 @@ def test_times_become_utc_in_seconds(text: str, time: str) -> None:
     ],
 )
 def test_a_time_that_cannot_be_read_passes_through(text: str) -> None:
-    """Better the sender's own words than nothing or a guess."""
     assert local_time(text) == text
 
 
@@ -122,7 +121,6 @@ def test_a_time_without_an_offset_is_of_the_time_zone_in_force(text: str, utc: s
 
 
 async def test_a_region_is_in_force_for_its_own_task_alone() -> None:
-    """Several requests are answered at once."""
     seen = []
 
     async def look() -> None:

@@ -50,7 +50,6 @@ def test_every_character_without_a_glyph_is_known() -> None:
 
 @pytest.mark.parametrize("lines", [False, True], ids=["one line", "lines"])
 def test_takes_out_what_no_reader_sees(lines: bool) -> None:
-    """Control, bidi, zero-width, tag, filler, private and unpaired characters go, and only they."""
     kept = [
         f"U+{point:04X}"
         for point in UNSEEN
@@ -105,7 +104,6 @@ def test_bytes_hidden_in_variation_selectors_are_gone() -> None:
     ],
 )
 def test_white_space_becomes_single_spaces(text: str, cleaned: str) -> None:
-    """One line is meant: no break of any kind is left."""
     assert clean(text, 80) == cleaned
 
 
@@ -212,12 +210,10 @@ def test_joiners_and_styles_stay_only_where_they_can_be_seen(text: str, cleaned:
     ],
 )
 def test_cuts_at_the_limit(text: str, limit: int, cleaned: str) -> None:
-    """A text that is too long ends in `…` within the limit, with nothing dangling before it."""
     assert clean(text, limit) == cleaned
 
 
 def test_cuts_lines_without_an_empty_end() -> None:
-    """The mark follows the last visible line, not a break."""
     assert clean("ab\n\ncd", 4, lines=True) == "ab…"
 
 
@@ -266,7 +262,6 @@ def test_the_flags_of_england_scotland_and_wales_are_no_black_flags(region: str)
     ],
 )
 def test_other_text_in_tags_stays_out(text: str, shown: str) -> None:
-    """A model could read it, and nobody else."""
     assert clean(text, None) == shown
 
 
@@ -305,7 +300,6 @@ def test_surrogates_are_replaced(text: str, sendable: str) -> None:
     ],
 )
 def test_a_quotation_cannot_be_ended_from_inside(text: str, quotation: str) -> None:
-    """Nothing between the outer quotation marks is one or looks like one."""
     assert quoted(text) == quotation
 
 
@@ -340,7 +334,6 @@ def test_every_double_quotation_mark_is_replaced() -> None:
     ],
 )
 def test_a_url_is_safe_inside_markdown(text: str, url: str) -> None:
-    """It leads where it led, and no character of it ends a link or begins other markup."""
     assert safe_url(text) == (url or text)
     assert safe_url(safe_url(text)) == safe_url(text)
 
@@ -370,7 +363,6 @@ def test_a_url_is_safe_inside_markdown(text: str, url: str) -> None:
     ],
 )
 def test_a_url_that_cannot_be_used_is_empty(text: str) -> None:
-    """It is left out rather than turned into a different one."""
     assert safe_url(text) == ""
 
 

@@ -200,7 +200,6 @@ def _check_form(result: types.CallToolResult, tool: str) -> None:
 
 
 def test_the_process_survives_a_series_of_faults_and_keeps_the_key() -> None:
-    """The same rows over its pipes, one after another: exit code 0, and nothing on stderr that must not be there."""
     names = (
         *("30 MB", "HTML with 200", "302 to another host"),
         *("400, a hostile message", "the key in the status line", "the key in a body that is not JSON"),
@@ -227,7 +226,6 @@ def test_the_process_survives_a_series_of_faults_and_keeps_the_key() -> None:
 
 @pytest.mark.parametrize("cancelled", [False, True], ids=["given up by the server", "cancelled by the client"])
 async def test_more_stalled_calls_than_connections_leave_no_trace(*, cancelled: bool) -> None:
-    """A ping is answered meanwhile, each call in its time, and the next one finds the pool free."""
     results: list[types.CallToolResult] = []
 
     async def call() -> None:
@@ -252,7 +250,6 @@ async def test_more_stalled_calls_than_connections_leave_no_trace(*, cancelled: 
 
 
 async def test_answers_not_read_to_their_end_leave_no_trace() -> None:
-    """More of them than the pool has connections: what is given up on is closed."""
     with FaultServer() as api:
         async with _client(api.url) as client:
             api.play(in_turn(answer(chats(), headers={"Content-Encoding": "br"})))

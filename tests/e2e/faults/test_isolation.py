@@ -74,7 +74,6 @@ async def test_a_second_answer_on_a_connection_reaches_no_other_caller(
 
 @pytest.mark.xfail(strict=True, reason="httpx shows nobody the bytes that follow an answer on its connection")
 async def test_a_second_answer_reaches_no_later_call_of_the_same_caller() -> None:
-    """It takes an upstream that breaks HTTP, and what it shows is the caller's own."""
     with FaultServer() as linq:
         pages = [{"chats": [{"id": name}]} for name in ("asked for", "never asked for")]
         linq.play(in_turn(raw(b"".join(map(whole, pages)), then="keep")))

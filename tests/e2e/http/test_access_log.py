@@ -121,7 +121,6 @@ async def test_an_unknown_method_is_a_protocol_error(era: str) -> None:
 
 
 async def test_a_forged_state_is_a_protocol_error() -> None:
-    """It is refused before the tool is reached."""
     asked = call("modern", "send_message", SENDING)
     asked["json"]["params"] |= {"inputResponses": {}, "requestState": "forged"}
     line = await logged(asked, RecordingApi().account())
@@ -170,8 +169,6 @@ def test_a_name_can_not_forge_a_member_of_an_audit(caplog: pytest.LogCaptureFixt
 
 
 def test_every_error_has_an_outcome() -> None:
-    """None of them is reported as a bug."""
-
     def leaves(kind: type[LinqMcpError]) -> list[type[LinqMcpError]]:
         return [leaf for below in kind.__subclasses__() for leaf in leaves(below)] or [kind]
 
@@ -190,7 +187,6 @@ async def test_a_refused_request_has_a_line_without_a_caller(headers: dict[str, 
 
 
 async def test_paths_are_named_only_if_they_are_the_servers_own() -> None:
-    """Another path may be somebody's number."""
     with json_log(logging.DEBUG) as lines:
         async with serving(build_app(demo(), HttpConfig())) as client:
             await client.get(f"/healthz?key={KEY}")
@@ -204,7 +200,6 @@ async def test_paths_are_named_only_if_they_are_the_servers_own() -> None:
 
 
 async def test_probes_that_succeed_are_logged_for_debugging_only() -> None:
-    """They come every few seconds; the one that failed is what somebody looks for."""
     with json_log() as lines:
         async with serving(build_app(demo(), HttpConfig())) as client:
             for path in ("/healthz", "/metrics"):
@@ -213,7 +208,6 @@ async def test_probes_that_succeed_are_logged_for_debugging_only() -> None:
 
 
 async def test_callers_are_told_apart_by_a_short_hash() -> None:
-    """The same for the same key, here and on every replica, and no part of the key."""
     callers = []
     for key in (DEMO_KEY, KEY, DEMO_KEY):
         provider = HeaderClientProvider(Settings(base_url=DEMO_BASE_URL), transport=in_process.transport())
@@ -255,7 +249,6 @@ async def test_a_forged_request_id_is_replaced(forged: str) -> None:
 
 
 async def test_a_repeated_request_id_is_replaced() -> None:
-    """A balancer and this server could each read another one."""
     async with serving(build_app(demo(), HttpConfig())) as client:
         response = await client.get("/healthz", headers=[("X-Request-Id", "one"), ("X-Request-Id", "two")])
     assert len(response.headers.get_list("x-request-id")) == 1

@@ -59,7 +59,6 @@ def drip(connection: socket.socket, data: bytes) -> bool:
 
 
 def test_a_connection_without_a_request_is_closed(port: int) -> None:
-    """Idle from the start, it has as long as a request's headers have."""
     with connected(port) as connection:
         assert read_to_end(connection) == b""
 
@@ -74,7 +73,6 @@ def test_headers_that_never_end_are_cut_off(port: int, requests_before: int) -> 
 
 
 def test_an_idle_connection_is_kept_after_an_answer(port: int) -> None:
-    """The deadline of headers starts with their first byte; before that the longer one of idle connections holds."""
     with connected(port) as connection:
         connection.sendall(HEALTH)
         assert read_response(connection)[0] == 200
@@ -94,7 +92,6 @@ def test_a_body_that_drips_is_answered_with_408(port: int) -> None:
 
 
 def test_the_body_of_a_refused_request_is_not_awaited_for_ever(port: int) -> None:
-    """The refusal comes at once; whoever then goes on dripping is cut off."""
     with connected(port) as connection:
         connection.sendall(head(100_000, host="evil.example"))
         assert read_response(connection)[0] == 421
@@ -115,13 +112,11 @@ def ask_without_reading(connection: socket.socket) -> select.poll:
 
 
 def test_an_answer_that_nobody_reads_is_given_up(port: int) -> None:
-    """The connection is closed when it could not be sent for too long."""
     with connected(port) as connection:
         assert ask_without_reading(connection).poll(SECONDS * 1000)
 
 
 def test_all_unread_answers_share_a_limit() -> None:
-    """Above it the one that has waited for longest is given up."""
     with listening(demo(), HttpLimits(unread_bytes=1)) as (_, port), connected(port) as connection:
         assert ask_without_reading(connection).poll(SECONDS * 1000)
 
@@ -137,7 +132,6 @@ def test_all_unread_answers_share_a_limit() -> None:
     ],
 )
 def test_what_headers_tell_is_checked_before_the_body(port: int, host: str, headers: list[str], status: int) -> None:
-    """The refusal comes although no byte of the body does, and repeats nothing of what was sent."""
     with connected(port) as connection:
         connection.sendall(head(100_000, HEADERS, *headers, host=host))
         answered, _, body = read_response(connection)
@@ -156,7 +150,6 @@ def test_two_body_lengths_are_refused_and_the_connection_closed(port: int) -> No
 
 
 def test_idle_connections_keep_nobody_out() -> None:
-    """Beyond the limit a newcomer takes the place of the one that has sent no whole request for longest."""
     limits = HttpLimits(connections=8)
     with listening(demo(), limits) as (server, port), ExitStack() as opened:
         held = [opened.enter_context(connected(port)) for _ in range(4)]
@@ -226,7 +219,6 @@ def test_a_call_that_is_not_done_when_the_server_stops_gets_an_error(
 
 
 def test_half_a_request_does_not_hold_up_the_end() -> None:
-    """Neither half a body nor half of the headers is waited for."""
     with ExitStack() as opened:
         with listening(demo(), HttpLimits()) as (server, port):
             for begun in (head(100) + b"{", head(100)[:50]):

@@ -33,7 +33,6 @@ from linq_mcp.transports.http.middleware import BODY_BYTES
 
 @eras
 async def test_lists_and_calls_in_json_without_a_session(era: str) -> None:
-    """Neither needs a handshake, and each answer is plain JSON without a session."""
     async with serving(build_app(demo(), HttpConfig())) as client:
         listed = await client.post("/mcp", **posted(era, "tools/list"))
         assert len(result_of(listed)["tools"]) == len(TOOLS)
@@ -91,7 +90,6 @@ async def test_a_malformed_key_is_refused_without_repeating_it() -> None:
 
 
 async def test_the_error_for_a_rejected_key_names_the_header() -> None:
-    """The caller has no environment of the server to look into."""
     asked = call("modern", "list_chats")
     asked["headers"] = {**asked["headers"], KEY_HEADER: KEY}
     accounts = HeaderClientProvider(Settings(), transport=Canned(lambda _: httpx.Response(401, json={})))
@@ -101,7 +99,6 @@ async def test_the_error_for_a_rejected_key_names_the_header() -> None:
 
 
 async def test_each_caller_is_told_of_a_bad_base_url() -> None:
-    """The server starts all the same."""
     settings = load_settings({"LINQ_API_V3_BASE_URL": "ftp://example.com"})
     async with serving(build_app(HeaderClientProvider(settings), HttpConfig())) as client:
         refused = result_of(await client.post("/mcp", **call("modern", "list_chats")))
@@ -161,7 +158,6 @@ async def test_nothing_of_one_caller_reaches_another() -> None:
 
 @pytest.mark.parametrize("shown", [None, "Bearer wrong", "Basic token", "token", "Bearer token ", "Bearer tök"])
 async def test_the_servers_own_key_asks_for_the_token(shown: str | None) -> None:
-    """Without it, even listing gets 401 with a challenge."""
     async with serving(build_app(demo(), HttpConfig(own_key=True, token=SecretStr("token")))) as client:
         asked = posted("modern", "tools/list")
         if shown is not None:
@@ -215,7 +211,6 @@ async def test_host_and_origin_are_always_checked(header: str, value: str, statu
     [("mcp.example.com", 200), ("mcp.example.com:8443", 200), ("MCP.example.com", 200), ("127.0.0.1", 421)],
 )
 async def test_on_another_address_only_the_allowed_names_are_accepted(host: str, status: int) -> None:
-    """With and without a port, and in any case; the loopback names are not among them."""
     config = HttpConfig(host="0.0.0.0", allowed_hosts=["MCP.example.com"], allowed_origins=["https://app.example.com"])
     asked = posted("modern", "tools/list")
     asked["headers"] = {**asked["headers"], "Host": host, "Origin": "https://APP.example.com:443"}
@@ -263,7 +258,6 @@ async def test_a_body_over_one_mebibyte_is_refused(era: str, chunked: bool) -> N
 
 
 async def test_beyond_the_limit_callers_are_asked_to_come_back() -> None:
-    """They get 503 with `Retry-After`; once a call has ended, there is room again."""
     config = HttpConfig(limits=HttpLimits(calls=1))
     begun, go_on = anyio.Event(), anyio.Event()
 
@@ -284,7 +278,6 @@ async def test_beyond_the_limit_callers_are_asked_to_come_back() -> None:
 
 
 async def test_a_body_that_never_ends_gives_its_place_up() -> None:
-    """It does not count as a call, and the wait for it is limited."""
     statuses: list[int] = []
     uploading = anyio.Event()
 
@@ -307,7 +300,6 @@ async def test_a_body_that_never_ends_gives_its_place_up() -> None:
 
 
 async def test_incomplete_bodies_share_a_limit() -> None:
-    """Above it a large one gets 503 with `Retry-After`; a small one is read all the same."""
     begun, go_on = anyio.Event(), anyio.Event()
 
     async def half() -> AsyncIterator[bytes]:
@@ -339,7 +331,6 @@ async def test_hanging_up_cancels_the_call(era: str) -> None:
 
 @pytest.mark.parametrize("method", ["GET", "DELETE", "PUT"])
 async def test_only_post_is_allowed(method: str) -> None:
-    """There is no stream to open and no session to end."""
     async with serving(build_app(demo(), HttpConfig())) as client:
         response = await client.request(method, "/mcp")
     assert (response.status_code, response.headers["allow"]) == (405, "POST")
@@ -358,7 +349,6 @@ def test_a_start_that_is_refused_ends_with_2_and_one_line() -> None:
 
 @pytest.mark.parametrize("path", ["mcp", "/healthz", "/metrics", "/mcp?x"])
 def test_a_path_that_can_not_be_served_is_a_usage_error(path: str, capsys: pytest.CaptureFixture[str]) -> None:
-    """So is a path at which something else is served."""
     with pytest.raises(SystemExit) as ended:
         main(["http", "--path", path])
     assert ended.value.code == 2

@@ -51,7 +51,6 @@ def asked(**members: Any) -> str:
 async def test_a_malformed_message_gets_one_sentence_under_its_id(
     body: str | bytes, code: int, id_: int | str | None, era: str
 ) -> None:
-    """Or under null, where there is no id that could be used; never an empty 202, nor a validator's output."""
     async with serving(build_app(demo(), HttpConfig())) as client:
         response = await client.post("/mcp", content=body, headers=MODERN if era == "modern" else LEGACY)
     assert response.status_code == 400
@@ -65,7 +64,6 @@ async def test_a_malformed_message_gets_one_sentence_under_its_id(
     ("id_", "before"), [(7, b""), ("x" * 512, b""), ("7", b"\xef\xbb\xbf")], ids=["number", "long", "byte-order mark"]
 )
 async def test_a_request_is_answered_under_its_own_id(id_: int | str, before: bytes, era: str) -> None:
-    """A number stays a number and a string a string; a byte-order mark changes nothing."""
     request = posted(era, "tools/list")
     body = before + json.dumps({**request["json"], "id": id_}).encode()
     async with serving(build_app(demo(), HttpConfig())) as client:
@@ -76,7 +74,6 @@ async def test_a_request_is_answered_under_its_own_id(id_: int | str, before: by
 
 @eras
 async def test_half_an_emoji_in_an_argument_is_no_parse_error(era: str) -> None:
-    """The tool answers, as it would to any other text."""
     request = posted(era, "tools/call", {"name": "find_chats", "arguments": {"text": "\ud83d"}})
     async with serving(build_app(demo(), HttpConfig())) as client:
         body = json.dumps(request["json"])
@@ -86,7 +83,6 @@ async def test_half_an_emoji_in_an_argument_is_no_parse_error(era: str) -> None:
 
 @eras
 async def test_a_notification_is_accepted(era: str) -> None:
-    """It has no id, and 202 with an empty body is its answer."""
     body = {"jsonrpc": "2.0", "method": "notifications/initialized"}
     async with serving(build_app(demo(), HttpConfig())) as client:
         response = await client.post("/mcp", json=body, headers=MODERN if era == "modern" else LEGACY)
@@ -96,7 +92,6 @@ async def test_a_notification_is_accepted(era: str) -> None:
 @eras
 @pytest.mark.parametrize("given", ['{"limit": 1}', ' {"limit": "1"}'])
 async def test_arguments_may_be_json_text(era: str, given: str) -> None:
-    """As some clients send them; any other text is refused in words that say what is wrong."""
     asked_for = call(era, "list_chats", {"limit": 1})
     async with serving(build_app(demo(), HttpConfig())) as client:
         as_object = result_of(await client.post("/mcp", **asked_for))

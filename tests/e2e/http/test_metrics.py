@@ -89,7 +89,6 @@ async def test_durations_have_the_buckets_of_the_conventions() -> None:
 
 
 async def test_the_other_format_is_valid_too() -> None:
-    """Prometheus asks for OpenMetrics first."""
     async with serving(measured_app()) as client:
         await ask(client, "modern", "list_chats")
         accepted = "application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.5"
@@ -125,7 +124,6 @@ async def test_requests_are_counted_by_route_and_status() -> None:
 
 
 async def test_requests_to_linq_are_counted_by_status_and_retries_by_themselves() -> None:
-    """429 and 503 are sent again, the others are not; no answer at all is an error of its own."""
     answers = [
         httpx.Response(429, headers={"Retry-After": "0"}),
         httpx.Response(503),
@@ -159,7 +157,6 @@ async def test_requests_to_linq_are_counted_by_status_and_retries_by_themselves(
 @eras
 @pytest.mark.parametrize("streamed", [False, True], ids=["json", "stream"])
 async def test_requests_to_linq_are_counted_however_the_call_is_answered(era: str, streamed: bool) -> None:
-    """The SDK runs a call in a task of its own, in each era and form of answer, and its requests count all the same."""
     asked = call(era, "list_chats", {"limit": 1})
     asked["headers"] = {**asked["headers"], KEY_HEADER: DEMO_KEY}
     if streamed:
@@ -199,7 +196,6 @@ async def test_no_caller_can_make_a_series(era: str) -> None:
 
 
 async def test_each_server_has_its_own() -> None:
-    """Two in one process do not add up."""
     async with serving(measured_app()) as one, serving(measured_app()) as other:
         await ask(one, "modern", "list_chats")
         assert (f"{OPERATIONS}_count", "", "list_chats", "tools/call", "ok") not in await read(other)

@@ -94,7 +94,6 @@ async def test_another_replica_takes_the_answer() -> None:
 
 
 async def test_a_replica_with_another_key_does_not() -> None:
-    """What it can't open is refused, and nothing is sent."""
     api = RecordingApi()
     other_key = SendSettings(state_keys=(SecretStr("o" * 32),))
     async with serving(app_over(api)) as one, serving(app_over(api, other_key)) as other:
@@ -138,8 +137,6 @@ def answered_at(client: httpx.Client, state: str) -> dict[str, Any]:
 
 @pytest.mark.slow
 def test_processes_take_each_others_answers_by_their_keys() -> None:
-    """The second process accepts the first one's state, and a replay is the same message; without the key, never."""
-
     def arrived() -> int:
         path = f"{linq}/v3/chats/{ARGUMENTS['chat_id']}/messages"
         authorization = {"Authorization": f"Bearer {DEMO_KEY}"}
@@ -223,7 +220,6 @@ async def test_the_older_era_is_told_that_it_can_not_be_asked(streamed: bool) ->
 
 
 async def test_the_older_era_may_call_twice_where_the_operator_chose_that() -> None:
-    """The preview of one replica is good at another."""
     api = RecordingApi()
     rules = SendSettings(state_keys=KEYED.state_keys, confirm=Confirm.SECOND_CALL)
     async with serving(app_over(api, rules)) as one, serving(app_over(api, rules)) as other:

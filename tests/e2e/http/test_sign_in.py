@@ -100,7 +100,6 @@ def as_(request: dict[str, Any], token: str | None) -> dict[str, Any]:
 
 
 async def test_whoever_has_no_token_learns_where_to_get_one(serve: Serve, linq: Recorded) -> None:
-    """Before the body is read; without `error`, as nothing was wrong with a token."""
     async with serve(scopes=["linq:read"]) as client:
         response = await client.post("/mcp", **posted("modern", "tools/list"))
         assert response.status_code == 401
@@ -114,7 +113,6 @@ async def test_whoever_has_no_token_learns_where_to_get_one(serve: Serve, linq: 
 
 
 async def test_a_bad_token_is_refused_with_the_reason(serve: Serve, caplog: pytest.LogCaptureFixture) -> None:
-    """So that a client tries to get a better one, and the operator knows why it has to."""
     caplog.set_level("INFO", "linq_mcp")
     async with serve() as client:
         response = await client.post("/mcp", **as_(posted("modern", "tools/list"), signed(aud="https://other.example")))
@@ -163,7 +161,6 @@ async def test_the_metadata_says_who_signs_in(serve: Serve, path: str) -> None:
 
 
 async def test_keys_that_were_read_serve_while_the_issuer_is_stopped(serve: Serve, issuer: FakeIssuer) -> None:
-    """Without any, nobody is turned away as if their token were bad: they are asked to try again."""
     issuer.stopped = True
     async with serve() as client:
         response = await client.post("/mcp", **as_(posted("modern", "tools/list"), signed()))
@@ -216,7 +213,6 @@ async def test_two_people_see_accounts_lines_and_tools_of_their_own(serve: Serve
 async def test_whoever_no_rule_is_for_is_told_which_claims_they_have(
     serve: Serve, linq: Recorded, era: str, streamed: bool
 ) -> None:
-    """Their assistant can read the answer to them, in JSON as well as in events."""
     asked = call(era, "list_chats")
     if streamed:
         asked["json"]["params"].setdefault("_meta", {})["progressToken"] = "p"
@@ -293,7 +289,6 @@ SEND = {"chat_id": demo_chat(line=CLINIC_LINE)["id"], "text": "Hello"}
 
 @eras
 async def test_sending_takes_its_scope(serve: Serve, era: str) -> None:
-    """The challenge names what the token has and what it lacks; reading goes on without it."""
     async with serve(sending=STRICTEST, scopes=["linq:read"], send_scope="linq:send") as client:
         token = signed(groups=["ops"], scope="linq:read email")
         refused = await client.post("/mcp", **as_(call(era, "send_message", SEND), token))

@@ -28,7 +28,6 @@ def config(*, token: str | None = None, calls: int = 512) -> HttpConfig:
 
 @pytest.mark.parametrize("path", ["/mcp", "/mcp/"])
 async def test_a_preflight_needs_no_token(path: str) -> None:
-    """A browser sends none with it, and asks for every header that a client may set."""
     async with serving(build_app(demo(), config(token="token"))) as client:
         response = await client.options(path, headers={**PREFLIGHT, "Access-Control-Request-Headers": ASKED})
     assert response.status_code == 200
@@ -50,7 +49,6 @@ async def test_the_answer_to_a_page_can_be_read(era: str) -> None:
 
 
 async def test_a_refusal_can_be_read_with_its_headers() -> None:
-    """Otherwise a client that has to sign in, wait, or use POST would only see that something failed."""
     asked = {**posted("modern", "tools/list")["headers"], "Origin": ORIGIN}
     async with serving(build_app(demo(), config(token="token"))) as client:
         refusals = [
@@ -71,7 +69,6 @@ async def test_a_refusal_can_be_read_with_its_headers() -> None:
     "origin", ["https://evil.example", "http://app.example.com", "null", "https://app.example.com.evil.example"]
 )
 async def test_another_page_gets_nothing(origin: str) -> None:
-    """Its preflight is refused, and its script can read no answer."""
     asked = posted("modern", "tools/list")
     async with serving(build_app(demo(), config())) as client:
         refused = await client.post("/mcp", **{**asked, "headers": {**asked["headers"], "Origin": origin}})
@@ -95,7 +92,6 @@ async def test_another_page_gets_nothing(origin: str) -> None:
     ids=str,
 )
 async def test_forms_of_media_types_that_http_allows(era: str, headers: dict[str, str | None]) -> None:
-    """Some clients and gateways write them so, and the SDK alone would refuse them."""
     asked = posted(era, "tools/list")
     given = {**HEADERS, **asked["headers"], **headers}
     async with serving(build_app(demo(), HttpConfig())) as client:
@@ -137,6 +133,5 @@ async def test_what_a_form_of_a_web_page_sends_is_refused(content_type: str) -> 
 @pytest.mark.parametrize("path", ["/mcp", "/mcp/"])
 @pytest.mark.parametrize("asked", ["/mcp", "/mcp/"])
 async def test_a_slash_at_the_end_of_the_path_changes_nothing(path: str, asked: str) -> None:
-    """No redirect is needed, which would be built from the Host header."""
     async with serving(build_app(demo(), HttpConfig(path=path))) as client:
         assert (await client.post(asked, **posted("modern", "tools/list"))).status_code == 200

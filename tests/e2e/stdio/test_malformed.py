@@ -84,7 +84,6 @@ def error_of(answer: dict[str, Any]) -> tuple[Any, int]:
     ids=range(22),
 )
 def test_a_malformed_request_gets_one_answer(server: Piped, line: str, id_: int | None, code: int) -> None:
-    """One error, under its own id, or under null where it has none that can be read; the server lives on."""
     (answer,) = answers(server, line)
     assert error_of(answer) == (id_, code)
 
@@ -122,14 +121,12 @@ def test_what_is_no_request_gets_no_answer(server: Piped, line: str) -> None:
 
 
 def test_half_an_emoji_in_a_request_is_answered(server: Piped) -> None:
-    """The SDK's parser refuses such a line, which JavaScript clients do write; the client would wait for ever."""
     call = json.dumps(request("tools/call", {"name": "list_chats", "arguments": {"to": "@"}}, id_=next(fresh)))
     server.send(call.replace("@", HALF_AN_EMOJI))
     assert server.receive()["result"]["isError"] is True
 
 
 def test_half_an_emoji_as_the_tool_name_is_answered(server: Piped) -> None:
-    """It does not come back out in the error, which could then not be written."""
     call = json.dumps(request("tools/call", {"name": "@", "arguments": {}}, id_=7)).replace("@", HALF_AN_EMOJI)
     server.send(call)
     assert error_of(server.receive()) == (7, -32602)
@@ -152,7 +149,6 @@ def test_a_line_of_eight_megabytes_is_still_read(server: Piped) -> None:
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads the peak memory from /proc")
 def test_a_line_that_is_too_long_is_not_kept(server: Piped) -> None:
-    """64 MiB without a line break are refused, and cost less than a quarter of that in memory."""
     before = peak_memory(server)
     (answer,) = answers(server, PING + ',"params":{"text":"' + "x" * 64 * MEGABYTE + '"}}')
     assert error_of(answer) == (None, -32600)

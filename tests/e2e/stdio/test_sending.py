@@ -61,7 +61,6 @@ async def test_a_person_agrees_and_it_is_delivered(era: ConnectMode, tmp_path: P
 
 
 def test_a_client_that_dies_in_mid_question_ends_the_server() -> None:
-    """The question is in the air when stdin closes; the process ends, and nothing was sent."""
     with Piped("--demo", "--allow-send") as server:
         server.ask("initialize", {**HELLO, "capabilities": {"elicitation": {}}}, id_=0)
         server.send({"jsonrpc": "2.0", "method": "notifications/initialized"})

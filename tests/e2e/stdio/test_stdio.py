@@ -108,7 +108,6 @@ def test_an_answer_larger_than_a_pipe_goes_out_whole_to_a_slow_reader(over_a_soc
 
 
 def test_demo_needs_neither_key_nor_network() -> None:
-    """`--demo` answers from the embedded account."""
     with Piped("--demo") as server:
         server.initialize()
         assert len(server.call("list_chats")["structuredContent"]["chats"]) == 20
@@ -143,7 +142,6 @@ def test_ends_at_once_in_mid_call(how: signal.Signals | None, code: int, stalled
 
 
 def test_files_can_take_the_place_of_pipes(tmp_path: Path) -> None:
-    """The event loop cannot wait for a file, but it is read and written, even a last line without its line break."""
     requests = tmp_path / "requests"
     requests.write_text(json.dumps(request("initialize", HELLO, id_=0)))
     with requests.open("rb") as incoming, (tmp_path / "answers").open("wb") as outgoing:
@@ -180,7 +178,6 @@ anyio.run(main)
     ("how", "code"), [(None, 0), (signal.SIGTERM, 0), (signal.SIGINT, 130)], ids=["EOF", "SIGTERM", "SIGINT"]
 )
 def test_the_lifespan_is_closed_and_prints_go_to_stderr(how: signal.Signals | None, code: int) -> None:
-    """Whichever way an idle server ends, it first closes what it has opened. Stray prints are no part of stdout."""
     with Piped(command=(sys.executable, "-c", _MARKED)) as server:
         server.initialize()
         assert end(server, how) == code
@@ -195,7 +192,6 @@ _UNWILLING = _MARKED.replace(
 
 @pytest.mark.parametrize("how", [signal.SIGTERM, None], ids=["SIGTERM", "EOF"])
 def test_a_clean_up_that_hangs_is_cut_off(how: signal.Signals | None) -> None:
-    """Leaving takes a bounded time, however long the clean-up would."""
     with Piped(command=(sys.executable, "-c", _UNWILLING)) as server:
         server.initialize()
         assert end(server, how) == 0

@@ -86,7 +86,6 @@ def test_a_tool_is_shown_as_its_snapshot_has_it(name: str, listed: dict[str, Any
 
 
 def test_there_is_no_snapshot_without_its_tool() -> None:
-    """A tool that is gone takes its snapshot along."""
     assert sorted(path.stem for path in SNAPSHOTS.glob("*.json")) == sorted(NAMES)
 
 
@@ -120,7 +119,6 @@ def test_output_schemas_are_plain_objects(name: str, listed: dict[str, Any]) -> 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_all_annotations_are_written_out(name: str, listed: dict[str, Any]) -> None:
-    """Clients take an absent hint for the worst case."""
     reads = name not in SENDING
     hints = {"readOnlyHint": reads, "destructiveHint": name == "send_message", "idempotentHint": reads}
     assert listed[name]["annotations"] == {**hints, "openWorldHint": True}
@@ -129,7 +127,6 @@ def test_all_annotations_are_written_out(name: str, listed: dict[str, Any]) -> N
 
 @pytest.mark.parametrize("name", NAMES)
 def test_names_and_descriptions_fit_the_clients_limits(name: str, listed: dict[str, Any]) -> None:
-    """Cursor: server and tool name in 60 characters; guidance: descriptions under 1,000."""
     assert len("linq-mcp") + len(name) <= 60
     assert 0 < len(listed[name]["description"]) < 1000
 

@@ -74,7 +74,6 @@ def test_ends_when_a_client_hangs_up_without_having_read(line: str, most: int) -
 
 
 def test_a_signal_ends_it_while_nobody_reads() -> None:
-    """A blocked writer does not keep the process alive."""
     with unread() as (process, stdin, _):
         send_until_blocked(stdin, PADDED, 1000)
         process.send_signal(signal.SIGTERM)
@@ -94,7 +93,6 @@ def full_pipe() -> tuple[int, int, int]:
 
 
 def test_log_records_are_dropped_while_nobody_reads_stderr(live: dict[str, str]) -> None:
-    """A full stderr stops neither calls nor signals; once there is room, a line tells how much was dropped."""
     reading, writing, held = full_pipe()
     with os.fdopen(reading, "rb") as log, Piped(env={**live, **LOUD}, stderr=writing) as server:
         os.close(writing)

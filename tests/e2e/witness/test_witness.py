@@ -80,7 +80,6 @@ async def test_chats_are_asked_for_as_the_sdk_asks() -> None:
     ],
 )
 async def test_a_limit_that_is_left_out_is_sent(tool: str, arguments: Row) -> None:
-    """Its default is ours, not the API's; the tools that read on take the largest pages."""
     with recording() as (url, sent):
         async with ours(url) as we, theirs(url) as sdk:
             await we.call(tool, from_=CLINIC_LINE, to=EMAIL, **arguments)
@@ -186,7 +185,6 @@ def test_the_accounts_lines_are_the_sdks(wire: httpx.Client) -> None:
 
 
 def test_the_demo_answers_at_once_on_a_connection_that_is_kept(wire: httpx.Client) -> None:
-    """A socket that waits for acknowledgements (Nagle's algorithm) makes every answer 40 ms late."""
     took = []
     for _ in range(21):
         begun = time.perf_counter()
@@ -265,7 +263,6 @@ async def test_messages_read_as_the_sdk_reads_them(api_url: str, sdk_chats: list
 
 @pytest.mark.parametrize("limit", [7, 100])
 async def test_a_long_conversation_reads_as_the_sdk_reads_it(api_url: str, limit: int) -> None:
-    """All its pages, and as many as the SDK finds by itself; on the last day there is one of everything."""
     async with ours(api_url) as we, theirs(api_url) as sdk:
         cursor, read = None, 0
         async for page in (await sdk.chats.messages.list(TEAM_CHAT_ID, limit=limit)).iter_pages():

@@ -35,7 +35,6 @@ async def test_a_request_says_what_it_must() -> None:
 
 
 async def test_what_is_left_out_is_not_sent() -> None:
-    """A param that is None has no place in the query, not even empty."""
     server = Server(Reply())
     await list_chats(server)
     assert server.requests[0].url.raw_path == b"/api/partner/v3/chats?limit=20"
@@ -43,7 +42,6 @@ async def test_what_is_left_out_is_not_sent() -> None:
 
 @pytest.mark.parametrize("cursor", ["a+b/c==", "a&limit=100", "a#b?c", "a b%20", "ünï", "\U0001f600", "../x", ""])
 async def test_a_cursor_arrives_as_it_was(cursor: str) -> None:
-    """Nothing in it can become another param."""
     server = Server(Reply())
     await list_chats(server, cursor=cursor)
     query = server.requests[0].url.query.decode()
@@ -56,7 +54,6 @@ async def test_a_cursor_arrives_as_it_was(cursor: str) -> None:
     ids=ascii,
 )
 async def test_a_value_in_a_path_stays_one_segment(value: str) -> None:
-    """It can neither end the segment nor climb out of it, whatever a model sends as an id."""
     server = Server(Reply(body=b'{"id":"c1"}'))
     async with LinqApi(SETTINGS, transport=server) as api:
         await api.get_chat(value, deadline=anyio.current_time() + 5)

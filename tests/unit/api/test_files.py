@@ -153,7 +153,6 @@ async def test_a_name_that_leads_to_another_network_is_refused(addresses: list[s
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.1", "2130706433", "[::1]", "[::ffff:10.0.0.1]", "localhost"])
 async def test_private_addresses_are_refused_by_the_client_itself(host: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The name is looked up by the system, and no test's transport stands between."""
     monkeypatch.setattr(httpx.AsyncHTTPTransport, "handle_async_request", None)
     async with LinqApi(SETTINGS) as api:
         with pytest.raises(FileError) as failed:
@@ -174,7 +173,6 @@ async def test_of_this_machine_only_the_apis_own_origin_is_used(url: str) -> Non
 
 
 async def test_a_base_url_elsewhere_is_no_exception() -> None:
-    """A private address stays private, even if the API is there."""
     server = Server(Reply())
     url = "https://10.0.0.1/attachments/1"
     await refused(server, FileProblem.REFUSED, url=url, base_url="https://10.0.0.1/api", names=Names(["10.0.0.1"]))
@@ -195,7 +193,6 @@ async def test_no_redirect_is_followed(status: int, target: str) -> None:
 
 @pytest.mark.parametrize("status", [403, 404, 410])
 async def test_a_file_that_is_gone(status: int) -> None:
-    """What storage answers once a file was deleted or its address has expired."""
     assert str(status) in await refused(Server(Reply(status)), FileProblem.GONE)
 
 
@@ -206,7 +203,7 @@ async def test_any_other_status_is_no_file(status: int) -> None:
 
 @pytest.mark.parametrize("encoding", ["gzip", "br", "identity, gzip", "unknown"])
 async def test_a_compressed_answer_is_not_unpacked(encoding: str) -> None:
-    """A few kilobytes could become gigabytes."""
+    """A few kilobytes of a compressed file could become gigabytes in memory."""
     body = Body([CHUNK])
     await refused(Server(Reply(body=body, headers={"Content-Encoding": encoding})), FileProblem.REFUSED)
     assert body.sent == 0
@@ -214,7 +211,6 @@ async def test_a_compressed_answer_is_not_unpacked(encoding: str) -> None:
 
 
 async def test_a_file_that_says_it_is_too_large_is_not_read() -> None:
-    """The text says how large it is."""
     body = Body([CHUNK])
     reply = Reply(body=body, headers={"Content-Length": "30000000"})
     assert await refused(Server(reply), FileProblem.TOO_LARGE) == "It has 30.0 MB, and at most 25 MB are fetched."
@@ -241,7 +237,6 @@ async def test_a_file_that_never_ends_is_read_up_to_the_limit(length: str | None
 
 
 async def test_no_more_is_read_than_is_needed() -> None:
-    """The first bytes say how much that is."""
     body = Body(iter([CHUNK] * 100))
     file = await fetch(Server(Reply(body=body)), needed=100_000)
     assert (len(file.data), file.size, file.is_whole) == (100_000, None, False)
@@ -267,7 +262,6 @@ async def test_the_size_is_known_from_the_header_where_less_is_read() -> None:
 
 
 async def test_a_file_that_drips_ends_with_the_call() -> None:
-    """Each piece is in time, but the whole is not."""
     body = Body(iter([b"x"] * 10_000), pause=0.01)
     text = await refused(Server(Reply(body=body)), FileProblem.UNAVAILABLE, seconds=0.1)
     assert text == "It did not arrive within the time of a call."
@@ -307,7 +301,6 @@ async def test_a_name_that_is_not_found() -> None:
 
 
 async def test_no_proxy_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It would look the name up again, after the check."""
     for name in ("HTTPS_PROXY", "ALL_PROXY", "https_proxy"):
         monkeypatch.setenv(name, "http://127.0.0.1:9")
     sent: list[httpx.Request] = []

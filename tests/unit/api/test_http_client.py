@@ -36,7 +36,6 @@ from linq_mcp.settings.sending import SendSettings
 
 
 async def test_no_cookie_is_kept() -> None:
-    """Nothing of one call goes out with the next."""
     server = Server(Reply(headers={"Set-Cookie": "session=1; Path=/"}))
     async with LinqApi(SETTINGS, transport=server) as api:
         for _ in range(2):
@@ -45,7 +44,7 @@ async def test_no_cookie_is_kept() -> None:
 
 
 async def test_an_answer_is_freed_without_the_garbage_collector() -> None:
-    """On stdio it runs so rarely that thousands of calls would keep theirs, which looks like a leak."""
+    """On stdio the collector runs so rarely that thousands of calls would keep their answers: it looks like a leak."""
     async with LinqApi(SETTINGS, transport=Server(Reply())) as api:
         gc.collect()
         before = {id(one) for one in gc.get_objects()}
@@ -159,7 +158,6 @@ async def test_whether_linq_may_have_taken_a_post(replies: list[Reply | Exceptio
 
 
 def test_a_post_that_is_cut_off_may_have_been_taken() -> None:
-    """The attempt before was refused; this one ran out of time with its answer on the way."""
     server = Server(Reply(429, error_body(status=429, code=1007, retry_after=0)), Reply(stall=60))
     settings = replace(SETTINGS, sending=SendSettings())
 
@@ -175,7 +173,6 @@ def test_a_post_that_is_cut_off_may_have_been_taken() -> None:
 
 @pytest.mark.parametrize("way", ["bare", "through httpx"])
 async def test_a_certificate_that_is_refused_is_not_tried_again(way: str) -> None:
-    """Time does not fix it, and the text says so."""
     refused = ssl.SSLCertVerificationError(1, "[SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed")
     refused.verify_message = "certificate has expired"
     wrapped = httpx.ConnectError(str(refused))
@@ -215,7 +212,6 @@ async def test_a_redirect_is_not_followed(status: int) -> None:
 
 
 async def test_304_is_not_a_redirect() -> None:
-    """It says what it is: an answer to a question that was not put."""
     error = await failure(Server(Reply(304)))
     assert isinstance(error, ApiResponseError)
     assert "304 Not Modified" in str(error)
@@ -230,7 +226,6 @@ async def test_any_2xx_is_an_answer(status: int) -> None:
 
 
 async def test_a_body_that_trickles_ends_with_the_deadline() -> None:
-    """No read of it takes long; all of them would."""
     body = Body([b" "] * 200, pause=0.03)
     began = anyio.current_time()
     error = await failure(Server(Reply(body=body)), seconds=0.3)
@@ -250,7 +245,7 @@ async def test_cancelling_a_call_stops_its_request() -> None:
 
 
 async def test_a_wait_that_linq_asks_for_holds_for_all_requests() -> None:
-    """Its limit is one for the whole key, so another request under way waits as well."""
+    """Linq's limit is one for the whole key, so another request under way waits as well."""
     server = Server(Reply(429, headers={"Retry-After": "0.2"}), Reply())
     async with LinqApi(SETTINGS, transport=server, retry=AT_ONCE) as api, anyio.create_task_group() as tasks:
         tasks.start_soon(partial(api.get, "chats", deadline=anyio.current_time() + 5))
@@ -266,7 +261,6 @@ async def test_a_wait_that_linq_asks_for_holds_for_all_requests() -> None:
 
 
 async def test_connections_that_were_closed_are_opened_again() -> None:
-    """Whoever still holds a client that was retired can use it, and nothing stays open after each call."""
     server = Server(Reply())
     api = LinqApi(SETTINGS, transport=server)
     for _ in range(2):
@@ -288,7 +282,6 @@ class Slow(Server):
 
 
 async def test_a_cancelled_call_leaves_no_connection_of_a_retired_client_open() -> None:
-    """Closing goes on although its caller has gone."""
     server = Slow(Reply(stall=30))
     api = LinqApi(SETTINGS, transport=server)
     with anyio.CancelScope() as scope:
@@ -302,7 +295,6 @@ async def test_a_cancelled_call_leaves_no_connection_of_a_retired_client_open() 
 
 
 async def test_connections_in_use_are_not_closed() -> None:
-    """Retiring waits for the last request under way."""
     server = Server(Reply(stall=0.05))
     api = LinqApi(SETTINGS, transport=server)
     async with anyio.create_task_group() as tasks:
@@ -406,7 +398,6 @@ def test_an_environment_that_cannot_be_used(name: str, value: str, monkeypatch: 
 async def test_no_proxy_is_asked_for_this_machine(
     base_url: str, proxied: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It would see the key in the clear; everything else goes the way the environment says."""
     for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
         monkeypatch.setenv(name, "http://proxy.example.com:3128")
     async with LinqApi(Settings(api_key=SecretStr(KEY), base_url=base_url)) as api:
@@ -436,7 +427,6 @@ async def test_nobody_listening_is_unreachable() -> None:
 @pytest.mark.usefixtures("no_proxy_set")
 @pytest.mark.parametrize("host", ["256.256.256.256", "[v1.x]", "xn--", "x" * 300])
 async def test_a_host_that_cannot_be_is_not_blamed_on_the_proxy(host: str) -> None:
-    """An address the HTTP library refuses has nothing to do with the environment."""
     settings = Settings(api_key=SecretStr(KEY), base_url=f"https://{host}", base_url_is_set=True)
     with pytest.raises(ApiConnectionError) as failed:
         async with LinqApi(settings, transport=Server(httpx.ConnectError("no")), retry=AT_ONCE) as api:

@@ -16,8 +16,6 @@ def read(model: type[BaseModel], value: Any, *, parsed: bool) -> Any:
 
 
 def test_every_text_and_list_has_a_limit() -> None:
-    """Seen from the schemas of the models, so that a new member cannot be forgotten."""
-
     def unlimited(schema: dict[str, Any], where: str) -> list[str]:
         found = []
         for name, given in schema.get("properties", {}).items():
@@ -73,7 +71,6 @@ def test_long_ids_stay_apart() -> None:
     ("model", "member", "item"), [(ChatDetail, "handles", {"handle": "a"}), (Message, "parts", {"type": "text"})]
 )
 def test_a_list_over_its_limit_is_cut(model: type[BaseModel], member: str, item: Any, parsed: bool) -> None:
-    """What Linq documents is a tenth of that."""
     for count in (999, 1000, 1001, 5000):
         kept = getattr(read(model, {member: [item] * count}, parsed=parsed), member)
         assert len(kept) == min(count, 1000)

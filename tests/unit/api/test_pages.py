@@ -89,7 +89,6 @@ def test_entries_that_are_not_objects_are_counted() -> None:
 @pytest.mark.parametrize("wire", [b'"a\\ud83db"', b'"a\xed\xa0\xbdb"'], ids=["escaped", "in raw bytes"])
 @pytest.mark.parametrize("member", ["id", "display_name", "service", "updated_at"])
 def test_half_an_emoji_costs_only_itself(member: str, wire: bytes) -> None:
-    """UTF-8 has no place for it."""
     (chat,) = page_of(b'{"chats":[{"' + member.encode() + b'":' + wire + b"}]}").items
     assert clean(getattr(chat, member), None) == "ab"
 
@@ -149,7 +148,6 @@ def walk(lists: dict[str, tuple[list[str], Any]], limit: int) -> list[list[str]]
 
 @pytest.mark.parametrize("then", [None, "40", "", [1]])
 def test_rows_beyond_the_limit_come_with_the_next_pages(then: Any) -> None:
-    """Each once, in Linq's order, whatever Linq's own cursor says."""
     ids = [f"c{number}" for number in range(45)]
     pages = walk({"": (ids, then), "40": (["z"], None)}, 20)
     assert pages == [ids[:20], ids[20:40], ids[40:], *([["z"]] if then == "40" else [])]
@@ -161,7 +159,6 @@ def test_rows_beyond_the_limit_come_with_the_next_pages(then: Any) -> None:
     st.sampled_from(["{}", "skip={};", "skip={};x", "a;{}", "~{}"]),
 )
 def test_every_row_is_met_once(sizes: list[int], limit: int, form: str) -> None:
-    """This holds for any number of rows on a page, and for any cursor."""
     names = ["", *(form.format(number) for number in range(1, len(sizes)))]
     rows = {name: [f"{name}/{row}" for row in range(size)] for name, size in zip(names, sizes, strict=True)}
     lists = {name: (rows[name], then) for name, then in zip(names, [*names[1:], None], strict=True)}
@@ -171,7 +168,6 @@ def test_every_row_is_met_once(sizes: list[int], limit: int, form: str) -> None:
 
 
 async def test_only_linqs_own_cursor_is_sent() -> None:
-    """The number of rows to skip is not Linq's business."""
     server = Server(Reply(body=chats(*"abcde", next_cursor="7")))
     page = await list_chats(server, limit=2, cursor="skip=2;5")
     assert [chat.id for chat in page.items] == ["c", "d"]

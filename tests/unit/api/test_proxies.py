@@ -37,7 +37,6 @@ def no_proxy_set(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_variables_are_read_as_usual(
     environ: dict[str, str], proxy: str | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The scheme's own variable counts before the one for all, in either case."""
     for name, value in environ.items():
         monkeypatch.setenv(name, value)
     assert proxy_for(LINQ) == proxy
@@ -58,7 +57,6 @@ def test_the_variables_are_read_as_usual(
     ],
 )
 def test_an_entry_that_no_host_has_is_passed_over(entries: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """One of them made every call fail, with a message that named other variables."""
     monkeypatch.setenv("HTTPS_PROXY", PROXY)
     monkeypatch.setenv("NO_PROXY", entries)
     assert proxy_for(LINQ) == PROXY

@@ -27,7 +27,6 @@ from linq_mcp.api.public_addresses import NameLookup, is_public
     ],
 )
 def test_public_addresses(address: str) -> None:
-    """An IPv6 address may lead to an IPv4 address that is public."""
     assert is_public(address)
 
 
@@ -84,12 +83,10 @@ def test_public_addresses(address: str) -> None:
     ],
 )
 def test_all_others(address: str) -> None:
-    """They lead to this machine, its network, its cloud provider, or nowhere, also inside an IPv6 address."""
     assert not is_public(address)
 
 
 async def test_numbers_are_looked_up_as_the_addresses_they_are() -> None:
-    """However they are written, they are judged as what a connection would go to."""
     for written in ("127.0.0.1", "2130706433", "0x7f.1", "127.1"):
         assert await NameLookup()(written, 443) == ["127.0.0.1"]
     assert await NameLookup()("::ffff:127.0.0.1", 443) == ["::ffff:127.0.0.1"]

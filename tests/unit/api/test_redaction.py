@@ -23,7 +23,6 @@ KEYS = [
 
 @pytest.mark.parametrize("key", KEYS)
 def test_every_text_of_a_result_is_without_the_key(key: str) -> None:
-    """Names of members as well, at any depth; the result is JSON as before."""
     result = {"a": f"x{key}y{key}", key: [key, {"b": (key, "\n" + key)}], "c": [1, 2.5, True, None, "plain"]}
     shown = without_key(result, key)
     if key != "[key][key]":
@@ -42,7 +41,6 @@ def test_a_json_text_that_repeats_the_key_is_noticed(key: str, ensure_ascii: boo
 
 
 def test_a_number_that_repeats_the_key_is_left_out() -> None:
-    """A text in its place would break the answer's schema."""
     value: Any = {"size_bytes": 12345678, "more": [9123456789, 7, 12345678.5], "name": "12345678"}
     assert without_key(value, "12345678") == {"more": [7], "name": "[key]"}
 

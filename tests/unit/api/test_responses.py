@@ -40,7 +40,6 @@ def padded(size: int) -> bytes:
 
 @pytest.mark.parametrize("packed", [False, True], ids=["plain", "gzip"])
 async def test_an_answer_of_10_mb_is_read(packed: bool) -> None:
-    """The limit is the last size that is taken."""
     body = padded(MAX_ANSWER_BYTES)
     headers = {"Content-Encoding": "gzip"} if packed else {}
     server = Server(Reply(body=gzip.compress(body, 1) if packed else body, headers=headers))
@@ -49,7 +48,6 @@ async def test_an_answer_of_10_mb_is_read(packed: bool) -> None:
 
 @pytest.mark.parametrize("packed", [False, True], ids=["plain", "gzip"])
 async def test_an_answer_over_10_mb_is_refused(packed: bool) -> None:
-    """One byte more is too many."""
     body = padded(MAX_ANSWER_BYTES + 1)
     headers = {"Content-Encoding": "gzip"} if packed else {}
     error = await failure(Server(Reply(body=gzip.compress(body, 1) if packed else body, headers=headers)))
@@ -116,7 +114,6 @@ BROKEN = [
 
 @pytest.mark.parametrize(("headers", "body"), BROKEN)
 async def test_a_body_that_cannot_be_unpacked_is_unreadable(headers: list[tuple[str, str]], body: bytes) -> None:
-    """It is called what it is, with the trace id, and not tried again."""
     server = Server(Reply(body=body, headers=[*headers, ("X-Trace-ID", "7a-1")]))
     error = await failure(server)
     assert isinstance(error, ApiResponseError)
@@ -158,7 +155,6 @@ def filled(unit: bytes, size: int) -> bytes:
 )
 @pytest.mark.parametrize("packed", [False, True], ids=["plain", "gzip"])
 async def test_an_answer_of_too_many_things_is_refused(unit: bytes, packed: bool) -> None:
-    """Its size says little: each of a few bytes can cost a hundred times as much once it is parsed."""
     body = filled(unit, 5 * MB)
     reply = Reply(body=gzip.compress(body, 1), headers={"Content-Encoding": "gzip"}) if packed else Reply(body=body)
     error = await failure(Server(reply))
@@ -168,13 +164,11 @@ async def test_an_answer_of_too_many_things_is_refused(unit: bytes, packed: bool
 
 @pytest.mark.parametrize("unit", [b"{", b"[", b",", b'\\"{', b"\\\\", b'\\\\\\",'], ids=ascii)
 async def test_what_people_write_does_not_count(unit: bytes) -> None:
-    """Somebody may send nothing but braces."""
     body = b'{"chats":[],"a backslash":"\\\\","x":"' + unit * (3 * MB // len(unit)) + b'"}'
     assert (await get(Server(Reply(body=body)))).object()["chats"] == []
 
 
 async def test_a_full_page_of_everything_linq_documents_is_read() -> None:
-    """100 messages of 100 parts each, with a reaction each and long texts."""
     reaction = {"type": "love", "is_me": False, "handle": {"handle": "+12052532136", "service": "iMessage"}}
     part = {"type": "text", "value": "Hello, {friend}! " * 20, "reactions": [reaction]}
     body = json.dumps({"messages": [{"id": f"m{number}", "parts": [part] * 100} for number in range(100)]}).encode()
@@ -241,14 +235,12 @@ async def test_how_far_an_answer_may_expand(body: bytes, read: bool) -> None:
 )
 @pytest.mark.parametrize("status", [400, 501])
 async def test_error_answers_of_all_kinds(status: int, body: bytes, code: int, message: str) -> None:
-    """The status always counts; code and message if they are there."""
     error = await rejected(Server(Reply(status, body)))
     assert (error.status, error.code, str(error)) == (status, code, message)
     assert type(error.code) is int
 
 
 async def test_the_status_is_https_not_the_envelopes() -> None:
-    """What the body claims does not count."""
     assert (await rejected(Server(Reply(404, error_body(status=500))))).status == 404
 
 

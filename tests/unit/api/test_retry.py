@@ -72,7 +72,6 @@ async def test_what_is_tried_again(error: LinqError, retryable: bool) -> None:
 
 @pytest.mark.parametrize("most", [1, 2, 3, 5])
 async def test_the_number_of_attempts_is_the_policys(most: int) -> None:
-    """The last error is raised, and says how often it was tried."""
     attempts = Attempts(*[status(503)] * 9)
     with pytest.raises(ApiStatusError) as failed:
         await run(attempts, policy=RetryPolicy(attempts=most, backoff=0))

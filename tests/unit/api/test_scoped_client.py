@@ -88,20 +88,17 @@ async def test_one_line_is_the_filter_that_linq_gets() -> None:
 
 @pytest.mark.parametrize("lines", [(OPEN,), (OPEN, ALSO_OPEN)], ids=["one line", "two lines"])
 async def test_chats_of_other_lines_are_left_out(lines: tuple[str, ...]) -> None:
-    """Linq's own filter is not relied on. The number of unreadable entries and the cursor stay."""
     rows = [chat("a", OPEN), chat("b", CLOSED), "no object", chat("c"), {"id": "d"}, {"id": "e", "handles": None}]
     page = await Linq(chats={"chats": rows, "next_cursor": "6"}).list_chats(*lines)
     assert (ids(page), page.unreadable, page.next_cursor) == (["a"], 1, "6")
 
 
 async def test_a_page_may_come_up_empty_though_there_is_more() -> None:
-    """The cursor leads on all the same."""
     page = await Linq(chats={"chats": [chat("b", CLOSED)], "next_cursor": "1"}).list_chats(OPEN, ALSO_OPEN)
     assert (page.items, page.next_cursor) == ([], "1")
 
 
 async def test_several_lines_are_chosen_from_here() -> None:
-    """Linq filters by one line at most; an open one that was asked for is passed on."""
     linq = Linq(chats={"chats": []})
     await linq.list_chats(OPEN, ALSO_OPEN)
     await linq.list_chats(OPEN, ALSO_OPEN, from_=ALSO_OPEN)
@@ -117,7 +114,6 @@ async def test_a_closed_line_is_refused_without_a_request(lines: tuple[str, ...]
 
 
 async def test_a_number_that_is_not_open_is_one_of_the_others() -> None:
-    """A chat with several of your numbers is open if one is, and counts for that one."""
     linq = Linq(chats={"chats": [chat("a", CLOSED, OPEN)]}, chats_a=chat("a", CLOSED, OPEN))
     (listed,) = (await linq.list_chats(OPEN)).items
     async with linq.open(OPEN) as api:
@@ -180,7 +176,6 @@ async def test_a_message_that_is_not_open_is_answered_as_an_unknown_one(answers:
     [(401, 2004), (404, 0), (404, 2007), (409, 2009), (429, 1007), (500, 3001), (503, 4004)],
 )
 async def test_what_says_nothing_of_the_id_stays_as_it_is(status: int, code: int) -> None:
-    """A rejected key, a wrong base URL, a limit and a failure are no secrets, and have to be told."""
     linq = Linq(chats_a=refused(status, code), messages_m=refused(status, code))
     async with linq.open(OPEN) as api:
         errors = [
@@ -192,7 +187,6 @@ async def test_what_says_nothing_of_the_id_stays_as_it_is(status: int, code: int
 
 
 async def test_an_open_chat_is_read_and_looked_up_once() -> None:
-    """Each page of it takes one request."""
     linq = Linq(chats_a=chat("a", OPEN), chats_a_messages={"messages": [message("m", "a")]})
     async with linq.open(OPEN, ALSO_OPEN) as api:
         deadline = anyio.current_time() + 5
@@ -204,7 +198,6 @@ async def test_an_open_chat_is_read_and_looked_up_once() -> None:
 
 
 async def test_a_chat_that_was_listed_is_not_looked_up() -> None:
-    """Reading a whole account takes no more requests than without a scope; a chat that was left out is not open."""
     linq = Linq(
         chats={"chats": [chat("a", OPEN), chat("b", CLOSED)]},
         chats_a_messages={"messages": []},
@@ -221,7 +214,6 @@ async def test_a_chat_that_was_listed_is_not_looked_up() -> None:
 
 
 async def test_a_chat_that_was_looked_at_is_open_for_the_rest_of_the_call() -> None:
-    """Nothing is asked twice to decide the same."""
     linq = Linq(chats_a=chat("a", OPEN), messages_m=message("m", "a"), chats_a_messages={"messages": []})
     async with linq.open(OPEN) as api:
         deadline = anyio.current_time() + 5
@@ -235,7 +227,6 @@ async def test_a_chat_that_was_looked_at_is_open_for_the_rest_of_the_call() -> N
 
 
 async def test_only_the_files_of_open_messages_are_fetched() -> None:
-    """An address that no open message had is answered like an unknown message, and is not asked."""
     urls = {"m": "https://files.example.com/m", "n": "https://files.example.com/n"}
     part = {"type": "media", "id": "f"}
     linq = Linq(
@@ -264,7 +255,6 @@ async def test_only_the_files_of_open_messages_are_fetched() -> None:
 
 
 async def test_only_open_lines_are_listed() -> None:
-    """Their own number decides, not the one that they forward to."""
     rows = [{"phone_number": OPEN}, {"phone_number": CLOSED, "forwarding_number": OPEN}, {"phone_number": None}]
     async with Linq(phone_numbers={"phone_numbers": rows}).open(OPEN) as api:
         page = await api.list_phone_numbers(deadline=anyio.current_time() + 5)
@@ -272,21 +262,18 @@ async def test_only_open_lines_are_listed() -> None:
 
 
 async def test_the_requests_that_were_refused_for_their_number_are_counted() -> None:
-    """Readers slow down by it."""
     async with Linq(chats_a=refused(429, 1007)).open(OPEN) as api:
         await failure(lambda deadline: api.get_chat("a", deadline=deadline))
         assert api.throttled > 0
 
 
 async def test_without_lines_nothing_is_narrowed() -> None:
-    """The API is the one that was given, and Linq is not asked for the account's lines."""
     async with LinqApi(SETTINGS, transport=Canned(lambda _: refused(500, 0))) as api:
         assert await open_api(api, (), deadline=anyio.current_time() + 5) is api
 
 
 @pytest.mark.parametrize("lines", [("+12055550199",), (OPEN, "+12055550199")], ids=["alone", "among others"])
 async def test_a_line_that_is_not_the_accounts_opens_nothing(lines: tuple[str, ...]) -> None:
-    """Each call says so, until it is one; with several lines, nobody would miss its chats."""
     linq = {"phone_numbers": [{"phone_number": OPEN}]}
     requests: list[str] = []
 

@@ -39,7 +39,6 @@ def test_the_browser_is_opened_at_the_page() -> None:
 
 
 def test_it_serves_quietly_until_ctrl_c_and_never_logs_its_secret() -> None:
-    """It prints the address, and Ctrl-C ends it with code 130 and no traceback."""
     with board("--no-open", LINQ_MCP_LOG_LEVEL="INFO") as (process, url):
         secret = url.split("/")[3]
         root = url.removesuffix(f"{secret}/")
@@ -76,7 +75,6 @@ def test_sigterm_ends_it_without_an_error() -> None:
     ids=["no key", "a wrong scope"],
 )
 def test_what_is_wrong_with_the_settings_is_said_in_the_terminal(env: dict[str, str], said: str) -> None:
-    """No page is served that could only show errors."""
     done = run("board", "--no-open", env=env)
     assert (done.returncode, done.stdout) == (1, "")
     assert said in done.stderr
@@ -84,7 +82,6 @@ def test_what_is_wrong_with_the_settings_is_said_in_the_terminal(env: dict[str, 
 
 
 def test_a_taken_port_ends_in_one_line() -> None:
-    """A taken port is one line on stderr, without a traceback."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         done = run("board", "--demo", "--no-open", "--port", str(taken.getsockname()[1]))
     assert (done.returncode, done.stdout) == (1, "")

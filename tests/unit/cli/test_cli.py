@@ -69,12 +69,10 @@ def cli(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> 
 
 @pytest.mark.parametrize("option", ["--version", "-V"])
 def test_version(option: str, cli: Cli) -> None:
-    """Both spellings print the one version there is."""
     assert cli(option) == Ended(0, f"linq-mcp {linq_mcp.__version__}\n", "")
 
 
 def test_help_names_every_command_and_variable(cli: Cli) -> None:
-    """A person who has nothing else finds their way."""
     done = cli("--help")
     assert done.code == 0
     # The help names one variable of sending, and the document with the others.
@@ -120,7 +118,6 @@ def test_help_of_a_command_says_what_it_does(command: str, cli: Cli) -> None:
     ],
 )
 def test_usage_errors_are_one_line_and_code_2(arguments: str, cli: Cli) -> None:
-    """What can't be understood is said in one line on stderr."""
     done = cli(*arguments.split())
     assert (done.code, done.out) == (2, "")
     assert len(done.err.splitlines()) == 1
@@ -129,7 +126,6 @@ def test_usage_errors_are_one_line_and_code_2(arguments: str, cli: Cli) -> None:
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has a file that is always full")
 @pytest.mark.parametrize("argv", [["config"], ["--help"], ["doctor", "--demo"]], ids=" ".join)
 def test_a_full_disk_is_one_line_and_code_1(argv: list[str]) -> None:
-    """It makes no difference whether the text is written at once or when the command ends."""
     with Path("/dev/full").open("w") as full:
         done = subprocess.run(
             [*COMMAND, *argv], stdout=full, stderr=subprocess.PIPE, text=True, timeout=SECONDS, check=False
@@ -143,7 +139,6 @@ def test_a_full_disk_is_one_line_and_code_1(argv: list[str]) -> None:
 
 @pytest.mark.parametrize(("given", "host"), [("[::1]", "::1"), ("::1", "::1"), ("127.0.0.1", "127.0.0.1")])
 def test_an_ipv6_address_may_stand_in_brackets(given: str, host: str) -> None:
-    """An address in brackets is written as in a URL."""
     assert build_parser().parse_args(["http", "--host", given]).host == host
 
 
@@ -151,12 +146,10 @@ def test_an_ipv6_address_may_stand_in_brackets(given: str, host: str) -> None:
     ("word", "meant"), [("doctr", "doctor"), ("confg", "config"), ("Demo", "demo"), ("demo_api", "demo-api")]
 )
 def test_a_misspelt_command_is_recognised(word: str, meant: str, cli: Cli) -> None:
-    """The most similar one is suggested."""
     assert cli(word).err == f"linq-mcp: there is no command {word!r}; did you mean {meant}? (see linq-mcp --help)\n"
 
 
 def test_a_word_that_is_like_no_command_gets_them_all(cli: Cli) -> None:
-    """There is nothing to suggest."""
     assert "choose from demo, demo-api, http, access, board, doctor, config, store" in cli("xyzzy").err
 
 
@@ -196,7 +189,6 @@ def test_doctor_on_the_demo_account(argv: tuple[str, ...], cli: Cli) -> None:
     ids=["no key", "placeholder", "quotes", "wrong key", "bad base URL", "bad log level"],
 )
 def test_doctor_says_what_is_wrong_and_fails(env: dict[str, str], said: str, live: dict[str, str], cli: Cli) -> None:
-    """Exit code 1, how to fix it in a terminal, never the key; a client's entry would be of no use yet."""
     done = cli("doctor", **{"LINQ_API_V3_BASE_URL": live["LINQ_API_V3_BASE_URL"], **env})
     assert done.code == 1
     assert said in done.out
@@ -241,7 +233,6 @@ def test_doctor_says_what_the_contacts_file_holds(tmp_path: Path, live: dict[str
 
 
 def test_doctor_says_why_the_contacts_file_is_not_read(tmp_path: Path, live: dict[str, str], cli: Cli) -> None:
-    """Calls work all the same, without names."""
     done = cli("doctor", **live, LINQ_MCP_CONTACTS=str(tmp_path / "none.csv"))
     assert done.code == 0
     assert "note  LINQ_MCP_CONTACTS: The contacts file can't be read: No such file or directory.\n" in done.out
@@ -249,7 +240,6 @@ def test_doctor_says_why_the_contacts_file_is_not_read(tmp_path: Path, live: dic
 
 
 def test_doctor_on_an_account_without_chats() -> None:
-    """An empty account is in order; there is just no chat to show."""
     said: list[str] = []
     empty = httpx.ASGITransport(demo_api(DemoAccount([], {}, [])))
     account = SettingsClientProvider(in_process.settings, transport=lambda: empty)
@@ -279,7 +269,6 @@ def test_doctor_says_that_everything_is_open(cli: Cli) -> None:
 
 
 def test_doctor_finds_a_line_that_the_account_lacks(cli: Cli) -> None:
-    """With several lines, nobody would miss its chats."""
     done = cli("doctor", "--demo", LINQ_MCP_LINES="+12052535597,+12055550123")
     assert done.code == 1
     assert "Not a line of this account: +12055550123. Correct LINQ_MCP_LINES in this terminal, or `--lines`" in done.out
@@ -298,7 +287,6 @@ def test_doctor_finds_a_line_that_the_account_lacks(cli: Cli) -> None:
 def test_no_entry_is_printed_for_a_scope_that_is_wrong(
     argv: list[str], env: dict[str, str], said: str, cli: Cli
 ) -> None:
-    """Without it, the entry would open everything."""
     done = cli(*argv, **env)
     assert done.code != 0
     assert said in done.out + done.err
@@ -382,7 +370,6 @@ def test_sign_in_says_what_it_needs(argv: list[str], said: str, cli: Cli) -> Non
     ids=lambda it: it[0],
 )
 def test_options_of_sign_in_do_nothing_without_it(argv: list[str], cli: Cli) -> None:
-    """Whoever gives one believes that nobody gets in without signing in."""
     done = cli("http", *argv)
     assert done.code == 2
     assert f"only --key-from sign-in has a use for {argv[0]}" in done.err
@@ -440,7 +427,6 @@ tools = ["list_chats"]
 def test_access_says_who_would_see_what_and_why(
     claims: dict[str, object] | None, code: int, said: list[str], tmp_path: Path, cli: Cli
 ) -> None:
-    """Before anybody signs in, and without a key in what it prints."""
     path = tmp_path / "access.toml"
     path.write_text(RULES, "utf-8")
     argv = ["--claims", json.dumps(claims)] if claims is not None else []
@@ -451,7 +437,6 @@ def test_access_says_who_would_see_what_and_why(
 
 
 def test_access_says_why_the_server_could_not_use_the_file(tmp_path: Path, cli: Cli) -> None:
-    """In the words of the server, all at once."""
     path = tmp_path / "access.toml"
     path.write_text(RULES.replace("lines", "line"), "utf-8")
     done = cli("access", "--check", str(path), LEADS_KEY=KEY)
@@ -477,7 +462,6 @@ def test_sign_in_starts_with_what_it_needs(cli: Cli, tmp_path: Path, caplog: pyt
 
 @pytest.mark.parametrize("token", ["a-token", "${TOKEN}"])
 def test_http_says_that_it_does_not_use_the_token(token: str, cli: Cli, caplog: pytest.LogCaptureFixture) -> None:
-    """With callers' own keys even an unusable token does not keep the server from starting."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         done = cli("http", "--port", str(taken.getsockname()[1]), LINQ_MCP_HTTP_TOKEN=token)
     assert done.code == 1
@@ -506,7 +490,6 @@ def test_http_says_that_callers_do_not_get_the_operators_contacts(cli: Cli, capl
 
 
 def test_http_names_a_wrong_scope_whosever_key_is_used(cli: Cli, caplog: pytest.LogCaptureFixture) -> None:
-    """It is the service's setting, not the callers'."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         cli("http", "--tools", "list_chat", "--port", str(taken.getsockname()[1]))
     assert "every call will be refused: The list of open tools can't be used. list_chat is not a tool" in caplog.text
@@ -514,7 +497,6 @@ def test_http_names_a_wrong_scope_whosever_key_is_used(cli: Cli, caplog: pytest.
 
 @pytest.mark.parametrize("tools", ["send_message", "list_chats,send_message"])
 def test_a_tool_that_sends_is_missed_without_the_switch(tools: str, cli: Cli) -> None:
-    """Doctor says what would switch it on; a list of tools that is empty says nothing."""
     done = cli("doctor", "--demo", "--tools", tools)
     assert done.code == 1
     assert "FAIL  The list of open tools can't be used." in done.out
@@ -526,7 +508,6 @@ def test_a_tool_that_sends_is_missed_without_the_switch(tools: str, cli: Cli) ->
 
 
 def test_demo_api_refuses_a_taken_port_in_one_line(cli: Cli) -> None:
-    """No traceback for what only needs another number."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         done = cli("demo-api", "--port", str(taken.getsockname()[1]))
     assert done.code == 1
@@ -535,7 +516,6 @@ def test_demo_api_refuses_a_taken_port_in_one_line(cli: Cli) -> None:
 
 
 def test_demo_api_serves_until_interrupted() -> None:
-    """It prints what to set, answers, and ends with Ctrl-C."""
     with subprocess.Popen(
         [*COMMAND, "demo-api", "--port", "0"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as server:
@@ -568,7 +548,6 @@ def test_a_person_at_a_terminal_reads_that_it_waits_and_that_the_key_is_missing(
 
 
 def test_an_ignored_setting_is_named_on_stderr() -> None:
-    """A wrong log level is a warning, not an end."""
     done = run(env={"LINQ_MCP_LOG_LEVEL": "LOUD"})
     assert done.returncode == 0
     assert "WARNING is used" in done.stderr

@@ -68,7 +68,6 @@ def test_every_clients_entry_starts_the_command(command: list[str]) -> None:
 
 
 def test_the_time_zone_and_country_in_force_are_in_the_entry() -> None:
-    """The computer's own time zone is not, as that of a client's server may be another."""
     settings = load_settings({"LINQ_MCP_TIME_ZONE": "Asia/Tokyo", "LINQ_MCP_COUNTRY": "jp"})
     env = this_server(settings, demo=False).env
     assert (env["LINQ_MCP_TIME_ZONE"], env["LINQ_MCP_COUNTRY"]) == ("Asia/Tokyo", "JP")
@@ -120,13 +119,11 @@ def test_windows_shell_line_quotes_for_windows(command: list[str], tail: str) ->
     ],
 )
 def test_render_says_which_file(client: str, platform: str, file: str) -> None:
-    """The path is the platform's own; Claude Desktop has a second one where it is a Windows package."""
     assert f" {file}" in rendered(CLIENTS[client], platform=platform)
 
 
 @pytest.mark.parametrize("platform", PLATFORMS)
 def test_render_without_a_client_has_all_in_turn(platform: str) -> None:
-    """Without a name, every client has its part, in the order of the list."""
     text = rendered(platform=platform)
     places = [text.index(f"== {client.name} ==") for client in CLIENTS.values()]
     assert len(places) == 5
@@ -135,7 +132,6 @@ def test_render_without_a_client_has_all_in_turn(platform: str) -> None:
 
 @pytest.mark.parametrize("client", CLIENTS)
 def test_render_has_each_snippet_word_for_word(client: str) -> None:
-    """Snippets stand unindented between blank lines, ready to be copied."""
     text = rendered(CLIENTS[client], command=COMMANDS[1], platform="darwin")
     for snippet in snippets(client, COMMANDS[1], "darwin"):
         assert f"\n\n{snippet}\n\n" in text
@@ -168,12 +164,10 @@ def test_a_key_is_mentioned_only_where_one_goes() -> None:
     ],
 )
 def test_a_client_is_found_as_people_write_it(name: str, clients: list[str]) -> None:
-    """Case, spaces and punctuation make no difference; `claude` means both."""
     assert find_clients(name) == [CLIENTS[client] for client in clients]
 
 
 def test_the_help_lists_the_clients_there_are() -> None:
-    """The parser has its own copy of the names, in their order."""
     assert tuple(CLIENTS) == CLIENT_NAMES
 
 
@@ -224,7 +218,6 @@ def test_recipients_that_can_not_be_read_are_not_left_out(
 def test_recipients_are_printed_as_they_are_in_force(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A number in another notation stays that number."""
     monkeypatch.setenv("LINQ_MCP_SEND", "1")
     monkeypatch.setenv("LINQ_MCP_SEND_TO", "+1 (205) 555-0101")
     _, out, _ = printed(capsys, "config", "cursor")
@@ -293,7 +286,6 @@ def test_render_never_shows_the_real_key(platform: str, monkeypatch: pytest.Monk
 
 
 def test_entry_leaves_out_what_is_empty() -> None:
-    """An entry has no empty `args` and no empty `env`."""
     assert entry(Server(["/x/linq-mcp"], {})) == {"command": "/x/linq-mcp"}
 
 

@@ -70,7 +70,6 @@ def test_answers_come_first_then_the_tools_then_one_answer_verbatim(shown: str) 
 
 
 def test_those_who_wait_longest_are_shown(shown: str) -> None:
-    """Rows say since when somebody waits, their name, and what they wrote last."""
     call, count, *waiting = section(shown, "Who is waiting for an answer?")
     assert call == '> list_inbox {"waiting": true, "order": "longest_waiting", "limit": 5}'
     assert count == "21 of 300 chats are waiting; the longest:"
@@ -80,7 +79,6 @@ def test_those_who_wait_longest_are_shown(shown: str) -> None:
 
 
 def test_times_are_those_of_the_time_zone(shown: str) -> None:
-    """The chat updated last has a time of the last two hours with the offset of the zone."""
     (latest,) = re.findall(r'"updated_at":"(.{25})"', "".join(section(shown, "One answer verbatim")))[:1]
     assert latest.endswith("-05:00")
     assert datetime.now(EASTERN) - datetime.fromisoformat(latest) < timedelta(hours=2)
@@ -127,7 +125,6 @@ def test_one_answer_is_shown_verbatim(shown: str) -> None:
 
 
 def test_it_ends_with_the_board(shown: str) -> None:
-    """The last section names the command that shows the same account as a page."""
     assert any(line.startswith("linq-mcp board --demo ") for line in section(shown, "Next"))
 
 
@@ -138,7 +135,6 @@ def test_it_fits_80_columns(shown: str) -> None:
 
 
 def test_the_picture_in_the_readme_is_what_the_command_prints(coloured: str) -> None:
-    """The picture has all words of the beginning; only digits differ, as they move with the clock."""
     make = runpy.run_path(str(IMAGES / "make_demo_picture.py"))
     drawn, kept = make["draw"](make["beginning"](coloured)), (IMAGES / "demo.svg").read_text(encoding="utf-8")
 

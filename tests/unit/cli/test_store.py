@@ -167,7 +167,6 @@ async def test_fill_reads_as_deep_as_it_says(filling: Filling, linq: LivingLinq)
 
 
 async def test_fill_reads_everything_again(linq: LivingLinq, filling: Filling) -> None:
-    """However short a time ago it was read."""
     await filling()
     before = len(linq.requests)
     await filling()
@@ -175,7 +174,6 @@ async def test_fill_reads_everything_again(linq: LivingLinq, filling: Filling) -
 
 
 async def test_a_fill_that_is_interrupted_keeps_what_it_has(linq: LivingLinq, filling: Filling) -> None:
-    """Ctrl-C cancels the reading."""
     with anyio.CancelScope() as scope:
         linq.before_request = lambda: scope.cancel() if len(linq.requests) > 20 else None
         await filling()
@@ -188,7 +186,6 @@ async def test_a_fill_that_is_interrupted_keeps_what_it_has(linq: LivingLinq, fi
 async def test_a_fill_without_some_chats_fails(
     linq: LivingLinq, filling: Filling, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """It says how many are missing, and that the same command reads the rest."""
     linq.broken = {next(iter(linq.chats))}
     assert await filling() == 1
     out, err = capsys.readouterr()
@@ -199,7 +196,6 @@ async def test_a_fill_without_some_chats_fails(
 
 
 async def test_a_full_disk_ends_a_fill(linq: LivingLinq, filling: Filling, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nothing is read into memory that is gone a moment later."""
     for chat in linq.chats:
         linq.say(chat, text=token_hex(10_000))
     set_up = SqliteDatabase._set_up

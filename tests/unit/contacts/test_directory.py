@@ -27,13 +27,11 @@ from linq_mcp.rows.chat import chat_row
     ],
 )
 def test_handles_are_compared_without_punctuation_and_case(written: str, normal: str) -> None:
-    """A number loses its punctuation, an address its capitals; no country code is made up."""
     assert normal_handle(written) == normal
     assert normal_handle(normal) == normal
 
 
 def test_a_name_is_found_however_the_handle_is_written() -> None:
-    """Linq and the operator may differ about spaces and capitals."""
     directory = Directory({"+12052532136": "Ann Adler", "bo@example.com": "Bo Barros"})
     assert directory.name_of("+1 205 253 2136") == "Ann Adler"
     assert directory.name_of("BO@example.com") == "Bo Barros"

@@ -125,7 +125,6 @@ async def test_what_is_no_ordinary_file_is_refused(put: object, tmp_path: Path) 
 
 
 async def test_a_path_that_cannot_be_one_is_refused() -> None:
-    """Python raises something else than an OSError for it."""
     directory = await ContactsFile(Path("a\0b")).directory()
     assert directory.problems[0].startswith(FAILED)
 
@@ -156,7 +155,6 @@ async def test_reading_does_not_hold_the_loop(path: Path, monkeypatch: pytest.Mo
 
 
 async def test_a_drive_that_does_not_answer_keeps_no_call_waiting(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The call goes on without names; once the file has been read after all, the next one has them."""
     go_on, done = Event(), Event()
 
     def stuck(_: bytes, __: str | None) -> Directory:
@@ -176,7 +174,6 @@ async def test_a_drive_that_does_not_answer_keeps_no_call_waiting(path: Path, mo
 
 
 async def test_the_log_has_counts_and_no_names(path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """Neither names nor numbers are anybody's business there."""
     caplog.set_level(logging.DEBUG, "linq_mcp")
     write(path, ANN + b"205 253 2137,Bo\n")
     await ContactsFile(path).directory()

@@ -126,7 +126,6 @@ HUBSPOT = "Record ID,First Name,Last Name,Email,Phone Number,Contact owner,Lead 
     ],
 )
 def test_exports_of_address_books(text: str, people: dict[str, str]) -> None:
-    """As programs write them, with national numbers, several in a cell, and columns that are nobody's handle."""
     directory = read_contacts(text.encode(), "US")
     assert dict(directory.names) == people
     assert directory.problems == ()
@@ -256,7 +255,6 @@ def test_vcard(properties: list[str]) -> None:
 
 
 def test_escaped_characters_of_a_vcard() -> None:
-    """A comma, a semicolon or a backslash belongs to the name."""
     assert names(card("N:Adler\\; Inc;Ann\\, \\\\Bo;;;", "TEL:+12052532136")) == {
         "+12052532136": "Ann, \\Bo Adler; Inc"
     }
@@ -277,13 +275,11 @@ def test_all_handles_of_a_card_and_all_cards_of_a_person() -> None:
 
 
 def test_a_card_without_its_end_does_not_run_into_the_next() -> None:
-    """Each keeps its own name."""
     text = "BEGIN:VCARD\nFN:Ann\nTEL:+12052532136\nBEGIN:VCARD\nFN:Bo\nTEL:+12052532137"
     assert names(text) == {"+12052532136": "Ann", "+12052532137": "Bo"}
 
 
 def test_what_stands_between_cards_belongs_to_nobody() -> None:
-    """A number after the end of a card is not its person's."""
     assert names(card("FN:Ann Adler", "TEL:+12052532136") + "TEL:+12052532137\nFN:Bo\n") == ANN
 
 
@@ -313,7 +309,6 @@ def test_the_first_name_of_a_number_counts() -> None:
 
 
 def test_an_open_quotation_mark_loses_its_own_line_only() -> None:
-    """Everything after it is read all the same, also up to the next mark that would close it."""
     people = "".join(f"+120525330{n:02},Person {n}\n" for n in range(50))
     directory = read_contacts(f'handle,name\n+12052532137,"Bo\n{people}Cy",\n'.encode())
     assert len(directory.names) == 50
@@ -321,14 +316,12 @@ def test_an_open_quotation_mark_loses_its_own_line_only() -> None:
 
 
 def test_lines_between_two_malformed_ones_are_read() -> None:
-    """A mark that seems to close a cell, but closes none, takes nothing with it."""
     directory = read_contacts(b'handle,name\n+12052532137,"Bo\n+12052532136,Ann Adler\n+12052532138,"Cy"x"')
     assert directory.names == ANN
     assert len(directory.problems) == 2
 
 
 def test_the_line_after_a_cell_of_several_lines_is_counted_right() -> None:
-    """Line numbers are those of an editor."""
     assert problems('handle,name\n+12052532136,"Ann\nAdler"\nnobody,Bo')[0].startswith("Line 4 ")
 
 
@@ -340,7 +333,6 @@ def test_the_problems_are_bounded() -> None:
 
 
 def test_the_lines_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is beyond the limit is not read, and that is said."""
     monkeypatch.setattr(formats, "MAX_LINES", 2)
     directory = read_contacts(b"+12052532136,Ann Adler\n+12052532137,Bo\n+12052532138,Cy")
     assert list(directory.names.values()) == ["Ann Adler", "Bo"]
@@ -389,7 +381,6 @@ def test_no_file_breaks_the_reader(content: bytes) -> None:
 
 
 def test_a_record_is_looked_for_in_a_few_lines_only(monkeypatch: pytest.MonkeyPatch) -> None:
-    """However many quotation marks are left open, each line is parsed a bounded number of times."""
     parsed: list[int] = []
     real = spreadsheet._cells
 

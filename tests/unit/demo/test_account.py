@@ -105,7 +105,6 @@ async def test_the_demo_without_a_port_shows_the_account_as_it_stands_now() -> N
 
 
 def test_ids_are_unique_uuids(account: DemoAccount) -> None:
-    """No two things share an id, except a handle with itself in several messages."""
     ids = [chat["id"] for chat in account.chats]
     ids += [one["id"] for chat in account.chats for one in chat["handles"]]
     ids += [message["id"] for message in all_messages(account)]
@@ -143,7 +142,6 @@ def test_most_chats_were_updated_with_their_last_message_and_some_far_from_it(ac
 
 
 def test_messages_name_their_chat_and_a_sender_of_it(account: DemoAccount) -> None:
-    """`from`, `from_handle` and `is_from_me` agree."""
     for chat in account.chats:
         for message in account.messages[chat["id"]]:
             assert message["chat_id"] == chat["id"]
@@ -216,7 +214,6 @@ def test_counts_per_line_and_health(account: DemoAccount) -> None:
 
 
 def test_the_lines_and_their_reputations(account: DemoAccount) -> None:
-    """One line is in trouble, one at risk, one forwarded, one RCS only."""
     assert [
         (one["phone_number"], one["reputation"]["status"], one["line_type"], one["forwarding_number"])
         for one in account.phone_numbers

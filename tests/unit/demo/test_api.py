@@ -222,7 +222,6 @@ async def test_a_message_comes_bare() -> None:
 
 
 async def test_the_lines_come_all_at_once() -> None:
-    """Linq doesn't page the lines."""
     assert (await get("/v3/phone_numbers")).json() == {"phone_numbers": demo_account().phone_numbers}
 
 

@@ -69,19 +69,16 @@ def test_there_is_a_file_of_each_kind() -> None:
 
 
 def test_no_file_is_left_over() -> None:
-    """Each file that ships with the package is in some message."""
     assert attachments._kept() <= set(NAMES)
 
 
 def test_the_film_takes_no_memory() -> None:
-    """The film has 30 MB, made of the same few bytes."""
     chunks = list(content_of("first-aid.mp4"))
     assert sum(map(len, chunks)) == size_of("first-aid.mp4") == 30_000_000
     assert sum(map(len, {id(chunk): chunk for chunk in chunks}.values())) < 200_000
 
 
 async def test_only_the_signed_address_leads_to_a_file() -> None:
-    """Another file's signature, another name, no signature, or an unknown id don't."""
     photo, other = one("knee-monday.jpg"), one("wrist.heic")
     path, _, query = photo["url"].partition("?")
     wrong = [

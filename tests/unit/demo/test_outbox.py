@@ -43,7 +43,6 @@ async def test_a_message_is_delivered_step_by_step() -> None:
 
 
 async def test_a_key_that_was_used_gets_its_first_answer() -> None:
-    """Nothing is sent twice with one key, even with another text; without a key it is."""
     async with client() as http:
         first = (await http.post(MESSAGES, json=message(key="k"))).json()
         again = (await http.post(MESSAGES, json=message("Other", key="k"))).json()
@@ -53,7 +52,6 @@ async def test_a_key_that_was_used_gets_its_first_answer() -> None:
 
 
 async def test_a_first_message_opens_a_chat() -> None:
-    """The chat is listed and found, and the same key opens no other."""
     body = {"from": CLINIC_LINE, "to": [STRANGER], **message(key="k")}
     async with client() as http:
         answers = [await http.post("chats", json=body) for _ in range(2)]

@@ -66,7 +66,6 @@ def test_some_wait_for_minutes_some_for_hours_some_for_days(account: DemoAccount
 
 
 def test_a_tapback_on_their_latest_message_answers_it(account: DemoAccount) -> None:
-    """Some chats end with one, and nobody waits there."""
     waits = {chat["id"] for chat, _ in waiting(account)}
     ended = [
         chat
@@ -83,7 +82,6 @@ def test_a_tapback_on_an_earlier_message_answers_nothing(account: DemoAccount) -
 
 
 def test_a_failed_message_of_ours_is_no_answer(account: DemoAccount) -> None:
-    """The person never saw the message."""
     (messages,) = [
         account.messages[chat["id"]] for chat, _ in waiting(account) if account.messages[chat["id"]][-1]["is_from_me"]
     ]
@@ -116,7 +114,6 @@ def test_only_the_agencys_line_had_failures_today(account: DemoAccount) -> None:
 
 
 def test_three_people_wrote_of_a_refund_this_week(account: DemoAccount) -> None:
-    """The word is in three chats, one of them a group, and nowhere else."""
     found = [
         (chat, message)
         for chat in account.chats

@@ -73,7 +73,6 @@ PLAIN = {
 
 
 def test_a_plain_chat() -> None:
-    """Nothing is in the row that says nothing: no default name, no is_group, no health_since."""
     assert row() == PLAIN
 
 
@@ -116,7 +115,6 @@ def test_a_full_row_has_members_of_the_schema_alone() -> None:
     ],
 )
 def test_a_default_name_is_left_out(name: str | None, handles: list[Any] | None) -> None:
-    """It repeats the handles, which the row has anyway."""
     assert "display_name" not in row(display_name=name, **({"handles": handles} if handles else {}))
 
 
@@ -177,7 +175,6 @@ def test_a_text_that_no_one_can_see_is_no_member(unseen: str) -> None:
     ],
 )
 def test_who_is_still_in_the_chat(members: dict[str, Any], present: bool) -> None:
-    """`status` is trusted before `left_at`."""
     shown = row(handles=[handle(OWN, is_me=True), handle(ANN), handle(BO, **members)])
     assert shown["participants"] == ([ANN, BO] if present else [ANN])
 
@@ -210,14 +207,12 @@ def test_who_is_still_in_the_chat(members: dict[str, Any], present: bool) -> Non
     ],
 )
 def test_the_line_and_the_others(handles: Any, line: str | None, participants: list[str] | None) -> None:
-    """`line` is your own number, `participants` the others in Linq's order; absent if there are none."""
     shown = row(handles=handles)
     assert (shown.get("line"), shown.get("participants")) == (line, participants)
 
 
 @pytest.mark.parametrize(("others", "shown", "count"), [(8, 8, None), (9, 8, 9), (31, 8, 31)])
 def test_at_most_eight_participants(others: int, shown: int, count: int | None) -> None:
-    """The count stands beside them when there are more; who left is not counted."""
     numbers = [f"+120555502{number:02}" for number in range(others)]
     found = row(handles=[handle(BO, status="left"), *map(handle, numbers), handle(OWN, is_me=True)], is_group=True)
     assert found["participants"] == numbers[:shown]
@@ -234,7 +229,6 @@ def test_is_group_only_when_true(is_group: Any, shown: bool | None) -> None:
     [("iMessage", "iMessage"), ("SMS", "SMS"), ("RCS", "RCS"), ("Pigeon", "Pigeon"), (None, None), ("", None)],
 )
 def test_the_service_when_known(service: str | None, shown: str | None) -> None:
-    """Linq's own word, known or not."""
     assert row(service=service).get("service") == shown
 
 
@@ -260,7 +254,6 @@ def test_health_with_its_date_unless_healthy(status: str, since: bool) -> None:
 
 @pytest.mark.parametrize("health", [None, {}, {"status": None}, {"status": ""}, {"updated_at": "2026-05-01T18:28:25Z"}])
 def test_no_health(health: Any) -> None:
-    """Without a status there is neither a status nor a date."""
     assert row(health_status=health) == {name: PLAIN[name] for name in PLAIN if name != "health_status"}
 
 
@@ -288,7 +281,6 @@ MEMBERS = [*wire(), "unknown"]
 
 @pytest.mark.parametrize("member", MEMBERS)
 def test_any_member_may_be_missing_or_of_any_type(member: str) -> None:
-    """A row still comes of it, with all the others."""
     missing = wire()
     missing.pop(member, None)
     rows = [dict(chat_row(chat)) for chat in chats(missing, *({**wire(), member: wrong} for wrong in WRONG))]
@@ -303,7 +295,6 @@ def test_any_member_may_be_missing_or_of_any_type(member: str) -> None:
 
 @pytest.mark.parametrize("member", [*handle(ANN), "line_type", "unknown"])
 def test_any_member_of_a_handle_may_be_missing_or_of_any_type(member: str) -> None:
-    """Neither the other handles nor the row suffer from it."""
     without = handle(BO)
     without.pop(member, None)
     for odd in (without, *(handle(BO, **{member: wrong}) for wrong in WRONG)):
@@ -323,7 +314,6 @@ def test_any_member_of_the_health_may_be_missing_or_of_any_type(member: str) -> 
 
 @pytest.mark.parametrize("entry", [None, 5, "c1", [], True])
 def test_an_entry_that_is_no_chat_is_left_out(entry: Any) -> None:
-    """The entries around it stay."""
     assert [chat.id for chat in chats(wire(id="a"), entry, wire(id="b"))] == ["a", "b"]
 
 
@@ -344,7 +334,6 @@ def test_the_health_guide_is_for_the_unhealthy() -> None:
 
 
 def test_an_address_that_cannot_be_shown_whole_is_left_out() -> None:
-    """Cut short or cleaned it would lead elsewhere; and only Linq explains its statuses."""
     page = chats(
         wire(health_status={"status": "AT_RISK", "doc_url": f"{GUIDE}#at\u202e-risk x"}),
         wire(health_status={"status": "CRITICAL", "doc_url": f"{GUIDE}#" + "x" * 5000}),
@@ -380,7 +369,6 @@ async def test_the_guide_of_a_page() -> None:
 
 
 async def test_the_order_is_linqs() -> None:
-    """Nothing is sorted, nothing joined."""
     answer = await page({"chats": [wire(id=name) for name in ("b", "a", "c", "a")]})
     assert [shown["id"] for shown in answer["chats"]] == ["b", "a", "c", "a"]
 
@@ -396,7 +384,7 @@ async def test_the_arguments_reach_linq() -> None:
 
 
 async def test_a_cursor_that_does_not_advance_ends_the_paging() -> None:
-    """A model that followed it would never stop."""
+    """A model that followed a repeated cursor would never stop."""
     answer = await page({"chats": [wire()], "next_cursor": 20}, cursor="20")
     assert answer["has_more"] is False
     assert "next_cursor" not in answer
@@ -409,7 +397,6 @@ async def test_a_cursor_that_does_not_advance_ends_the_paging() -> None:
     ids=["bool", "fraction", "list", "object", "too long", "line break", "surrogate", "huge number"],
 )
 async def test_a_cursor_that_cannot_be_sent_again_is_told(lost: Any) -> None:
-    """The page is no last page in silence."""
     answer = await page({"chats": [wire()], "next_cursor": lost})
     assert answer["has_more"] is False
     assert "next_cursor" not in answer
@@ -420,7 +407,6 @@ async def test_a_cursor_that_cannot_be_sent_again_is_told(lost: Any) -> None:
     "given", ["20", 20, 0, "0", "a b", " 20", "20 ", " ", "null", "None", "undefined", "${x}", "ü"]
 )
 async def test_a_cursor_that_is_handed_out_is_taken_back_as_it_was(given: Any) -> None:
-    """What an argument would read as absent or otherwise would begin at the first page again, without end."""
     answer = await page({"chats": [wire()], "next_cursor": given})
     if "next_cursor" in answer:
         assert answer["next_cursor"] == str(given)
@@ -453,7 +439,6 @@ IF_NOT_YOURS = f"If {OWN} is not one of your lines (see list_phone_numbers), fil
 )
 @pytest.mark.parametrize("none", [[], None], ids=["empty", "null"])
 async def test_nothing_found_names_the_filters(arguments: dict[str, Any], note: str, none: Any) -> None:
-    """An empty answer says what it is empty of."""
     assert await page({"chats": none}, **arguments) == {"chats": [], "has_more": False, "note": note}
 
 

@@ -85,7 +85,6 @@ async def test_says_who_it_is_and_how_to_page(era: ConnectMode) -> None:
 
 @eras
 async def test_times_are_the_operators_in_answers_arguments_errors_prompts_and_instructions(era: ConnectMode) -> None:
-    """A person's yesterday is not that of Greenwich."""
     settings = load_settings({"LINQ_API_V3_API_KEY": KEY, "LINQ_MCP_TIME_ZONE": "Pacific/Kiritimati"})
     whole = DOCS_PAGE.replace(b'"next_cursor":"20"', b'"next_cursor":null')
     account = account_over(always(httpx.Response(200, content=whole)), settings=settings)
@@ -132,7 +131,6 @@ async def test_the_first_answer_that_names_nobody_says_what_the_contacts_file_la
 
 
 async def test_national_numbers_in_arguments_are_of_the_country_that_is_set() -> None:
-    """Without one, the error says what is missing."""
     asked: list[httpx.Request] = []
 
     def answer(request: httpx.Request) -> httpx.Response:
@@ -163,7 +161,6 @@ NAMED = ("list_inbox", "find_messages", "send_message", "react_to_message")
     ],
 )
 async def test_instructions_name_the_tools_that_are_open(tools: tuple[str, ...], named: list[str], counts: str) -> None:
-    """A model would try the others; those that send are open wherever no list of tools closes them."""
     account = account_over(always(httpx.Response(500)), settings=Settings(tools=tools, sending=STRICTEST))
     async with Client(build_server(account, consent=ConsentService(STRICTEST))) as client:
         said = client.instructions or ""
@@ -175,7 +172,6 @@ async def test_instructions_name_the_tools_that_are_open(tools: tuple[str, ...],
 
 @eras
 async def test_a_tool_that_is_not_open_to_the_caller_does_not_exist(era: ConnectMode) -> None:
-    """It is neither listed, nor called, nor named; a caller who only reads has no tools that send."""
     settings = Settings(tools=("get_chat", "list_chats", "send_message"))
     account = account_over(always(httpx.Response(500)), settings=settings)
     async with Client(build_server(account, consent=ConsentService(STRICTEST)), mode=era) as client:
@@ -200,7 +196,6 @@ async def test_what_the_settings_narrow_is_not_cached_for_others() -> None:
 
 @eras
 async def test_the_docs_sample_as_a_model_reads_it(era: ConnectMode) -> None:
-    """The page of Linq's documentation becomes this answer, the same in both forms."""
     result = await call(account_over(always(httpx.Response(200, content=DOCS_PAGE))), era=era)
     assert json.loads(text_of(result)) == result.structured_content
     assert result.structured_content == {
@@ -302,7 +297,6 @@ async def test_the_contacts_file_names_people_in_answers_and_searches(tmp_path: 
 
 
 async def test_an_unknown_argument_is_refused_and_nothing_is_sent() -> None:
-    """A misspelt filter never comes back as the unfiltered list."""
     sent: list[httpx.Request] = []
 
     def handler(request: httpx.Request) -> httpx.Response:
@@ -374,7 +368,6 @@ async def test_cancelling_a_call_stops_the_request() -> None:
 
 
 async def test_a_call_ends_within_its_budget() -> None:
-    """However long Linq is silent, the call is answered."""
     account = account_over(always(httpx.Response(500)))
     account._transport = Silent
     with anyio.fail_after(5):
@@ -383,7 +376,6 @@ async def test_a_call_ends_within_its_budget() -> None:
 
 
 async def test_the_pool_is_closed_with_the_server() -> None:
-    """Leaving the lifespan closes what the calls had opened."""
     closed = anyio.Event()
 
     class Watched(httpx.MockTransport):
@@ -399,7 +391,6 @@ async def test_the_pool_is_closed_with_the_server() -> None:
 
 
 async def test_one_pool_serves_all_calls() -> None:
-    """Settings are read once, and the pool is opened once, at the first call."""
     loads = 0
 
     def load() -> Settings:
@@ -418,7 +409,6 @@ async def test_one_pool_serves_all_calls() -> None:
 
 @pytest.mark.parametrize("key", [KEY, 'quoted"key\\9', "1234567890"], ids=["plain", "with quotes", "digits alone"])
 async def test_an_answer_that_repeats_the_key_is_shown_without_it(key: str) -> None:
-    """The text and the structured content are the same valid object all the same."""
     body = json.dumps(
         {"chats": [{"id": "c1", "display_name": f"It is {key}!"}], "next_cursor": int("7" + "1234567890")}
     )
@@ -441,6 +431,6 @@ async def test_a_key_that_is_passed_as_an_argument_is_not_repeated(era: ConnectM
 
 @eras
 async def test_there_are_no_templates_of_resources(era: ConnectMode) -> None:
-    """Several clients ask for them wherever there is a resource, and show an error as one of the server's."""
+    """Several clients ask for templates wherever there is a resource, and show an error as one of the server's."""
     async with Client(build_server(account_over(always(httpx.Response(500)))), mode=era) as client:
         assert (await client.list_resource_templates()).resource_templates == []

@@ -133,14 +133,12 @@ async def test_a_completed_chat_is_one_that_the_prompt_finds(prompt: str) -> Non
 
 
 def test_a_long_name_is_cut_where_it_can_still_be_found() -> None:
-    """An ellipsis would not be part of the name."""
     assert completed(provider(Linq(chat("long " * 100, "+12052532136")))).values == [
         ("long " * 100)[:NAME_LIMIT].strip()
     ]
 
 
 def test_a_key_in_a_name_is_not_shown() -> None:
-    """As in any other answer."""
     assert completed(provider(Linq(chat(f"my {KEY}", "+12052532136")))).values == ["my [key]"]
 
 
@@ -156,7 +154,6 @@ def test_a_key_in_a_name_is_not_shown() -> None:
 def test_it_says_whether_there_may_be_more(
     chats: int, next_cursor: str | None, counts: tuple[int, int | None, bool]
 ) -> None:
-    """Where the account goes on after its first page, nobody knows how many there are."""
     linq = Linq(*(chat(f"Chat {number}", "+12052532136") for number in range(chats)), next_cursor=next_cursor)
     found = completed(provider(linq))
     assert (len(found.values), found.total, found.has_more) == counts
@@ -164,7 +161,6 @@ def test_it_says_whether_there_may_be_more(
 
 
 def test_there_are_at_most_a_hundred_values() -> None:
-    """The protocol allows no more, however many people are in the chats of the page."""
     group = [f"person{number}@example.com" for number in range(130)]
     found = completed(provider(Linq(chat(None, *group), chat(None, *reversed(group)))))
     assert (len(found.values), found.total, found.has_more) == (100, 130, True)
@@ -174,7 +170,6 @@ def test_there_are_at_most_a_hundred_values() -> None:
 
 
 def test_the_page_is_read_once() -> None:
-    """Also for several completions at once, as a person types faster than Linq answers."""
     linq = Linq(*CHATS)
 
     async def type_on() -> list[int]:
@@ -223,7 +218,6 @@ async def test_a_page_is_kept_for_its_caller_alone(era: str) -> None:
 
 
 def test_a_page_is_not_kept_for_other_lines() -> None:
-    """What was read while more was open to a caller is not shown once less is."""
     linq = Linq(chat("Book club", "+12052532136"))
 
     class Narrowed(SettingsClientProvider):
@@ -245,7 +239,6 @@ def test_a_page_is_not_kept_for_other_lines() -> None:
 
 
 def test_a_page_is_not_kept_when_the_key_of_its_caller_changes() -> None:
-    """Nor when they lose it: the same person may have been given another account, or none."""
     linq = Linq(*CHATS)
 
     class OneCaller(HeaderClientProvider):
@@ -285,7 +278,6 @@ def test_a_page_is_not_kept_when_the_key_of_its_caller_changes() -> None:
     ids=["no key", "500", "401", "429", "no JSON"],
 )
 def test_where_the_page_cannot_be_read_there_is_nothing_to_offer(accounts: ClientProvider, era: ConnectMode) -> None:
-    """And no error, which would interrupt a person who is typing."""
     assert completed(accounts, "", era) == types.Completion(values=[], total=0, has_more=False)
 
 
@@ -304,8 +296,6 @@ class SlowContacts(SettingsClientProvider):
     ids=["Linq", "contacts"],
 )
 def test_whatever_is_slow_is_not_waited_for(accounts: ClientProvider, era: ConnectMode) -> None:
-    """It is given up, and the person goes on typing."""
-
     async def ask() -> float:
         async with Client(build_server(accounts), mode=era) as client:
             began = anyio.current_time()
@@ -316,7 +306,6 @@ def test_whatever_is_slow_is_not_waited_for(accounts: ClientProvider, era: Conne
 
 
 def test_a_failure_is_not_kept() -> None:
-    """The next letter tries again."""
     linq = Linq(*CHATS, fails=3)
 
     async def type_on() -> list[list[str]]:
@@ -338,7 +327,6 @@ def test_a_failure_is_not_kept() -> None:
 async def test_what_has_no_such_argument_cannot_be_completed(
     prompt: str, argument: str, said: str, era: ConnectMode
 ) -> None:
-    """A protocol error, and nothing is read."""
     linq = Linq(*CHATS)
     async with Client(build_server(provider(linq)), mode=era) as client:
         with pytest.raises(MCPError, match=said) as raised:

@@ -192,7 +192,6 @@ def test_nothing_of_a_closed_line_is_in_any_answer(
 def test_nothing_of_a_closed_line_is_in_any_completion(
     account: MarkedAccount, scoped: Assistant, pick: int, start: int, length: int
 ) -> None:
-    """Whatever part of a name, a handle or an id is typed, be it a closed one."""
     known = [str(value) for values in choices(account).values() for value in values]
     values = scoped.complete(known[pick % len(known)][start : start + length])
     assert account.traces(" ".join(values)) == []
@@ -233,7 +232,6 @@ def test_completions_are_those_of_an_account_without_the_closed_lines(scoped: As
 def test_a_closed_id_is_answered_as_an_unknown_one(
     account: MarkedAccount, scoped: Assistant, tool: Any, name: str
 ) -> None:
-    """In the same words, and no message of a closed chat was asked for by its chat."""
     closed = account.closed.chats[0]["id"] if name == "chat_id" else choices(account)["message_id"][0]
     texts = []
     for id_ in (closed, closed.upper(), NO_SUCH_ID):
@@ -278,7 +276,6 @@ def test_a_closed_line_is_not_one_of_yours(account: MarkedAccount, scoped: Assis
 def test_answers_are_those_of_an_account_without_the_closed_lines(
     scoped: Assistant, oracle: Assistant, tool: str, arguments: Json
 ) -> None:
-    """Rows, counts, `scanned`, `complete` and notes: what is closed is counted nowhere."""
     answer, shown = ({**one.answer(tool, arguments), "as_of": None} for one in (oracle, scoped))
     assert shown == answer
     assert answer.get("complete", True)

@@ -128,7 +128,6 @@ async def test_every_call_in_a_prompt_is_one_that_its_tool_takes(prompt: Prompt,
 @eras
 @prompts
 async def test_a_prompt_is_offered_only_with_all_of_its_tools(prompt: Prompt, era: ConnectMode) -> None:
-    """A model would look for the one that is missing."""
     for missing in prompt.tools:
         async with client(era, tools=READING - {missing}) as connected:
             assert prompt.name not in {one.name for one in (await connected.list_prompts()).prompts}
@@ -170,7 +169,6 @@ async def test_prompts_and_completions_follow_the_caller() -> None:
     ],
 )
 async def test_only_what_is_offered_is_a_capability(tools: list[str], capabilities: set[str]) -> None:
-    """Clients ask for whatever is declared."""
     async with client(tools=tools) as connected:
         declared = set(connected.server_capabilities.model_dump(exclude_none=True))
     assert declared & {"prompts", "completions"} == capabilities
@@ -280,7 +278,6 @@ def quotation_in(text: str) -> str:
 
 @pytest.mark.parametrize("chat", HOSTILE)
 async def test_a_hostile_name_stays_inside_its_quotation_marks(chat: str) -> None:
-    """On one line, without anything that ends the quotation; the sentences around it are the same as ever."""
     for prompt in PROMPTS:
         async with client() as connected:
             text, benign = await text_of(connected, prompt, chat), await text_of(connected, prompt)

@@ -55,7 +55,6 @@ async def test_no_view_may_send() -> None:
 
 
 async def test_a_host_that_shows_views_is_told_the_same_as_one_that_does_not() -> None:
-    """Some hosts show views without saying so."""
     said = []
     for views in (False, True):
         async with connect(views=views) as client:
@@ -83,7 +82,6 @@ async def test_the_page_comes_with_what_it_may_do(era: ConnectMode) -> None:
 
 @pytest.mark.parametrize("uri", ["ui://linq-mcp/board-0.0.0.html", "file:///etc/passwd", "ui://linq-mcp/\x1b[2J"])
 async def test_any_other_uri_is_a_protocol_error(uri: str) -> None:
-    """It repeats the URI cleaned, and says which one there is."""
     async with connect() as client:
         with pytest.raises(MCPError, match=re.escape(BOARD_URI)) as raised:
             await client.read_resource(uri)
@@ -116,7 +114,6 @@ def test_each_version_has_a_uri_of_its_own() -> None:
 
 
 def test_the_page_calls_only_tools_that_there_are() -> None:
-    """A tool that is renamed takes the page along."""
     names = {tool.name for tool in TOOLS}
     words = set(re.findall(r"[\"'`]((?:list|find|get|summarize)_\w+)[\"'`]", board_html()))
     assert words <= names
@@ -158,10 +155,8 @@ def test_the_page_never_makes_markup_or_code_of_text(means: str) -> None:
     ],
 )
 def test_the_page_loads_and_keeps_nothing(means: str) -> None:
-    """It needs no network and leaves nothing in the browser."""
     assert re.findall(means, board_html()) == []
 
 
 def test_the_page_stays_small() -> None:
-    """A host fetches it for each answer that it shows."""
     assert len(board_html().encode()) <= 60_000

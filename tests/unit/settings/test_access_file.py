@@ -59,7 +59,6 @@ def test_a_rule_with_everything(path: Path) -> None:
 
 
 def test_what_a_rule_does_not_name_is_not_open(path: Path) -> None:
-    """Sending and names, that is; lines and tools are those of the server."""
     server = Settings(contacts=Path("names.csv"), sending=STRICTEST, lines=(SHOP,), tools=("list_chats",))
     (rule,) = read(path, RULE, server).rules
     assert (rule.settings.sending, rule.settings.contacts) == (None, None)
@@ -67,7 +66,6 @@ def test_what_a_rule_does_not_name_is_not_open(path: Path) -> None:
 
 
 def test_a_rule_only_narrows(path: Path) -> None:
-    """What the server does not open, no rule can."""
     server = Settings(lines=(SHOP,), tools=("list_chats",))
     text = f'{RULE}lines = ["{CLINIC}", "{SHOP}"]\ntools = ["get_chat", "list_chats"]\nsend = true\ncontacts = true'
     (rule,) = read(path, text, server).rules
@@ -76,7 +74,6 @@ def test_a_rule_only_narrows(path: Path) -> None:
 
 
 def test_what_is_wrong_with_the_server_is_so_for_every_rule(path: Path) -> None:
-    """A key changes nothing about a base URL that can't be used."""
     problem = UnusableBaseUrl(UrlFlaw.NOT_A_URL)
     (rule,) = read(path, RULE, Settings(problem=problem, base_url_problem=problem)).rules
     assert rule.settings.problem == problem
@@ -117,7 +114,6 @@ def test_files_with_a_byte_order_mark(path: Path, encoding: str) -> None:
     ids=str,
 )
 def test_a_claim_is_the_value_or_a_list_that_holds_it(path: Path, claims: dict[str, Any], matches: bool) -> None:
-    """They are compared exactly, but for the slash with which Keycloak begins the name of a group."""
     (rule,) = read(path, RULE).rules
     assert rule.matches(claims) is matches
 
@@ -207,7 +203,6 @@ def test_a_mistake_is_named_with_its_rule(path: Path, text: str, says: str) -> N
 
 
 def test_a_list_that_leaves_nothing_opens_nothing(path: Path) -> None:
-    """An empty list would stand for all lines, or all tools."""
     server = Settings(lines=(SHOP,), tools=("list_chats",))
     assert f"none of its lines is open on this server, which opens {SHOP}" in refused(
         path, f"{RULE}lines = ['{CLINIC}']", server
@@ -218,14 +213,12 @@ def test_a_list_that_leaves_nothing_opens_nothing(path: Path) -> None:
 
 
 def test_a_tool_that_sends_needs_a_rule_that_sends(path: Path) -> None:
-    """It would not be there."""
     text = f"{RULE}tools = ['list_chats', 'send_message']\n"
     assert "rule 1: send_message is there only with send = true" in refused(path, text)
     assert read(path, f"{text}send = true").rules[0].settings.tools == ("list_chats", "send_message")
 
 
 def test_there_must_be_a_file(path: Path) -> None:
-    """A path that was mistyped opens nothing."""
     with pytest.raises(AccessFileError, match="the access file can't be read: No such file or directory"):
         read_access_file(path, Settings(), environ={}, known_tools=TOOLS)
 
@@ -247,7 +240,7 @@ def test_a_change_of_any_file_is_noticed(path: Path) -> None:
 @pytest.mark.parametrize("name", ["access.toml", "acme"], ids=["rules", "key"])
 @pytest.mark.parametrize("mode", [0o620, 0o602, 0o666], ids=oct)
 def test_a_file_that_others_can_write_is_refused(path: Path, name: str, mode: int) -> None:
-    """They could give themselves a rule, or another account."""
+    """Whoever can write the file could give themselves a rule, or another account."""
     (path.parent / "acme").write_text(KEY, "utf-8")
     path.write_text(BY_FILE, "utf-8")
     (path.parent / name).chmod(mode)
@@ -257,7 +250,6 @@ def test_a_file_that_others_can_write_is_refused(path: Path, name: str, mode: in
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no such permissions")
 def test_a_file_in_a_folder_that_others_can_write_is_refused(path: Path) -> None:
-    """They could put another file in its place, unless the folder keeps them from that, as /tmp does."""
     path.write_text(RULE, "utf-8")
     path.parent.chmod(0o777)
     with pytest.raises(AccessFileError, match="can be changed by other users"):
@@ -268,7 +260,6 @@ def test_a_file_in_a_folder_that_others_can_write_is_refused(path: Path) -> None
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no such permissions")
 def test_a_file_that_everybody_can_read_is_named(path: Path) -> None:
-    """That of a key, above all; the group is the server's own."""
     key = path.parent / "acme"
     key.write_text(KEY, "utf-8")
     path.write_text(BY_FILE, "utf-8")

@@ -29,7 +29,6 @@ def test_sending_is_on(value: str) -> None:
 
 
 def test_the_switch_allows_what_the_environment_does_not() -> None:
-    """`--allow-send` is enough by itself."""
     assert sending({}) == SendSettings()
 
 
@@ -57,7 +56,6 @@ def test_the_switch_allows_what_the_environment_does_not() -> None:
     ],
 )
 def test_rules(variable: str, value: str, rules: SendSettings) -> None:
-    """Each as documented; what `linq-mcp config` prints gives the same again."""
     assert sending({variable: value}) == rules
     assert sending(sending_variables(rules), allow_send=False) == rules
 
@@ -75,7 +73,6 @@ def test_rules(variable: str, value: str, rules: SendSettings) -> None:
     ],
 )
 def test_a_slip_is_named_and_read_strictly(variable: str, value: str, rules: SendSettings) -> None:
-    """It never opens anything, and never keeps the server from starting."""
     settings = load_settings({variable: value}, allow_send=True)
     assert settings.sending == rules
     assert settings.warnings == (SettingsWarning(WarningKind.UNUSABLE_SEND_SETTING, variable),)

@@ -77,7 +77,6 @@ def test_the_key_of_the_environment() -> None:
 
 
 def test_the_environment_goes_before_a_profile(tmp_path: Path) -> None:
-    """A profile that does not exist is not needed then, even if `LINQ_PROFILE` asks for it."""
     settings = load_settings(environment(tmp_path, PROFILES, LINQ_API_V3_API_KEY=KEY, LINQ_PROFILE="gone"))
     assert (key_of(settings), settings.problem) == (KEY, None)
 
@@ -111,14 +110,12 @@ def test_the_key_of_a_profile(tmp_path: Path, config: Any, variables: dict[str, 
 
 
 def test_the_home_folder_of_windows(tmp_path: Path) -> None:
-    """Without `HOME`, `USERPROFILE` is asked."""
     environ = environment(tmp_path, PROFILES)
     assert key_of(load_settings({"USERPROFILE": environ["HOME"]})) == "lq-work"
 
 
 @pytest.mark.parametrize("unset", ["", "  ", "\t\n", "${user_config.api_key}", " ${user_config.api_key} "])
 def test_blank_and_unfilled_mean_unset(tmp_path: Path, unset: str) -> None:
-    """What a desktop bundle sends for an optional setting that was left out is no setting."""
     variables = dict.fromkeys(
         ("LINQ_API_V3_API_KEY", "LINQ_API_V3_BASE_URL", "LINQ_PROFILE", "LINQ_MCP_LOG_LEVEL", "LINQ_MCP_CONTACTS"),
         unset,
@@ -154,18 +151,15 @@ def test_a_key_may_hold_dollars_and_braces() -> None:
     ],
 )
 def test_the_path_of_the_contacts_file(value: str, path: str) -> None:
-    """A tilde at the beginning is the home folder of the environment; nothing is read yet."""
     assert load_settings({"HOME": "/home/ann", "LINQ_MCP_CONTACTS": value}).contacts == Path(path)
 
 
 def test_without_a_home_folder_a_tilde_is_just_a_tilde() -> None:
-    """There is nothing else that it could be."""
     assert load_settings({"LINQ_MCP_CONTACTS": "~/contacts.csv"}).contacts == Path("~/contacts.csv")
 
 
 @pytest.mark.parametrize("environ", [{}, {"HOME": ""}, {"HOME": "/nowhere/at/all"}], ids=["none", "blank", "missing"])
 def test_no_key_and_no_home(environ: dict[str, str]) -> None:
-    """There is no key, and nothing else to say about that."""
     settings = load_settings(environ)
     assert settings.api_key is None
     assert settings.key_source is None
@@ -187,7 +181,6 @@ def test_no_key_and_no_home(environ: dict[str, str]) -> None:
     ],
 )
 def test_a_config_file_that_is_not_json_is_ignored(tmp_path: Path, config: bytes) -> None:
-    """It means no key here, and a warning says why."""
     settings = load_settings(environment(tmp_path, config))
     assert settings.api_key is None
     assert settings.problem == NoKey()
@@ -215,7 +208,6 @@ def test_a_config_file_that_is_not_json_is_ignored(tmp_path: Path, config: bytes
     ],
 )
 def test_a_config_file_of_another_shape_has_no_key(tmp_path: Path, config: object) -> None:
-    """JSON of any shape is read without an exception."""
     settings = load_settings(environment(tmp_path, config))
     assert settings.api_key is None
     assert settings.problem in (NoKey(), ProfileWithoutToken("default"))
@@ -235,19 +227,16 @@ def test_a_named_profile_that_does_not_exist_is_worth_saying(tmp_path: Path) -> 
 
 
 def test_a_profile_that_the_file_names_but_lacks_is_worth_saying(tmp_path: Path) -> None:
-    """The file's own `profile` names a profile, too."""
     settings = load_settings(environment(tmp_path, {**PROFILES, "profile": "gone"}))
     assert settings.api_key is None
     assert settings.problem == MissingProfile("gone", by_environment=False, known=("default", "work", "sandbox"))
 
 
 def test_a_named_profile_without_any_file() -> None:
-    """There are none to name."""
     assert load_settings({"LINQ_PROFILE": "gone"}).problem == MissingProfile("gone", by_environment=True)
 
 
 def test_names_of_profiles_are_cleaned(tmp_path: Path) -> None:
-    """The file's text reaches the reader without escapes and without end."""
     config: dict[str, Any] = {
         "profiles": {"\x1b[31m\u202e" + "x" * 500: {}, **{f"p{number}": {} for number in range(5000)}}
     }
@@ -267,7 +256,6 @@ def test_a_config_file_that_is_a_folder(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(os.name == "nt", reason="there are no FIFOs")
 def test_a_config_file_that_is_a_fifo_is_not_waited_for(tmp_path: Path) -> None:
-    """Nobody ever writes into it, and opening it for reading would wait for that."""
     (tmp_path / ".linq").mkdir(mode=0o700)
     os.mkfifo(tmp_path / ".linq" / "config.json", 0o600)
     settings = load_settings(environment(tmp_path))
@@ -278,7 +266,6 @@ def test_a_config_file_that_is_a_fifo_is_not_waited_for(tmp_path: Path) -> None:
 @pytest.mark.skipif(os.name == "nt", reason="there are no devices in the file system")
 @pytest.mark.parametrize("device", ["/dev/zero", "/dev/null", "/dev/tty"])
 def test_a_config_file_that_is_a_device_is_not_read(tmp_path: Path, device: str) -> None:
-    """Some never end, others wait for a person."""
     (tmp_path / ".linq").mkdir(mode=0o700)
     (tmp_path / ".linq" / "config.json").symlink_to(device)
     settings = load_settings(environment(tmp_path))
@@ -305,7 +292,6 @@ def test_a_config_file_that_others_may_change_is_refused(tmp_path: Path, file: i
 @posix
 @pytest.mark.parametrize("mode", [0o640, 0o604])
 def test_a_config_file_that_others_may_read_is_warned_of(tmp_path: Path, mode: int) -> None:
-    """It is used all the same."""
     environ = environment(tmp_path, PROFILES)
     assert load_settings(environ).warnings == ()
     (tmp_path / ".linq" / "config.json").chmod(mode)
@@ -316,7 +302,6 @@ def test_a_config_file_that_others_may_read_is_warned_of(tmp_path: Path, mode: i
 
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may read everything")
 def test_a_config_file_without_permission(tmp_path: Path) -> None:
-    """A file that belongs to someone else is ignored."""
     environ = environment(tmp_path, PROFILES)
     (tmp_path / ".linq" / "config.json").chmod(0)
     settings = load_settings(environ)
@@ -325,7 +310,6 @@ def test_a_config_file_without_permission(tmp_path: Path) -> None:
 
 
 def test_a_home_that_is_a_file(tmp_path: Path) -> None:
-    """No folder below it can be opened; that is no exception."""
     (tmp_path / "home").write_text("", "utf-8")
     assert load_settings({"HOME": str(tmp_path / "home")}).api_key is None
 
@@ -344,7 +328,6 @@ def test_a_home_that_is_a_file(tmp_path: Path) -> None:
 )
 @pytest.mark.parametrize("place", ["environment", "profile"])
 def test_a_key_no_header_can_carry(tmp_path: Path, key: str, place: str) -> None:
-    """The problem is known before anything is sent, with its source and without the key."""
     config = {"profiles": {"default": {"token": key}}} if place == "profile" else None
     settings = load_settings(environment(tmp_path, config, **({} if config else {"LINQ_API_V3_API_KEY": key})))
     assert settings.api_key is None
@@ -377,14 +360,12 @@ KEY_FORMS: dict[KeyFlaw | None, list[str]] = {
 
 
 def test_placeholders_of_every_usual_form_are_named() -> None:
-    """Examples, references, assignments, and quotation marks are told apart, and no real key is taken for one."""
     flaws = {text: key_flaw(text) for texts in KEY_FORMS.values() for text in texts}
     assert flaws == {text: flaw for flaw, texts in KEY_FORMS.items() for text in texts}
 
 
 @pytest.mark.parametrize(("text", "flaw"), [("your key", KeyFlaw.EXAMPLE), ("%LINQ_KEY%", KeyFlaw.UNEXPANDED)])
 def test_a_placeholder_gives_way_to_a_profile(tmp_path: Path, text: str, flaw: KeyFlaw) -> None:
-    """With a warning, as it was meant to be filled in; without a profile it is the problem."""
     variables = {"LINQ_API_V3_API_KEY": text}
     assert load_settings(variables).problem == UnusableKey(KeySource.ENVIRONMENT, flaw)
     settings = load_settings(environment(tmp_path, PROFILES, **variables))
@@ -409,7 +390,6 @@ def test_an_unexpanded_variable_is_ignored_with_a_warning(tmp_path: Path, name: 
     [("", None), ("s3cret", None), ("$TOKEN", KeyFlaw.UNEXPANDED), ("\udcff\udcfe", KeyFlaw.CHARACTER)],
 )
 def test_the_http_token(token: str, flaw: KeyFlaw | None) -> None:
-    """One that no client could send, such as undecodable bytes, is a flaw and not the absence of a token."""
     settings = load_settings({"LINQ_MCP_HTTP_TOKEN": token})
     assert settings.http_token_flaw is flaw
     assert (settings.http_token is not None) is (token == "s3cret")
@@ -425,7 +405,6 @@ def test_the_http_token(token: str, flaw: KeyFlaw | None) -> None:
     ],
 )
 def test_who_launched_it(value: str, given: LaunchedBy | None, launched_by: LaunchedBy) -> None:
-    """A client, unless the bundle's manifest says that it was the bundle or the command knows better."""
     assert load_settings({"LINQ_MCP_LAUNCHED_BY": value}, launched_by=given).launched_by is launched_by
 
 
@@ -449,7 +428,6 @@ def test_who_launched_it(value: str, given: LaunchedBy | None, launched_by: Laun
     ],
 )
 def test_base_url_forms(given: str, base_url: str) -> None:
-    """With and without `/v3` and slashes, it is the same base."""
     settings = with_base_url(given)
     assert (settings.base_url, settings.base_url_is_set, settings.problem) == (base_url, True, None)
     assert key_of(settings) == KEY
@@ -467,7 +445,6 @@ def test_base_url_forms(given: str, base_url: str) -> None:
     ],
 )
 def test_plain_http_to_this_machine(url: str) -> None:
-    """Nothing leaves the machine, so nothing is sent in the clear."""
     assert with_base_url(url).problem is None
     assert is_loopback(url)
 
@@ -553,18 +530,15 @@ def test_base_urls_that_cannot_be_used(url: str) -> None:
     ["https://api.linqapp.com", "https://10.0.0.1", "https://127.0.0.1.evil.com", "http://0.0.0.0", "garbage", ""],
 )
 def test_not_this_machine(url: str) -> None:
-    """Only names and addresses that cannot lead elsewhere count."""
     assert not is_loopback(url)
 
 
 @pytest.mark.parametrize("url", ["https://ann:secret-word@api.example.com", "https://ann@h", "https://@h"])
 def test_a_user_name_in_the_base_url_is_named(url: str) -> None:
-    """It is a complete URL, so the reader learns what else is wrong with it."""
     assert with_base_url(url).problem == UnusableBaseUrl(UrlFlaw.USER_INFO)
 
 
 def test_the_key_is_in_no_text_of_the_settings(tmp_path: Path) -> None:
-    """The key is in no representation, problem or warning, whichever variable holds it."""
     config = {"profile": KEY, "profiles": {"default": {"token": OTHER_KEY}}, "telemetry": KEY}
     cases = [
         {"LINQ_API_V3_API_KEY": KEY},
@@ -588,7 +562,6 @@ def test_log_levels(level: str) -> None:
 
 @pytest.mark.parametrize("given", ["LOUD", "10", "NOTSET", "WARN", "x" * 10_000, "\x1b[31m"])
 def test_an_unknown_log_level_is_ignored(given: str) -> None:
-    """WARNING is used, with a warning that does not repeat the value."""
     settings = load_settings({"LINQ_MCP_LOG_LEVEL": given})
     assert settings.log_level == "WARNING"
     assert settings.warnings == (SettingsWarning(WarningKind.UNKNOWN_LOG_LEVEL, "LINQ_MCP_LOG_LEVEL"),)
@@ -651,13 +624,11 @@ def test_a_country_that_is_no_code_is_ignored(given: str) -> None:
 
 
 def test_settings_are_frozen() -> None:
-    """One value for the whole run."""
     with pytest.raises(dataclasses.FrozenInstanceError):
         Settings().base_url = "https://evil.com"  # type: ignore[misc]  # it must be refused
 
 
 def test_the_process_environment_is_not_read(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Only the mapping that is given counts."""
     monkeypatch.setenv("LINQ_API_V3_API_KEY", KEY)
     monkeypatch.setenv("HOME", environment(tmp_path, PROFILES)["HOME"])
     assert load_settings({}).api_key is None
@@ -678,7 +649,6 @@ KNOWN = ("list_chats", "get_chat")
     ],
 )
 def test_open_lines_are_read_as_people_write_them(given: str, lines: tuple[str, ...]) -> None:
-    """A country is not guessed; the order stays, and each counts once."""
     settings = load_settings({"LINQ_API_V3_API_KEY": KEY, LINES: given})
     assert (settings.lines, settings.problem) == (lines, None)
 
@@ -688,7 +658,7 @@ def test_open_lines_are_read_as_people_write_them(given: str, lines: tuple[str, 
     ["2055550101", "+12055550101,the other", "${LINES}", "$LINES", "%LINES%", ",", ";\n", "*", "all", "+1", f"{KEY}"],
 )
 def test_a_list_of_lines_with_a_mistake_opens_nothing(given: str) -> None:
-    """Ignoring it, or a part of it, would open more or less than was meant, and nobody would notice."""
+    """Ignoring a list, or a part of it, would open more or less than was meant, and nobody would notice."""
     settings = load_settings({"LINQ_API_V3_API_KEY": KEY, LINES: given, TOOLS: "list_chats"}, known_tools=KNOWN)
     assert settings.problem == settings.scope_problem == settings.keyless_problem == UnusableLines()
     assert (settings.lines, settings.tools) == ((), ())
@@ -711,7 +681,6 @@ def test_open_tools_are_read_by_name() -> None:
     [("list_chats,list_chat", ("list_chat",)), (KEY, ()), ("$TOOLS", ()), (",", ()), ("List_Chats", ("List_Chats",))],
 )
 def test_a_list_of_tools_with_a_mistake_opens_nothing(given: str, names: tuple[str, ...]) -> None:
-    """What is wrong is repeated only if it could be a name at all: it might be a key."""
     settings = load_settings({"LINQ_API_V3_API_KEY": KEY, TOOLS: given}, known_tools=KNOWN)
     assert settings.problem == settings.scope_problem == UnknownTools(names, KNOWN)
     assert (settings.lines, settings.tools) == ((), ())
@@ -731,7 +700,6 @@ def test_a_tool_that_sends_is_open_only_where_sending_is_allowed(*, allowed: boo
 
 
 def test_options_come_before_variables() -> None:
-    """One that is blank is a mistake: `--lines "$LINES"` must not open everything."""
     environ = {"LINQ_API_V3_API_KEY": KEY, LINES: "+12055550101", TOOLS: "list_chats"}
     given = load_settings(environ, options={LINES: "+13345550102", TOOLS: None}, known_tools=KNOWN)
     assert (given.lines, given.tools) == (("+13345550102",), ("list_chats",))
@@ -740,7 +708,6 @@ def test_options_come_before_variables() -> None:
 
 
 def test_a_mistake_in_the_scope_is_told_before_a_missing_key() -> None:
-    """It is everybody's, also where each caller has a key of their own."""
     settings = load_settings({LINES: "x", "LINQ_API_V3_BASE_URL": "garbage"})
     assert settings.problem == settings.keyless_problem == UnusableBaseUrl(UrlFlaw.NOT_HTTP)
     assert load_settings({LINES: "x"}).problem == UnusableLines()

@@ -137,7 +137,6 @@ async def test_a_photo_of_an_iphone() -> None:
 
 @eras
 async def test_a_voice_memo_if_it_is_asked_for(era: ConnectMode) -> None:
-    """Blocks of sound end the answer in several frameworks, so without `include_audio` there is only its url."""
     facts, block = shown(await call_demo("call-script.m4a", era))
     assert block is None
     assert (facts["mime_type"], facts["url"][:8]) == ("audio/mp4", "https://")
@@ -167,12 +166,10 @@ async def test_anything_else() -> None:
 
 
 async def test_a_file_that_is_gone() -> None:
-    """Linq answers 404 for it."""
     refused(await call_demo("leak.mov"), "file_gone")
 
 
 async def test_a_file_that_is_too_large() -> None:
-    """The text says how large, and where a person can open it."""
     text = refused(await call_demo("first-aid.mp4"), "file_too_large")
     assert "It has 30.0 MB" in text
     assert "Your user can open it: https://cdn.linqapp.com/attachments/" in text
@@ -222,7 +219,6 @@ async def test_a_contact_card_is_shown_without_its_photo() -> None:
     ],
 )
 async def test_a_photo_is_left_out_of_a_card_however_it_is_folded(start: str) -> None:
-    """Programs fold at 75 bytes, so that each line of a photo is short."""
     whole = start + "A" * 9_000
     folded = "\r\n ".join(whole[at : at + 74] for at in range(0, len(whole), 74))
     links = "URL:https://example.com/ada\r\nLOGO:https://example.com/logo.png"
@@ -252,7 +248,6 @@ async def test_an_answer_with_a_picture_stays_below_a_mebibyte() -> None:
 
 @pytest.mark.parametrize("data", [b"#!AMR\n", b"OggS", b"caff\0\1", b"fLaC"])
 async def test_sound_that_no_model_hears_is_never_shown(data: bytes) -> None:
-    """A block of it would end the answer."""
     facts, block = shown(await call(Linq([media()], data), include_audio=True))
     assert (block, facts["url"]) == (None, URL)
 
@@ -265,14 +260,12 @@ async def test_of_a_photo_that_was_cut_off_the_note_says_so() -> None:
 
 
 async def test_a_strangers_words_are_cleaned() -> None:
-    """Name and type of the file are theirs."""
     linq = Linq([media(filename="\u202egpj.exe\u200b", mime_type="x/y\n")], b"PK\x03\x04\0")
     facts, _ = shown(await call(linq))
     assert (facts["filename"], facts["mime_type"]) == ("gpj.exe", "x/y")
 
 
 async def test_the_key_in_a_file_or_its_name_is_not_shown() -> None:
-    """It may be in there by an accident of the operator's."""
     facts, _ = shown(await call(Linq([media(filename=f"{KEY}.txt")], f"the key is {KEY}".encode())))
     assert (facts["filename"], facts["text"]) == ("[key].txt", "the key is [key]")
     linq = Linq([media(filename=KEY, mime_type=f"x/{KEY}", url=f"{URL}?{KEY}")], {f"{URL}?{KEY}": b"PK\x03\x04\0"})
@@ -286,7 +279,6 @@ TWO = [media(), media(id="a2", filename='the "second"', url=f"{URL}2"), {"type":
 
 
 async def test_of_several_files_one_has_to_be_named() -> None:
-    """The text has their ids, names and types."""
     linq = Linq(TWO, {URL: b"the first", f"{URL}2": b"the second"})
     text = refused(await call(linq), "arguments")
     assert """2 attachments, a1 ("a file", image/jpeg), a2 ("the 'second'", image/jpeg).""" in text
@@ -304,17 +296,14 @@ async def test_an_unknown_id_names_the_valid_ones() -> None:
 
 @pytest.mark.parametrize("id_", ["x" * 500, "a\nb", True, 1.5, ["a1"]])
 async def test_what_can_be_no_id(id_: object) -> None:
-    """Is not looked for."""
     assert "`attachment_id` takes the `id`" in refused(await call(Linq(TWO), attachment_id=id_), "arguments")
 
 
 async def test_a_message_without_files() -> None:
-    """The text says how to find one that has some."""
     assert "has_attachment" in refused(await call(Linq([{"type": "text", "value": "hi"}])), "arguments")
 
 
 async def test_a_file_without_an_address() -> None:
-    """Some have none any more."""
     refused(await call(Linq([media(url=None)])), "file_refused")
 
 
@@ -353,7 +342,6 @@ async def test_a_photo_that_cant_be_shown(data: bytes, part: str) -> None:
     ],
 )
 async def test_an_answer_that_is_no_file(response: httpx.Response, headline: str) -> None:
-    """Each with its own reason, and with the address only where it may be of use."""
     text = refused(await call(Linq([media()], {URL: response})), headline)
     assert (URL in text) is (headline in ("file_unavailable", "file_too_large"))
 
@@ -362,7 +350,6 @@ async def test_an_answer_that_is_no_file(response: httpx.Response, headline: str
     "url", ["http://files.example.com/1", "https://a:b@files.example.com/1", "javascript:alert(1)"]
 )
 async def test_an_address_that_is_not_used(url: str) -> None:
-    """Nothing is asked of it."""
     linq = Linq([media(url=url)], b"a file")
     assert url not in refused(await call(linq), "file_refused")
     assert linq.asked == []
@@ -374,7 +361,7 @@ async def test_an_address_that_is_not_used(url: str) -> None:
 async def test_the_process_gets_nothing_of_the_servers_environment(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """It decodes what strangers sent, so it has no key that it could be made to tell."""
+    """The process decodes files from strangers, so it has no key that it could be made to reveal."""
     monkeypatch.setenv("LINQ_API_V3_API_KEY", KEY)
     program, environment = tmp_path / "photo_process.py", tmp_path / "environment"
     program.write_text(
@@ -417,7 +404,6 @@ def test_no_process_reads_the_servers_memory() -> None:
 async def test_a_process_that_breaks_is_a_broken_photo(
     code: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """The server goes on, and shows nothing that somebody who took over the process could say through it."""
     program = tmp_path / "photo_process.py"
     program.write_text(code, "utf-8")
     monkeypatch.setattr(photo_process, "__file__", str(program))

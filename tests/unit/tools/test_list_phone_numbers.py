@@ -42,5 +42,4 @@ async def test_the_guide_is_for_the_lines_shown() -> None:
     ],
 )
 async def test_what_is_out_of_the_ordinary_is_said(entries: list[Any], note: str) -> None:
-    """An empty list, and entries that are not objects."""
     assert (await lines(entries))["note"] == note

@@ -66,7 +66,6 @@ async def listed(
 
 
 def test_the_docs_sample_as_a_row() -> None:
-    """Who, when and what; what says nothing is absent."""
     assert row() == {
         "id": "69a37c7d-af4f-4b5e-af42-e28e98ce873a",
         "at": "2024-01-15T10:30:05Z",
@@ -89,7 +88,6 @@ def test_the_docs_sample_as_a_row() -> None:
     ids=["own", "sender by number", "no sender", "not sent yet", "other service", "effect", "reply"],
 )
 def test_members_that_are_there_only_when_they_say_something(members: Json, expected: Json) -> None:
-    """Delivery is told of your own messages, the service where it is another."""
     changed = row(**members)
     plain = row()
     assert {key: value for key, value in changed.items() if plain.get(key) != value} == {
@@ -114,7 +112,6 @@ def test_members_that_are_there_only_when_they_say_something(members: Json, expe
     ids=["null", "none", "text and link", "card", "card's caption", "card's app", "clip", "clip's link", "new kinds"],
 )
 def test_parts(parts: Any, expected: Json) -> None:
-    """Text and links in order; cards by what they say; what is new is at least named."""
     plain = {key: value for key, value in row().items() if key != "text"}
     assert row(parts=parts) == {**plain, **expected}
 
@@ -133,7 +130,6 @@ def test_a_message_that_linq_recovered_late_says_when_it_arrived() -> None:
 
 
 def test_the_last_message_shows_your_reaction_to_it() -> None:
-    """Which is why nobody waits for an answer to it."""
     reactions = [{"type": "like", "is_me": False}, {"type": "custom", "custom_emoji": "\U0001f525", "is_me": True}]
     parts = [{"type": "text", "value": "Hi", "reactions": reactions}]
     last = last_message(Message.model_validate({**DOCS_SAMPLE, "parts": parts}))
@@ -148,7 +144,6 @@ def test_attachments_go_without_their_expiring_urls() -> None:
 
 
 def test_reactions_name_who_and_how() -> None:
-    """A custom one shows its emoji, your own says me."""
     given = [
         {"type": "love", "is_me": False, "handle": {"handle": "+12055550101"}},
         {"type": "custom", "custom_emoji": "🔥", "is_me": True, "handle": {"handle": "+12052535597"}},
@@ -172,7 +167,6 @@ def test_long_lists_are_capped_and_say_so() -> None:
 
 
 def test_a_long_text_is_cut_and_its_length_told() -> None:
-    """2,000 characters, so that one message does not cost a whole page."""
     shown = row(parts=text("x" * 2500))
     assert (len(shown["text"]), shown["text"][-1], shown["text_length"]) == (2000, "…", 2500)
     assert "text_length" not in row(parts=text("x" * 2000))
@@ -211,7 +205,6 @@ def test_file_names_are_text_of_others_too(member: str) -> None:
 @pytest.mark.parametrize("oldest_first", [True, False], ids=["listed oldest first", "listed newest first"])
 @pytest.mark.parametrize("limit", [7, 100])
 async def test_the_transcript_equals_the_data(limit: int, oldest_first: bool, order: str) -> None:
-    """Page by page from either end, message by message, in both orders that the API might use."""
     data = generated_account(5, messages_in_first=223)
     chat_id = data.chats[0]["id"]
     pages = await listed(data, chat_id, limit=limit, oldest_first=oldest_first, order=order)
@@ -275,7 +268,6 @@ async def test_messages_that_arrive_meanwhile_disturb_nothing() -> None:
 
 
 async def test_every_message_of_the_demo_account_can_be_read() -> None:
-    """The odd and the hostile ones included, in lists and whole."""
     data = odd_account()
     for chat_id in (TEAM_CHAT_ID, HOSTILE_CHAT_ID):
         pages = await listed(data, chat_id)
@@ -295,7 +287,6 @@ async def test_a_transcript_costs_at_most_two_fifths_of_linqs_own(chat_id: str) 
 
 
 async def test_a_message_whole_has_everything() -> None:
-    """The text uncut, the urls, and the times."""
     data = odd_account()
     long = next(m for m in data.messages[HOSTILE_CHAT_ID] if len(str(m["parts"])) > LONG_TEXT_LENGTH)
     filed = next(m for m in data.messages[TEAM_CHAT_ID] if any(p["type"] == "media" for p in m["parts"]))
@@ -336,7 +327,6 @@ POLL = {
     ids=["a poll", "no poll", "a poll without options"],
 )
 async def test_a_message_without_content_is_a_poll_or_empty(polls: Json | None, members: Json) -> None:
-    """Only the poll's own address tells."""
     data = generated_account(1, messages_in_first=1)
     (message,) = data.messages[data.chats[0]["id"]]
     message |= {"parts": None, "service": "iMessage"}
@@ -370,7 +360,6 @@ async def test_an_empty_chat_says_so() -> None:
 
 
 async def test_an_id_is_one_segment_of_the_path() -> None:
-    """Percent-encoded all the same, should an id ever come unchecked."""
     paths: list[bytes] = []
 
     def handler(request: httpx.Request) -> httpx.Response:
@@ -387,7 +376,6 @@ async def test_an_id_is_one_segment_of_the_path() -> None:
 
 
 def test_the_most_common_service_is_left_out() -> None:
-    """It says nothing about a message that all of them share it."""
     services = ["SMS", "iMessage", "SMS", None, "SMS"]
     messages = [Message.model_validate({**DOCS_SAMPLE, "service": service}) for service in services]
     rows = [message_row(message, usual_service(messages)) for message in messages]
@@ -395,7 +383,6 @@ def test_the_most_common_service_is_left_out() -> None:
 
 
 def test_messages_without_a_readable_time_do_not_stop_the_transcript() -> None:
-    """They come first, with what they have."""
     messages = [Message.model_validate({**DOCS_SAMPLE, "sent_at": at}) for at in ("2026-01-01T00:00:00Z", "tomorrow")]
     ordered = chronological([Placed(message, place) for place, message in enumerate(messages)])
     assert [message_row(message).get("at") for message in ordered] == ["tomorrow", "2026-01-01T00:00:00Z"]

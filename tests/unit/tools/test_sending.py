@@ -205,7 +205,6 @@ async def test_the_question_names_people() -> None:
 
 
 async def test_the_question_quotes_what_is_answered() -> None:
-    """A person can't tell a message by its id."""
     chat = demo_chat()
     directory = Directory({handle_of(chat): "Ana Adler"})
     for is_ours, author in ((True, "you"), (False, f"Ana Adler ({handle_of(chat)})")):
@@ -273,7 +272,6 @@ async def test_what_is_posted_is_what_was_agreed() -> None:
 
 
 async def test_to_finds_the_one_chat() -> None:
-    """No new one is opened."""
     chat = next(one for one in (demo_chat(line=CLINIC_LINE, skip=number) for number in range(9)) if is_only(one))
     api = RecordingApi()
     result = await send(api, {"to": handle_of(chat), "text": "Hello"}, ask=agree())
@@ -326,7 +324,6 @@ async def test_a_text_that_the_person_changed_keeps_to_the_rules() -> None:
     ids=["a limited line", "a blocked recipient"],
 )
 async def test_linq_refuses(chat: Any, code: int) -> None:
-    """What only Linq knows comes back as its error."""
     with pytest.raises(ApiStatusError) as refused:
         await send(RecordingApi(), {"chat_id": chat(), "text": "Hello"}, rules=ANYONE, ask=agree())
     assert refused.value.code == code
@@ -334,7 +331,7 @@ async def test_linq_refuses(chat: Any, code: int) -> None:
 
 
 async def test_one_line_is_logged(caplog: pytest.LogCaptureFixture) -> None:
-    """Chat, line, message and who agreed; no text, and no handle of theirs."""
+    """The log has the chat, the line, the message, and who agreed, but no text and no handle of the other side."""
     chat = demo_chat(line=CLINIC_LINE)
     caplog.set_level(logging.INFO)
     result = await send(RecordingApi(), {"chat_id": chat["id"], "text": "A secret text"}, ask=agree())
@@ -347,7 +344,6 @@ async def test_one_line_is_logged(caplog: pytest.LogCaptureFixture) -> None:
 
 
 async def test_what_may_have_left_is_logged_too(caplog: pytest.LogCaptureFixture) -> None:
-    """Whoever reads the log has to look for it at Linq."""
     caplog.set_level(logging.INFO)
     with pytest.raises(LinqError):
         await send(RecordingApi(lose=9), {"chat_id": demo_chat()["id"], "text": "Hello"}, ask=agree())
@@ -377,7 +373,6 @@ async def test_what_linq_refused_is_not_logged(caplog: pytest.LogCaptureFixture)
 )
 @pytest.mark.parametrize("remove", [False, True])
 async def test_a_reaction(kind: str, posted: dict[str, str], *, remove: bool) -> None:
-    """Asked about like a message, and posted once: it has no key to be repeated by."""
     chat = demo_chat(line=CLINIC_LINE)
     message = demo_account().messages[chat["id"]][0]
     arguments = {"message_id": message["id"], "type": kind, "remove": remove}
@@ -429,7 +424,6 @@ async def test_a_chat_that_was_left_takes_no_message() -> None:
 
 
 async def test_a_reaction_is_not_repeated() -> None:
-    """A lost answer is an error, not a second request."""
     chat = demo_chat(line=CLINIC_LINE)
     arguments = {"message_id": demo_account().messages[chat["id"]][0]["id"], "type": "like"}
     api = RecordingApi(lose=1)
@@ -461,7 +455,6 @@ def valid(tool: Any) -> dict[str, Any]:
 
 @pytest.mark.parametrize("name", [tool.name for tool in TOOLS])
 async def test_every_tool_reads_with_get_alone(name: str) -> None:
-    """Each of them does ask Linq for something here, so that a method other than GET would be seen."""
     tool = next(tool for tool in TOOLS if tool.name == name)
     api = few_chats()
     async with Client(build_server(api.account(None)), read_timeout_seconds=60) as client:
@@ -472,7 +465,6 @@ async def test_every_tool_reads_with_get_alone(name: str) -> None:
 @hypothesis_settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
 @given(arguments=st.dictionaries(st.sampled_from(PARAMETERS), VALUES, max_size=5))
 async def test_without_the_switch_nothing_but_get_can_leave(arguments: dict[str, Any]) -> None:
-    """Every tool with whatever arguments, those that send included, at a server that was started to read."""
     api = few_chats()
     async with Client(build_server(api.account(None)), read_timeout_seconds=60) as client:
         for tool in TOOLS:

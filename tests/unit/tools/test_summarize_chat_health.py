@@ -40,7 +40,6 @@ def counted(data: DemoAccount) -> dict[str, Counter[str]]:
 
 
 async def test_its_sums_equal_a_plain_count() -> None:
-    """Each chat once, in one call."""
     data = generated_account(CHATS)
     answer = await summary(data, {})
     assert all(sum(row["health"].values()) == row["chats"] for row in answer["lines"])
@@ -73,7 +72,6 @@ async def test_the_chats_that_need_attention(given: dict[str, int], rows: int) -
 
 
 async def test_the_total_adds_up_the_lines() -> None:
-    """Nobody has to add up the lines."""
     answer = await summary(demo_account())
     statuses = Counter[str]()
     for line in answer["lines"]:
@@ -82,7 +80,6 @@ async def test_the_total_adds_up_the_lines() -> None:
 
 
 async def test_the_order_of_the_statuses() -> None:
-    """Critical, at risk, opted out, then what is not known yet."""
     statuses = ["HEALTHY", "PAUSED", "OPTED_OUT", "at_risk", "CRITICAL", None]
     chats = [
         {"id": str(n), "health_status": {"status": status, "updated_at": f"2026-11-0{n + 1}T00:00:00Z"}}
@@ -99,8 +96,6 @@ async def test_the_order_of_the_statuses() -> None:
 
 
 async def test_failing_reputations_do_not_spoil_the_answer() -> None:
-    """The counts are there; that the reputation is not is said."""
-
     def handler(request: httpx.Request) -> httpx.Response:
         if request.url.path.endswith("phone_numbers"):
             return httpx.Response(503, json={})
@@ -113,8 +108,6 @@ async def test_failing_reputations_do_not_spoil_the_answer() -> None:
 
 
 async def test_failing_chats_are_an_error_in_spite_of_the_reputations() -> None:
-    """Without a single chat there is no summary."""
-
     def handler(request: httpx.Request) -> httpx.Response:
         if request.url.path.endswith("phone_numbers"):
             return httpx.Response(200, json={"phone_numbers": []})
@@ -126,7 +119,6 @@ async def test_failing_chats_are_an_error_in_spite_of_the_reputations() -> None:
 
 
 async def test_filters_reach_the_api_and_idle_lines_stay_out() -> None:
-    """With from, only that line; without, a line with no chats at all is there for its reputation."""
     data = demo_account()
     only = await summary(data, {"from": CLINIC_LINE})
     assert [row["line"] for row in only["lines"]] == [CLINIC_LINE]

@@ -39,7 +39,6 @@ def test_a_request_keeps_its_id(id_: str) -> None:
 
 @pytest.mark.parametrize("params", ["", ',"params":null', ',"params":{}'])
 def test_params_are_an_object_or_absent(params: str) -> None:
-    """`null` counts as absent."""
     message = parse_message(f"{PING}{params}}}".encode())
     assert isinstance(message, JSONRPCRequest)
     assert not message.params
@@ -69,7 +68,6 @@ def test_the_other_kinds_of_message_are_told_apart(data: str, type_: type) -> No
     ids=["byte-order mark", "high surrogate", "low surrogate", "invalid UTF-8"],
 )
 def test_common_faults_of_encoding_are_repaired(data: bytes) -> None:
-    """Clients send these; the request is served."""
     message = parse_message(data)
     assert isinstance(message, JSONRPCRequest)
     assert message.params in (None, {"a": "\ufffd"})
@@ -171,7 +169,6 @@ MESSAGES = [
     st.binary(max_size=12) | st.sampled_from(MESSAGES),
 )
 def test_any_bytes_are_a_message_or_one_refusal(message: bytes, start: int, length: int, piece: bytes) -> None:
-    """Whatever is put in the place of a part of a message, there is no other exception and no long error."""
     refusal = None
     try:
         parse_message(message[:start] + piece + message[start + length :])

@@ -396,7 +396,6 @@ def text_of_problem(environ: Mapping[str, str]) -> str:
 
 
 def test_each_text_has_its_headline_and_its_next_step() -> None:
-    """The text begins with a headline, and the rest says what to do."""
     flawed = {}
     for name, case in CASES.items():
         text = text_of(case)
@@ -428,7 +427,6 @@ def test_each_text_is_short_whole_and_without_a_key() -> None:
 
 
 def test_every_headline_is_used_and_is_told_from_the_others() -> None:
-    """A text leads to one explanation, and each explanation belongs to a text."""
     lines = list(HEADLINES.values())
     texts = [*map(text_of, CASES.values()), *map(text_of_problem, PROBLEMS.values())]
     assert [line for line in lines if not any(text.startswith(line) for text in texts)] == []
@@ -495,7 +493,6 @@ def test_linqs_words_cannot_end_their_quotation() -> None:
 
 
 def test_arguments_are_shown_cleaned_and_short() -> None:
-    """They come from the model, which may have them from a stranger's message."""
     text = text_of(Case(answered(404, 2001), "", asked={"chat_id": "x\x1b[31m\u202e\n" + "y" * 500}))
     assert text.isprintable()
     assert len(text) < 300

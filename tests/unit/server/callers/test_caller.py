@@ -30,7 +30,6 @@ def linq() -> Canned:
 
 
 async def test_settings_are_read_until_they_are_complete() -> None:
-    """A `linq login` takes effect without a restart, and nothing is read once it has."""
     read: list[Settings] = [Settings(problem=NoKey()), Settings(problem=NoKey()), SETTINGS]
     left = read.copy()
     provider = SettingsClientProvider(lambda: left.pop(0), transport=linq)
@@ -63,7 +62,6 @@ def test_the_same_key_is_the_same_caller() -> None:
 
 
 async def test_the_contacts_file_of_the_settings_names_people(tmp_path: Path) -> None:
-    """Without one, nobody has a name; names that are given stand in for it."""
     file = anyio.Path(tmp_path / "contacts.csv")
     await file.write_text("+12052532136,Ann Adler", "utf-8")
     settings = replace(SETTINGS, contacts=tmp_path / "contacts.csv")
@@ -93,7 +91,6 @@ async def test_the_settings_for_callers_with_their_own_keys_have_none() -> None:
 
 
 async def test_a_wrong_scope_is_everybodys_problem() -> None:
-    """A list that can't be used opens nothing to anybody."""
     settings = load_settings({"LINQ_API_V3_API_KEY": KEY, "LINQ_MCP_LINES": "garbage"})
     for provider in (HeaderClientProvider(settings), SettingsClientProvider(lambda: settings)):
         with pytest.raises(SettingsError) as refused:

@@ -57,7 +57,6 @@ def test_the_first_rule_that_matches_decides(path: Path) -> None:
 
 
 async def test_whoever_no_rule_is_for_can_do_nothing(path: Path) -> None:
-    """They are told which claims a rule could name, and never what these are."""
     found = provider(path, Settings(api_key=SecretStr(KEY), sending=STRICTEST))
     caller = found.caller(signed_in(groups=["sales"], org="other", level=5, aud="this server"))
     assert caller.settings.problem == NoMatchingRule(("groups", "org", "sub"))
@@ -84,7 +83,6 @@ async def test_a_wrong_setting_of_the_server_is_everybodys_problem(path: Path) -
 
 
 def test_a_caller_is_known_by_subject_and_issuer(path: Path) -> None:
-    """Not by the key, which others may share, nor by what else the token says."""
     found = provider(path)
     ann = found.caller(signed_in(org="acme"))
     assert ann.id == found.caller(signed_in(org="other", exp=1)).id
@@ -93,7 +91,6 @@ def test_a_caller_is_known_by_subject_and_issuer(path: Path) -> None:
 
 
 async def test_callers_share_no_connections_even_with_one_key(path: Path) -> None:
-    """What is left behind on the one's connection can't reach the other."""
     found = provider(path)
     ann, bo = [await found.client(found.caller(signed_in(sub=sub, org="acme"))) for sub in ("ann", "bo")]
     assert ann._http is not bo._http
@@ -103,7 +100,6 @@ async def test_callers_share_no_connections_even_with_one_key(path: Path) -> Non
 
 
 async def test_names_are_shown_by_rule(path: Path, tmp_path: Path) -> None:
-    """The contacts are the operator's."""
     names = anyio.Path(tmp_path / "names.csv")
     await names.write_text("+12052532136,Ann Adler", "utf-8")
     found = provider(path, Settings(contacts=tmp_path / "names.csv"))
@@ -136,7 +132,6 @@ class Rules:
 
 
 def test_the_file_is_read_again_when_it_has_changed(path: Path) -> None:
-    """Within a second, without a restart, and not before."""
     rules = Rules(path)
     assert rules.tools_of_acme() == ("list_chats",)
     path.write_text(RULES.replace("list_chats", "get_chat"), "utf-8")
@@ -149,7 +144,6 @@ def test_the_file_is_read_again_when_it_has_changed(path: Path) -> None:
 
 
 def test_a_broken_file_leaves_the_last_rules_in_force(path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """It is logged once, with the fix, until it is mended."""
     rules = Rules(path)
     for _ in range(3):
         rules.write(RULES.replace("tools", "tool"))
@@ -167,14 +161,12 @@ def test_a_broken_file_leaves_the_last_rules_in_force(path: Path, caplog: pytest
 
 
 def test_a_file_that_is_broken_at_first_is_not_used(path: Path) -> None:
-    """There are no rules that could stay in force."""
     path.write_text("garbage", "utf-8")
     with pytest.raises(AccessFileError):
         Rules(path)
 
 
 def test_files_are_read_only_when_they_have_changed(path: Path) -> None:
-    """Every call asks for its rule."""
     reads = 0
     now = 0.0
     whole = access_to(path, Settings())._rules

@@ -34,7 +34,6 @@ def is_open(api: LinqApi) -> bool:
 
 
 async def test_callers_share_no_connection_even_if_they_share_a_key() -> None:
-    """Each has the same one for all their calls."""
     pool = ClientPool(transport=linq())
     settings = Settings(api_key=SecretStr("shared"))
     first, second = await pool.client("ann", settings), await pool.client("bo", settings)
@@ -43,7 +42,6 @@ async def test_callers_share_no_connection_even_if_they_share_a_key() -> None:
 
 
 async def test_a_caller_whose_settings_changed_gets_a_new_client() -> None:
-    """Another key, or leave to send, counts from the next call on; a call under way goes on with what it has."""
     pool = ClientPool(transport=linq())
     before = Settings(api_key=SecretStr("shared"))
     first = await pool.client("ann", before)
@@ -54,7 +52,6 @@ async def test_a_caller_whose_settings_changed_gets_a_new_client() -> None:
 
 
 async def test_the_certificates_are_read_once() -> None:
-    """They cost more than all the rest of a client, and say nothing of a caller."""
     pool = ClientPool()
     clients = [await client(pool, f"caller {number}") for number in range(3)]
     assert clients[0].tls is not None
@@ -63,7 +60,6 @@ async def test_the_certificates_are_read_once() -> None:
 
 
 async def test_the_callers_with_connections_are_bounded() -> None:
-    """The one who has not called for longest loses them; if they come back they get new ones."""
     pool = ClientPool(transport=linq(), max_callers=5)
     clients = [await client(pool, f"caller {number}") for number in range(5)]
     assert await client(pool, "caller 0") is clients[0]
@@ -75,7 +71,6 @@ async def test_the_callers_with_connections_are_bounded() -> None:
 
 
 async def test_a_call_keeps_its_client_whoever_comes_meanwhile() -> None:
-    """It is not closed under a request, works for the next one of the same call, and keeps nothing open after it."""
     server = Server(Reply(stall=0.05), Reply())
     pool = ClientPool(transport=server, max_callers=2)
     api = await client(pool, "ann")
@@ -93,7 +88,6 @@ async def test_a_call_keeps_its_client_whoever_comes_meanwhile() -> None:
 
 
 async def test_connections_that_nobody_uses_are_closed() -> None:
-    """The next call of anybody closes them, but for the connections of its own caller."""
     pool = ClientPool(transport=linq(), idle_seconds=-1)
     unused, used = await client(pool, "ann"), await client(pool, "bo")
     assert await client(pool, "bo") is used

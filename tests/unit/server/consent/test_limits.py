@@ -50,7 +50,6 @@ def test_sixty_questions_fit_into_an_hour_whatever_the_answers() -> None:
 
 
 def test_a_no_costs_no_message() -> None:
-    """Only what left counts towards the messages of an hour, and a third of these may go to one chat."""
     clock = Clock()
     limits = SendLimits(6, clock=clock)
     for _ in range(10):
@@ -67,7 +66,6 @@ def test_a_no_costs_no_message() -> None:
 
 
 def test_reactions_are_not_held_up_by_messages() -> None:
-    """They cost a question each, and no message."""
     limits = SendLimits(1, clock=Clock())
     send(limits, "chat")
     refusal(limits, about("another chat"))
@@ -76,7 +74,6 @@ def test_reactions_are_not_held_up_by_messages() -> None:
 
 
 def test_a_message_that_did_not_leave_gives_its_place_back() -> None:
-    """Linq refused it: the next one may be proposed at once."""
     limits = SendLimits(1, clock=Clock())
     send(limits, "chat")
     limits.uncount_message("a", about("another chat"))
@@ -86,7 +83,6 @@ def test_a_message_that_did_not_leave_gives_its_place_back() -> None:
 
 
 def test_many_answers_at_once_send_no_more_than_allowed() -> None:
-    """Each question was put while there was room; the messages are counted again as they leave."""
     limits = SendLimits(1, clock=Clock())
     for _ in range(2):
         limits.count_question("a", about())
@@ -96,7 +92,6 @@ def test_many_answers_at_once_send_no_more_than_allowed() -> None:
 
 
 def test_a_limit_of_0_refuses_every_message() -> None:
-    """No time is promised at which it would not; a reaction is no message."""
     limits = SendLimits(0, clock=Clock())
     text = refusal(limits, about())
     assert "Try again" not in text
@@ -111,7 +106,6 @@ def test_without_a_limit_nothing_is_counted() -> None:
 
 
 def test_nothing_is_kept_of_callers_who_are_gone() -> None:
-    """After an hour they cost no memory."""
     clock = Clock()
     limits = SendLimits(30, clock=clock)
     for number in range(100):

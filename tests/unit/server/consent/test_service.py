@@ -85,7 +85,6 @@ HOSTS: dict[str, tuple[Host | None, str | None, list[str]]] = {
 @eras
 @pytest.mark.parametrize("name", HOSTS)
 async def test_what_left_is_what_the_person_said(name: str, era: ConnectMode) -> None:
-    """Nothing in all but the accepted cases, and then exactly what the form said."""
     answer, headline, texts = HOSTS[name]
     api = RecordingApi()
     result = await ask(api, era, answer)
@@ -102,7 +101,6 @@ async def test_what_left_is_what_the_person_said(name: str, era: ConnectMode) ->
 @eras
 @pytest.mark.parametrize("web_pages", [False, True], ids=["nothing", "only to open web pages"])
 async def test_a_client_that_can_not_ask_sends_nothing(era: ConnectMode, *, web_pages: bool) -> None:
-    """In the modern era MCP has an error for that, which names the capability that the client lacks."""
     api = RecordingApi()
     web: dict[str, Any] = {"elicitation": {"url": {}}}
     asking = client_declaring(web, api, era, YES, consent=ConsentService(RULES)) if web_pages else client(api, era)
@@ -122,7 +120,6 @@ async def test_a_client_that_can_not_ask_sends_nothing(era: ConnectMode, *, web_
 
 @eras
 async def test_a_host_that_fails_to_ask_sends_nothing(era: ConnectMode) -> None:
-    """Its error is no yes; in the modern era it never even calls again."""
     api = RecordingApi()
     async with client(api, era, failing) as connected:
         if era == "auto":
@@ -155,8 +152,6 @@ async def test_the_question_says_everything(era: ConnectMode) -> None:
 
 @eras
 async def test_silence_means_no(era: ConnectMode) -> None:
-    """After the time for an answer nothing is sent, whatever comes later."""
-
     async def answer(_: ClientRequestContext, __: types.ElicitRequestParams) -> Answer:
         await anyio.sleep(0.3)
         return types.ElicitResult(action="accept", content={"choice": "Send"})
@@ -169,7 +164,6 @@ async def test_silence_means_no(era: ConnectMode) -> None:
 
 
 async def test_a_waiting_client_hears_that_the_question_is_open() -> None:
-    """Progress while the person thinks, so that the client does not give up."""
     heard = anyio.Event()
 
     async def answer(_: ClientRequestContext, __: types.ElicitRequestParams) -> Answer:
@@ -191,7 +185,6 @@ async def test_a_waiting_client_hears_that_the_question_is_open() -> None:
 
 
 async def test_a_cancelled_call_takes_its_question_back() -> None:
-    """The host hears that nobody waits any more, and nothing is sent."""
     begun, withdrawn = anyio.Event(), anyio.Event()
 
     async def answer(_: ClientRequestContext, __: types.ElicitRequestParams) -> Answer:
@@ -215,7 +208,6 @@ async def test_a_cancelled_call_takes_its_question_back() -> None:
 
 
 async def test_a_host_that_dies_sends_nothing() -> None:
-    """The connection ends in mid-question."""
     begun = anyio.Event()
 
     async def answer(_: ClientRequestContext, __: types.ElicitRequestParams) -> Answer:
@@ -257,7 +249,6 @@ async def test_an_answer_is_good_once() -> None:
 
 
 async def test_an_answer_at_once_from_many_is_good_once() -> None:
-    """The same state in fifty calls at the same time is one message."""
     api = RecordingApi()
     async with client(api, answer=YES) as connected:
         state = await question_of(connected)
@@ -268,7 +259,6 @@ async def test_an_answer_at_once_from_many_is_good_once() -> None:
 
 
 async def test_an_answer_without_the_state_is_none() -> None:
-    """Whoever was not asked can't answer."""
     api = RecordingApi()
     async with client(api, answer=YES) as connected:
         result = await answer_with(connected, None, answers())
@@ -277,7 +267,6 @@ async def test_an_answer_without_the_state_is_none() -> None:
 
 
 async def test_a_state_without_the_consent_is_asked_about_again() -> None:
-    """An answer to some other question is none either; it takes no second place, and no longer time."""
     others: list[types.InputResponses | None] = [
         None,
         {},
@@ -301,7 +290,6 @@ async def test_a_state_without_the_consent_is_asked_about_again() -> None:
 
 
 async def test_a_question_that_is_asked_again_runs_out_when_it_did(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A client can't keep one open for ever by bringing its state without an answer."""
     now = time.time()
     monkeypatch.setattr(service, "time", SimpleNamespace(time=lambda: now, monotonic=time.monotonic))
     api = RecordingApi()
@@ -333,7 +321,6 @@ async def asked_again(connected: Client, state: str, responses: types.InputRespo
     ids=["another text", "another chat"],
 )
 async def test_an_answer_is_good_for_its_arguments(arguments: dict[str, str]) -> None:
-    """What was agreed to can't be exchanged afterwards."""
     api = RecordingApi()
     async with client(api, answer=YES) as connected:
         state = await question_of(connected)
@@ -481,7 +468,6 @@ async def test_an_unused_token_is_absent(era: ConnectMode, absent: str | None) -
 
 @ABSENT
 async def test_consent_is_to_the_arguments_as_they_were_read(absent: str | None) -> None:
-    """The second call may write them in another form with the same meaning."""
     api = RecordingApi()
     same = {"chat_id": f" {CHAT} ", "text": f"{DRAFT} ", "effect": absent, "reply_to": absent, "attachments": absent}
     async with client(api, rules=SECOND_CALL) as connected:
@@ -535,7 +521,6 @@ async def test_the_token_is_shown_where_it_can_be_used(era: ConnectMode, rules: 
 
 @eras
 async def test_a_second_call_skips_no_question(era: ConnectMode) -> None:
-    """Where a client can ask it is asked, and a token of another client is refused."""
     api, consent = RecordingApi(), ConsentService(SECOND_CALL)
     async with client(api, era, rules=SECOND_CALL, consent=consent) as connected:
         preview = (await connected.call_tool("send_message", ARGUMENTS)).structured_content
@@ -549,7 +534,6 @@ async def test_a_second_call_skips_no_question(era: ConnectMode) -> None:
 
 
 async def test_a_token_is_nothing_where_people_are_asked() -> None:
-    """This includes a token from before the operator changed the setting, made with the same key."""
     api = RecordingApi()
     before = SendSettings(confirm=Confirm.SECOND_CALL, state_keys=(KEY_A,))
     async with client(api, rules=before) as connected:
@@ -563,7 +547,6 @@ async def test_a_token_is_nothing_where_people_are_asked() -> None:
 
 
 async def test_previews_are_limited() -> None:
-    """A preview is a question, and its token uses the same one; what it sends counts as a message."""
     api, limits = RecordingApi(), SendLimits(1)
     async with client(api, rules=SECOND_CALL, consent=ConsentService(SECOND_CALL, limits=limits)) as connected:
         preview, other = [
@@ -580,7 +563,6 @@ async def test_previews_are_limited() -> None:
 
 
 async def test_a_token_grows_old() -> None:
-    """A preview of long ago is no ground for sending."""
     api = RecordingApi()
     async with client(api, rules=SECOND_CALL, consent=ConsentService(SECOND_CALL, token_seconds=0)) as connected:
         preview = (await connected.call_tool("send_message", ARGUMENTS)).structured_content
@@ -591,7 +573,6 @@ async def test_a_token_grows_old() -> None:
 
 
 async def test_a_question_that_has_changed_is_asked_again() -> None:
-    """Between question and answer the chat fell ill: the yes was to something else."""
     api = RecordingApi()
     async with client(api, answer=YES) as connected:
         state = await question_of(connected)
@@ -607,7 +588,6 @@ async def test_a_question_that_has_changed_is_asked_again() -> None:
 
 @eras
 async def test_the_list_is_private_where_sending_is_on(era: ConnectMode) -> None:
-    """Instructions and tools say which mode runs."""
     api = RecordingApi()
     async with client(api, era) as connected:
         listed = await connected.list_tools()
@@ -642,7 +622,6 @@ async def test_questions_are_limited(era: ConnectMode) -> None:
 
 @eras
 async def test_messages_are_limited(era: ConnectMode) -> None:
-    """Those that left count, in all and to one chat; those that Linq refused or nobody agreed to don't."""
     api = RecordingApi()
     rules = SendSettings(limit=6, anyone=True)
     limited = demo_chat(line=LIMITED_LINE)["id"]
@@ -675,7 +654,6 @@ async def test_a_message_that_may_have_left_counts() -> None:
 
 @eras
 async def test_unusable_recipients_close_sending(era: ConnectMode) -> None:
-    """Nobody is asked about a message that might go to somebody whom the operator did not mean."""
     api, asked = RecordingApi(), list[str]()
     rules = SendSettings(recipients=frozenset(), problem=UnusableRecipients())
     async with client(api, era, declining(asked), rules=rules) as connected:

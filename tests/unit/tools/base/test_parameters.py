@@ -75,7 +75,6 @@ def problems(given: dict[str, Any]) -> tuple[str, ...]:
 
 
 def test_no_arguments_are_the_first_page() -> None:
-    """Everything has a default."""
     assert read().model_dump() == {"from_": None, "to": None, "limit": 20, "cursor": None}
 
 
@@ -117,7 +116,6 @@ def test_null_words_are_absent(name: str, absent: Any) -> None:
     ],
 )
 def test_forms_of_a_number(given: Any, limit: int) -> None:
-    """A whole number may come as text or as a float; what is read is an int."""
     read_limit = read(limit=given).limit
     assert (read_limit, type(read_limit)) == (limit, int)
 
@@ -160,7 +158,6 @@ def test_forms_of_a_number(given: Any, limit: int) -> None:
     ],
 )
 def test_numbers_that_are_refused(given: Any) -> None:
-    """What is no whole number of the range is refused, and the range is said."""
     (problem,) = problems({"limit": given})
     assert problem.startswith("`limit` takes a whole number from 1 to 100, not ")
     assert problem.isprintable()
@@ -185,7 +182,6 @@ def test_numbers_that_are_refused(given: Any) -> None:
     ],
 )
 def test_forms_of_a_cursor(given: Any, cursor: str) -> None:
-    """Cursors look like numbers, so models send numbers; what is read is text, otherwise unchanged."""
     assert read(cursor=given).cursor == cursor
 
 
@@ -209,7 +205,6 @@ def test_forms_of_a_cursor(given: Any, cursor: str) -> None:
     ],
 )
 def test_cursors_that_are_refused(given: Any) -> None:
-    """What can't be a `next_cursor` is refused before it is sent."""
     (problem,) = problems({"cursor": given})
     assert problem.startswith("`cursor` takes the `next_cursor` of the previous answer, unchanged, not ")
     assert problem.isprintable()
@@ -219,7 +214,6 @@ def test_cursors_that_are_refused(given: Any) -> None:
 @pytest.mark.parametrize("given", [LINE, f" {LINE}\n", "+1234567", "+123456789012345", "+4915112345678"])
 @pytest.mark.parametrize("name", ["from", "to"])
 def test_numbers_in_e164(name: str, given: str) -> None:
-    """A plus and 7 to 15 digits, with white space around taken off."""
     assert getattr(parse_arguments(Arguments, {name: given}), {"from": "from_"}.get(name, name)) == given.strip()
 
 
@@ -248,7 +242,6 @@ NO_HANDLES = [
 @pytest.mark.parametrize("given", NO_HANDLES)
 @pytest.mark.parametrize("name", ["from", "to"])
 def test_handles_that_are_refused(name: str, given: Any) -> None:
-    """The refusal shows an example of a number that is right."""
     (problem,) = problems({name: given})
     assert problem.startswith(f"`{name}` takes one ")
     assert "E.164 form such as +1205253" in problem
@@ -261,7 +254,6 @@ def test_handles_that_are_refused(name: str, given: Any) -> None:
     ("given", "by_name"), [("Ann Adler", True), ("Zoë", True), ("2055550101", False), ("a@b", False)]
 )
 def test_a_name_in_place_of_a_handle_leads_to_find_chats(name: str, given: str, by_name: bool) -> None:
-    """That tool finds people by name; a number or an address that is wrong needs another remedy."""
     with pytest.raises(ArgumentsError) as refused:
         parse_arguments(Everything, {"chat_id": CHAT, name: given})
     (problem,) = refused.value.problems
@@ -276,13 +268,11 @@ def test_a_name_in_place_of_a_line_does_not() -> None:
 @pytest.mark.parametrize("given", ["+1 (205) 555-0101", "+1.205.555.0101", "001-205-555-0101", "0012055550101"])
 @pytest.mark.parametrize(("name", "field"), [("from", "from_"), ("to", "to")])
 def test_a_number_that_says_its_country_may_be_punctuated(name: str, field: str, given: str) -> None:
-    """With + or 00 in front nothing is guessed; what is sent is the plain form."""
     assert getattr(parse_arguments(Arguments, {name: given}), field) == "+12055550101"
 
 
 @pytest.mark.parametrize("given", ["262966", 262966, " 611 "])
 def test_a_handle_may_be_a_short_code(given: Any) -> None:
-    """Banks and carriers write from them; a line of yours is never one."""
     assert read(to=given).to == str(given).strip()
     assert len(problems({"from": given})) == 1
 
@@ -290,14 +280,12 @@ def test_a_handle_may_be_a_short_code(given: Any) -> None:
 @pytest.mark.parametrize("given", ["12055550101", "1-205-555-0101", 12055550101])
 @pytest.mark.parametrize("name", ["from", "to"])
 def test_a_number_that_only_looks_different_is_shown_as_it_should_be(name: str, given: Any) -> None:
-    """The model can call again at once; nothing is guessed in silence."""
     (problem,) = problems({name: given})
     assert "(perhaps +12055550101?)" in problem
 
 
 @pytest.mark.parametrize("given", ["ann@example.com", " ann.lee+x@mail.example.co.uk ", "o'brien@example.com"])
 def test_a_participant_may_be_an_email_address(given: str) -> None:
-    """IMessage reaches people by email address, too."""
     assert read(to=given).to == given.strip()
 
 
@@ -322,7 +310,6 @@ def test_a_participant_may_be_an_email_address(given: str) -> None:
 )
 @pytest.mark.timeout(10)
 def test_email_addresses_that_are_refused(given: str) -> None:
-    """What is no single address, or could not be sent or shown as it is."""
     (problem,) = problems({"to": given})
     assert problem.startswith("`to` takes one number in E.164 form")
     assert problem.isprintable()
@@ -330,7 +317,6 @@ def test_email_addresses_that_are_refused(given: str) -> None:
 
 
 def test_a_line_is_no_email_address() -> None:
-    """One's own lines are numbers."""
     assert len(problems({"from": "ann@example.com"})) == 1
 
 
@@ -348,7 +334,6 @@ def test_a_line_is_no_email_address() -> None:
     ],
 )
 def test_an_unknown_argument_is_refused_with_the_nearest(name: str, nearest: str) -> None:
-    """A misspelt filter that is ignored would return everything as if it were filtered."""
     (problem,) = problems({name: "+12055550101"})
     assert problem == (
         f"`{name.strip()}` is not an argument; did you mean `{nearest}`? Valid: from, to, limit, cursor."
@@ -357,20 +342,18 @@ def test_an_unknown_argument_is_refused_with_the_nearest(name: str, nearest: str
 
 @pytest.mark.parametrize("name", ["search", "health_status", "", "?", "0"])
 def test_an_unknown_argument_far_from_all(name: str) -> None:
-    """Nothing is suggested; what is valid is listed."""
     assert problems({name: 1}) == (f"`{name}` is not an argument. Valid: from, to, limit, cursor.",)
 
 
 @pytest.mark.parametrize("value", ["${LINE}", "${user_config.x}", "${}", " ${a b} "])
 @pytest.mark.parametrize("name", ["from", "to", "limit", "cursor"])
 def test_a_placeholder_is_refused(name: str, value: str) -> None:
-    """As an absent value it would widen the question, from one line to the whole account."""
+    """A placeholder read as absent would widen the question, from one line to the whole account."""
     (problem,) = problems({name: value})
     assert problem == f'`{name}` is the placeholder "{value.strip()}": pass its value, or leave it out.'
 
 
 def test_a_placeholder_is_no_text_either() -> None:
-    """A template that was not filled in is neither looked for nor sent."""
     for tool in (FIND_MESSAGES, SEND_MESSAGE):
         with pytest.raises(ArgumentsError, match="`text` is the placeholder"):
             tool.parse({"text": "${message}"})
@@ -388,7 +371,6 @@ def test_every_parameter_refuses_an_object_by_name(tool: Tool[Any]) -> None:
 
 
 def test_from_may_be_written_as_python_can() -> None:
-    """It is a keyword there, so that code of an agent can't pass it otherwise; with both, the other is unknown."""
     assert parse_arguments(Arguments, {"from_": LINE}) == parse_arguments(Arguments, {"from": LINE})
     assert parse_arguments(Arguments, {"from_": None, "from": LINE}).from_ == LINE
     assert len(problems({"from_": LINE, "from": LINE})) == 1
@@ -400,7 +382,6 @@ def test_from_may_be_written_as_python_can() -> None:
 
 
 def test_a_service_may_go_by_its_old_name() -> None:
-    """The schema has `messaging_service`."""
     assert FIND_CHATS.parse({"service": "SMS"}) == FIND_CHATS.parse({"messaging_service": "SMS"})
     assert SEND_MESSAGE.parse({"service": "SMS", "text": "Hi"}).given() == {"text": "Hi", "messaging_service": "SMS"}
 
@@ -414,7 +395,6 @@ def test_no_parameter_has_a_name_that_a_framework_or_python_keeps_for_itself() -
 
 @pytest.mark.parametrize("given", [["SMS"], '["SMS"]', ["SMS "]])
 def test_a_list_of_one_is_a_single_word(given: Any) -> None:
-    """Frameworks make lists of single values."""
     assert FIND_CHATS.parse({"messaging_service": given}) == FIND_CHATS.parse({"messaging_service": "SMS"})
     assert SEND_MESSAGE.parse({"text": "Hi", "messaging_service": given}).messaging_service == "SMS"
     assert parse_arguments(Everything, {"chat_id": CHAT, "order": ["oldest"]}).order == "oldest"
@@ -427,7 +407,6 @@ def test_a_list_of_one_is_a_single_word(given: Any) -> None:
     [["https://example.com/a"], '["https://example.com/a"]', ' [ "https://example.com/a" ]\n', "https://example.com/a"],
 )
 def test_a_list_may_be_json_text(given: Any) -> None:
-    """As several clients send it."""
     assert SEND_MESSAGE.parse({"text": "Hi", "attachments": given}).attachments == ("https://example.com/a",)
 
 
@@ -443,13 +422,11 @@ def test_given_are_the_arguments_as_they_were_read() -> None:
 
 
 def test_every_wrong_argument_is_named_at_once() -> None:
-    """One round trip mends them all."""
     found = problems({"serach": "x", "from": "me", "to": "you", "limit": 0, "cursor": True})
     assert [problem.split("`")[1] for problem in found] == ["serach", "from", "to", "limit", "cursor"]
 
 
 def test_the_error_reads_as_one_text() -> None:
-    """Its own text is all problems, one sentence each."""
     with pytest.raises(ArgumentsError) as refused:
         read(limit=0, cursor=True)
     assert str(refused.value) == " ".join(refused.value.problems)
@@ -473,7 +450,6 @@ def test_a_nasty_value_cannot_disturb_the_error(name: str, nasty: str) -> None:
 
 
 def test_very_many_unknown_arguments_do_not_make_an_endless_error() -> None:
-    """An error answer is for reading."""
     with pytest.raises(ArgumentsError) as refused:
         parse_arguments(Arguments, {f"wrong{number}": number for number in range(5000)})
     assert len(str(refused.value)) < 5000
@@ -486,7 +462,6 @@ class Needed(ToolArguments):
 
 @pytest.mark.parametrize("given", [{}, {"chat_id": None}, {"chat_id": " "}, {"chat_id": "null"}])
 def test_a_required_argument_is_asked_for(given: dict[str, Any]) -> None:
-    """Its absence in any form is said with what it is."""
     with pytest.raises(ArgumentsError) as refused:
         parse_arguments(Needed, given)
     assert refused.value.problems == ("`chat_id` is needed: The chat.",)
@@ -538,7 +513,6 @@ def test_forms_of_a_sender(given: str, read_as: str) -> None:
 
 
 def test_a_name_is_not_a_sender() -> None:
-    """The refusal says what is, in one sentence."""
     with pytest.raises(
         ArgumentsError, match=r"^`sender` takes \"me\", \"them\" for everybody else, or one number .*, not \"Ann\".$"
     ):

@@ -49,7 +49,6 @@ MP4 = b"\0\0\0\x18ftypmp42\0\0\0\0mp42isom"
     ],
 )
 def test_the_bytes_say_what_a_file_is(head: bytes, kind: Kind, mime_type: str) -> None:
-    """A wrong word from the sender changes nothing."""
     assert file_type(head, None) == FileType(kind, mime_type)
     if kind is Kind.IMAGE:
         assert file_type(head, "application/pdf") == FileType(kind, mime_type)
@@ -77,7 +76,6 @@ def test_the_bytes_say_what_a_file_is(head: bytes, kind: Kind, mime_type: str) -
     ],
 )
 def test_the_sender_is_believed_where_the_bytes_leave_it_open(head: bytes, declared: str, expected: FileType) -> None:
-    """Their word has to be a media type, and not one whose files begin otherwise."""
     assert file_type(head, declared) == expected
 
 

@@ -203,7 +203,6 @@ def png_with(name: bytes, data: bytes) -> bytes:
 )
 @pytest.mark.filterwarnings("ignore:Corrupt EXIF data")
 def test_a_photo_with_broken_metadata_is_shown(data: bytes) -> None:
-    """Every viewer shows it."""
     outcome, shown = converted(data)
     assert (outcome.width, outcome.height) == opened(shown or data).size == (40, 30)
 
@@ -211,7 +210,6 @@ def test_a_photo_with_broken_metadata_is_shown(data: bytes) -> None:
 @pytest.mark.parametrize("options", [{}, {"progressive": True}])
 @pytest.mark.parametrize("missing", [1, 2, 700])
 def test_of_a_jpeg_that_was_cut_off_there_is_what_arrived(missing: int, options: dict[str, Any]) -> None:
-    """Viewers show it, too. It is encoded anew, because clients may refuse the broken one."""
     outcome, shown = converted(photo("JPEG", noisy=True, **options)[:-missing])
     assert (outcome.cut_off, outcome.width, outcome.height) == (True, 40, 30)
     assert opened(shown).size == (40, 30)
@@ -230,7 +228,6 @@ def test_a_broken_photo_raises(kind: str, cuts: Sequence[int]) -> None:
 
 @pytest.mark.parametrize("kind", ["BMP", "TIFF", "ICO", "PPM"])
 def test_no_other_format_is_tried(kind: str) -> None:
-    """Pillow has decoders for dozens, and each is one more that strangers could break."""
     with pytest.raises(UnidentifiedImageError):
         converted(photo(kind))
 

@@ -42,7 +42,6 @@ def turns(script: str) -> list[Turn]:
     ],
 )
 def test_who_waits(script: str, expected: tuple[int, int] | None) -> None:
-    """Since the first message of theirs after our last word; our reaction to their latest one is an answer."""
     assert waiting(turns(script)) == (Wait(60.0 * expected[0] + START, expected[1]) if expected else None)
 
 
@@ -107,14 +106,12 @@ def test_whoever_writes_in_words_of_their_own_waits(text: str) -> None:
 
 
 def test_a_message_of_an_unknown_time_makes_no_wait() -> None:
-    """It would have waited since 1970, longer than everybody else."""
     assert waiting([Turn(0.0, own=False)]) is None
     assert waiting([Turn(0.0, own=False), Turn(60.0, own=False)]) == Wait(60.0, 1)
 
 
 @pytest.mark.timeout(5)
 def test_many_tapbacks_take_no_time_to_speak_of() -> None:
-    """Each of them would otherwise be compared with every message."""
     texts = (f"Liked \u201c{number}\u201d" for number in range(5_000))
     assert waiting(said(*map(str, range(5_000)), *texts)) == Wait(60.0, 5_000)
 
@@ -140,21 +137,18 @@ def test_many_tapbacks_take_no_time_to_speak_of() -> None:
     ],
 )
 def test_how_long_replies_took(script: str, since: int, minutes: list[int]) -> None:
-    """From the first message of a run to our first after it; a run that began before `since` is dropped."""
     seconds = [seconds for _, seconds in replies(turns(script), 60.0 * since + START)]
     assert seconds == [60.0 * minute for minute in minutes]
 
 
 @pytest.mark.parametrize("oldest_first", [True, False])
 def test_messages_of_one_second_keep_the_order_of_the_list(oldest_first: bool) -> None:
-    """In the order in which they were written, whichever way Linq lists them."""
     written = [Turn(0.0, own=False), Turn(5.0, own=True), Turn(5.0, own=False), Turn(9.0, own=True)]
     listed = written if oldest_first else written[::-1]
     assert in_order(listed, oldest_first=oldest_first) == written
 
 
 def test_a_message_recovered_late_stands_where_it_was_written() -> None:
-    """Not where Linq lists it."""
     late, answer = Turn(1.0, own=False), Turn(2.0, own=True)
     assert in_order([answer, late], oldest_first=True) == [late, answer]
 
@@ -174,7 +168,6 @@ LIKE = {"type": "like", "is_me": True}
     ],
 )
 def test_what_counts_of_a_message(wire: dict[str, object], expected: Turn) -> None:
-    """When it was written, whose it is, its status without regard to case, and whether we reacted to it."""
     assert turn_of(Message.model_validate(wire)) == expected
 
 
@@ -192,5 +185,4 @@ def test_what_counts_of_a_message(wire: dict[str, object], expected: Turn) -> No
     ],
 )
 def test_in_which_chats_anybody_can_wait(chat: dict[str, object], expected: bool) -> None:
-    """Not after an opt-out, nor where we have left."""
     assert can_wait(Chat.model_validate(chat)) is expected

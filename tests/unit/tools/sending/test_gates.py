@@ -15,7 +15,6 @@ REPLY = "69a37c7d-af4f-4b5e-af42-e28e98ce873a"
 @pytest.mark.parametrize("status", ["OPTED_OUT", "opted_out"])
 @pytest.mark.parametrize("allow_critical", [True, False])
 def test_an_opt_out_is_refused_always(status: str, *, allow_critical: bool) -> None:
-    """No setting overrides it."""
     with pytest.raises(NotSentError) as refused:
         check_health(status, allow_critical=allow_critical)
     assert refused.value.reason is NotSent.OPTED_OUT
@@ -69,7 +68,6 @@ NOBODY = SendSettings(recipients=frozenset())
 def test_recipients(
     rules: SendSettings, recipients: list[str], silent: list[str], unreadable: int, *, allowed: bool
 ) -> None:
-    """Everybody whom the message reaches has to be allowed."""
     if allowed:
         check_recipients(recipients, rules, silent=silent, unreadable=unreadable)
         return

@@ -162,7 +162,6 @@ async def test_an_opt_out_holds_for_the_person(arguments: Json, lines: Sequence[
 
 
 async def test_an_opt_out_of_any_member_holds_for_the_group() -> None:
-    """Not only that of the one whom Linq lists first."""
     linq = Linq([GROUP, chat(9, BO, line=OTHER_LINE, status="OPTED_OUT")], WROTE)
     refused = await refusal(linq, {"chat_id": id_of(3)})
     assert refused.reason is NotSent.OPTED_OUT
@@ -170,7 +169,6 @@ async def test_an_opt_out_of_any_member_holds_for_the_group() -> None:
 
 
 async def test_critical_holds_for_the_person() -> None:
-    """The operator can allow it. A critical group says nothing of one of its members."""
     poor, poor_group = chat(9, ANN, line=OTHER_LINE, status="CRITICAL"), chat(8, ANN, CY, status="CRITICAL")
     for arguments in ({"chat_id": id_of(1)}, {"chat_id": id_of(3)}):
         linq = Linq([HERE, GROUP, poor], WROTE)
@@ -180,7 +178,6 @@ async def test_critical_holds_for_the_person() -> None:
 
 
 async def test_nobody_else_is_held_back() -> None:
-    """The opt-out of another person is no reason, even if Linq ignored the filter of its list."""
     others = [chat(8, BO, status="OPTED_OUT"), chat(7, CY, status="CRITICAL")]
     for filters in (True, False):
         linq = Linq([HERE, *others], WROTE, filters=filters)
@@ -189,7 +186,6 @@ async def test_nobody_else_is_held_back() -> None:
 
 @pytest.mark.parametrize("unreadable", [chat(9, None, status="OPTED_OUT"), "no object"], ids=["handle", "entry"])
 async def test_what_can_not_be_read_is_no_permission(unreadable: Any) -> None:
-    """It may be the chat in which they opted out."""
     linq = Linq([HERE, unreadable], WROTE, filters=False)
     with pytest.raises((NotSentError, ApiResponseError)):
         await send(linq, {"chat_id": id_of(1)}, ask=never)
@@ -197,7 +193,6 @@ async def test_what_can_not_be_read_is_no_permission(unreadable: Any) -> None:
 
 
 async def test_a_list_without_end_is_no_permission() -> None:
-    """Linq gives the same cursor again and again."""
     linq = Linq([HERE], WROTE, repeats=True)
     with pytest.raises(ApiResponseError, match="Not all chats"):
         await send(linq, {"chat_id": id_of(1)}, ask=never)
@@ -231,7 +226,6 @@ async def test_a_history_of_many_pages_is_read_until_all_have_written() -> None:
 
 @pytest.mark.parametrize("handle", [None, "", "+1334\u202e5550192"])
 async def test_a_participant_who_can_not_be_read_is_named_as_such(handle: str | None) -> None:
-    """They are not among those whom the operator allows; where everybody is, the person is told."""
     group = chat(3, ANN, handle)
     for rules in (KNOWN, SendSettings(recipients=frozenset({ANN}))):
         refused = await refusal(Linq([group], WROTE), {"chat_id": id_of(3)}, rules=rules)

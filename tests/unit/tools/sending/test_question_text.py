@@ -42,7 +42,6 @@ def test_the_text_stands_first_and_the_line_next() -> None:
 
 
 def test_the_text_can_not_forge_a_fact() -> None:
-    """Each of its lines is marked as one of the text."""
     lines = lines_of(Draft(text=f"Hi\nTo: somebody else\nFrom your line: {BO}\n\nSend this message?"))
     assert [line for line in lines if line.startswith("To: ")] == [f"To: {ANN}, {BO}"]
     assert [line for line in lines if line.startswith("From your line: ")] == [lines[6]]

@@ -36,7 +36,6 @@ def test_no_newer_version_than_those_that_were_tried(package: str) -> None:
 
 
 async def test_what_the_connection_uses_of_uvicorn_is_there() -> None:
-    """Under the names that the connection uses, methods as well as attributes."""
     config = uvicorn.Config(Starlette(), http=bounded_protocol(HttpLimits()), ws="none", log_config=None)
     connection = config.http(config, ServerState(), {}, asyncio.get_running_loop())  # type: ignore[operator, call-arg]  # a class
     assert isinstance(connection, BoundedProtocol)

@@ -68,7 +68,6 @@ async def test_an_unknown_key_is_looked_for_at_most_once_a_minute(
 async def test_a_key_that_was_withdrawn_serves_for_an_hour_at_most(
     keys: IssuerKeys, issuer: FakeIssuer, clock: Clock
 ) -> None:
-    """Then they are fetched again, whether or not one is missing."""
     assert await keys.find("one", "RS256")
     issuer.keys = [public_jwk(rsa_key("two"), "two")]
     clock.now += 3600
@@ -96,7 +95,6 @@ async def test_a_stopped_issuer_stops_nobody_who_is_known(
 
 
 async def test_nobody_waits_for_an_issuer_who_hangs_if_their_key_is_known(clock: Clock) -> None:
-    """Only the call that asked waits."""
     begun, go_on = anyio.Event(), anyio.Event()
 
     class Hanging(FakeIssuer):
@@ -133,21 +131,18 @@ async def test_without_keys_it_is_asked_every_few_seconds(
 
 
 async def test_discovery_by_either_standard(keys: IssuerKeys, issuer: FakeIssuer) -> None:
-    """OpenID Connect's address first, then that of RFC 8414."""
     issuer.answers = {DISCOVERY: httpx.Response(404), RFC_8414: httpx.Response(200, json=issuer.document)}
     assert await keys.find("one", "RS256")
     assert issuer.requests == [DISCOVERY, RFC_8414, JWKS_URL]
 
 
 async def test_null_says_nothing(keys: IssuerKeys, issuer: FakeIssuer) -> None:
-    """Some providers write it for each member that a key does not have."""
     issuer.keys = [public_jwk(rsa_key("one"), "one", use=None, alg=None, key_ops=None)]
     (found,) = await keys.find("one", "RS256")
     assert not {"use", "alg", "key_ops"} & set(found)
 
 
 async def test_the_addresses_of_an_issuer_with_a_path(issuer: FakeIssuer) -> None:
-    """One standard appends to the path, the other one inserts before it."""
     with pytest.raises(IssuerUnavailable):
         await IssuerKeys(f"{ISSUER}/realms/acme/", transport=issuer).find("one", "RS256")
     assert issuer.requests == [
@@ -223,7 +218,6 @@ HUGE = json.dumps({"keys": [], "padding": "x" * 300_000})
 async def test_answers_that_can_not_be_used(
     keys: IssuerKeys, issuer: FakeIssuer, document: Any, answers: dict[str, httpx.Response], reason: str
 ) -> None:
-    """Each with the reason, for the log; no redirect is followed."""
     issuer.document = document or issuer.document
     issuer.answers = answers
     assert reason in await why_unavailable(keys)

@@ -47,7 +47,6 @@ def from_now(members: dict[str, Any]) -> dict[str, Any]:
 
 
 async def test_what_a_token_says_is_kept_and_the_token_is_not() -> None:
-    """It is needed no more, and nothing could pass it on."""
     token = await verified(signed(groups=["ops"], scope="linq:read linq:send"))
     assert (token.subject, token.client_id, token.token) == ("ann", "a client", "")
     assert token.scopes == ["linq:read", "linq:send"]
@@ -90,7 +89,6 @@ async def test_accepted(members: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("typ", ["at+jwt", "application/at+jwt", "JWT"])
 async def test_the_types_of_access_tokens(typ: str) -> None:
-    """Not every provider says more than that it is a JWT."""
     assert await verified(signed(typ=typ))
 
 
@@ -117,7 +115,6 @@ async def test_the_types_of_access_tokens(typ: str) -> None:
     ids=str,
 )
 async def test_refused_for_what_it_says(members: dict[str, Any], reason: str) -> None:
-    """Each with its reason, which repeats nothing of the token but the names of standard claims."""
     assert await refused(signed(**from_now(members))) == reason
 
 
@@ -134,7 +131,6 @@ async def test_refused_for_what_it_says(members: dict[str, Any], reason: str) ->
     ids=["its audience is the client", "nonce", "at_hash", "Keycloak", "Cognito", "another kind"],
 )
 async def test_an_id_token_is_no_access_token(token: Callable[[], str], reason: str) -> None:
-    """It says who somebody is to a client, and lets nobody in here, even if this server were its audience."""
     assert await refused(token()) == reason
 
 
@@ -189,7 +185,6 @@ def tampered() -> str:
     ],
 )
 async def test_refused_for_its_signature(token: Callable[[], str], reason: str) -> None:
-    """Nobody but the issuer can sign."""
     assert await refused(token()) == reason
 
 
@@ -203,7 +198,6 @@ async def test_another_kind_of_key_is_not_used() -> None:
 
 
 async def test_a_short_key_is_not_trusted() -> None:
-    """Whoever has some patience can find its other half."""
     issuer = FakeIssuer()
     short = rsa_key("short", 1024)
     issuer.keys = [public_jwk(short, "one")]
@@ -213,13 +207,11 @@ async def test_a_short_key_is_not_trusted() -> None:
 
 
 async def test_what_a_token_calls_critical_is_not_ignored() -> None:
-    """It asks for something that this server does not know."""
     token = jwt.encode(claims(), rsa_key("one"), "RS256", headers={"kid": "one", "crit": ["x"], "x": 1})
     assert await refused(token)
 
 
 async def test_elliptic_curves_are_as_good() -> None:
-    """Providers sign with either."""
     issuer = FakeIssuer()
     issuer.keys = [public_jwk(ec_key(), "ec"), *issuer.keys]
     assert await verified(signed(key=ec_key(), algorithm="ES256", key_id="ec"), issuer)
@@ -249,7 +241,6 @@ OTHER, ONE = rsa_key("two"), rsa_key("one")
     ],
 )
 async def test_keys_that_share_an_id_or_have_none(published: list[Any], token: dict[str, Any]) -> None:
-    """The signature decides among those that fit."""
     issuer = FakeIssuer()
     issuer.keys = published
     assert await verified(signed(**token), issuer)
