@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 from linq_mcp.errors import LinqError
 from linq_mcp.rows.message import direction, is_answer, listed_at, timestamp
 from linq_mcp.store.access import Reader
-from linq_mcp.store.kept import ChatState, KeptAccount
+from linq_mcp.store.kept_account import KeptAccount
+from linq_mcp.store.kept_chats import ChatState
 from linq_mcp.store.pages import Fetch, Pages
 
 if TYPE_CHECKING:
@@ -85,7 +86,7 @@ class _KeptMessages:
 
     async def _load_more(self) -> None:
         above = self._blocks[-1][0] if self._blocks else None
-        loaded = await self._run(self._kept.messages_below, self._key, above, _BLOCKS_AT_ONCE)
+        loaded = await self._run(self._kept.chats.messages_below, self._key, above, _BLOCKS_AT_ONCE)
         self._is_all = len(loaded) < _BLOCKS_AT_ONCE
         for place, oldest, messages in loaded:
             for index, message in enumerate(messages):
@@ -220,7 +221,7 @@ class _Attempt:
                 place=before.place,
             )
             self._feed(rest)
-        if not await reading.run(reading.kept.write_chat, state, messages, above, self.seen_way):
+        if not await reading.run(reading.kept.chats.write, state, messages, above, self.seen_way):
             return None
         state = replace(state, version=state.version + 1)
         if self._error:
@@ -250,7 +251,7 @@ class _Attempt:
             is_whole=pages.has_ended and not pages.unreadable,
             place=pages.place,
         )
-        if not await reading.run(reading.kept.append, state, older):
+        if not await reading.run(reading.kept.chats.append, state, older):
             return None
         if failure:
             raise failure

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import anyio
 
 from linq_mcp.errors import CHAT_NOT_FOUND, ApiStatusError, LinqError
-from linq_mcp.store.kept import KeptAccount, KeptList, chat_key
+from linq_mcp.store.kept_account import KeptAccount, KeptList, chat_key
 from linq_mcp.store.pages import Pages
 
 if TYPE_CHECKING:
@@ -114,7 +114,7 @@ class ListReading:
                     chat = await self._access.api.get_chat(entry.id or "", deadline=self._access.deadline)
             except ApiStatusError as error:
                 if (error.status, error.code) == (404, CHAT_NOT_FOUND):
-                    await self._run(self._kept.delete_chat, key)
+                    await self._run(self._kept.chats.delete, key)
                     continue
                 if error.status < 500:
                     continue

@@ -11,7 +11,7 @@ import anyio
 
 from linq_mcp.errors import ApiConnectionError, ApiStatusError, LinqError, StoreError
 from linq_mcp.store.access import Access, ChatFilter, Facts
-from linq_mcp.store.kept import chat_key
+from linq_mcp.store.kept_account import chat_key
 from linq_mcp.store.list_reading import ListReading
 
 if TYPE_CHECKING:

@@ -18,7 +18,7 @@ from linq_mcp.errors import StoreError
 from linq_mcp.settings.store import StoreSettings
 from linq_mcp.store.database import Database, InThread
 from linq_mcp.store.housekeeping import clean_some
-from linq_mcp.store.kept import KeptAccount
+from linq_mcp.store.kept_account import KeptAccount
 from linq_mcp.store.slots import RequestSlots
 from linq_mcp.store.sqlite import SqliteDatabase
 
@@ -217,6 +217,6 @@ def account_hash(settings: Settings) -> str:
 def _make_room(database: Database, kept: KeptAccount, most: int) -> int:
     """Drop the oldest messages of an account that takes more than `most` bytes; returns what it takes then."""
     size = database.size()
-    while size > most and kept.drop_oldest(database, size - most * 19 // 20):
+    while size > most and kept.chats.drop_oldest(database, size - most * 19 // 20):
         size = database.size()
     return size

@@ -23,7 +23,7 @@ from linq_mcp.settings.problems import KeySource
 from linq_mcp.settings.sending import STRICTEST, SendSettings
 from linq_mcp.settings.store import StoreSettings
 from linq_mcp.store.access import Access
-from linq_mcp.store.reader import OpenAccount
+from linq_mcp.store.open_account import OpenAccount
 from linq_mcp.store.stores import Stores
 from linq_mcp.tools.base.loop_yield import LoopYield
 from linq_mcp.tools.base.question import Ask, require_consent

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
 
     from linq_mcp.api.client import LinqApi
-    from linq_mcp.store.reader import OpenAccount
+    from linq_mcp.store.open_account import OpenAccount
     from linq_mcp.store.stores import Stores
 
 # How much of the memory one account may take where there may be many.
@@ -65,7 +65,7 @@ class Accounts:
         """The account of a call, as far as it is open to the caller."""
         from linq_mcp.api.scoped_client import Scope  # noqa: PLC0415 - it imports httpx, as the client does
         from linq_mcp.store.access import Access  # noqa: PLC0415
-        from linq_mcp.store.reader import OpenAccount  # noqa: PLC0415
+        from linq_mcp.store.open_account import OpenAccount  # noqa: PLC0415
         from linq_mcp.store.stores import Stores  # noqa: PLC0415
 
         if self._stores is None:

@@ -19,7 +19,7 @@ from linq_mcp.tools.base.question import Ask, require_consent
 if TYPE_CHECKING:
     # It imports httpx, which is not needed before the first call.
     from linq_mcp.api.scoped_client import OpenApi
-    from linq_mcp.store.reader import OpenAccount
+    from linq_mcp.store.open_account import OpenAccount
 
 # The time limit of a call; clients give up later.
 CALL_SECONDS = 30.0

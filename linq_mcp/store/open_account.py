@@ -10,7 +10,7 @@ import anyio
 
 from linq_mcp.errors import StoreError
 from linq_mcp.store.access import OUR_LAST_WORD, Access, ChatFilter, Depth, Reader
-from linq_mcp.store.kept import KeptAccount, KeptList, chat_key
+from linq_mcp.store.kept_account import KeptAccount, KeptList, chat_key
 from linq_mcp.store.listing import ACCEPTED_SECONDS, ListQuestion
 from linq_mcp.store.question import Question
 
@@ -53,7 +53,7 @@ class OpenAccount:
         """Something was sent in a chat, which may have been opened by it: it is read again before it is used."""
         with suppress(StoreError), anyio.CancelScope(shield=True):
             run, kept, _ = await self._access.account.open()
-            await run(kept.mark, chat_key(chat_id))
+            await run(kept.chats.mark, chat_key(chat_id))
             if is_new:
                 await run(kept.age_lists)
 
