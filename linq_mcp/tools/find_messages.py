@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
-from typing import TYPE_CHECKING, NotRequired, TypedDict
+from typing import TYPE_CHECKING, Any, NotRequired, TypedDict
 
 from pydantic import Field
 
@@ -24,7 +24,7 @@ from linq_mcp.rows.message import (
 from linq_mcp.rows.schema import without_empty
 from linq_mcp.sanitize import ID_LIMIT, clean
 from linq_mcp.store.access import ChatFilter
-from linq_mcp.tools.base.paging import counted
+from linq_mcp.tools.base.paging import counted, rows_that_fit
 from linq_mcp.tools.base.param_types import (
     ChatId,
     Flag,
@@ -47,7 +47,14 @@ from linq_mcp.tools.reading.message_filter import (
     filter_notes,
     has_filter,
 )
-from linq_mcp.tools.reading.transcript import ChatReading, Placed, chronological, message_rows, sort_key
+from linq_mcp.tools.reading.transcript import (
+    ChatReading,
+    Placed,
+    chronological,
+    first_shown,
+    message_rows,
+    sort_key,
+)
 
 if TYPE_CHECKING:
     from linq_mcp.api.models import Chat, Message
@@ -148,10 +155,13 @@ async def _find_in_chat(arguments: Arguments, chat_id: str, call: Call) -> Found
 
     rows = await reading.read(make_filter, arguments.order, 0 if arguments.count_only else arguments.limit)
     result: Matches = {"count": rows.matched} if arguments.count_only else {"matched": rows.matched}
-    if not arguments.count_only:
+
+    async def show() -> Matches:
         found = chronological(rows.rows)
-        usual = usual_service(found)
-        result["messages"] = [{**row} for row in await message_rows(found, usual, call)]
+        return {"messages": [{**row} for row in await message_rows(found, usual_service(found), call)]}
+
+    if not arguments.count_only:
+        result |= await _in_bounds(rows, arguments.order, show)
     nothing = None if rows.matched else f"the {counted(reading.visited, 'message', 'messages')}"
     shown = None if arguments.count_only else rows
     notes = [
@@ -160,6 +170,21 @@ async def _find_in_chat(arguments: Arguments, chat_id: str, call: Call) -> Found
     ]
     info = reading.info(reading.facts, shown, notes)
     return {**result, **info, "scanned": reading.visited}
+
+
+async def _in_bounds(rows: BestRows[Any], order: Order, show: Callable[[], Awaitable[Matches]]) -> Matches:
+    """What `show` makes of `rows`; of fewer of them where the answer would be longer than clients take."""
+    shown = await show()
+    while (fitting := rows_that_fit(_with_their_chats(shown, order))) < len(rows.rows):
+        rows.keep(fitting)
+        shown = await show()
+    return shown
+
+
+def _with_their_chats(shown: Matches, order: Order) -> list[tuple[FoundMessage, MatchingChat | None]]:
+    """The messages in the order in which they count, the first one of each chat with that chat."""
+    chats = {chat.get("id", ""): chat for chat in shown.get("chats", ())}
+    return [(row, chats.pop(row.get("chat_id", ""), None)) for row in first_shown(shown["messages"], order)]
 
 
 async def _stranger_note(sender: str | None, chat_id: str, call: Call) -> str | None:
@@ -190,7 +215,10 @@ async def _find_in_account(arguments: Arguments, call: Call) -> FoundMessages:
         seen.add(conversation.reader.filter.seen)
         tally.add(chat, found.matched)
         rows.merge(found, partial(_Found, chat=chat))
-    result = tally.counted() if arguments.count_only else await tally.shown(rows, call)
+    if arguments.count_only:
+        result = tally.counted()
+    else:
+        result = await _in_bounds(rows, arguments.order, lambda: tally.shown(rows, call))
     scanned = reading.facts.scanned
     since = f" since {local_time_at(reading.since)[:10]}"
     nothing = None if rows.matched or not scanned else f"the {counted(scanned, 'chat', 'chats')}{since}"

@@ -18,6 +18,7 @@ from linq_mcp.rows.message import ME, LastMessage, last_message, listed_at, time
 from linq_mcp.rows.schema import without_empty
 from linq_mcp.rows.status import KNOWN, UNREPORTED, unknown_words
 from linq_mcp.store.access import SPARE_SECONDS, ChatFilter
+from linq_mcp.tools.base.paging import rows_that_fit
 from linq_mcp.tools.base.param_types import (
     Flag,
     Handle,
@@ -153,6 +154,7 @@ async def list_inbox(arguments: Arguments, call: Call) -> Inbox:
     if arguments.count_only:
         counts = Matches(count=by_line.total(), by_line=dict(by_line.most_common()))
         return {**counts, **reading.account_info(None, notes)}
+    rows.keep(rows_that_fit(rows.rows))
     return {**reading.account_info(rows, notes), "matched": rows.matched, "chats": rows.rows}
 
 

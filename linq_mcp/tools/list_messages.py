@@ -6,26 +6,22 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from pydantic import Field
-from pydantic_core import to_json
 
 from linq_mcp.rows.message import MessageRow, usual_service
-from linq_mcp.tools.base.paging import PageInfo, join_notes, unreadable_note
+from linq_mcp.tools.base.paging import PageInfo, join_notes, rows_that_fit, unreadable_note
 from linq_mcp.tools.base.param_types import ChatId, Limit, Order
 from linq_mcp.tools.base.parameters import ToolArguments
 from linq_mcp.tools.base.tool import READS, SCAN_SECONDS, Call, Tool
 from linq_mcp.tools.reading.account import Window
 from linq_mcp.tools.reading.cursor import RowCursor, check_fingerprint
 from linq_mcp.tools.reading.linq_order import PageCursor, PageOrRowPosition, first_page, list_direction, read_in_order
-from linq_mcp.tools.reading.transcript import ChatReading, Placed, chronological, message_rows
+from linq_mcp.tools.reading.transcript import ChatReading, Placed, chronological, first_shown, message_rows
 
 if TYPE_CHECKING:
     from linq_mcp.api.models import Message
     from linq_mcp.api.responses import Page
 
 _DIRECTIONS = {"newest": "older", "oldest": "newer"}
-
-# Some clients refuse longer answers, or cut them. The whole page stays under 75,000.
-_MOST_BYTES = 74_000
 
 
 class Arguments(ToolArguments):
@@ -104,20 +100,10 @@ async def _page(
 async def list_messages_in_bounds(arguments: Arguments, call: Call) -> MessagePage:
     """`list_messages` with fewer rows where they would be longer than clients take; next_cursor then goes on."""
     page = await list_messages(arguments, call)
-    while (fitting := _rows_that_fit(page["messages"], arguments.order)) < len(page["messages"]):
+    while (fitting := rows_that_fit(first_shown(page["messages"], arguments.order))) < len(page["messages"]):
         arguments = arguments.model_copy(update={"limit": fitting})
         page = await list_messages(arguments, call)
     return page
-
-
-def _rows_that_fit(rows: Sequence[MessageRow], order: str) -> int:
-    """How many of `rows` fit into a page, at least one, from the end at which it begins."""
-    room = _MOST_BYTES
-    for count, row in enumerate(reversed(rows) if order == "newest" else rows):
-        room -= len(to_json(row)) + 1
-        if room < 0:
-            return max(count, 1)
-    return len(rows)
 
 
 LIST_MESSAGES = Tool(

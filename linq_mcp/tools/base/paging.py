@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NotRequired, TypedDict
+
+from pydantic_core import to_json
 
 from linq_mcp.tools.base.parameters import is_resumable_cursor
 
 if TYPE_CHECKING:
     from linq_mcp.api.responses import Page
+
+# Some clients refuse longer answers, or cut them. The whole answer stays under 75,000.
+_MOST_BYTES = 74_000
 
 
 class PageInfo(TypedDict):
@@ -45,6 +51,16 @@ def page_info(page: Page[Any], cursor: str | None, *, if_empty: str) -> PageInfo
     if notes:
         info["note"] = join_notes(*notes)
     return info
+
+
+def rows_that_fit(rows: Sequence[object]) -> int:
+    """How many of the first `rows` fit into one answer; at least one of them is shown, however long it is."""
+    room = _MOST_BYTES
+    for count, row in enumerate(rows):
+        room -= len(to_json(row)) + 1
+        if room < 0:
+            return max(count, 1)
+    return len(rows)
 
 
 def unreadable_note(count: int) -> str:

@@ -42,6 +42,11 @@ class BestRows(Generic[RowT]):
         self.matched += other.matched - len(other._kept)
         self.has_more = self.has_more or other.has_more
 
+    def keep(self, count: int) -> None:
+        """Leave the rows after the first `count` to a later answer."""
+        self.has_more = self.has_more or count < len(self._kept)
+        del self._kept[count:]
+
     @property
     def rows(self) -> list[RowT]:
         return [row for _, row in self._kept]

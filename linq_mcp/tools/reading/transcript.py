@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, TypeVar
 
 from linq_mcp.rows.message import MessageRow, message_row, timestamp
 from linq_mcp.store.access import ChatFilter, Depth, Facts
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from linq_mcp.tools.base.tool import Call
 
 Order = Literal["newest", "oldest"]
+RowT = TypeVar("RowT")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +39,11 @@ def chronological(rows: Sequence[Placed]) -> list[Message]:
     """The messages of one chat, oldest first."""
     ordered = sorted(rows, key=lambda row: (timestamp(row.message), -row.place))
     return [row.message for row in ordered]
+
+
+def first_shown(rows: Sequence[RowT], order: Order) -> Sequence[RowT]:
+    """`rows`, which are oldest first, from the end at which `order` begins."""
+    return rows if order == "oldest" else rows[::-1]
 
 
 async def message_rows(messages: Sequence[Message], usual: str | None, call: Call) -> list[MessageRow]:
