@@ -1,7 +1,7 @@
 FROM python:3.13-slim AS build
 WORKDIR /src
 COPY . .
-RUN python -m venv /opt/linq-mcp && /opt/linq-mcp/bin/pip install --no-cache-dir '.[files,http]'
+RUN python -m venv /opt/linq-mcp && /opt/linq-mcp/bin/pip install --no-cache-dir '.[files,http,postgres]'
 
 FROM python:3.13-slim
 COPY --from=build /opt/linq-mcp /opt/linq-mcp

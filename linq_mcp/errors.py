@@ -110,7 +110,11 @@ class FileError(LinqMcpError):
 class StoreProblem(Enum):
     """Why the database in which readings are kept can't be used."""
 
-    UNREACHABLE = auto()  # the path or the server
+    UNREACHABLE = auto()  # the path
+    DOWN = auto()  # the server, or there is none at that address
+    REFUSED = auto()  # by the server: the user, the password, or what they may do
+    UNPREPARED = auto()  # there are no tables, and none may be made
+    NO_DRIVER = auto()  # the extra is missing
     FOREIGN = auto()  # it holds something else
     NOT_YOURS = auto()  # the file belongs to another user
     NEWER = auto()  # a newer release has written it

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import pytest
 from helpers.linq import KEY
 from helpers.odd_account import odd_account
+from helpers.postgres import PostgresServer, find_programs, postgres_server
 from hypothesis import HealthCheck, settings
 
 from linq_mcp.demo.api import demo_api
@@ -40,3 +41,20 @@ def api_url() -> Iterator[str]:
 def live(api_url: str) -> dict[str, str]:
     """An environment for a server that reads that API over a real socket."""
     return {"LINQ_API_V3_API_KEY": KEY, "LINQ_API_V3_BASE_URL": api_url}
+
+
+@pytest.fixture(scope="session")
+def postgres_process() -> Iterator[PostgresServer]:
+    """A PostgreSQL server for all tests of this process."""
+    programs = find_programs()
+    if programs is None:
+        pytest.skip("PostgreSQL is not installed")
+    with postgres_server(programs) as server:
+        yield server
+
+
+@pytest.fixture
+def postgres(postgres_process: PostgresServer) -> PostgresServer:
+    """That server, with nothing in it."""
+    postgres_process.empty()
+    return postgres_process

@@ -43,7 +43,7 @@ def read_settings(options: Namespace, launched_by: LaunchedBy | None = None) -> 
         contacts=None,
         # Nobody is reached, so nothing has to be limited.
         sending=settings.sending and replace(settings.sending, limit=None),
-        store=replace(settings.store, path=None),
+        store=settings.store.in_memory(),
         problem=settings.scope_problem,
         base_url_problem=None,
     )

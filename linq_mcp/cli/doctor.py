@@ -72,7 +72,7 @@ async def examine(account: SettingsClientProvider, settings: Settings, say: Call
     await _check_directory(account, settings, say)
     say(f"note  {describe_region(settings.region)}")
     is_well, store = describe_store(settings)
-    say(f"{'ok  ' if is_well and settings.store.path else 'note'}  {store}")
+    say(f"{'ok  ' if is_well and settings.store.lasts else 'note'}  {store}")
     say(f"note  {describe_sending(settings.sending)}")
     for warning in settings.warnings:
         say(f"note  {format_warning(warning)}")

@@ -151,7 +151,9 @@ def _in_force(options: Namespace, settings: Settings, config: HttpConfig) -> str
         keys = f"the server's own, from {describe_key_source(settings.key_source, settings.profile)}"
     lines, tools = (", ".join(names) or "all" for names in (settings.lines, settings.tools))
     audit = "with names" if config.audit else "without names"
-    store = "in a file" if settings.store.path and options.key_from != "header" else "in memory"
+    store = "in PostgreSQL" if settings.store.url else "in a file" if settings.store.path else "in memory"
+    if options.key_from == "header":
+        store = "in memory"
     sending = describe_sending(settings.sending).partition(". ")[0].rstrip(".")
     return f"keys: {keys}; {sending}; open lines: {lines}; open tools: {tools}; store: {store}; log: {audit}"
 

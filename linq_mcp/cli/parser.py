@@ -21,6 +21,10 @@ _MOST_DAYS = 3650
 _DESCRIPTION = "A Model Context Protocol server over a Linq account's conversations. Without a command it serves stdio."
 _ALLOW_SEND = "let assistants send messages, each only after a person has agreed to it"
 _STORE = "keep what was read in this file, so that answers about the whole account are fast after a restart"
+_PREPARE = (
+    "Make the tables in the PostgreSQL database of LINQ_MCP_STORE, as its user. Servers then need a user who may read "
+    "and write rows."
+)
 _FILL = (
     "Read the account and keep it, so that questions about all of it are answered at once. What was read before is "
     "read again: what Linq has deleted goes, and what it recovered late comes. Ctrl-C loses nothing."
@@ -35,8 +39,9 @@ environment variables:
   LINQ_MCP_COUNTRY      the country of numbers without a country code, such as US
   LINQ_MCP_LOG_LEVEL    DEBUG, INFO, WARNING, ERROR or CRITICAL; default WARNING, and INFO for `http`
   LINQ_MCP_LOG_SUBJECT  for `http`: 1 logs who called, and for which chat or line
-  LINQ_MCP_STORE        the same as --store, which overrides it; without it, what was read is in memory only
-  LINQ_MCP_STORE_DAYS   drop from that file what was not read again for so many days
+  LINQ_MCP_STORE        the same as --store, which overrides it, or a database, postgresql://…; without it, what was
+                        read is in memory only
+  LINQ_MCP_STORE_DAYS   drop from there what was not read again for so many days
   LINQ_MCP_MAX_AGE      for how many seconds what was read is used without a look at Linq; default 60
   LINQ_MCP_LINES        the same as --lines, which overrides it
   LINQ_MCP_TOOLS        the same as --tools, which overrides it
@@ -69,7 +74,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--demo", action="store_true", help="use the embedded demo account: no key, no network")
     _add_scope(parser, default=None)
     parser.add_argument("--allow-send", action="store_true", help=_ALLOW_SEND)
-    parser.add_argument("--store", metavar="PATH", help=_STORE)
+    parser.add_argument("--store", metavar="PATH", type=_store_path, help=_STORE)
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", parser_class=_Parser)
 
     def add_command(name: str, purpose: str) -> argparse.ArgumentParser:
@@ -133,20 +138,21 @@ def build_parser() -> argparse.ArgumentParser:
         metavar="CLIENT",
         help=f"{', '.join(CLIENT_NAMES)}, or a similar name, such as claude; all of them if omitted",
     )
-    store = add_command("store", "fill the file in which readings are kept, say what is in it, or clear it")
+    store = add_command("store", "fill the file or database in which readings are kept, say what is in it, or clear it")
     actions = store.add_subparsers(dest="action", metavar="ACTION", required=True, parser_class=_Parser)
     fill = actions.add_parser("fill", help="read the account", description=_FILL)
     fill.add_argument("--days", type=_days, default=30, help="how far back to read everything again; default 30")
     status = actions.add_parser("status", help="say what is kept of each account")
     clear = actions.add_parser("clear", help="drop what is kept of the account of this key")
     clear.add_argument("--all", action="store_true", help="drop everything, and delete the file")
+    actions.add_parser("prepare", help="make the tables in PostgreSQL, as a user who may", description=_PREPARE)
     for command in (demo, http, board, doctor, config):
         # Accepted both before and after the command.
         command.add_argument("--demo", action="store_true", default=argparse.SUPPRESS, help="use the demo account")
     for command in (http, access, board, doctor, config, fill):
         _add_scope(command, default=argparse.SUPPRESS)
     for command in (http, board, doctor, config, store, fill, status, clear):
-        command.add_argument("--store", default=argparse.SUPPRESS, metavar="PATH", help=_STORE)
+        command.add_argument("--store", default=argparse.SUPPRESS, metavar="PATH", type=_store_path, help=_STORE)
     for command in (http, access, doctor, config):
         command.add_argument("--allow-send", action="store_true", default=argparse.SUPPRESS, help=_ALLOW_SEND)
     return parser
@@ -191,6 +197,15 @@ def _days(text: str) -> int:
     if text.isdecimal() and 1 <= int(text) <= _MOST_DAYS:
         return int(text)
     raise argparse.ArgumentTypeError(f"{text!r} is not a number of days (1 to {_MOST_DAYS})")
+
+
+def _store_path(text: str) -> str:
+    from linq_mcp.settings.store import STORE_VARIABLE, is_address
+
+    # Other users of the machine see arguments. Nothing of this one is repeated.
+    if is_address(text):
+        raise argparse.ArgumentTypeError(f"a database's address may hold a password: put it into {STORE_VARIABLE}")
+    return text
 
 
 def _path(text: str) -> str:

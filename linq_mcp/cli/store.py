@@ -1,10 +1,13 @@
-"""`linq-mcp store`: fills the file in which readings are kept, says what is in it, and clears it."""
+"""`linq-mcp store`: fills the file or database in which readings are kept, says what is in it, and clears it."""
 
 from __future__ import annotations
 
 import sys
 import time
 from argparse import Namespace
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
 from math import inf
 from typing import TYPE_CHECKING, TextIO
 
@@ -21,20 +24,19 @@ from linq_mcp.sanitize import clean
 from linq_mcp.server.callers.caller import SettingsClientProvider
 from linq_mcp.settings import Settings
 from linq_mcp.settings.problems import LaunchedBy
-from linq_mcp.settings.store import STORE_VARIABLE
+from linq_mcp.settings.store import DATABASE_EXAMPLE, STORE_VARIABLE
 from linq_mcp.store.access import SPARE_SECONDS, Access, ChatFilter, Depth, Facts
+from linq_mcp.store.database import Database, retried
 from linq_mcp.store.housekeeping import AccountSummary, forget_some, summaries
 from linq_mcp.store.question import Question
-from linq_mcp.store.sqlite import SqliteDatabase, files_of
-from linq_mcp.store.stores import Stores, account_hash
+from linq_mcp.store.sqlite import SqliteDatabase
+from linq_mcp.store.stores import Stores, account_hash, open_database
 from linq_mcp.tools.base.loop_yield import LoopYield
 from linq_mcp.tools.base.paging import counted
 from linq_mcp.tools.base.tool import CALL_SECONDS
 from linq_mcp.wording.errors import format_error
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from linq_mcp.api.models import Message
 
 _DAY = 86_400.0
@@ -47,6 +49,7 @@ _HASH_SHOWN = 8
 _NOTHING_ON_DISK = (
     f"Nothing is on disk: what is read is kept in memory only. --store PATH or {STORE_VARIABLE} keeps it in a file."
 )
+_NO_DATABASE = f"Only a PostgreSQL database is prepared: set {STORE_VARIABLE} to its address, {DATABASE_EXAMPLE}."
 
 
 def run(options: Namespace) -> int:
@@ -55,19 +58,24 @@ def run(options: Namespace) -> int:
     replace_unencodable(sys.stdout)
     account, settings = open_account(options, LaunchedBy.TERMINAL, read_only=True)
     warn(settings.warnings)
-    path = settings.store.path
-    if path is None:
+    if options.action == "prepare" and not settings.store.url:
+        print(_NO_DATABASE, file=sys.stderr)
+        return USAGE_ERROR
+    if not settings.store.lasts:
         must_have = options.action == "fill"
         print(_NOTHING_ON_DISK, file=sys.stderr if must_have else sys.stdout)
         return USAGE_ERROR if must_have else 0
     try:
         if options.action == "fill":
             return anyio.run(fill, account, settings, options.days)
-        if options.action == "clear":
-            _clear(path, settings, everything=options.all)
+        if options.action == "prepare":
+            open_database(settings.store).close()
+            print("The tables are ready.")
+        elif options.action == "clear":
+            _clear(settings, everything=options.all)
         else:
             with in_region(settings.region):
-                _show(path, settings)
+                _show(settings)
     except LinqMcpError as error:
         print(f"linq-mcp store: {format_error(error, settings=settings, tool=None, arguments={})}", file=sys.stderr)
         return 1
@@ -169,19 +177,31 @@ class Progress:
             self._stream.flush()
 
 
-def _show(path: Path, settings: Settings) -> None:
-    if not path.exists():
-        print(f"Nothing is kept yet: there is no file {_shown(settings)}.")
+@contextmanager
+def _opened(settings: Settings) -> Iterator[Database | None]:
+    """What is kept, without making anything; None if there is no file yet."""
+    if settings.store.path and not settings.store.path.exists():
+        yield None
         return
-    database = SqliteDatabase(path)
-    found = summaries(database)
-    print(f"{_shown(settings)}: {_size(path)}, {counted(len(found), 'account', 'accounts')}.")
-    yours = account_hash(settings)
-    for summary in found:
-        print(f"Account {summary.hash[:_HASH_SHOWN]}…{' (of this key)' if summary.hash == yours else ''}:")
-        for line in _described(summary):
-            print(f"  {line}")
-    database.close()
+    database = open_database(settings.store, make=False)
+    try:
+        yield database
+    finally:
+        database.close()
+
+
+def _show(settings: Settings) -> None:
+    with _opened(settings) as database:
+        if database is None:
+            print(f"Nothing is kept yet: there is no file {_shown(settings)}.")
+            return
+        found = summaries(database)
+        print(f"{_shown(settings)}: {_bytes(database.size())}, {counted(len(found), 'account', 'accounts')}.")
+        yours = account_hash(settings)
+        for summary in found:
+            print(f"Account {summary.hash[:_HASH_SHOWN]}…{' (of this key)' if summary.hash == yours else ''}:")
+            for line in _described(summary):
+                print(f"  {line}")
 
 
 def _described(summary: AccountSummary) -> list[str]:
@@ -194,54 +214,52 @@ def _described(summary: AccountSummary) -> list[str]:
     return lines
 
 
-def _clear(path: Path, settings: Settings, *, everything: bool) -> None:
-    """Drop what is kept of the account of this key, or the whole file."""
-    if not path.exists():
-        print(f"Nothing is kept: there is no file {_shown(settings)}.")
-        return
-    database = SqliteDatabase(path)
-    yours = account_hash(settings)
-    numbers = [
-        int(number) for number, hash_ in database.rows("SELECT id, hash FROM account") if everything or hash_ == yours
-    ]
-    for number in numbers:
-        while forget_some(database, number):
-            pass
-    if not everything:
+def _clear(settings: Settings, *, everything: bool) -> None:
+    """Drop what is kept of the account of this key, or everything, with the file."""
+    shown = _shown(settings)
+    with _opened(settings) as database:
+        if database is None:
+            print(f"Nothing is kept: there is no file {shown}.")
+            return
+        yours = account_hash(settings)
+        accounts = database.rows("SELECT id, hash FROM account")
+        numbers = [int(number) for number, hash_ in accounts if everything or hash_ == yours]
+        for number in numbers:
+            while retried(partial(forget_some, database, number)):
+                pass
         database.shrink()
-        database.close()
-        found = "What was kept of this account is dropped from" if numbers else "Nothing is kept of this account in"
-        print(f"{found} {_shown(settings)}.")
-    elif database.close_and_delete():
-        print(f"{_shown(settings)} is deleted.")
-    else:
-        print(f"{_shown(settings)} is emptied. It is not deleted, as another process uses it.")
+        if not everything:
+            found = "What was kept of this account is dropped from" if numbers else "Nothing is kept of this account in"
+            print(f"{found} {shown}.")
+        elif not isinstance(database, SqliteDatabase):
+            print(f"Everything that was kept is dropped from {shown}.")
+        elif database.close_and_delete():
+            print(f"{shown} is deleted.")
+        else:
+            print(f"{shown} is emptied. It is not deleted, as another process uses it.")
 
 
 def describe_store(settings: Settings) -> tuple[bool, str]:
     """One line on where readings are kept, and whether that works."""
-    path = settings.store.path
-    if path is None:
+    if not settings.store.lasts:
         return True, _NOTHING_ON_DISK
-    if not path.exists():
-        return True, f"What is read is kept in {_shown(settings)}, which is made at the first question."
     try:
-        database = SqliteDatabase(path)
-        found = {summary.hash: summary for summary in summaries(database)}
-        database.close()
+        with _opened(settings) as database:
+            if database is None:
+                return True, f"What is read is kept in {_shown(settings)}, which is made at the first question."
+            found = {summary.hash: summary for summary in summaries(database)}
+            size = _bytes(database.size())
     except LinqMcpError as error:
         return False, format_error(error, settings=settings, tool=None, arguments={})
     yours = found.get(account_hash(settings), AccountSummary(""))
     kept = f"{counted(yours.chats, 'chat', 'chats')}, {counted(yours.messages, 'message', 'messages')}"
-    return True, f"What is read is kept in {_shown(settings)} ({_size(path)}); of this account, {kept}."
+    return True, f"What is read is kept in {_shown(settings)} ({size}); of this account, {kept}."
 
 
 def _shown(settings: Settings) -> str:
-    return clean(str(settings.store.path), 200)
-
-
-def _size(path: Path) -> str:
-    return _bytes(sum(name.stat().st_size for name in files_of(path) if name.exists()))
+    """The file, or the database without its address, which may hold a password."""
+    path = settings.store.path
+    return clean(str(path), 200) if path else "PostgreSQL"
 
 
 def _bytes(size: float) -> str:

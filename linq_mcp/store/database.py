@@ -7,6 +7,7 @@ Every statement is written in the common part of SQLite and PostgreSQL. All fail
 from __future__ import annotations
 
 import contextlib
+import weakref
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
@@ -25,6 +26,8 @@ Row = tuple[Any, ...]
 VERSION = 2
 # Seconds after which a statement is ended; the call then goes on in memory.
 STATEMENT_SECONDS = 5.0
+# How often work is done that another process was in the way of.
+_ATTEMPTS = 4
 
 # `{id}` is TEXT that is ordered by its bytes.
 TABLES = {
@@ -49,7 +52,7 @@ TABLES = {
         PRIMARY KEY (account, chat, place)
     """,
 }
-_VERSION_TABLE = "linq_mcp_store"
+VERSION_TABLE = "linq_mcp_store"
 
 
 class Database(Protocol):
@@ -78,7 +81,15 @@ class Database(Protocol):
         """Bytes in use."""
         ...
 
+    def shrink(self) -> None:
+        """Leave nothing of what was dropped."""
+        ...
+
     def close(self) -> None: ...
+
+
+class TransientStoreError(StoreError):
+    """Nothing happened, as another process was in the way or the connection was lost: the same work may succeed now."""
 
 
 class InThread:
@@ -86,33 +97,50 @@ class InThread:
 
     def __init__(self, database: Database) -> None:
         self.database = database
+        # Calls in progress may still use it when it is no longer needed for new ones.
+        weakref.finalize(self, database.close)
         self._one_at_a_time = anyio.Semaphore(1)
 
     async def __call__(self, work: Callable[Concatenate[Database, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """`work(database, …)`; it should take less than 50 ms. Raises `StoreError`."""
+        """`work(database, …)`, which may be done again; it should take less than 50 ms. Raises `StoreError`."""
         async with self._one_at_a_time:
-            return await anyio.to_thread.run_sync(partial(work, self.database, *args, **kwargs))
+            return await anyio.to_thread.run_sync(retried, partial(work, self.database, *args, **kwargs))
+
+
+def retried(work: Callable[[], T]) -> T:
+    """`work()`, done again where nothing happened because another process was in the way. Raises `StoreError`."""
+    for _ in range(_ATTEMPTS - 1):
+        with contextlib.suppress(TransientStoreError):
+            return work()
+    try:
+        return work()
+    except TransientStoreError as error:
+        raise StoreError(error.problem) from None
 
 
 def check_ours(tables: Sequence[str]) -> None:
     """Raises `StoreError` if the `tables` of a database belong to something else."""
-    if tables and _VERSION_TABLE not in tables:
+    if tables and VERSION_TABLE not in tables:
         raise StoreError(StoreProblem.FOREIGN)
 
 
-def prepare(database: Database, *, id_type: str = "TEXT") -> None:
-    """Create the tables that are missing. Raises `StoreError` if a newer release has made them."""
-    with database.transaction():
-        database.run(f"CREATE TABLE IF NOT EXISTS {_VERSION_TABLE} (version BIGINT NOT NULL)")
-        found = [int(version) for (version,) in database.rows(f"SELECT version FROM {_VERSION_TABLE}")]  # noqa: S608
-        if any(version > VERSION for version in found):
-            raise StoreError(StoreProblem.NEWER)
-        if any(version < VERSION for version in found):
-            for name in TABLES:
-                database.run(f"DROP TABLE IF EXISTS {name}")
-            database.run(f"DELETE FROM {_VERSION_TABLE}")  # noqa: S608
-            found = []
-        for name, columns in TABLES.items():
-            database.run(f"CREATE TABLE IF NOT EXISTS {name} ({columns.format(id=id_type)})")
-        if not found:
-            database.run(f"INSERT INTO {_VERSION_TABLE} VALUES (?)", (VERSION,))  # noqa: S608
+def check_version(database: Database) -> bool:
+    """Whether the tables are those of this release. Raises `StoreError` if a newer one has made them."""
+    found = [int(version) for (version,) in database.rows(f"SELECT version FROM {VERSION_TABLE}")]  # noqa: S608
+    if any(version > VERSION for version in found):
+        raise StoreError(StoreProblem.NEWER)
+    return found == [VERSION]
+
+
+def create_tables(database: Database, *, id_type: str = "TEXT") -> None:
+    """Create the tables that are missing, in a transaction. Raises `StoreError` if a newer release has made them."""
+    database.run(f"CREATE TABLE IF NOT EXISTS {VERSION_TABLE} (version BIGINT NOT NULL)")
+    is_current = check_version(database)
+    if not is_current:
+        for name in TABLES:
+            database.run(f"DROP TABLE IF EXISTS {name}")
+        database.run(f"DELETE FROM {VERSION_TABLE}")  # noqa: S608
+    for name, columns in TABLES.items():
+        database.run(f"CREATE TABLE IF NOT EXISTS {name} ({columns.format(id=id_type)})")
+    if not is_current:
+        database.run(f"INSERT INTO {VERSION_TABLE} VALUES (?)", (VERSION,))  # noqa: S608

@@ -86,6 +86,7 @@ class QuestionReading:
 
     async def _read_once(self) -> None:
         await self._listing.open()
+        self._queue.is_scattered = self._listing.run.database.is_shared
         if self._chats.only is not None:
             await self._open_only(self._chats.only)
         await self._plan(self.keys)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable
 from heapq import heappop, heappush
+from secrets import randbelow
 
 import anyio
 
@@ -15,7 +16,8 @@ class ReadingQueue:
     """Chats by their keys: those that are missing in the order in which they came, then those that are stale.
 
     Of the stale ones, those that were `prefer`red come first, then those with unsettled messages, then those that were
-    asked for longest ago. While it `is_growing`, more may come.
+    asked for longest ago. While it `is_growing`, more may come. If it `is_scattered`, missing chats come from random
+    places, so that processes with the same queue seldom read the same ones.
     """
 
     def __init__(self) -> None:
@@ -23,7 +25,7 @@ class ReadingQueue:
         self._stale: dict[str, float] = {}
         self._order: list[tuple[int, float, str]] = []
         self._changed = anyio.Event()
-        self.is_growing = False
+        self.is_growing = self.is_scattered = False
 
     @property
     def missing(self) -> int:
@@ -57,6 +59,8 @@ class ReadingQueue:
         while True:
             now = anyio.current_time()
             if self._missing and now < missing_until:
+                if self.is_scattered:
+                    self._missing.rotate(randbelow(len(self._missing)))
                 return self._missing.popleft(), True
             while self._order and now < stale_until:
                 _, _, key = heappop(self._order)

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from linq_mcp.errors import StoreError, StoreProblem
-from linq_mcp.store.database import STATEMENT_SECONDS, Row, check_ours, prepare
+from linq_mcp.store.database import STATEMENT_SECONDS, Row, check_ours, create_tables
 
 _PAGE_BYTES = 16_384
 # How many steps of SQLite's virtual machine pass between two looks at the clock: a millisecond or so.
@@ -49,7 +49,8 @@ class SqliteDatabase:
             # WAL lets one process read while another writes; what is deleted is overwritten.
             for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "secure_delete=ON"):
                 self._connection.execute(f"PRAGMA {pragma}").fetchall()
-        prepare(self)
+        with self.transaction():
+            create_tables(self)
         if self._path:
             _make_private(self._path)
 

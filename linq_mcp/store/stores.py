@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 from collections import OrderedDict
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
@@ -14,9 +15,9 @@ from weakref import WeakValueDictionary
 import anyio
 import anyio.to_thread
 
-from linq_mcp.errors import StoreError
+from linq_mcp.errors import StoreError, StoreProblem
 from linq_mcp.settings.store import StoreSettings
-from linq_mcp.store.database import Database, InThread
+from linq_mcp.store.database import Database, InThread, check_version
 from linq_mcp.store.housekeeping import clean_some
 from linq_mcp.store.kept_account import KeptAccount
 from linq_mcp.store.slots import RequestSlots
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     from anyio.abc import TaskGroup
 
     from linq_mcp.settings import Settings
+
+logger = logging.getLogger(__name__)
 
 MEMORY_BYTES = 256 * 1024 * 1024
 _REQUESTS_IN_PROCESS = 32
@@ -146,19 +149,23 @@ class Stores:
 
     async def open(self, hash_: str) -> tuple[InThread, KeptAccount, StoreError | None]:
         async with self._opening:
-            if self.settings.path and anyio.current_time() >= self._retry_at:
+            if self.settings.lasts and anyio.current_time() >= self._retry_at:
                 try:
                     opened = await self._open_lasting(hash_)
                 except StoreError as error:
                     self.failed(error)
                 else:
+                    if self._error:
+                        logger.warning("the store is in use again")
                     self._error = None
+                    # What happened meanwhile is not known there.
+                    self._in_memory.pop(hash_, None)
                     return opened.run, opened.kept, None
             if hash_ not in self._in_memory:
                 self._in_memory[hash_] = await self._open_in_memory(hash_)
             self._in_memory.move_to_end(hash_)
             if len(self._in_memory) > _MOST_IN_MEMORY:
-                self._in_memory.popitem(last=False)[1].run.database.close()
+                self._in_memory.popitem(last=False)
             opened = self._in_memory[hash_]
             return opened.run, opened.kept, self._error
 
@@ -166,12 +173,11 @@ class Stores:
         """Use memory until the database is tried again."""
         if self._must_last:
             raise error
+        if self._error is None:
+            logger.warning("the store can't be used (%s): what is read is kept in memory", error.problem.name.lower())
         self._error = error
         self._retry_at = anyio.current_time() + _RETRY_SECONDS
-        if self._lasting:
-            with contextlib.suppress(StoreError):
-                self._lasting.database.close()
-            self._lasting = None
+        self._lasting = None
 
     async def keep_room(self, hash_: str) -> bool:
         opened = self._in_memory.get(hash_)
@@ -185,7 +191,7 @@ class Stores:
             if total <= MEMORY_BYTES or other == hash_:
                 break
             total -= self._sizes.pop(other, 0)
-            self._in_memory.pop(other).run.database.close()
+            del self._in_memory[other]
         return size <= most
 
     async def _open_in_memory(self, hash_: str) -> _Open:
@@ -194,7 +200,9 @@ class Stores:
 
     async def _open_lasting(self, hash_: str) -> _Open:
         if self._lasting is None:
-            self._lasting = InThread(await anyio.to_thread.run_sync(SqliteDatabase, self.settings.path))
+            self._lasting = InThread(await anyio.to_thread.run_sync(open_database, self.settings))
+        # Another release may have made the tables anew.
+        await self._lasting(check_version)
         await self._clean_up(self._lasting)
         # Somebody may have cleared the account since the last question.
         return _Open(self._lasting, await self._lasting(KeptAccount.open, hash_, self.now()))
@@ -206,6 +214,17 @@ class Stores:
         ends_at = anyio.current_time() + _CLEANING_SECONDS
         while await run(clean_some, self.now(), self.settings.days) and anyio.current_time() < ends_at:
             pass
+
+
+def open_database(settings: StoreSettings, *, make: bool = True) -> Database:
+    """The database that lasts. One of a server may have to be `make`d. Raises `StoreError`."""
+    if settings.url is None:
+        return SqliteDatabase(settings.path)
+    try:
+        from linq_mcp.store.postgres import PostgresDatabase  # noqa: PLC0415 - an extra, which may be missing
+    except ImportError:
+        raise StoreError(StoreProblem.NO_DRIVER) from None
+    return PostgresDatabase(settings.url, make=make)
 
 
 def account_hash(settings: Settings) -> str:

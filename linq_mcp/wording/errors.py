@@ -134,12 +134,27 @@ _NOTHING_SENT = "Nothing was sent."
 
 _STORE_PROBLEMS = {
     StoreProblem.UNREACHABLE: f"The store ({STORE_VARIABLE}) can't be opened: look at its path and its permissions.",
-    StoreProblem.FOREIGN: f"The store ({STORE_VARIABLE}) holds something else: give it a file of its own.",
+    StoreProblem.DOWN: (
+        f"The store's database can't be reached: look whether it runs, and at its address in {STORE_VARIABLE}."
+    ),
+    StoreProblem.REFUSED: (
+        f"The store's database refuses access: look at the user, password, and database in {STORE_VARIABLE}, and at "
+        "the user's rights."
+    ),
+    StoreProblem.UNPREPARED: (
+        "The store's tables are missing or of an older release: run `linq-mcp store prepare` as a database user who "
+        "may make them."
+    ),
+    StoreProblem.NO_DRIVER: (
+        f"PostgreSQL in {STORE_VARIABLE} needs an extra: `pip install '.[postgres]'` in the folder that linq-mcp was "
+        "installed from adds it."
+    ),
+    StoreProblem.FOREIGN: f"The store ({STORE_VARIABLE}) holds something else: give it a file or database of its own.",
     StoreProblem.NOT_YOURS: f"The file of the store ({STORE_VARIABLE}) belongs to another user: use a file of yours.",
-    StoreProblem.NEWER: "The store was written by a newer release of linq-mcp: upgrade this one, or use another file.",
+    StoreProblem.NEWER: "The store was written by a newer release of linq-mcp: upgrade this one, or use another store.",
     StoreProblem.DAMAGED: "The store is damaged: delete its file; everything in it can be read again.",
     StoreProblem.FULL: "The store's disk is full: make room, or clear the store with `linq-mcp store clear`.",
-    StoreProblem.READ_ONLY: f"The store ({STORE_VARIABLE}) can't be written: look at the permissions of its folder.",
+    StoreProblem.READ_ONLY: f"The store ({STORE_VARIABLE}) can't be written: look at its permissions.",
     StoreProblem.BUSY: "The store did not answer in time.",
     StoreProblem.FAILED: "The store failed.",
 }
@@ -167,7 +182,8 @@ def format_error(
             by_a_person = f"Your user can open it: {error.url}" if error.url else ""
             return _sentences(HEADLINES[headline], str(error), next_step, by_a_person)
         case StoreError():
-            return f"{_STORE_PROBLEMS[error.problem]} This answer was read from Linq and is kept in memory only."
+            in_call = "This answer was read from Linq and is kept in memory only." if tool else ""
+            return _sentences(_STORE_PROBLEMS[error.problem], in_call)
         case SettingsError():
             return _sentences(format_problem(error.problem, settings.launched_by), not_sent)
         case LineNotOpenError():

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import anyio
@@ -69,8 +68,7 @@ class Accounts:
         from linq_mcp.store.stores import Stores  # noqa: PLC0415
 
         if self._stores is None:
-            in_memory = replace(self._settings.store, path=None)
-            store = in_memory if self._has_strangers else self._settings.store
+            store = self._settings.store.in_memory() if self._has_strangers else self._settings.store
             many = self._settings.key_source in (KeySource.HEADER, KeySource.ACCESS_FILE)
             self._stores = Stores(store, share=_SHARE if many else 1.0, tasks=self._tasks)
         provider, request = context.lifespan_context, context.request

@@ -133,7 +133,7 @@ def test_the_database_of_something_else_is_left_as_it_is(argv: list[str], store:
     before = path.read_bytes()
     code, out, err = store(*argv, "--store", str(path))
     assert (code, out) == (1, "")
-    assert "holds something else: give it a file of its own." in err
+    assert "holds something else: give it a file or database of its own." in err
     assert path.read_bytes() == before
     assert list(path.parent.iterdir()) == [path]
 

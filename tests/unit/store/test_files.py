@@ -114,11 +114,11 @@ def under_a_file(path: Path, _: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     ("spoil", "said"),
     [
-        (foreign, "holds something else: give it a file of its own."),
+        (foreign, "holds something else: give it a file or database of its own."),
         (of_another_user, "belongs to another user: use a file of yours."),
-        (newer, "The store was written by a newer release of linq-mcp: upgrade this one, or use another file."),
+        (newer, "The store was written by a newer release of linq-mcp: upgrade this one, or use another store."),
         (not_a_database, "The store is damaged: delete its file; everything in it can be read again."),
-        (a_folder_in_the_way, "holds something else: give it a file of its own."),
+        (a_folder_in_the_way, "holds something else: give it a file or database of its own."),
         (under_a_file, "can't be opened: look at its path and its permissions."),
     ],
     ids=lambda value: getattr(value, "__name__", ""),

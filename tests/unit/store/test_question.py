@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,8 @@ ONCE = RetryPolicy(attempts=1)
 class Account:
     """A living Linq, what is kept of it, and the questions about it."""
 
+    place = StoreSettings()
+
     def __init__(
         self, chats: int = 3, *, oldest_first: bool = False, max_age: float = 60, path: Path | None = None
     ) -> None:
@@ -38,7 +41,7 @@ class Account:
             self.linq.wait(timedelta(minutes=1))
             self.linq.say(self.linq.open_chat())
         self.linq.wait(timedelta(minutes=10))
-        self.settings = StoreSettings(max_age=max_age, path=path)
+        self.settings = replace(self.place, max_age=max_age, path=path)
         self.stores = self.opened()
 
     def opened(self) -> Stores:
@@ -62,6 +65,15 @@ class Account:
 
     async def inbox(self, **arguments: Any) -> Json:
         return await self.ask(LIST_INBOX, **arguments)
+
+
+@pytest.fixture(params=["memory", "postgres"], autouse=True)
+def place(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Every test is run with each kind of database."""
+    kind: str = request.param
+    if kind == "postgres":
+        monkeypatch.setattr(Account, "place", request.getfixturevalue("postgres").store())
+    return kind
 
 
 def slowly(account: Account, seconds: float) -> None:
@@ -349,23 +361,23 @@ async def test_a_reading_goes_on_below_what_is_kept() -> None:
     assert found["requests"] <= 5
 
 
-async def test_in_one_second_the_direction_of_the_account_decides() -> None:
+@pytest.mark.parametrize("oldest_first", [False, True], ids=["newest first", "oldest first"])
+async def test_in_one_second_the_direction_of_the_account_decides(*, oldest_first: bool) -> None:
     """A chat whose messages all share a second does not show it itself."""
-    for oldest_first in (False, True):
-        account = Account(0, oldest_first=oldest_first)
-        shown = account.linq.open_chat()
-        for _ in range(2):
-            account.linq.wait(timedelta(minutes=1))
-            account.linq.say(shown)
-        await account.inbox()
-        silent = account.linq.open_chat()
-        for own in (False, True, False):
-            account.linq.say(silent, own=own, text=str(own))
-        account.linq.wait(timedelta(minutes=2))
-        (row,) = [row for row in (await account.inbox())["chats"] if row["id"] == silent]
-        assert row["waiting"]["messages"] == 1
-        page = await account.ask(LIST_MESSAGES, chat_id=silent)
-        assert [message["text"] for message in page["messages"]] == ["False", "True", "False"]
+    account = Account(0, oldest_first=oldest_first)
+    shown = account.linq.open_chat()
+    for _ in range(2):
+        account.linq.wait(timedelta(minutes=1))
+        account.linq.say(shown)
+    await account.inbox()
+    silent = account.linq.open_chat()
+    for own in (False, True, False):
+        account.linq.say(silent, own=own, text=str(own))
+    account.linq.wait(timedelta(minutes=2))
+    (row,) = [row for row in (await account.inbox())["chats"] if row["id"] == silent]
+    assert row["waiting"]["messages"] == 1
+    page = await account.ask(LIST_MESSAGES, chat_id=silent)
+    assert [message["text"] for message in page["messages"]] == ["False", "True", "False"]
 
 
 # What we did ourselves
