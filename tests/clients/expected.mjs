@@ -51,7 +51,7 @@ export async function check(client, call, era) {
 
 // The person whom a server that may send asks: the text to send says what they answer.
 export function person({ params }) {
-  return params.message.endsWith(": yes") ? { action: "accept", content: { choice: "Send" } } : { action: "decline" };
+  return params.message.includes(": yes") ? { action: "accept", content: { choice: "Send" } } : { action: "decline" };
 }
 
 // Check the tools of a server that may send over a connected client that can ask, and send one message of two.
