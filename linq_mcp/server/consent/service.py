@@ -131,8 +131,9 @@ class ConsentService:
 
         Raises what the call's work raises, `NotSentError` where nobody agrees, and `ConsentUsedError`.
         """
-        if call.state is not None or call.answers is not None:
-            return await self._answered(call)
+        # An answer without the state of its question answers nothing: the question is put as if for the first time.
+        if call.state is not None:
+            return await self._answered(call, call.state)
         if call.token is not None:
             return await self._confirmed(call, call.token)
         try:
@@ -151,12 +152,10 @@ class ConsentService:
         text = agreed_text(question, await self._ask(question, call.context))
         return await self._go_on(call, pending, lambda _: text, "person")
 
-    async def _answered(self, call: AskingCall) -> Result | types.InputRequiredResult:
+    async def _answered(self, call: AskingCall, state: str) -> Result | types.InputRequiredResult:
         """Goes on with the answer that came with the state of its question."""
-        if call.state is None:
-            raise NotSentError(NotSent.INVALID_CONSENT, "The answer came without the state of its question.")
         try:
-            pending = Pending(**json.loads(call.state))
+            pending = Pending(**json.loads(state))
         except (ValueError, TypeError):
             # A replica of another release, with the same key, may have sealed it.
             raise NotSentError(NotSent.INVALID_CONSENT, "The state is of another version of this server.") from None

@@ -258,11 +258,15 @@ async def test_an_answer_at_once_from_many_is_good_once() -> None:
     assert api.texts == [DRAFT]
 
 
-async def test_an_answer_without_the_state_is_none() -> None:
-    api = RecordingApi()
-    async with client(api, answer=YES) as connected:
-        result = await answer_with(connected, None, answers())
-    assert text_of(result).startswith(HEADLINES["invalid_consent"])
+async def test_an_answer_without_the_state_is_asked_about_as_if_for_the_first_time() -> None:
+    """Nothing shows that anybody was asked, so nothing is sent, and the question has its place in the limits."""
+    api, limits = RecordingApi(), SendLimits(30)
+    for number in range(QUESTIONS_AN_HOUR - 1):
+        limits.count_question(caller_id(SecretStr(DEMO_KEY)), Question(subject=f"chat {number}", message="Send?"))
+    async with client(api, answer=YES, consent=ConsentService(RULES, limits=limits)) as connected:
+        await asked_again(connected, None, answers())
+        one_more = await answer_with(connected, None, answers())
+    assert text_of(one_more).startswith(HEADLINES["send_limit"])
     assert api.posts == []
 
 
@@ -305,7 +309,7 @@ async def test_a_question_that_is_asked_again_runs_out_when_it_did(monkeypatch: 
     assert api.posts == []
 
 
-async def asked_again(connected: Client, state: str, responses: types.InputResponses | None) -> str:
+async def asked_again(connected: Client, state: str | None, responses: types.InputResponses | None) -> str:
     """The state of the question that comes once more."""
     result = await connected.session.call_tool(
         "send_message", ARGUMENTS, request_state=state, input_responses=responses, allow_input_required=True
