@@ -1,4 +1,4 @@
-"""The MCP conformance suite against a running `linq-mcp --demo http`.
+"""The MCP conformance suite against a running `linq-mcp --demo http --allow-send`, behind `suite_names`.
 
     python tests/e2e/http/conformance.py NODE FOLDER
 
@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from processes import Failed, linq_mcp
+from suite_names import by_suite_names
 
 BASELINE = Path(__file__).with_name("conformance-baseline.toml")
 SECONDS = 120
@@ -124,9 +125,13 @@ def suite(run: str, node: str, packages: Path, url: str) -> dict[str, list[dict[
 def run(node: str, packages: Path) -> Iterator[Outcome]:
     """Yield the outcome of each scenario of each run, and of each wrong entry of the baseline. Raises `Failed`."""
     entries = baseline()
-    with linq_mcp("server", "--demo", "http") as server:
+    # What was read for one run doesn't count for the next, whose progress would have nothing to report.
+    with (
+        linq_mcp("server", "--demo", "--allow-send", "http", env={"LINQ_MCP_MAX_AGE": "0"}) as server,
+        by_suite_names(f"http://127.0.0.1:{server.port}/mcp") as url,
+    ):
         for name in RUNS:
-            for scenario, checks in suite(name, node, packages, f"http://127.0.0.1:{server.port}/mcp").items():
+            for scenario, checks in suite(name, node, packages, url).items():
                 yield judged(name, scenario, checks, entries)
     for entry in entries.values():
         if entry.idle or not entry.met:
