@@ -13,6 +13,12 @@ from typing import Any
 import pytest
 from helpers.linq import KEY
 from helpers.piped import Piped, request
+from mcp.types.jsonrpc import JSONRPCResponse
+
+from linq_mcp.transports.stdio import _to_line
+
+# In one worker of pytest-xdist, so that the server is started once.
+pytestmark = pytest.mark.xdist_group("malformed lines")
 
 HALF_AN_EMOJI = "\\ud83d"
 PING = '{"jsonrpc":"2.0","id":7,"method":"ping"'
@@ -22,15 +28,7 @@ fresh = count(1000)
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[Piped]:
-    """One server on the demo account for all of these: no line may end it."""
-    with Piped("--demo") as server:
-        server.initialize()
-        yield server
-
-
-@pytest.fixture(scope="module")
-def waiting() -> Iterator[Piped]:
-    """A server whose API accepts every connection and never answers: its calls stay open."""
+    """One server for all of these, which no line may end. Its API never answers, so that calls stay open."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"
         with Piped(env={"LINQ_API_V3_API_KEY": KEY, "LINQ_API_V3_BASE_URL": url}) as server:
@@ -163,48 +161,31 @@ def peak_memory(server: Piped) -> int:
 
 
 @pytest.mark.parametrize("again", ["70", '"70"', '" 70"'])
-def test_an_id_in_use_is_refused(waiting: Piped, again: str) -> None:
+def test_an_id_in_use_is_refused(server: Piped, again: str) -> None:
     """The SDK takes 70 and "70" for one id, and would lose one of the two requests. A cancelled one is free again."""
-    waiting.send(request("tools/call", {"name": "list_chats", "arguments": {}}, id_=70))
-    (answer,) = answers(waiting, f'{{"jsonrpc":"2.0","id":{again},"method":"ping"}}')
+    server.send(request("tools/call", {"name": "list_chats", "arguments": {}}, id_=70))
+    (answer,) = answers(server, f'{{"jsonrpc":"2.0","id":{again},"method":"ping"}}')
     assert error_of(answer) == (json.loads(again), -32600)
     assert (
         answers(
-            waiting, json.dumps({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": 70}})
+            server, json.dumps({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": 70}})
         )
         == []
     )
-    (answer,) = answers(waiting, f'{{"jsonrpc":"2.0","id":{again},"method":"ping"}}')
+    (answer,) = answers(server, f'{{"jsonrpc":"2.0","id":{again},"method":"ping"}}')
     assert answer["result"] == {}
 
 
-def test_a_call_in_flight_does_not_delay_others(waiting: Piped) -> None:
+def test_a_call_in_flight_does_not_delay_others(server: Piped) -> None:
     """While the API is silent on a hundred calls, a ping is answered."""
     calls = [request("tools/call", {"name": "list_chats", "arguments": {}}, id_=next(fresh)) for _ in range(100)]
-    assert answers(waiting, *(json.dumps(call) for call in calls)) == []
+    assert answers(server, *(json.dumps(call) for call in calls)) == []
     for call in calls:
-        waiting.send({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": call["id"]}})
+        server.send({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": call["id"]}})
 
 
-_HALF_ANSWER = """
-import anyio, os
-from mcp import types
-from mcp.server.lowlevel import Server
-from linq_mcp.transports.stdio import serve_stdio
-
-async def list_tools(*_):
-    return types.ListToolsResult(tools=[types.Tool(name="\\ud83d", input_schema={"type": "object"})])
-
-async def main():
-    os._exit(await serve_stdio(Server("half", on_list_tools=list_tools)))
-
-anyio.run(main)
-"""
-
-
-def test_an_answer_that_cannot_be_written_is_an_error_and_ends_nothing() -> None:
+def test_an_answer_that_cannot_be_written_is_an_error(caplog: pytest.LogCaptureFixture) -> None:
     """Half an emoji in a result costs this one answer, and not the connection."""
-    with Piped(command=(sys.executable, "-c", _HALF_ANSWER)) as server:
-        server.initialize()
-        assert server.ask("tools/list", id_=5)["error"]["code"] == -32603
-        assert server.ask("ping", id_=6)["result"] == {}
+    answer = json.loads(_to_line(JSONRPCResponse(jsonrpc="2.0", id=5, result={"text": "\ud83d"})))
+    assert error_of(answer) == (5, -32603)
+    assert "ud83d" not in caplog.text

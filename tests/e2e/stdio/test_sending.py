@@ -8,10 +8,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import pytest
 from helpers.piped import HELLO, MEASURED, Piped, request, text_of
 from mcp import Client, types
-from mcp.client.client import ConnectMode
 from mcp.client.context import ClientRequestContext
 from mcp.client.stdio import StdioServerParameters, stdio_client
 
@@ -31,9 +29,8 @@ CHAT = next(
 ARGUMENTS = {"chat_id": CHAT, "text": "Hello"}
 
 
-@pytest.mark.parametrize("era", ["auto", "legacy"])
-async def test_a_person_agrees_and_it_is_delivered(era: ConnectMode, tmp_path: Path) -> None:
-    """The whole way, in both eras: the question, the changed text, the delivery, the one line in the log."""
+async def test_a_person_agrees_and_it_is_delivered(tmp_path: Path) -> None:
+    """The question, the changed text, the delivery, and the one line in the log come through a real process."""
 
     async def person(context: ClientRequestContext, params: types.ElicitRequestParams) -> types.ElicitResult:
         del context
@@ -48,7 +45,7 @@ async def test_a_person_agrees_and_it_is_delivered(era: ConnectMode, tmp_path: P
     log = tmp_path / "stderr"
     with log.open("w", encoding="utf-8") as errlog:
         transport = stdio_client(server, errlog=errlog)
-        async with Client(transport, mode=era, elicitation_callback=person, read_timeout_seconds=20) as client:
+        async with Client(transport, elicitation_callback=person, read_timeout_seconds=20) as client:
             sent = (await client.call_tool("send_message", ARGUMENTS)).structured_content
             assert sent
             message = (await client.call_tool("get_message", {"message_id": sent["message_id"]})).structured_content
@@ -60,49 +57,32 @@ async def test_a_person_agrees_and_it_is_delivered(era: ConnectMode, tmp_path: P
     assert "morning" not in line
 
 
-def test_a_client_that_dies_in_mid_question_ends_the_server() -> None:
-    with Piped("--demo", "--allow-send") as server:
-        server.ask("initialize", {**HELLO, "capabilities": {"elicitation": {}}}, id_=0)
-        server.send({"jsonrpc": "2.0", "method": "notifications/initialized"})
-        params = {"name": "send_message", "arguments": ARGUMENTS}
-        server.send({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params})
-        assert server.receive()["method"] == "elicitation/create"
-        assert server.end_of_input() == 0
-    assert b"linq_mcp.sent" not in server.stderr
-
-
-def test_a_question_that_is_answered_twice_takes_the_first_answer() -> None:
-    """In the handshake era: a yes that comes after the no changes nothing, and a second yes sends nothing more."""
+def test_odd_answers_to_a_question_in_the_handshake_era() -> None:
+    """The first answer counts, one that is none ends the wait at once, and a client that leaves ends the server."""
     yes: dict[str, Any] = {"action": "accept", "content": {"choice": "Send"}}
+    rounds: list[tuple[list[object], str | None]] = [
+        ([{"action": "decline"}, yes], HEADLINES["declined"]),
+        ([yes, yes], None),
+        *(([none], HEADLINES["cannot_ask"]) for none in (None, [], "yes")),
+    ]
     with Piped("--demo", "--allow-send") as server:
         server.ask("initialize", {**HELLO, "capabilities": {"elicitation": {}}}, id_=0)
         server.send({"jsonrpc": "2.0", "method": "notifications/initialized"})
-        texts = []
-        for number, answers in enumerate(([{"action": "decline"}, yes], [yes, yes]), start=1):
+        for number, (answers, headline) in enumerate(rounds, start=1):
             server.send(request("tools/call", {"name": "send_message", "arguments": ARGUMENTS}, id_=number))
             asked = server.receive()["id"]
             for answer in answers:
                 server.send({"jsonrpc": "2.0", "id": asked, "result": answer})
             result = server.receive()
             assert result["id"] == number
-            texts.append(text_of(result["result"]))
+            text = text_of(result["result"])
+            if headline:
+                assert text.startswith(headline)
+                assert text.endswith("Nothing was sent.")
+            else:
+                assert json.loads(text)["sent"] is True
+        server.send(request("tools/call", {"name": "send_message", "arguments": ARGUMENTS}, id_=99))
+        assert server.receive()["method"] == "elicitation/create"
         assert server.end_of_input() == 0
-    assert texts[0].startswith(HEADLINES["declined"])
-    assert json.loads(texts[1])["sent"] is True
-    assert len(server.stderr.splitlines()) == 1
-
-
-def test_an_answer_that_is_none_ends_the_wait() -> None:
-    """The host has answered, and no better answer comes: the call fails now, and not after five minutes."""
-    with Piped("--demo", "--allow-send") as server:
-        server.ask("initialize", {**HELLO, "capabilities": {"elicitation": {}}}, id_=0)
-        server.send({"jsonrpc": "2.0", "method": "notifications/initialized"})
-        for number, answer in enumerate(("null", "[]", '"yes"'), start=1):
-            server.send(request("tools/call", {"name": "send_message", "arguments": ARGUMENTS}, id_=number))
-            asked = server.receive()["id"]
-            server.send(f'{{"jsonrpc":"2.0","id":{json.dumps(asked)},"result":{answer}}}')
-            text = text_of(server.receive()["result"])
-            assert text.startswith(HEADLINES["cannot_ask"])
-            assert text.endswith("Nothing was sent.")
-        assert server.end_of_input() == 0
-    assert b"linq_mcp.sent" not in server.stderr
+    (line,) = server.stderr.splitlines()
+    assert b"linq_mcp.sent" in line

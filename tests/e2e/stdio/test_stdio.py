@@ -23,18 +23,6 @@ CAPABILITIES = {
 }
 
 
-@pytest.fixture(scope="module")
-def over_a_socket(api_url: str) -> Iterator[Piped]:
-    """A server that reads the demo account over HTTP, shared by the tests that leave it running."""
-    with Piped(env={"LINQ_API_V3_API_KEY": KEY, "LINQ_API_V3_BASE_URL": api_url}) as server:
-        server.initialize()
-        yield server
-
-
-# In one worker of pytest-xdist, so that it is started once.
-shared = pytest.mark.xdist_group("one process for several tests")
-
-
 @pytest.fixture
 def stalled() -> Iterator[dict[str, str]]:
     """An environment whose API accepts every connection and never answers."""
@@ -73,52 +61,33 @@ def test_only_what_the_command_line_and_the_environment_open_is_offered_and_read
         assert {chat["line"] for chat in chats} == {"+12052535597"}
 
 
-@shared
-def test_a_page_comes_over_a_real_socket(over_a_socket: Piped) -> None:
-    """The main job: subprocess, pipe, socket, and the same object in both forms of the result."""
-    result = over_a_socket.call("list_chats", {"limit": 5})
-    assert json.loads(text_of(result)) == result["structuredContent"]
-    assert len(result["structuredContent"]["chats"]) == 5
-    assert result["structuredContent"]["next_cursor"] == "5"
-    assert not result.get("isError", False)
-
-
-@shared
-def test_half_an_emoji_in_an_answer_ends_nothing(over_a_socket: Piped) -> None:
-    """The whole account is listed, including the name with a lone surrogate, and the process lives on."""
-    cursor, chats = None, []
-    for id_ in range(1, 10):
-        page = over_a_socket.call("list_chats", {"limit": 100, "cursor": cursor}, id_=id_)["structuredContent"]
-        chats += page["chats"]
-        cursor = page.get("next_cursor")
-        if cursor is None:
-            break
-    assert len({chat["id"] for chat in chats}) == len(odd_account().chats)
-    assert over_a_socket.ask("ping", id_=99)["result"] == {}
-
-
-@shared
-def test_an_answer_larger_than_a_pipe_goes_out_whole_to_a_slow_reader(over_a_socket: Piped) -> None:
-    """While it waits for room, other calls are served: the event loop is never blocked."""
-    for id_ in range(2, 12):
-        over_a_socket.send(request("tools/call", {"name": "list_chats", "arguments": {"limit": 100}}, id_=id_))
-    answers = [over_a_socket.receive() for _ in range(10)]
-    assert sorted(answer["id"] for answer in answers) == list(range(2, 12))
-    assert all(len(answer["result"]["structuredContent"]["chats"]) == 100 for answer in answers)
-
-
-def test_demo_needs_neither_key_nor_network() -> None:
-    with Piped("--demo") as server:
+def test_a_session_over_a_real_socket(api_url: str) -> None:
+    """Pages, names, large answers, and errors come whole through pipe and socket, and the key is on neither stream."""
+    env = {"LINQ_API_V3_API_KEY": KEY, "LINQ_API_V3_BASE_URL": api_url, "LINQ_MCP_LOG_LEVEL": "DEBUG"}
+    with Piped(env=env) as server:
         server.initialize()
-        assert len(server.call("list_chats")["structuredContent"]["chats"]) == 20
-
-
-def test_stdout_carries_only_protocol_and_nothing_leaks(live: dict[str, str]) -> None:
-    """Every line of stdout is a JSON-RPC message, even at the lowest log level; the key is on neither stream."""
-    with Piped(env={**live, "LINQ_MCP_LOG_LEVEL": "DEBUG"}) as server:
-        server.initialize()
-        server.call("list_chats", {"to": "+19995550100"}, id_=1)
-        server.call("list_chats", {"cursor": "no such"}, id_=2)
+        result = server.call("list_chats", {"limit": 5})
+        assert json.loads(text_of(result)) == result["structuredContent"]
+        assert len(result["structuredContent"]["chats"]) == 5
+        assert result["structuredContent"]["next_cursor"] == "5"
+        assert not result.get("isError", False)
+        # The whole account, including a name with a lone surrogate.
+        cursor, chats = None, []
+        for _ in range(10):
+            page = server.call("list_chats", {"limit": 100, "cursor": cursor})["structuredContent"]
+            chats += page["chats"]
+            cursor = page.get("next_cursor")
+            if cursor is None:
+                break
+        assert len({chat["id"] for chat in chats}) == len(odd_account().chats)
+        # Answers that are larger than a pipe wait for a slow reader, while other calls are served.
+        for id_ in range(2, 12):
+            server.send(request("tools/call", {"name": "list_chats", "arguments": {"limit": 100}}, id_=id_))
+        answers = [server.receive() for _ in range(10)]
+        assert sorted(answer["id"] for answer in answers) == list(range(2, 12))
+        assert all(len(answer["result"]["structuredContent"]["chats"]) == 100 for answer in answers)
+        server.call("list_chats", {"to": "+19995550100"})
+        server.call("list_chats", {"cursor": "no such"})
         assert server.end_of_input() == 0
     assert all(json.loads(line)["jsonrpc"] == "2.0" for line in server.lines)
     assert b"GET /v3/chats -> 400" in server.stderr
@@ -174,13 +143,10 @@ anyio.run(main)
 """
 
 
-@pytest.mark.parametrize(
-    ("how", "code"), [(None, 0), (signal.SIGTERM, 0), (signal.SIGINT, 130)], ids=["EOF", "SIGTERM", "SIGINT"]
-)
-def test_the_lifespan_is_closed_and_prints_go_to_stderr(how: signal.Signals | None, code: int) -> None:
+def test_the_lifespan_is_closed_and_prints_go_to_stderr() -> None:
     with Piped(command=(sys.executable, "-c", _MARKED)) as server:
         server.initialize()
-        assert end(server, how) == code
+        assert end(server, signal.SIGINT) == 130
     assert server.stderr.split() == [b"opened", b"stray", b"raw", b"closed"]
     assert len(server.lines) == 1
 
@@ -197,11 +163,13 @@ def test_a_clean_up_that_hangs_is_cut_off(how: signal.Signals | None) -> None:
         assert end(server, how) == 0
 
 
-@pytest.mark.parametrize("script", [_MARKED, _UNWILLING], ids=["willing", "unwilling"])
-def test_ends_when_the_client_has_died(script: str) -> None:
-    """A dead client leaves a closed pipe; the server notices at its next answer and ends without a traceback."""
+def test_ends_when_the_client_has_died() -> None:
+    """A dead client leaves a closed pipe; the server notices at its next answer and ends without a traceback.
+
+    A clean-up that hangs is cut off, too.
+    """
     with subprocess.Popen(
-        [sys.executable, "-c", script],
+        [sys.executable, "-c", _UNWILLING],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

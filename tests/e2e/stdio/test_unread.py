@@ -55,12 +55,15 @@ def send_until_blocked(stdin: IO[bytes], line: str, most: int) -> int:
 
 
 def test_a_client_that_reads_no_answers_is_not_read_either() -> None:
-    """Answers wait in bounded number, and none is lost or doubled when the client does read."""
+    """Answers wait in bounded number, none is lost or doubled, and a blocked writer does not keep the process alive."""
     with unread() as (process, stdin, stdout):
         sent = send_until_blocked(stdin, PADDED, 1000)
         answered = [json.loads(stdout.readline())["id"] for _ in range(sent - 1)]
         assert sorted(answered) == list(range(1, sent))
         assert process.poll() is None
+        send_until_blocked(stdin, PADDED, 1000)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(SECONDS) == 0
 
 
 @pytest.mark.parametrize(("line", "most"), [(PADDED, 1000), ("nonsense" * 500, 5000)], ids=["answers", "refusals"])
@@ -70,13 +73,6 @@ def test_ends_when_a_client_hangs_up_without_having_read(line: str, most: int) -
         send_until_blocked(stdin, line, most)
         assert process.poll() is None
         stdin.close()
-        assert process.wait(SECONDS) == 0
-
-
-def test_a_signal_ends_it_while_nobody_reads() -> None:
-    with unread() as (process, stdin, _):
-        send_until_blocked(stdin, PADDED, 1000)
-        process.send_signal(signal.SIGTERM)
         assert process.wait(SECONDS) == 0
 
 
