@@ -6,8 +6,6 @@ Imports for type checkers and imports inside functions count as well: both bind 
 from __future__ import annotations
 
 import ast
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from functools import cache
 from graphlib import TopologicalSorter
@@ -133,16 +131,6 @@ def test_the_api_client_knows_nothing_of_mcp() -> None:
         return {found for found in imports(MODULES[name]) if found.split(".")[0] in ("mcp", "mcp_types")}
 
     assert violations(lambda name: of_mcp(name) if layer(name) == "linq_mcp.api" else set()) == {}
-
-
-def test_the_server_starts_without_slow_imports() -> None:
-    """`initialize` is answered before anything is imported that only a call to Linq needs."""
-    code = (
-        "import sys, linq_mcp.cli, linq_mcp.server.app, linq_mcp.transports.stdio; "
-        "print({'httpx', 'phonenumbers'} & {*sys.modules})"
-    )
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "set()"
 
 
 def test_tests_import_no_test_modules() -> None:

@@ -10,8 +10,9 @@ from contextlib import contextmanager
 
 import httpx
 import pytest
+from helpers.command_line import Cli
 from helpers.linq import KEY
-from helpers.piped import COMMAND, MEASURED, SECONDS, run
+from helpers.piped import COMMAND, MEASURED, SECONDS
 
 
 @contextmanager
@@ -31,10 +32,12 @@ def board(*arguments: str, **env: str) -> Iterator[tuple[subprocess.Popen[str], 
             process.kill()
 
 
-def test_the_browser_is_opened_at_the_page() -> None:
+def test_the_browser_is_opened_at_the_page_and_sigterm_ends_it() -> None:
     with board() as (process, url):
         assert process.stdout is not None
         said = {process.stdout.readline().strip() for _ in range(2)}
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(SECONDS) == 0
     assert said == {"Press Ctrl-C to stop.", f"opened {url}"}
 
 
@@ -60,12 +63,6 @@ def test_it_serves_quietly_until_ctrl_c_and_never_logs_its_secret() -> None:
     assert secret not in err
 
 
-def test_sigterm_ends_it_without_an_error() -> None:
-    with board("--no-open") as (process, _):
-        process.send_signal(signal.SIGTERM)
-        assert process.wait(SECONDS) == 0
-
-
 @pytest.mark.parametrize(
     ("env", "said"),
     [
@@ -74,16 +71,16 @@ def test_sigterm_ends_it_without_an_error() -> None:
     ],
     ids=["no key", "a wrong scope"],
 )
-def test_what_is_wrong_with_the_settings_is_said_in_the_terminal(env: dict[str, str], said: str) -> None:
-    done = run("board", "--no-open", env=env)
-    assert (done.returncode, done.stdout) == (1, "")
-    assert said in done.stderr
-    assert "`linq-mcp board --demo` needs no key." in done.stderr
+def test_what_is_wrong_with_the_settings_is_said_in_the_terminal(env: dict[str, str], said: str, cli: Cli) -> None:
+    done = cli("board", "--no-open", **env)
+    assert (done.code, done.out) == (1, "")
+    assert said in done.err
+    assert "`linq-mcp board --demo` needs no key." in done.err
 
 
-def test_a_taken_port_ends_in_one_line() -> None:
+def test_a_taken_port_ends_in_one_line(cli: Cli) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
-        done = run("board", "--demo", "--no-open", "--port", str(taken.getsockname()[1]))
-    assert (done.returncode, done.stdout) == (1, "")
-    assert len(done.stderr.splitlines()) == 1
-    assert "--port" in done.stderr
+        done = cli("board", "--demo", "--no-open", "--port", str(taken.getsockname()[1]))
+    assert (done.code, done.out) == (1, "")
+    assert len(done.err.splitlines()) == 1
+    assert "--port" in done.err
