@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -29,6 +30,8 @@ from linq_mcp.demo.lines import LINES
 from linq_mcp.demo.wire import NOW, Wire
 from linq_mcp.errors import ArgumentsError, LinqError
 from linq_mcp.region import Region, in_region
+from linq_mcp.settings.store import StoreSettings
+from linq_mcp.store.stores import Stores
 from linq_mcp.tools.base.tool import Tool
 from linq_mcp.tools.find_messages import FIND_MESSAGES
 from linq_mcp.tools.list_inbox import LIST_INBOX
@@ -71,6 +74,12 @@ class Faults(httpx.AsyncBaseTransport):
         return httpx.Response(503, stream=Body(b""))
 
 
+@cache
+def stores_of(api: httpx.AsyncBaseTransport) -> Stores:
+    """What was read through `api`, for all tests that ask something of the same account."""
+    return Stores(StoreSettings())
+
+
 async def answers(
     tool: Tool[Any],
     arguments: Json,
@@ -83,6 +92,8 @@ async def answers(
     Answers that are not complete yet are appended to `partial`.
     """
     found: list[Json] = []
+    if isinstance(api, Remembered) and "now" not in options:
+        options["stores"] = stores_of(api)
     async with call_over(api, seconds=600, retry=RetryPolicy(attempts=1), **options) as call:
         for _ in range(4 * CHATS):
             cursor = {"cursor": found[-1]["next_cursor"]} if found else {}
