@@ -9,7 +9,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -43,59 +43,68 @@ def find_programs() -> Path | None:
 
 
 class PostgresServer:
-    """A running server, whose administrator is `owner`."""
+    """A server with the `programs` of PostgreSQL and its data in `folder`; its administrator is `owner`."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, programs: Path, folder: Path) -> None:
+        self._programs, self._folder = programs, folder
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def prepare(self) -> None:
+        (password := self._folder / "password").write_text(PASSWORD, encoding="ascii")
+        if _AS_NOBODY:
+            for path in (self._folder, password):
+                os.chown(path, _NOBODY, _NOBODY)
+        words = ("--no-sync", "--no-locale", "-E", "UTF8", "-A", "scram-sha-256", "-U", "owner", "--pwfile", password)
+        command = [self._programs / "initdb", "-D", self._folder / "data", *words]
+        subprocess.run(list(map(str, command)), check=True, stdout=subprocess.DEVNULL, cwd=self._folder, **_AS_NOBODY)
+
+    def start(self) -> None:
+        settings = [word for setting in _SETTINGS for word in ("-c", setting)]
+        command = [self._programs / "postgres", "-D", self._folder / "data", "-k", self._folder, *settings]
+        self._process = subprocess.Popen(list(map(str, command)), cwd=self._folder, **_AS_NOBODY)
+        for _ in range(300):
+            with suppress(psycopg.OperationalError):
+                self.run("SELECT 1")
+                return
+            time.sleep(0.1)
+        raise RuntimeError("PostgreSQL does not start")
+
+    def stop(self) -> None:
+        """End the connections and the server."""
+        if self._process:
+            self._process.send_signal(signal.SIGINT)
+            self._process.wait(30)
 
     def url(self, user: str = "owner", password: str = PASSWORD) -> str:
-        return f"postgresql://{user}:{password}@/postgres?{urlencode({'host': self.folder})}"
+        return f"postgresql://{user}:{password}@/postgres?{urlencode({'host': self._folder})}"
 
     def store(self, user: str = "owner", **given: Any) -> StoreSettings:
         return StoreSettings(url=SecretStr(self.url(user)), **given)
 
-    def run(self, *statements: str) -> None:
-        """Run statements as the administrator."""
+    def run(self, *statements: str) -> list[tuple[Any, ...]]:
+        """Run statements as the administrator; the rows of the last one."""
         with psycopg.connect(self.url(), autocommit=True) as connection:
             for statement in statements:
-                connection.execute(statement.encode())
+                cursor = connection.execute(statement.encode())
+            return cursor.fetchall() if cursor.description else []
 
     def empty(self) -> None:
         """Drop what servers have made."""
-        self.run("DROP SCHEMA IF EXISTS linq_mcp CASCADE")
+        self.run("DROP SCHEMA IF EXISTS linq_mcp CASCADE", "DROP ROLE IF EXISTS replica")
+
+    def connections(self) -> list[int]:
+        """The processes that serve the connections of ours."""
+        return [pid for (pid,) in self.run("SELECT pid FROM pg_stat_activity WHERE application_name = 'linq-mcp'")]
 
 
 @contextmanager
 def postgres_server(programs: Path) -> Iterator[PostgresServer]:
     """A new server, for as long as this is entered."""
-    with tempfile.TemporaryDirectory(prefix="linq-mcp-pg-") as name:
-        folder = Path(name)
-        (folder / "password").write_text(PASSWORD, encoding="ascii")
-        if _AS_NOBODY:
-            for path in (folder, folder / "password"):
-                os.chown(path, _NOBODY, _NOBODY)
-        data, words = str(folder / "data"), ("--pwfile", str(folder / "password"), "-E", "UTF8", "--no-locale")
-        made = [str(programs / "initdb"), "-D", data, "--no-sync", "-U", "owner", "-A", "scram-sha-256", *words]
-        subprocess.run(made, check=True, stdout=subprocess.DEVNULL, cwd=folder, **_AS_NOBODY)
-        settings = [word for setting in _SETTINGS for word in ("-c", setting)]
-        command = [str(programs / "postgres"), "-D", data, "-k", str(folder), *settings]
-        with subprocess.Popen(command, cwd=folder, **_AS_NOBODY) as process:
-            try:
-                server = PostgresServer(folder)
-                _wait_for(server, process)
-                yield server
-            finally:
-                process.send_signal(signal.SIGINT)
-
-
-def _wait_for(server: PostgresServer, process: subprocess.Popen[bytes]) -> None:
-    for _ in range(300):
+    with tempfile.TemporaryDirectory(prefix="linq-mcp-pg-") as folder:
+        server = PostgresServer(programs, Path(folder))
+        server.prepare()
         try:
-            server.run("SELECT 1")
-        except psycopg.OperationalError:
-            if process.poll() is not None:
-                break
-            time.sleep(0.1)
-        else:
-            return
-    raise RuntimeError("PostgreSQL does not start")
+            server.start()
+            yield server
+        finally:
+            server.stop()

@@ -9,43 +9,18 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable
-from datetime import timedelta
 from pathlib import Path
 from random import Random
 from typing import Any
 
 import pytest
-from helpers.linq import call_over
-from helpers.living_linq import LINE, OTHER_LINE, LivingLinq, Week
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
+from helpers.lived import inbox, lived, opened
 
-from linq_mcp.errors import ApiStatusError, LinqError
 from linq_mcp.settings.store import StoreSettings
-from linq_mcp.store.housekeeping import forget_some, summaries
 from linq_mcp.store.sqlite import SqliteDatabase
-from linq_mcp.store.stores import Stores
-from linq_mcp.tools import TOOLS
-from linq_mcp.tools.list_inbox import LIST_INBOX
 
 Json = dict[str, Any]
 ACCOUNT_WIDE = ("list_inbox", "find_messages", "find_chats", "summarize_activity", "summarize_chat_health")
-
-
-def lived(seed: int = 0, chats: int = 6) -> LivingLinq:
-    """An account after a while."""
-    linq = LivingLinq()
-    Week(linq, Random(seed), chats)
-    return linq
-
-
-def opened(linq: LivingLinq, path: Path | None, **given: Any) -> Stores:
-    return Stores(StoreSettings(path=path, **given), now=lambda: linq.now.timestamp())  # noqa: PLW0108
-
-
-async def inbox(linq: LivingLinq, stores: Stores, **given: Any) -> Json:
-    async with call_over(linq, now=lambda: linq.now, stores=stores, **given) as call:
-        return {**await LIST_INBOX.run(LIST_INBOX.parse({"limit": 100}), call)}
 
 
 def files_in(folder: Path) -> list[Path]:
@@ -128,10 +103,10 @@ async def test_a_file_that_cannot_be_used(
 ) -> None:
     """The answer is the one from memory, with a sentence in its note, and not a byte in the folder changes."""
     linq = lived()
-    right = await inbox(linq, opened(linq, None))
+    right = await inbox(linq, opened(linq))
     spoil(path, monkeypatch)
     before = contents(path.parent)
-    stores = opened(linq, path)
+    stores = opened(linq, StoreSettings(path=path))
     answer = await inbox(linq, stores)
     stores.close()
     assert said in answer["note"]
@@ -150,7 +125,7 @@ async def test_a_read_only_folder(tmp_path_factory: pytest.TempPathFactory) -> N
     if is_root:
         os.seteuid(65534)
     try:
-        answer = await inbox(linq, opened(linq, folder / "linq.db"))
+        answer = await inbox(linq, opened(linq, StoreSettings(path=folder / "linq.db")))
     finally:
         if is_root:
             os.seteuid(0)
@@ -165,7 +140,7 @@ async def test_a_full_disk(pages: int, path: Path, monkeypatch: pytest.MonkeyPat
     linq = lived(chats=30)
     for chat in linq.chats:
         linq.say(chat, text="".join(Random(chat).choices("abcdefghijklmnopqrstuvwxyz", k=3000)))
-    right = await inbox(linq, opened(linq, None))
+    right = await inbox(linq, opened(linq))
     set_up = SqliteDatabase._set_up
 
     def limited(database: SqliteDatabase) -> None:
@@ -176,12 +151,12 @@ async def test_a_full_disk(pages: int, path: Path, monkeypatch: pytest.MonkeyPat
 
     with monkeypatch.context() as patched:
         patched.setattr(SqliteDatabase, "_set_up", limited)
-        stores = opened(linq, path)
+        stores = opened(linq, StoreSettings(path=path))
         answer = await inbox(linq, stores)
         stores.close()
     assert "The store's disk is full: make room" in answer["note"]
     assert (answer["chats"], answer["complete"]) == (right["chats"], True)
-    again = opened(linq, path)
+    again = opened(linq, StoreSettings(path=path))
     answer = await inbox(linq, again)
     assert (answer["chats"], "note" in answer) == (right["chats"], False)
     again.close()
@@ -189,11 +164,11 @@ async def test_a_full_disk(pages: int, path: Path, monkeypatch: pytest.MonkeyPat
 
 async def test_a_file_that_is_damaged_while_it_is_used(path: Path) -> None:
     linq = lived(chats=12)
-    stores = opened(linq, path)
+    stores = opened(linq, StoreSettings(path=path))
     right = await inbox(linq, stores)
     stores.close()
     overwrite(path)
-    stores = opened(linq, path)
+    stores = opened(linq, StoreSettings(path=path))
     answer = await inbox(linq, stores)
     stores.close()
     assert "The store is damaged: delete its file" in answer["note"]
@@ -209,7 +184,7 @@ async def test_nobody_else_can_read_it(before: int | None, path: Path) -> None:
     linq = lived()
     mask = os.umask(0)
     try:
-        stores = opened(linq, path)
+        stores = opened(linq, StoreSettings(path=path))
         await inbox(linq, stores)
     finally:
         os.umask(mask)
@@ -234,7 +209,7 @@ async def test_without_a_path_no_file_is_opened(monkeypatch: pytest.MonkeyPatch,
 
     sys.addaudithook(watch)
     linq = lived()
-    stores = opened(linq, None)
+    stores = opened(linq)
     await inbox(linq, stores)
     stores.close()
     watching = False
@@ -247,10 +222,11 @@ import sys
 sys.path[:0] = json_paths
 import anyio
 from pathlib import Path
-from test_files import inbox, lived, opened
+from helpers.lived import inbox, lived, opened
+from linq_mcp.settings.store import StoreSettings
 
 linq = lived(chats=12)
-stores = opened(linq, Path(sys.argv[1]), max_age=0)
+stores = opened(linq, StoreSettings(path=Path(sys.argv[1])), max_age=0)
 linq.before_request = lambda: len(linq.requests) == 20 and print("reading", flush=True)
 
 async def main():
@@ -269,9 +245,9 @@ def start(command: list[str]) -> subprocess.Popen[bytes]:
 async def test_another_process_that_is_killed_in_the_middle_of_a_reading(path: Path) -> None:
     """Both have the file open. What the other one had not finished is read again."""
     linq = lived(chats=12)
-    right = await inbox(linq, opened(linq, None))
-    stores = opened(linq, path, max_age=0)
-    script = READ_FOR_EVER.replace("json_paths", json.dumps([str(Path(__file__).parent), *sys.path]))
+    right = await inbox(linq, opened(linq))
+    stores = opened(linq, StoreSettings(path=path), max_age=0)
+    script = READ_FOR_EVER.replace("json_paths", json.dumps(sys.path))
     command = [sys.executable, "-c", script, str(path)]
     for _ in range(2):
         with start(command) as other:
@@ -287,120 +263,3 @@ async def test_another_process_that_is_killed_in_the_middle_of_a_reading(path: P
     stores.close()
     assert files_in(path.parent) == [path]
     assert sqlite3.connect(path).execute("PRAGMA integrity_check").fetchall() == [("ok",)]
-
-
-def asked(name: str) -> Json:
-    """Arguments by which a tool finds everything."""
-    if name == "find_chats":
-        return {"is_group": False, "limit": 100}
-    return {"after": "2026-01-01"} if name in ("find_messages", "summarize_activity") else {}
-
-
-async def answered(linq: LivingLinq, stores: Stores, **given: Any) -> str:
-    """Everything that the tools for the whole account answer, and the chats that complete a name."""
-    texts: list[object] = []
-    async with call_over(linq, now=lambda: linq.now, stores=stores, **given) as call:
-        texts += [await tool.run(tool.parse(asked(tool.name)), call) for tool in TOOLS if tool.name in ACCOUNT_WIDE]
-        texts += [chat.model_dump_json() for chat in (await call.account.known_chats(1000))[0]]
-    return json.dumps(texts)
-
-
-@settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(seed=st.integers(0, 10**6), others_first=st.booleans())
-async def test_another_account_and_closed_lines_are_never_seen(
-    seed: int, others_first: bool, tmp_path_factory: pytest.TempPathFactory
-) -> None:
-    """All are in one file, in either order; whatever is asked, nothing of them is in the answer."""
-    path = tmp_path_factory.mktemp("shared") / "linq.db"
-    own, other = lived(seed), lived(seed + 1)
-    for linq, word in ((own, "ownaccount"), (other, "otheraccount")):
-        for chat, wire in linq.chats.items():
-            line = next(handle["handle"] for handle in wire["handles"] if handle["is_me"])
-            linq.say(chat, text=f"{word} on {line}")
-            wire["display_name"] = f"{word} on {line}"
-    stores = opened(own, path)
-    readings = [(own, "own-key"), (other, "other-key")]
-    for linq, key in readings[::-1] if others_first else readings:
-        await answered(linq, stores, key=key)
-    for line, closed in ((LINE, OTHER_LINE), (OTHER_LINE, LINE)):
-        text = await answered(own, stores, key="own-key", lines=[line])
-        assert "otheraccount" not in text
-        assert closed not in text
-    text = await answered(own, stores, key="own-key")
-    assert "otheraccount" not in text
-    assert "ownaccount" in text
-    stores.close()
-
-
-async def test_after_a_refused_key_nothing_is_shown_until_linq_takes_it_again(path: Path) -> None:
-    """However fresh what is kept may be, and in another process, too."""
-    linq = lived()
-    stores = opened(linq, path, max_age=0)
-    await inbox(linq, stores)
-    linq.refuses_key = True
-    with pytest.raises(ApiStatusError):
-        await inbox(linq, stores)
-    stores.close()
-    fresh = opened(linq, path, max_age=86_400)
-    for tool in (tool for tool in TOOLS if tool.name in ACCOUNT_WIDE):
-        async with call_over(linq, now=lambda: linq.now, stores=fresh) as call:
-            with pytest.raises(LinqError):
-                await tool.run(tool.parse(asked(tool.name)), call)
-            with pytest.raises(LinqError):
-                await call.account.known_chats(100)
-    linq.refuses_key = False
-    assert (await inbox(linq, fresh))["complete"]
-    fresh.close()
-
-
-async def test_what_was_not_read_again_for_days_is_dropped(path: Path) -> None:
-    """Messages go after `LINQ_MCP_STORE_DAYS`, and are read again when somebody asks."""
-    linq = lived()
-    stores = opened(linq, path)
-    right = await inbox(linq, stores)
-    stores.close()
-    linq.wait(timedelta(days=6))
-    for days, is_kept in ((7, True), (5, False)):
-        stores = opened(linq, path, days=days)
-        async with call_over(linq, now=lambda: linq.now, stores=stores) as call:
-            await call.account.direction()
-        stores.close()
-        database = SqliteDatabase(path)
-        assert bool(summaries(database)[0].messages) is is_kept
-        database.close()
-    stores = opened(linq, path)
-    assert (await inbox(linq, stores))["chats"] == right["chats"]
-    stores.close()
-
-
-async def test_an_account_that_nobody_uses_goes_after_a_month(path: Path) -> None:
-    linq = lived()
-    stores = opened(linq, path)
-    await inbox(linq, stores, key="own-key")
-    linq.wait(timedelta(days=29))
-    await inbox(linq, stores, key="other-key")
-    assert len(summaries(SqliteDatabase(path))) == 2
-    linq.wait(timedelta(days=2))
-    await inbox(linq, stores, key="other-key")
-    (left,) = summaries(SqliteDatabase(path))
-    assert left.last_asked == linq.now.timestamp()
-    stores.close()
-
-
-async def test_an_account_that_is_cleared_while_a_server_runs(path: Path) -> None:
-    """The server finds its account anew, and writes nothing into that of another key which came after it."""
-    linq, other = lived(), lived(1)
-    stores = opened(linq, path)
-    right = await inbox(linq, stores, key="own-key")
-    database = SqliteDatabase(path)
-    ((number,),) = database.rows("SELECT id FROM account")
-    while forget_some(database, number):
-        pass
-    later = opened(linq, path)
-    shown = await inbox(other, later, key="other-key")
-    answer = await inbox(linq, stores, key="own-key")
-    assert (answer["chats"], answer["complete"], "note" in answer) == (right["chats"], True, False)
-    assert (await inbox(other, later, key="other-key"))["chats"] == shown["chats"]
-    assert len(summaries(database)) == 2
-    for closing in (database, stores, later):
-        closing.close()

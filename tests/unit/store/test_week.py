@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
 from datetime import datetime, timedelta
-from pathlib import Path
 from random import Random
+from secrets import token_hex
 from typing import Any
 
 import anyio
 import pytest
 from helpers.linq import call_over
+from helpers.lived import IN_MEMORY, opened
 from helpers.living_linq import LivingLinq, Week
 from helpers.plain_inbox import last, sent, waits
+from helpers.postgres import PostgresServer
 from helpers.reading_accounts import at
-from hypothesis import example, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from linq_mcp.settings.store import StoreSettings
-from linq_mcp.store.stores import Stores
 from linq_mcp.tools.base.tool import Call
 from linq_mcp.tools.find_messages import FIND_MESSAGES
 from linq_mcp.tools.list_inbox import LIST_INBOX
@@ -93,29 +95,30 @@ async def pages_of(call: Call, arguments: Json) -> list[Json]:
     raise AssertionError("there is always a further page")
 
 
-async def live(seed: int, path: Path | None, *, oldest_first: bool) -> None:
-    """One week."""
+async def live(seed: int, place: StoreSettings, *, oldest_first: bool) -> None:
+    """One week, of an account that nobody has read before."""
     random = Random(seed)
     linq = LivingLinq(oldest_first=oldest_first)
     week = Week(linq, random, chats=random.choice([3, 12]))
     watched = Watched(linq, week.step, random)
 
-    def opened() -> Stores:
-        return Stores(StoreSettings(max_age=0, path=path), now=lambda: linq.now.timestamp())  # noqa: PLW0108
+    def asking() -> AbstractAsyncContextManager[Call]:
+        return call_over(linq, now=lambda: linq.now, stores=stores, key=key)
 
-    stores = opened()
+    key = token_hex(8)
+    stores = opened(linq, place, max_age=0)
     for step in range(STEPS):
         week.step()
         if random.random() < 0.6:
             continue
-        if path and step % 5 == 4:
+        if place.lasts and step % 5 == 4:
             # A process ends in the middle of a reading, and another one goes on with its file.
             with anyio.move_on_after(0.005):
-                async with call_over(linq, now=lambda: linq.now, stores=stores) as call:
+                async with asking() as call:
                     await LIST_INBOX.run(LIST_INBOX.parse({}), call)
-            stores = opened()
+            stores = opened(linq, place, max_age=0)
         watched.begin()
-        async with call_over(linq, now=lambda: linq.now, stores=stores) as call:
+        async with asking() as call:
             if random.random() < 0.6:
                 answer = await LIST_INBOX.run(LIST_INBOX.parse({"limit": 100}), call)
                 assert answer["complete"]
@@ -135,11 +138,18 @@ async def live(seed: int, path: Path | None, *, oldest_first: bool) -> None:
 @example(seed=0, oldest_first=True)
 async def test_every_answer_of_a_week_is_true(seed: int, oldest_first: bool) -> None:
     """In memory, in both of Linq's orders."""
-    await live(seed, None, oldest_first=oldest_first)
+    await live(seed, IN_MEMORY, oldest_first=oldest_first)
 
 
 @settings(max_examples=WEEKS, deadline=None)
 @given(seed=st.integers(0, 10**6))
 async def test_a_week_with_a_file_and_processes_that_end(seed: int, tmp_path_factory: pytest.TempPathFactory) -> None:
     """What another process read, and how far it came, is gone on with."""
-    await live(seed, tmp_path_factory.mktemp("store") / "linq.db", oldest_first=False)
+    await live(seed, StoreSettings(path=tmp_path_factory.mktemp("store") / "linq.db"), oldest_first=False)
+
+
+@settings(max_examples=WEEKS // 2, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(seed=st.integers(0, 10**6))
+async def test_a_week_with_postgres_and_processes_that_end(seed: int, postgres: PostgresServer) -> None:
+    """The same with a database that other computers use, too."""
+    await live(seed, postgres.store(), oldest_first=False)
