@@ -111,8 +111,8 @@ class StoreProblem(Enum):
     """Why the database in which readings are kept can't be used."""
 
     UNREACHABLE = auto()  # the path
-    DOWN = auto()  # the server, or there is none at that address
-    REFUSED = auto()  # by the server: the user, the password, or what they may do
+    DOWN = auto()  # the server, or it does not let the user in
+    REFUSED = auto()  # by the server: the user has no right to the tables
     UNPREPARED = auto()  # there are no tables, and none may be made
     NO_DRIVER = auto()  # the extra is missing
     FOREIGN = auto()  # it holds something else

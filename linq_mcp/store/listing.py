@@ -122,6 +122,8 @@ class Listing:
     def answered(self) -> None:
         """Linq has taken the key."""
         self._was_answered = True
+        # What others have read meanwhile can be used.
+        self.must_ask = False
 
     async def refused(self, error: LinqError) -> None:
         """Raise `error` if Linq did not take the key: then nothing is shown until it does."""

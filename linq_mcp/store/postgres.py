@@ -188,8 +188,6 @@ _PROBLEMS = {
     "57014": StoreProblem.BUSY,  # the server's own limits
     "55P03": StoreProblem.BUSY,
     "25006": StoreProblem.READ_ONLY,
-    "28": StoreProblem.REFUSED,
-    "3D000": StoreProblem.REFUSED,  # no such database
     "42501": StoreProblem.REFUSED,
     "42P01": StoreProblem.UNPREPARED,
     "3F000": StoreProblem.UNPREPARED,

@@ -135,11 +135,11 @@ _NOTHING_SENT = "Nothing was sent."
 _STORE_PROBLEMS = {
     StoreProblem.UNREACHABLE: f"The store ({STORE_VARIABLE}) can't be opened: look at its path and its permissions.",
     StoreProblem.DOWN: (
-        f"The store's database can't be reached: look whether it runs, and at its address in {STORE_VARIABLE}."
+        "The store's database can't be opened: look whether it runs, and at the address, user, password, and database "
+        f"in {STORE_VARIABLE}."
     ),
     StoreProblem.REFUSED: (
-        f"The store's database refuses access: look at the user, password, and database in {STORE_VARIABLE}, and at "
-        "the user's rights."
+        "The store's database does not let its user read and write the tables: look at the user's rights."
     ),
     StoreProblem.UNPREPARED: (
         "The store's tables are missing or of an older release: run `linq-mcp store prepare` as a database user who "
