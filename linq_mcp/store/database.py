@@ -7,9 +7,11 @@ Every statement is written in the common part of SQLite and PostgreSQL. All fail
 from __future__ import annotations
 
 import contextlib
+import time
 import weakref
 from collections.abc import Callable, Sequence
 from functools import partial
+from secrets import randbelow
 from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
 
 import anyio
@@ -28,6 +30,8 @@ VERSION = 2
 STATEMENT_SECONDS = 5.0
 # How often work is done that another process was in the way of.
 _ATTEMPTS = 4
+# The longest pause before that, in milliseconds.
+_MOST_PAUSE = 20
 
 # `{id}` is TEXT that is ordered by its bytes.
 TABLES = {
@@ -112,6 +116,8 @@ def retried(work: Callable[[], T]) -> T:
     for _ in range(_ATTEMPTS - 1):
         with contextlib.suppress(TransientStoreError):
             return work()
+        # Not in step with the other process.
+        time.sleep(randbelow(_MOST_PAUSE) / 1000)
     try:
         return work()
     except TransientStoreError as error:
