@@ -22,6 +22,7 @@ from linq_mcp.settings.store import StoreSettings
 # If any output contains this, the password has leaked.
 PASSWORD = "db-9c4e1a"
 _NOBODY = 65534
+_POOLED = 6432
 # The server refuses to be run by the administrator.
 _AS_NOBODY: dict[str, Any] = {}
 if os.name == "posix" and os.geteuid() == 0:
@@ -62,12 +63,7 @@ class PostgresServer:
         settings = [word for setting in _SETTINGS for word in ("-c", setting)]
         command = [self._programs / "postgres", "-D", self._folder / "data", "-k", self._folder, *settings]
         self._process = subprocess.Popen(list(map(str, command)), cwd=self._folder, **_AS_NOBODY)
-        for _ in range(300):
-            with suppress(psycopg.OperationalError):
-                self.run("SELECT 1")
-                return
-            time.sleep(0.1)
-        raise RuntimeError("PostgreSQL does not start")
+        _wait_for(self.url())
 
     def stop(self) -> None:
         """End the connections and the server."""
@@ -75,8 +71,8 @@ class PostgresServer:
             self._process.send_signal(signal.SIGINT)
             self._process.wait(30)
 
-    def url(self, user: str = "owner", password: str = PASSWORD) -> str:
-        return f"postgresql://{user}:{password}@/postgres?{urlencode({'host': self._folder})}"
+    def url(self, user: str = "owner", password: str = PASSWORD, port: int = 5432) -> str:
+        return f"postgresql://{user}:{password}@/postgres?{urlencode({'host': self._folder, 'port': port})}"
 
     def store(self, user: str = "owner", **given: Any) -> StoreSettings:
         return StoreSettings(url=SecretStr(self.url(user)), **given)
@@ -88,6 +84,25 @@ class PostgresServer:
                 cursor = connection.execute(statement.encode())
             return cursor.fetchall() if cursor.description else []
 
+    @contextmanager
+    def pooled(self, program: str) -> Iterator[StoreSettings]:
+        """The store behind pgbouncer, which gives each transaction whichever of its three connections is free."""
+        configured = self._folder / "pgbouncer.ini"
+        configured.write_text(
+            f"[databases]\npostgres = host={self._folder} user=owner password={PASSWORD}\n"
+            f"[pgbouncer]\nunix_socket_dir = {self._folder}\nlisten_port = {_POOLED}\nauth_type = any\n"
+            "pool_mode = transaction\ndefault_pool_size = 3\nserver_round_robin = 1\n",
+            encoding="ascii",
+        )
+        command = [program, "--quiet", str(configured)]
+        with subprocess.Popen(command, cwd=self._folder, stderr=subprocess.DEVNULL, **_AS_NOBODY) as process:
+            store = StoreSettings(url=SecretStr(self.url(port=_POOLED)))
+            try:
+                _wait_for(self.url(port=_POOLED))
+                yield store
+            finally:
+                process.kill()
+
     def empty(self) -> None:
         """Drop what servers have made."""
         self.run("DROP SCHEMA IF EXISTS linq_mcp CASCADE", "DROP ROLE IF EXISTS replica")
@@ -95,6 +110,15 @@ class PostgresServer:
     def connections(self) -> list[int]:
         """The processes that serve the connections of ours."""
         return [pid for (pid,) in self.run("SELECT pid FROM pg_stat_activity WHERE application_name = 'linq-mcp'")]
+
+
+def _wait_for(url: str) -> None:
+    for _ in range(300):
+        with suppress(psycopg.OperationalError):
+            psycopg.connect(url).close()
+            return
+        time.sleep(0.1)
+    raise RuntimeError("PostgreSQL does not start")
 
 
 @contextmanager

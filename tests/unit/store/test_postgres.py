@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -276,6 +277,20 @@ async def test_what_one_has_sent_is_not_waiting_at_the_other(postgres: PostgresS
     after = await inbox(linq, replicas.stores[1])
     replicas.close()
     assert [row["id"] for row in after["chats"] if "waiting" not in row] == [answered]
+
+
+async def test_a_pooler_that_gives_each_transaction_another_connection(postgres: PostgresServer) -> None:
+    """Nothing may be expected of a connection that was set or prepared before."""
+    program = shutil.which("pgbouncer", path=f"{os.environ['PATH']}:/usr/sbin")
+    if program is None:
+        pytest.skip("pgbouncer is not installed")
+    linq = lived(chats=12)
+    right = await inbox(linq, opened(linq))
+    with postgres.pooled(program) as store:
+        replicas = Replicas(linq, store, max_age=0)
+        answers = [answer for _ in range(2) for answer in await replicas.ask_both()]
+        replicas.close()
+    assert [(one["chats"], "note" in one) for one in answers] == [(right["chats"], False)] * 4
 
 
 def test_work_that_another_process_was_in_the_way_of_is_done_again(postgres: PostgresServer) -> None:
