@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from helpers.linq import KEY
@@ -13,6 +14,7 @@ from hypothesis import HealthCheck, settings
 
 from linq_mcp.demo.api import demo_api
 from linq_mcp.demo.serve import running
+from linq_mcp.settings.store import StoreSettings
 
 # The same examples in every run. On a busy machine any of them may be slow.
 _SLOW = [HealthCheck.too_slow, HealthCheck.data_too_large]
@@ -58,3 +60,12 @@ def postgres(postgres_process: PostgresServer) -> PostgresServer:
     """That server, with nothing in it."""
     postgres_process.empty()
     return postgres_process
+
+
+@pytest.fixture(params=["file", "postgres"])
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> StoreSettings:
+    """Where readings are kept: a test that asks for this is run with each kind of database."""
+    if request.param == "file":
+        return StoreSettings(path=tmp_path / "linq.db")
+    store: StoreSettings = request.getfixturevalue("postgres").store()
+    return store

@@ -145,13 +145,15 @@ def build_parser() -> argparse.ArgumentParser:
     status = actions.add_parser("status", help="say what is kept of each account")
     clear = actions.add_parser("clear", help="drop what is kept of the account of this key")
     clear.add_argument("--all", action="store_true", help="drop everything, and delete the file")
-    actions.add_parser("prepare", help="make the tables in PostgreSQL, as a user who may", description=_PREPARE)
+    prepare = actions.add_parser(
+        "prepare", help="make the tables in PostgreSQL", description=_PREPARE
+    )
     for command in (demo, http, board, doctor, config):
         # Accepted both before and after the command.
         command.add_argument("--demo", action="store_true", default=argparse.SUPPRESS, help="use the demo account")
     for command in (http, access, board, doctor, config, fill):
         _add_scope(command, default=argparse.SUPPRESS)
-    for command in (http, board, doctor, config, store, fill, status, clear):
+    for command in (http, board, doctor, config, store, fill, status, clear, prepare):
         command.add_argument("--store", default=argparse.SUPPRESS, metavar="PATH", type=_store_path, help=_STORE)
     for command in (http, access, doctor, config):
         command.add_argument("--allow-send", action="store_true", default=argparse.SUPPRESS, help=_ALLOW_SEND)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import io
+import re
 import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from secrets import token_hex
@@ -13,6 +15,7 @@ import anyio
 import pytest
 from helpers.linq import AT_ONCE, KEY
 from helpers.living_linq import LivingLinq
+from helpers.postgres import PASSWORD, PostgresServer
 from pydantic import SecretStr
 
 from linq_mcp.cli import main
@@ -24,6 +27,7 @@ from linq_mcp.settings.problems import KeySource
 from linq_mcp.settings.store import STORE_VARIABLE, StoreSettings
 from linq_mcp.store.housekeeping import summaries
 from linq_mcp.store.sqlite import SqliteDatabase
+from linq_mcp.store.stores import open_database
 
 CHATS = 30
 Store = Callable[..., tuple[object, str, str]]
@@ -50,28 +54,24 @@ def linq() -> LivingLinq:
 class Filling:
     """`linq-mcp store fill` over that Linq."""
 
-    def __init__(self, linq: LivingLinq, path: Path) -> None:
+    def __init__(self, linq: LivingLinq, place: StoreSettings) -> None:
         self._linq = linq
-        self.settings = Settings(
-            api_key=SecretStr(KEY), key_source=KeySource.ENVIRONMENT, store=StoreSettings(path=path)
-        )
+        self.settings = Settings(api_key=SecretStr(KEY), key_source=KeySource.ENVIRONMENT, store=place)
 
     async def __call__(self, days: int = 30) -> int:
         provider = SettingsClientProvider(lambda: self.settings, transport=lambda: self._linq, retry=AT_ONCE)
         return await fill(provider, self.settings, days)
 
     def kept(self) -> tuple[int, int]:
-        """How many chats and messages are in the file."""
-        assert self.settings.store.path
-        database = SqliteDatabase(self.settings.store.path)
-        (summary,) = summaries(database)
-        database.close()
+        """How many chats and messages are kept."""
+        with closing(open_database(self.settings.store)) as database:
+            (summary,) = summaries(database)
         return summary.chats, summary.messages
 
 
 @pytest.fixture
-def filling(linq: LivingLinq, path: Path) -> Filling:
-    return Filling(linq, path)
+def filling(linq: LivingLinq, place: StoreSettings) -> Filling:
+    return Filling(linq, place)
 
 
 @pytest.fixture
@@ -108,6 +108,42 @@ def test_fill_status_and_clear(store: Store, path: Path) -> None:
     assert ", 0 accounts." in store("status", "--store", str(path))[1]
     assert store("clear", "--all", "--store", str(path)) == (0, f"{path} is deleted.\n", "")
     assert list(path.parent.iterdir()) == []
+
+
+def test_prepare_fill_status_and_clear_of_postgres(
+    store: Store, postgres: PostgresServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Looking makes no tables, and nothing that is printed says where the database is."""
+    monkeypatch.setenv(STORE_VARIABLE, postgres.url())
+    code, out, err = store("status")
+    assert (code, out) == (1, "")
+    assert "run `linq-mcp store prepare`" in err
+    assert store("prepare") == (0, "The tables are ready.\n", "")
+    assert re.fullmatch(r"PostgreSQL: [0-9.]+ kB, 0 accounts\.\n", store("status")[1])
+    filled = store("fill", "--days", "3650")
+    assert "They are in PostgreSQL." in filled[1]
+    shown = store("status")
+    assert ", 1 account.\nAccount " in shown[1]
+    cleared = [store("clear"), store("clear", "--all")]
+    assert cleared == [
+        (0, "What was kept of this account is dropped from PostgreSQL.\n", ""),
+        (0, "Everything that was kept is dropped from PostgreSQL.\n", ""),
+    ]
+    assert ", 0 accounts." in store("status")[1]
+    assert PASSWORD not in str([code, out, err, filled, shown, cleared])
+
+
+def test_an_address_is_no_argument(store: Store, postgres: PostgresServer) -> None:
+    """Others on the machine see arguments; the error repeats nothing of it."""
+    code, out, err = store("status", "--store", postgres.url())
+    assert (code, out) == (2, "")
+    assert f"put it into {STORE_VARIABLE}" in err
+    assert PASSWORD not in err
+
+
+def test_only_a_database_is_prepared(store: Store, path: Path) -> None:
+    assert store("prepare", "--store", str(path))[0] == 2
+    assert not path.exists()
 
 
 @pytest.mark.parametrize(("action", "code"), [("fill", 2), ("status", 0), ("clear", 0)])
@@ -195,7 +231,7 @@ async def test_a_fill_without_some_chats_fails(
     assert await filling() == 0
 
 
-async def test_a_full_disk_ends_a_fill(linq: LivingLinq, filling: Filling, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_full_disk_ends_a_fill(linq: LivingLinq, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for chat in linq.chats:
         linq.say(chat, text=token_hex(10_000))
     set_up = SqliteDatabase._set_up
@@ -207,7 +243,7 @@ async def test_a_full_disk_ends_a_fill(linq: LivingLinq, filling: Filling, monke
 
     monkeypatch.setattr(SqliteDatabase, "_set_up", limited)
     with pytest.raises(StoreError) as failed:
-        await filling()
+        await Filling(linq, StoreSettings(path=path))()
     assert failed.value.problem is StoreProblem.FULL
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from contextlib import closing
 from datetime import timedelta
-from pathlib import Path
 from secrets import token_hex
 from typing import Any
 
@@ -24,15 +23,6 @@ from linq_mcp.tools import TOOLS
 
 Json = dict[str, Any]
 ACCOUNT_WIDE = ("list_inbox", "find_messages", "find_chats", "summarize_activity", "summarize_chat_health")
-
-
-@pytest.fixture(params=["file", "postgres"])
-def place(request: pytest.FixtureRequest, tmp_path: Path) -> StoreSettings:
-    """Where readings are kept: every test is run with each kind of database."""
-    if request.param == "file":
-        return StoreSettings(path=tmp_path / "linq.db")
-    store: StoreSettings = request.getfixturevalue("postgres").store()
-    return store
 
 
 def kept(place: StoreSettings) -> list[AccountSummary]:
