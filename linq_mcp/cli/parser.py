@@ -145,9 +145,7 @@ def build_parser() -> argparse.ArgumentParser:
     status = actions.add_parser("status", help="say what is kept of each account")
     clear = actions.add_parser("clear", help="drop what is kept of the account of this key")
     clear.add_argument("--all", action="store_true", help="drop everything, and delete the file")
-    prepare = actions.add_parser(
-        "prepare", help="make the tables in PostgreSQL", description=_PREPARE
-    )
+    prepare = actions.add_parser("prepare", help="make the tables in PostgreSQL", description=_PREPARE)
     for command in (demo, http, board, doctor, config):
         # Accepted both before and after the command.
         command.add_argument("--demo", action="store_true", default=argparse.SUPPRESS, help="use the demo account")
