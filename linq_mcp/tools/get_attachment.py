@@ -139,6 +139,8 @@ async def _answer(part: Part, file: File, caller: str, *, include_audio: bool) -
         case Kind.AUDIO if not include_audio:
             return _described(facts, "This is sound. If you can hear it, call again with `include_audio`.")
         case Kind.AUDIO if file.is_whole:
+            # Some clients drop it without a word.
+            facts["note"] = "The sound follows. If you don't get it, your client leaves sound out."
             return FileAnswer(without_empty(facts), Audio(bytes(file.data), found.mime_type))
         case Kind.AUDIO:
             return _described(facts, f"Sound of more than {_MOST_AUDIO_BYTES:,} bytes can't be returned.")

@@ -142,6 +142,7 @@ async def test_a_voice_memo_if_it_is_asked_for(era: ConnectMode) -> None:
     assert (facts["mime_type"], facts["url"][:8]) == ("audio/mp4", "https://")
     assert "call again with `include_audio`" in facts["note"]
     facts, audio = shown(await call_demo("call-script.m4a", era, include_audio=True))
+    assert "The sound follows" in facts["note"]
     assert isinstance(audio, types.AudioContent)
     assert (audio.mime_type, len(b64decode(audio.data))) == ("audio/mp4", facts["size_bytes"])
 
