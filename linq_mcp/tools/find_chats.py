@@ -65,7 +65,7 @@ class Arguments(ToolArguments):
     )
     from_: Line | None = Field(None, alias="from", description="One of your own numbers, E.164.")
     to: Handle | None = Field(None, description="With this person: number in E.164 or email address.")
-    order: ChatOrder = Field("linq", description="Linq's own if omitted; else the latest first.")
+    order: ChatOrder = Field("linq", description="linq (if omitted): Linq's own; the others: the latest first.")
     limit: Limit = Field(20, description="Chats to return; 20 if omitted.")
     count_only: Flag | None = Field(None, description="Return only counts, in total and by line.")
     cursor: Position | None = Field(None, description="next_cursor of the previous answer, with the same filters.")
@@ -178,7 +178,7 @@ def _matcher(arguments: Arguments, directory: Directory) -> Callable[[Chat], boo
             tests.append(_within(time_of, after, before))
     if not (tests or arguments.count_only or arguments.order != "linq"):
         raise ArgumentsError(
-            ["Give at least one filter besides from and to; to list chats without one, use list_chats."]
+            ["Give a filter besides from and to, an order or count_only; to list chats without one, use list_chats."]
         )
     return lambda chat: all(test(chat) for test in tests)
 

@@ -71,7 +71,7 @@ class Arguments(FilterArguments):
     participant: Handle | None = Field(
         None, description="Only chats with this person: number in E.164 or email address."
     )
-    order: Order = Field("newest", description="Whether limit keeps the newest matches (if omitted) or the oldest.")
+    order: Order = Field("newest", description="Which matches limit keeps: the newest (if omitted) or the oldest.")
     limit: Limit = Field(20, description="Messages to return; 20 if omitted.")
     count_only: Flag | None = Field(
         None, description="Return only counts: in total, by line, and the ten chats with the most."

@@ -174,8 +174,8 @@ SUMMARIZE_CHAT_HEALTH = Tool(
     description=(
         "How healthy the account is: chats per health status in total and on each of your lines, the line's "
         "reputation, the worst lines first, and the chats that need attention most. A row without line counts chats "
-        "where Linq does not say which number is yours. If complete is false, call again with next_cursor and add the "
-        "counts up. For more of the chats use find_chats with health_status."
+        "where Linq does not say which number is yours. If complete is false, the same call reads on. For more of the "
+        "chats use find_chats with health_status."
     ),
     arguments=Arguments,
     result=HealthSummary,

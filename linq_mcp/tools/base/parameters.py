@@ -201,8 +201,4 @@ def _reversed_ranges(parsed: ToolArguments) -> list[str]:
 def _shown(value: Any) -> str:
     if isinstance(value, str):
         return f'"{clean(value, _ECHO_LIMIT)}"'
-    if isinstance(value, list | dict):
-        return "a list" if isinstance(value, list) else "an object"
-    if isinstance(value, bool):
-        return str(value).lower()
-    return clean(repr(value), _ECHO_LIMIT)
+    return clean(json.dumps(value, ensure_ascii=False), _ECHO_LIMIT)

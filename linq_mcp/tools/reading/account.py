@@ -142,7 +142,7 @@ class AccountReading(Answer, Generic[ReaderT]):
 
     def account_info(self, rows: BestRows[Any] | None, notes: Sequence[str | None]) -> ReadingInfo:
         """What the answer says, with a note on an empty account."""
-        nothing = self.facts.is_complete and not self.facts.scanned and not self.facts.left_out
+        nothing = self.facts.is_complete and not (self.facts.scanned or self.facts.left_out or self._chats.wanted)
         return self.info(
             self.facts, rows, [no_chats(self._chats.line, self._chats.person) if nothing else None, *notes]
         )

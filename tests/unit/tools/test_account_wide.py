@@ -267,6 +267,14 @@ async def test_filters_of_the_inbox_that_contradict_each_other_are_refused(
         await once(LIST_INBOX, arguments, data)
 
 
+async def test_an_inbox_in_which_nothing_matches_is_not_an_account_without_chats(data: DemoAccount) -> None:
+    """No message is read where the chats' entries rule all of them out."""
+    answer = await once(LIST_INBOX, {"health_status": ["PAUSED"]}, data)
+    assert (answer["chats"], answer["scanned"]) == ([], 0)
+    assert "No conversation matches." in answer["note"]
+    assert "no chats" not in answer["note"]
+
+
 @orders
 async def test_who_waits_longest_comes_first(oldest_first: bool, data: DemoAccount, apis: Apis) -> None:
     """Only those who wait, by the first of their messages since our last word."""

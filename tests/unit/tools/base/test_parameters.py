@@ -249,6 +249,21 @@ def test_handles_that_are_refused(name: str, given: Any) -> None:
     assert len(problem) < 190
 
 
+@pytest.mark.parametrize(
+    ("given", "shown"),
+    [
+        (["http://a.example/menu.pdf"], '["http://a.example/menu.pdf"]'),
+        ({"url": "https://a.example"}, '{"url": "https://a.example"}'),
+        ([True, None], "[true, null]"),
+    ],
+)
+def test_a_list_or_an_object_that_is_refused_is_shown(given: Any, shown: str) -> None:
+    """A refusal of a list of urls that calls what was given "a list" does not say what is wrong with it."""
+    with pytest.raises(ArgumentsError) as refused:
+        SEND_MESSAGE.parse({"chat_id": CHAT, "text": "Hi", "attachments": given})
+    assert refused.value.problems == (f"`attachments` takes a list of at most 20 https urls of files, not {shown}.",)
+
+
 @pytest.mark.parametrize("name", ["to", "sender"])
 @pytest.mark.parametrize(
     ("given", "by_name"), [("Ann Adler", True), ("Zoë", True), ("2055550101", False), ("a@b", False)]
