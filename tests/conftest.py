@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from helpers.linq import KEY
 from helpers.odd_account import odd_account
 from helpers.postgres import PostgresServer, find_programs, postgres_server
 from hypothesis import HealthCheck, settings
+from jsonschema import Draft202012Validator
 
 from linq_mcp.demo.api import demo_api
 from linq_mcp.demo.serve import running
@@ -28,6 +31,23 @@ for _profile, _examples in (("quick", 60), ("thorough", 200)):
         suppress_health_check=_SLOW,
     )
 settings.load_profile("quick")
+
+
+def _check_each_schema_once() -> None:
+    """Every client of the SDK checks the schema of each tool that it calls, which takes longer than most calls."""
+    check = Draft202012Validator.check_schema
+    checked: set[str] = set()
+
+    def check_once(schema: Any, *arguments: Any, **options: Any) -> None:
+        text = json.dumps(schema)
+        if text not in checked:
+            check(schema, *arguments, **options)
+            checked.add(text)
+
+    Draft202012Validator.check_schema = check_once
+
+
+_check_each_schema_once()
 # The time zone of servers on stdio is otherwise the developer's.
 os.environ["TZ"] = "UTC"
 
