@@ -304,7 +304,7 @@ def _bodies() -> list[Fault]:
         ),
         of("3 million empty chats", b'{"chats":[' + b"{}," * 3_000_000 + b"{}]}", unreadable),
         of("gzip", gzip.compress(PAGE), SEEN, "gzip"),
-        of("a gzip bomb, 30 kB for 31 MB", gzip.compress(PAGE + b" " * 31_000_000), too_large, "gzip"),
+        of("a gzip bomb of 31 MB", gzip.compress(PAGE + b" " * 31_000_000, 1), too_large, "gzip"),
         of("100,000 levels in a field", b'{"x":' + deep + b"," + PAGE[1:]),
         of("500 levels in a field", b'{"x":' + b"[" * 500 + b"]" * 500 + b"," + PAGE[1:], SEEN),
     ]

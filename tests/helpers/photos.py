@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 import zlib
+from functools import cache
 from io import BytesIO
 from random import Random
 from typing import Any
@@ -58,13 +59,14 @@ def opened(data: bytes) -> Image.Image:
     return image
 
 
+@cache
 def png_bomb(width: int, height: int) -> bytes:
     """A valid PNG of a few megabytes that unpacks to `width` by `height` bytes."""
 
     def chunk(name: bytes, data: bytes) -> bytes:
         return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
 
-    packer = zlib.compressobj(9)
+    packer = zlib.compressobj(1)
     row = bytes(1 + width)
     packed = b"".join(packer.compress(row) for _ in range(height)) + packer.flush()
     header = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)

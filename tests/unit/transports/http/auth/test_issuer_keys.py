@@ -189,7 +189,7 @@ HUGE = json.dumps({"keys": [], "padding": "x" * 300_000})
         (None, {JWKS_URL: httpx.Response(302, headers={"Location": "http://127.0.0.1:1/"})}, "answered 302"),
         (None, {DISCOVERY: httpx.Response(301, headers={"Location": "http://127.0.0.1:1/"})}, "answered 404"),
         (None, {JWKS_URL: httpx.Response(200, content=HUGE)}, "answered with more than 256 KiB"),
-        (None, {JWKS_URL: encoded(gzip.compress(bytes(50_000_000)))}, "answered with more than 256 KiB"),
+        (None, {JWKS_URL: encoded(gzip.compress(bytes(5_000_000)))}, "answered with more than 256 KiB"),
         (None, {JWKS_URL: encoded(b"{}")}, "something else than a JSON object"),
         (None, {JWKS_URL: encoded(gzip.compress(b"{}")[:12])}, "something else than a JSON object"),
         (None, {JWKS_URL: httpx.Response(200, content=b"<html>")}, "something else than a JSON object"),
