@@ -6,8 +6,10 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
+import anyio
+
 from linq_mcp.contacts.directory import normal_handle
-from linq_mcp.errors import ArgumentsError, LineNotOpenError
+from linq_mcp.errors import ArgumentsError, LineNotOpenError, LinqError
 from linq_mcp.rows.chat import given_name, health_status, is_active, own_line
 from linq_mcp.rows.message import sender_of
 from linq_mcp.rows.status import status_of
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
 _PAGE = 100
 # Of a chat's messages, when looking for one of theirs.
 _MOST_PAGES = 10
+# Of a large group.
+_PEOPLE_AT_ONCE = 8
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,11 +102,32 @@ async def read_history(call: Call, target: Target) -> History:
 
 
 async def check_people(call: Call, target: Target) -> None:
-    """Look at all chats with each recipient, and raise `NotSentError` if one of them opted out, on whatever line."""
+    """Look at all chats with each recipient, and raise `NotSentError` if one of them opted out, on whatever line.
+
+    Raises what the API raises, as those who could not be looked at may have opted out.
+    """
+    at_once = anyio.CapacityLimiter(_PEOPLE_AT_ONCE)
+    found: dict[str, frozenset[str]] = {}
+    failure: LinqError | None = None
+
+    async def look(person: str) -> None:
+        nonlocal failure
+        try:
+            async with at_once:
+                is_person = partial(_is_same, person)
+                found[person] = await call.api.health_with(person, is_person=is_person, deadline=call.deadline)
+        except LinqError as error:
+            # Raised after the group, which would wrap it.
+            failure = error
+
+    async with anyio.create_task_group() as tasks:
+        for person in target.recipients:
+            tasks.start_soon(look, person)
     for person in target.recipients:
-        statuses = await call.api.health_with(person, is_person=partial(_is_same, person), deadline=call.deadline)
-        for status in sorted(statuses, reverse=True):
+        for status in sorted(found.get(person, ()), reverse=True):
             check_health(status, allow_critical=call.sending.allow_critical, person=person)
+    if failure:
+        raise failure
 
 
 def _is_same(one: str, other: str) -> bool:

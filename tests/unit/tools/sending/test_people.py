@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import anyio
 import httpx
 import pytest
 from helpers.linq import Canned, call_over
@@ -12,7 +13,7 @@ from helpers.scripted_api import error_body
 
 from linq_mcp.api.client import LinqApi
 from linq_mcp.api.scoped_client import ScopedApi
-from linq_mcp.errors import ApiResponseError, ArgumentsError, LinqError, NotSent, NotSentError
+from linq_mcp.errors import ApiResponseError, ApiStatusError, ArgumentsError, LinqError, NotSent, NotSentError
 from linq_mcp.settings.sending import SendSettings
 from linq_mcp.tools.base.question import Ask, Consent, ConsentNeeded, Question
 from linq_mcp.tools.react_to_message import REACT_TO_MESSAGE
@@ -166,6 +167,57 @@ async def test_an_opt_out_of_any_member_holds_for_the_group() -> None:
     refused = await refusal(linq, {"chat_id": id_of(3)})
     assert refused.reason is NotSent.OPTED_OUT
     assert BO in str(refused)
+
+
+class Together(httpx.AsyncBaseTransport):
+    """Answers lists of chats with a person once `together` of them were asked for, that of `bad` with an error."""
+
+    def __init__(self, linq: Linq, together: int, bad: str | None = None) -> None:
+        self._linq = Canned(linq)
+        self._together = together
+        self._bad = bad
+        self._met = anyio.Event()
+        self.now, self.most = 0, 0
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        if "to" not in request.url.params:
+            return await self._linq.handle_async_request(request)
+        self.now += 1
+        self.most = max(self.most, self.now)
+        if self.now == self._together:
+            self._met.set()
+        with anyio.fail_after(5):
+            await self._met.wait()
+        await anyio.lowlevel.checkpoint()
+        self.now -= 1
+        if request.url.params["to"] == self._bad:
+            refused = Canned(lambda _: httpx.Response(403, content=error_body(status=403, code=2005)))
+            return await refused.handle_async_request(request)
+        return await self._linq.handle_async_request(request)
+
+
+PEOPLE = [f"+1334555{number:04d}" for number in range(20)]
+CROWD = Linq([chat(3, *PEOPLE)], [message(number, 3, person) for number, person in enumerate(PEOPLE)])
+
+
+async def test_the_people_of_a_large_group_are_looked_at_side_by_side() -> None:
+    """One after the other, a group of 31 would take up a call's time; all at once, Linq's patience."""
+    api = Together(CROWD, 8)
+    async with call_over(api, sending=KNOWN, consent=ask_first) as call:
+        with pytest.raises(ConsentNeeded):
+            await SEND_MESSAGE.run(SEND_MESSAGE.parse({"chat_id": id_of(3), "text": "Hello"}), call)
+    assert (api.now, api.most) == (0, 8)
+
+
+@pytest.mark.parametrize("opted_out", [True, False])
+async def test_a_person_who_can_not_be_looked_at_is_no_permission(opted_out: bool) -> None:
+    """An opt-out that was found is the reason all the same."""
+    stopped = [chat(9, PEOPLE[1], line=CLOSED, status="OPTED_OUT")] if opted_out else []
+    linq = Linq([chat(3, *PEOPLE), *stopped], [message(number, 3, person) for number, person in enumerate(PEOPLE)])
+    expected: type[Exception] = NotSentError if opted_out else ApiStatusError
+    async with call_over(Together(linq, 8, bad=PEOPLE[0]), sending=KNOWN, consent=never) as call:
+        with pytest.raises(expected):
+            await SEND_MESSAGE.run(SEND_MESSAGE.parse({"chat_id": id_of(3), "text": "Hello"}), call)
 
 
 async def test_critical_holds_for_the_person() -> None:
