@@ -46,7 +46,7 @@ def watched(browser: Browser, url: str) -> Iterator[tuple[Page, Watch]]:
 
     with watched_page(browser, url, viewport={"width": 1000, "height": 800}) as (page, watch):
         yield page, watch
-    assert watch.problems == []
+    assert watch.unexpected() == []
     assert "\n".join(invalid(watch.messages)) == ""
 
 

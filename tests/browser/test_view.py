@@ -91,8 +91,11 @@ def show(host: ViewHost, state: State, theme: Theme, mode: Mode, width: int) -> 
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("state", STATES, ids=lambda state: state.name.replace(" ", "_"))
 def test_a_state_is_shown(state: State, mode: Mode, theme: Theme, host: ViewHost) -> None:
-    """Each state has its words, fits the frame at every width, and violates nothing of WCAG A or AA."""
-    for width in WIDTHS[mode]:
+    """Each state has its words, fits the frame at every width, and violates nothing of WCAG A or AA.
+
+    Themes differ in colours only, so that one width is enough for the second one.
+    """
+    for width in WIDTHS[mode] if theme == THEMES[0] else WIDTHS[mode][-1:]:
         frame = show(host, state, theme, mode, width)
         assert not host.overflows("Width")
         assert mode == "fullscreen" or not host.overflows("Height")

@@ -14,7 +14,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import jsonschema
+from jsonschema import ValidationError
+from jsonschema.protocols import Validator
+from jsonschema.validators import validator_for
 from mcp import types
 from playwright.sync_api import Browser, ConsoleMessage, Dialog, Frame, Page, Playwright, Request, expect
 from pydantic import TypeAdapter
@@ -56,10 +58,17 @@ _RESULTS = {
 
 @dataclass
 class Watch:
-    """The messages in the order in which they arrived, as (sender, message), and what should not have happened."""
+    """The messages in the order in which they arrived, as (sender, message), and what should not have happened.
+
+    A test that breaks something names a part of the problems that come of it, as they may come late: `expected`.
+    """
 
     messages: list[tuple[str, Json]] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
+    expected: str | None = None
+
+    def unexpected(self) -> list[str]:
+        return [problem for problem in self.problems if self.expected is None or self.expected not in problem]
 
     def sent(self, sender: str, method: str) -> list[Json]:
         """The params of the messages with that method."""
@@ -166,10 +175,19 @@ def _with_open_intersections(schema: Json) -> Json:
     return schema
 
 
-def _for_methods() -> dict[str, Json]:
-    """The schema of each message that has a method, by the method."""
+@cache
+def _for_methods() -> dict[str, Validator]:
+    """What validates each message that has a method, by the method."""
     found = ((one.get("properties", {}).get("method", {}).get("const"), one) for one in _definitions().values())
-    return {method: schema for method, schema in found if method}
+    return {method: validator_for(schema)(schema) for method, schema in found if method}
+
+
+@cache
+def _for_results() -> dict[str, Validator]:
+    """What validates the result of each request that the schema has one for, by the request's method."""
+    schemas = {method: _definitions()[name] for method, name in _RESULTS.items()}
+    schemas["tools/call"] = _definitions()["McpUiToolResultNotification"]["properties"]["params"]
+    return {method: validator_for(schema)(schema) for method, schema in schemas.items()}
 
 
 def invalid(messages: list[tuple[str, Json]]) -> list[str]:
@@ -182,7 +200,7 @@ def invalid(messages: list[tuple[str, Json]]) -> list[str]:
             methods[sender, message["id"]] = method
         try:
             _validate(sender, message, methods)
-        except (jsonschema.ValidationError, ValueError, KeyError) as error:
+        except (ValidationError, ValueError, KeyError) as error:
             problems.append(f"{sender} sent {json.dumps(message)[:300]}: {str(error)[:500]}")
     return problems
 
@@ -192,18 +210,15 @@ def _validate(sender: str, message: Json, methods: dict[tuple[str, Any], str]) -
     if message["jsonrpc"] != "2.0":
         raise ValueError("not JSON-RPC 2.0")
     if "method" in body:
-        if schema := _for_methods().get(body["method"]):
-            jsonschema.validate(body, schema)
+        if validator := _for_methods().get(body["method"]):
+            validator.validate(body)
         else:
             _MCP_REQUEST.validate_python(body)
         return
     asked = methods.pop(("host" if sender == "view" else "view", message["id"]))
     if "error" in body:
         types.ErrorData.model_validate(body["error"], strict=True)
-    elif asked == "tools/call":
-        result = _definitions()["McpUiToolResultNotification"]["properties"]["params"]
-        jsonschema.validate(body["result"], result)
-    elif asked in _RESULTS:
-        jsonschema.validate(body["result"], _definitions()[_RESULTS[asked]])
+    elif validator := _for_results().get(asked):
+        validator.validate(body["result"])
     elif set(body) != {"result"}:
         raise ValueError("neither a result nor an error")
