@@ -81,6 +81,10 @@ class Database(Protocol):
         """Everything inside happens, or nothing of it."""
         ...
 
+    def snapshot(self) -> contextlib.AbstractContextManager[None]:
+        """Everything read inside is of one moment; nothing may be written."""
+        ...
+
     def size(self) -> int:
         """Bytes in use."""
         ...

@@ -91,18 +91,18 @@ def clean_some(database: Database, now: float, days: int | None) -> bool:
             "SELECT account, id FROM chat WHERE asked > 0 AND asked < ? ORDER BY account, id LIMIT ?", (old, _AT_ONCE)
         )
         for key in found:
-            database.run("DELETE FROM block WHERE account = ? AND chat = ?", key)
             database.run(
                 "UPDATE chat SET asked = 0, is_whole = 0, version = version + 1 WHERE account = ? AND id = ?", key
             )
+            database.run("DELETE FROM block WHERE account = ? AND chat = ?", key)
         return bool(found)
 
 
 def _forget_some(database: Database, number: int) -> bool:
     found = database.rows("SELECT id FROM chat WHERE account = ? ORDER BY id LIMIT ?", (number, _AT_ONCE))
     for (chat,) in found:
-        database.run("DELETE FROM block WHERE account = ? AND chat = ?", (number, chat))
         database.run("DELETE FROM chat WHERE account = ? AND id = ?", (number, chat))
+        database.run("DELETE FROM block WHERE account = ? AND chat = ?", (number, chat))
     if found:
         return True
     database.run("DELETE FROM list WHERE account = ?", (number,))

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 _KEY = re.compile(r"[A-Za-z0-9_-]{1,100}")
 _MOST_NUMBERS = 2**31
+# How exactly it is known when an account was last used.
+_USED_SECONDS = 3600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +60,8 @@ class KeptAccount:
             number = int(found[0][0]) if found else randbelow(_MOST_NUMBERS)
             if not found:
                 database.run("INSERT INTO account VALUES (?, ?, ?, 0, '')", (number, account_hash, now))
-            database.run("UPDATE account SET used = ? WHERE id = ?", (now, number))
+            # Few writes: an account is dropped after days.
+            database.run("UPDATE account SET used = ? WHERE id = ? AND used < ?", (now, number, now - _USED_SECONDS))
         return KeptAccount(number)
 
     def accepted(self, database: Database) -> float:
@@ -83,9 +86,16 @@ class KeptAccount:
         return KeptList(found[0][0], unpacked_ids(found[0][2]), found[0][1]) if found else None
 
     def write_list(self, database: Database, line: str, kept: KeptList, *, finished: bool = True) -> None:
-        """Keep a list in place of the one before; a finished one also ends the unfinished one."""
+        """Keep a list in place of the one before; a finished one also ends the unfinished one.
+
+        One that another process has asked for since stays.
+        """
+        key = (self.number, line)
         with database.transaction():
-            key = (self.number, line)
+            if database.rows(
+                "SELECT 1 FROM list WHERE account = ? AND line = ? AND finished = 1 AND asked > ?", (*key, kept.asked)
+            ):
+                return
             database.run(
                 "DELETE FROM list WHERE account = ? AND line = ? AND (finished = ? OR ? = 1)",
                 (*key, int(finished), int(finished)),
@@ -105,21 +115,18 @@ class KeptAccount:
     def write_entries(self, database: Database, chats: Sequence[Chat]) -> set[str]:
         """Keep the entries of a page. Returns the keys of those that had another entry before."""
         entries = {chat_key(chat.id): packed_chat(chat) for chat in chats if chat.id}
-        changed = set[str]()
         with database.transaction():
-            before: dict[str, bytes] = dict(select(database, self.number, "id, entry", sorted(entries)))
-            for key in sorted(entries):
-                if key not in before:
-                    database.run(
-                        "INSERT INTO chat VALUES (?, ?, ?, 0, 0, 0, 0, 0, 0, 0, 0, 0, '')",
-                        (self.number, key, entries[key]),
-                    )
-                elif bytes(before[key]) != entries[key]:
-                    changed.add(key)
-                    database.run(
-                        "UPDATE chat SET entry = ? WHERE account = ? AND id = ?", (entries[key], self.number, key)
-                    )
-        return changed
+            before = {key: bytes(entry) for key, entry in select(database, self.number, "id, entry", sorted(entries))}
+            changed = [key for key in sorted(before) if before[key] != entries[key]]
+            database.run_many(
+                "INSERT INTO chat VALUES (?, ?, ?, 0, 0, 0, 0, 0, 0, 0, 0, 0, '')",
+                [(self.number, key, entries[key]) for key in sorted(entries.keys() - before.keys())],
+            )
+            database.run_many(
+                "UPDATE chat SET entry = ? WHERE account = ? AND id = ?",
+                [(entries[key], self.number, key) for key in changed],
+            )
+        return set(changed)
 
     def entries(self, database: Database, keys: Sequence[str]) -> dict[str, Chat]:
         """The entries of those chats that are known."""

@@ -200,7 +200,8 @@ class KeptChats:
     def delete(self, database: Database, key: str) -> None:
         """Forget a chat that Linq does not know any more."""
         with database.transaction():
-            for table, column in (("block", "chat"), ("chat", "id")):
+            # A chat comes before its blocks, as in all that is written: otherwise two could wait for each other.
+            for table, column in (("chat", "id"), ("block", "chat")):
                 database.run(f"DELETE FROM {table} WHERE account = ? AND {column} = ?", (self._number, key))  # noqa: S608
 
     # Room

@@ -121,9 +121,15 @@ class PostgresDatabase:
         with self._cursor() as cursor:
             cursor.executemany(_translated(statement), rows)
 
+    def transaction(self) -> contextlib.AbstractContextManager[None]:
+        return self._between("BEGIN")
+
+    def snapshot(self) -> contextlib.AbstractContextManager[None]:
+        return self._between("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+
     @contextlib.contextmanager
-    def transaction(self) -> Iterator[None]:
-        self.run("BEGIN")
+    def _between(self, begin: str) -> Iterator[None]:
+        self.run(begin)
         try:
             yield
             self.run("COMMIT")

@@ -167,9 +167,9 @@ class Question(Generic[ReaderT]):
             if is_enough or lowest is None:
                 break
             await self._access.pause()
-            below = await self._listing.run(
-                self._listing.kept.chats.messages_below, found.state.id, lowest, _BLOCKS_AT_ONCE
-            )
+            below = await self._listing.run(_load_below, self._listing.kept, found.state, lowest)
+            if below is None:
+                return None
             messages = [message for _, _, some in below for message in some]
             lowest = below[-1][0] if len(below) == _BLOCKS_AT_ONCE else None
         return reader if is_enough or found.state.is_whole else None
@@ -205,8 +205,9 @@ async def _quietly(_: int, __: int | None) -> None:
 
 def _load(database: Database, kept: KeptAccount, keys: Sequence[str], depth: Depth) -> dict[str, _Loaded]:
     """Those of the chats that are known, with the messages of their newest block."""
-    states, entries = kept.chats.states(database, keys), kept.entries(database, keys)
-    blocks = kept.chats.newest_blocks(database, keys)
+    with database.snapshot():
+        states, entries = kept.chats.states(database, keys), kept.entries(database, keys)
+        blocks = kept.chats.newest_blocks(database, keys)
     loaded: dict[str, _Loaded] = {}
     for key in keys:
         if key in states and key in entries:
@@ -216,3 +217,13 @@ def _load(database: Database, kept: KeptAccount, keys: Sequence[str], depth: Dep
             lowest = block.place if has_older else None
             loaded[key] = _Loaded(states[key], entries[key], messages, block.newest, lowest, is_older)
     return loaded
+
+
+def _load_below(
+    database: Database, kept: KeptAccount, state: ChatState, place: int
+) -> list[tuple[int, float, list[Message]]] | None:
+    """The next blocks of a chat below `place`; None if somebody wrote it since, so that other blocks are there."""
+    with database.snapshot():
+        now = kept.chats.states(database, [state.id]).get(state.id)
+        is_same = now is not None and now.version == state.version
+        return kept.chats.messages_below(database, state.id, place, _BLOCKS_AT_ONCE) if is_same else None

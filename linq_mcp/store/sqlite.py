@@ -72,10 +72,16 @@ class SqliteDatabase:
             self._ends_at = time.monotonic() + STATEMENT_SECONDS
             self._connection.executemany(statement, rows)
 
-    @contextlib.contextmanager
-    def transaction(self) -> Iterator[None]:
+    def transaction(self) -> contextlib.AbstractContextManager[None]:
         # Of two writers one waits here, before either has read what the other changes.
-        self.run("BEGIN IMMEDIATE")
+        return self._between("BEGIN IMMEDIATE")
+
+    def snapshot(self) -> contextlib.AbstractContextManager[None]:
+        return self._between("BEGIN")
+
+    @contextlib.contextmanager
+    def _between(self, begin: str) -> Iterator[None]:
+        self.run(begin)
         try:
             yield
             self.run("COMMIT")

@@ -14,6 +14,7 @@ from helpers.linq import call_over
 from helpers.living_linq import LINE, OTHER_LINE, LivingLinq
 from helpers.virtual_time import in_virtual_time
 
+from linq_mcp.api.models import Message
 from linq_mcp.api.retry import RetryPolicy
 from linq_mcp.errors import ApiStatusError, LinqError
 from linq_mcp.settings.store import StoreSettings
@@ -54,12 +55,10 @@ class Account:
 
     async def ask(self, tool: Tool[Any], *, seconds: float = 45, **arguments: Any) -> Json:
         """The answer, with the number of requests that it took."""
-        options = {"lines": arguments.pop("lines", ()), "key": arguments.pop("key", "lq-key")}
+        options = {name: arguments.pop(name) for name in ("lines", "key", "pause") if name in arguments}
         before = len(self.linq.requests)
         now = lambda: self.linq.now  # noqa: E731
-        async with call_over(
-            self.linq, now=now, stores=self.stores, seconds=seconds, retry=RetryPolicy(attempts=1), **options
-        ) as call:
+        async with call_over(self.linq, now=now, stores=self.stores, seconds=seconds, retry=ONCE, **options) as call:
             answer = dict(await tool.run(tool.parse(arguments), call))
         return {**answer, "requests": len(self.linq.requests) - before}
 
@@ -361,6 +360,35 @@ async def test_a_reading_goes_on_below_what_is_kept() -> None:
     assert found["requests"] <= 5
 
 
+async def test_a_chat_that_another_process_writes_while_it_is_read_from_the_store() -> None:
+    """Its blocks may be others then: it is read again, and no message is missing or there twice."""
+    account = Account(1)
+    (chat,) = account.chats
+    for _ in range(600):
+        account.linq.wait(timedelta(seconds=1))
+        account.linq.say(chat)
+    await account.ask(FIND_MESSAGES, count_only=True, after="2026-01-01")
+    async with call_over(account.linq, stores=account.stores) as call:
+        run, kept, _ = await call.account._access.account.open()
+    pauses = 0
+
+    async def write_between() -> None:
+        nonlocal pauses
+        pauses += 1
+        if pauses == 1:
+            account.linq.now += timedelta(seconds=1)
+            said = [account.linq.say(chat) for _ in range(30)]
+            (state,) = (await run(kept.chats.states, [chat])).values()
+            below = await run(kept.chats.messages_below, chat, None, 10)
+            messages = [Message.model_validate(one) for one in reversed(said)]
+            messages += [message for _, _, some in below for message in some]
+            assert await run(kept.chats.write, state, messages, None, None)
+
+    found = await account.ask(FIND_MESSAGES, count_only=True, after="2026-01-01", pause=write_between)
+    assert pauses
+    assert found["count"] == 631
+
+
 @pytest.mark.parametrize("oldest_first", [False, True], ids=["newest first", "oldest first"])
 async def test_in_one_second_the_direction_of_the_account_decides(*, oldest_first: bool) -> None:
     """A chat whose messages all share a second does not show it itself."""
@@ -388,7 +416,7 @@ async def test_what_was_sent_from_here_is_seen_at_once() -> None:
     await account.inbox()
     answered = account.chats[0]
     account.linq.say(answered, own=True)
-    async with call_over(account.linq, now=lambda: account.linq.now, stores=account.stores, key="lq-key") as call:
+    async with call_over(account.linq, now=lambda: account.linq.now, stores=account.stores) as call:
         await call.account.changed(answered)
     answer = await account.inbox(order="longest_waiting")
     assert ids(answer) == account.chats[1:]
