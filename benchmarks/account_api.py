@@ -39,9 +39,13 @@ def people(number: int) -> list[dict[str, Any]]:
     return [handle(LINES[number % 2], is_me=True), handle(f"+1415{number:07}", is_me=False)]
 
 
+def id_of(number: int) -> str:
+    return f"00000000-0000-4000-8000-{number:012}"
+
+
 def chat(number: int) -> dict[str, Any]:
     return {
-        "id": f"chat-{number}",
+        "id": id_of(number),
         "created_at": written(NOW - timedelta(days=60)),
         "updated_at": written(NOW - timedelta(seconds=number)),
         "handles": people(number),
@@ -62,7 +66,7 @@ def conversation(number: int, said_now: int) -> list[dict[str, Any]]:
         messages.append(
             {
                 "id": f"message-{number}-{index}",
-                "chat_id": f"chat-{number}",
+                "chat_id": id_of(number),
                 "created_at": written(at),
                 "sent_at": written(at),
                 "is_from_me": own,
@@ -100,7 +104,9 @@ class Api:
             return response({"phone_numbers": [{"id": line, "phone_number": line} for line in LINES]})
         if last == "chats":
             return self._page("chats", [chat(number) for number in self._order[start : start + size]], start, size)
-        number = int(chat_id.removeprefix("chat-"))
+        if chat_id == "chats":
+            return response(chat(int(last[-12:])))
+        number = int(chat_id[-12:])
         messages = conversation(number, self._said.get(number, 0))
         more = start + size < len(messages)
         return response(

@@ -57,12 +57,12 @@ class Measured:
 
 
 class HttpServer(Measured):
-    """An MCP server over Streamable HTTP for callers with keys of their own. It is killed at the end of the block."""
+    """An MCP server over Streamable HTTP, with `more` in its environment. It is killed at the end of the block."""
 
-    def __init__(self, command: list[str], api: str) -> None:
+    def __init__(self, command: list[str], api: str, more: Mapping[str, str] | None = None) -> None:
         with socket.create_server(("127.0.0.1", 0)) as free:
             self.port: int = free.getsockname()[1]
-        env = {"LINQ_API_V3_BASE_URL": api, "PYTHONPATH": str(HERE.parent)}
+        env = {"LINQ_API_V3_BASE_URL": api, "PYTHONPATH": str(HERE.parent), **(more or {})}
         self.process = subprocess.Popen([*command, str(self.port)], stderr=subprocess.DEVNULL, env=env)
 
     def __enter__(self) -> Self:
