@@ -10,20 +10,21 @@ from secrets import randbelow
 import anyio
 
 _PREFERRED, _UNSETTLED, _OLDEST_FIRST = range(3)
+_PLACES = 2**30
 
 
 class ReadingQueue:
     """Chats by their keys: those that are missing in the order in which they came, then those that are stale.
 
     Of the stale ones, those that were `prefer`red come first, then those with unsettled messages, then those that were
-    asked for longest ago. While it `is_growing`, more may come. If it `is_scattered`, missing chats come from random
-    places, so that processes with the same queue seldom read the same ones.
+    asked for longest ago. While it `is_growing`, more may come. If it `is_scattered`, missing chats come in any order,
+    and so do those that were asked for in the same minute: processes with the same queue seldom read the same ones.
     """
 
     def __init__(self) -> None:
         self._missing: deque[str] = deque()
         self._stale: dict[str, float] = {}
-        self._order: list[tuple[int, float, str]] = []
+        self._order: list[tuple[int, float, int, str]] = []
         self._changed = anyio.Event()
         self.is_growing = self.is_scattered = False
 
@@ -38,13 +39,14 @@ class ReadingQueue:
 
     def add_stale(self, key: str, asked: float, *, is_unsettled: bool) -> None:
         self._stale[key] = asked
-        heappush(self._order, (_UNSETTLED if is_unsettled else _OLDEST_FIRST, asked, key))
+        when, place = (asked // 60, randbelow(_PLACES)) if self.is_scattered else (asked, 0)
+        heappush(self._order, (_UNSETTLED if is_unsettled else _OLDEST_FIRST, when, place, key))
         self._notify()
 
     def prefer(self, keys: Iterable[str]) -> None:
         for key in keys:
             if key in self._stale:
-                heappush(self._order, (_PREFERRED, 0.0, key))
+                heappush(self._order, (_PREFERRED, 0.0, 0, key))
 
     def finish(self) -> None:
         """Nothing more will come."""
@@ -63,7 +65,7 @@ class ReadingQueue:
                     self._missing.rotate(randbelow(len(self._missing)))
                 return self._missing.popleft(), True
             while self._order and now < stale_until:
-                _, _, key = heappop(self._order)
+                *_, key = heappop(self._order)
                 if self._stale.pop(key, None) is not None:
                     return key, False
             if not self.is_growing or now >= missing_until:
