@@ -221,7 +221,8 @@ class _Attempt:
                 place=before.place,
             )
             self._feed(rest)
-        if not await reading.run(reading.kept.chats.write, state, messages, above, self.seen_way):
+        way = None if self.seen_way == reading.way else self.seen_way
+        if not await reading.run(reading.kept.chats.write, state, messages, above, way):
             return None
         state = replace(state, version=state.version + 1)
         if self._error:

@@ -11,14 +11,13 @@ import anyio
 from linq_mcp.errors import CHAT_NOT_FOUND, ApiResponseError, ApiStatusError, LinqError, LinqMcpError, StoreError
 from linq_mcp.store.access import SHORTEST_REQUEST, SPARE_SECONDS, Access, ChatFilter, Depth, Reader
 from linq_mcp.store.chat_reading import ChatReading
-from linq_mcp.store.kept_account import KeptAccount, chat_key
+from linq_mcp.store.kept_account import chat_key
 from linq_mcp.store.kept_chats import ChatState
 from linq_mcp.store.listing import Listing
 from linq_mcp.store.reading_queue import ReadingQueue
 
 if TYPE_CHECKING:
     from linq_mcp.api.models import Chat, Message
-    from linq_mcp.store.database import Database
 
 # What is kept but not fresh is read again for so many seconds.
 REFRESH_SECONDS = 8.0
@@ -215,11 +214,11 @@ class QuestionReading:
     async def _is_read(self, key: str, deadline: float) -> bool:
         """Whether the chat was read, or need not be; not if somebody else wrote it meanwhile."""
         listing = self._listing
-        states, entries = await listing.run(_states_and_entries, listing.kept, [key])
-        state, entry = states.get(key), entries.get(key)
-        if state is None or entry is None:
+        state = (await listing.run(listing.kept.chats.states, [key])).get(key)
+        if state is None or (key not in self._forced and self._is_fresh(state) and self._covers(state)):
             return True
-        if key not in self._forced and self._is_fresh(state) and self._covers(state):
+        entry = (await listing.run(listing.kept.entries, [key])).get(key)
+        if entry is None:
             return True
         reading = ChatReading(
             listing.run,
@@ -265,9 +264,3 @@ class QuestionReading:
             await listing.run(listing.kept.chats.delete, state.id)
         else:
             await listing.run(listing.kept.chats.set_unreadable, state, self._access.now())
-
-
-def _states_and_entries(
-    database: Database, kept: KeptAccount, keys: Sequence[str]
-) -> tuple[dict[str, ChatState], dict[str, Chat]]:
-    return kept.chats.states(database, keys), kept.entries(database, keys)
