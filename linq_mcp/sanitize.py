@@ -178,6 +178,12 @@ def without_surrogates(text: str) -> str:
 
 
 @lru_cache(maxsize=1024)
+def seconds(text: str) -> float:
+    """An RFC 3339 time in seconds since 1970; 0 if `moment` can't read it."""
+    at = moment(text)
+    return at.timestamp() if at else 0.0
+
+
 def moment(text: str) -> datetime | None:
     """An RFC 3339 time in UTC, to the millisecond; None if it can't be read, or is outside the years 1 to 9999.
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NotRequired, TypedDict
 from linq_mcp.contacts.directory import NOBODY, Directory
 from linq_mcp.region import local_time
 from linq_mcp.rows.schema import without_empty
-from linq_mcp.sanitize import HANDLE_LIMIT, ID_LIMIT, clean, clean_word, moment, safe_url
+from linq_mcp.sanitize import HANDLE_LIMIT, ID_LIMIT, clean, clean_word, safe_url, seconds
 
 if TYPE_CHECKING:
     from linq_mcp.api.models import Message, Part, Reaction
@@ -176,20 +176,17 @@ def time_of(message: Message) -> str | None:
 
 def timestamp(message: Message) -> float:
     """When it was written, in seconds since 1970; 0 if that is not known."""
-    at = moment(time_of(message) or "")
-    return at.timestamp() if at else 0.0
+    return seconds(message.sent_at or message.created_at or "")
 
 
 def listed_at(message: Message) -> float:
     """When Linq listed it, in seconds since 1970; for a message recovered late, long after it was sent."""
-    at = moment(message.created_at or message.sent_at or "")
-    return at.timestamp() if at else 0.0
+    return seconds(message.created_at or message.sent_at or "")
 
 
 def arrived_at(message: Message) -> float:
     """When it was there to be read, in seconds since 1970: for a message recovered late, when Linq recovered it."""
-    at = moment(message.reconciled_at or "")
-    return at.timestamp() if at else timestamp(message)
+    return (message.reconciled_at and seconds(message.reconciled_at)) or timestamp(message)
 
 
 def is_empty(message: Message) -> bool:

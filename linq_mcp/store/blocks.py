@@ -1,4 +1,4 @@
-"""Messages and chats as they are kept: the wire models without nulls, as JSON in ASCII, compressed."""
+"""Messages and chats as they are kept: the wire models without nulls, as JSON in ASCII; messages are compressed."""
 
 from __future__ import annotations
 
@@ -16,7 +16,6 @@ from linq_mcp.rows.message import listed_at
 NEWEST = 25
 LARGEST = 200
 _LEVEL = 1
-_MESSAGES = TypeAdapter(list[Message])
 _IDS = TypeAdapter(list[str])
 
 
@@ -34,8 +33,9 @@ class Block:
     count: int
     content: bytes
 
-    def unpacked(self) -> list[Message]:
-        return _MESSAGES.validate_json(zlib.decompress(self.content))
+    def messages(self) -> Iterator[Message]:
+        """They are decoded one by one, as most readers need only the first of them."""
+        return map(Message.model_validate_json, zlib.decompress(self.content).splitlines())
 
 
 def blocks_of(messages: Sequence[Message], lowest: int) -> Iterator[Block]:
@@ -46,21 +46,15 @@ def blocks_of(messages: Sequence[Message], lowest: int) -> Iterator[Block]:
         if chunk:
             times = [listed_at(message) for message in chunk]
             newest, oldest = (max(times), min(times)) if all(times) else (inf, 0.0)
-            yield Block(
-                place,
-                newest,
-                oldest,
-                len(chunk),
-                _packed(_MESSAGES.dump_json(list(chunk), exclude_none=True, by_alias=True, ensure_ascii=True)),
-            )
+            yield Block(place, newest, oldest, len(chunk), _packed(b"\n".join(map(_json, chunk))))
 
 
 def packed_chat(chat: Chat) -> bytes:
-    return _packed(chat.model_dump_json(exclude_none=True, by_alias=True, ensure_ascii=True).encode())
+    return _json(chat)
 
 
 def unpacked_chat(content: bytes) -> Chat:
-    return Chat.model_validate_json(zlib.decompress(content))
+    return Chat.model_validate_json(content)
 
 
 def packed_ids(ids: Sequence[str]) -> bytes:
@@ -69,6 +63,11 @@ def packed_ids(ids: Sequence[str]) -> bytes:
 
 def unpacked_ids(content: bytes) -> list[str]:
     return _IDS.validate_json(zlib.decompress(content))
+
+
+def _json(model: Message | Chat) -> bytes:
+    """`model` on one line."""
+    return model.model_dump_json(exclude_none=True, by_alias=True, ensure_ascii=True).encode()
 
 
 def _packed(content: bytes) -> bytes:

@@ -46,7 +46,7 @@ class _KeptMessages:
     """The kept messages of a chat, loaded from the newest block down, as far as they are needed."""
 
     def __init__(self, run: InThread, kept: KeptAccount, state: ChatState) -> None:
-        self._run, self._kept, self._key = run, kept, state.id
+        self._run, self._kept, self._state = run, kept, state
         self._blocks: list[tuple[int, list[Message]]] = []
         self._found: dict[str, tuple[int, int]] = {}
         self._loaded_to = inf
@@ -86,14 +86,15 @@ class _KeptMessages:
 
     async def _load_more(self) -> None:
         above = self._blocks[-1][0] if self._blocks else None
-        loaded = await self._run(self._kept.chats.messages_below, self._key, above, _BLOCKS_AT_ONCE)
+        loaded = await self._run(self._kept.chats.blocks_below, self._state, above, _BLOCKS_AT_ONCE)
         self._is_all = len(loaded) < _BLOCKS_AT_ONCE
-        for place, oldest, messages in loaded:
+        for block in loaded:
+            messages = list(block.messages())
             for index, message in enumerate(messages):
                 if message.id:
                     self._found[message.id] = len(self._blocks), index
-            self._blocks.append((place, messages))
-            self._loaded_to = min(self._loaded_to, oldest)
+            self._blocks.append((block.place, messages))
+            self._loaded_to = min(self._loaded_to, block.oldest)
 
 
 @dataclass(slots=True)

@@ -25,7 +25,7 @@ Row = tuple[Any, ...]
 
 # Increased whenever a table, or the model of what is in it, changes. Everything can be read again, so the tables of an
 # older one are emptied.
-VERSION = 2
+VERSION = 3
 # Seconds after which a statement is ended; the call then goes on in memory.
 STATEMENT_SECONDS = 5.0
 # How often work is done that another process was in the way of.
@@ -79,10 +79,6 @@ class Database(Protocol):
 
     def transaction(self) -> contextlib.AbstractContextManager[None]:
         """Everything inside happens, or nothing of it."""
-        ...
-
-    def snapshot(self) -> contextlib.AbstractContextManager[None]:
-        """Everything read inside is of one moment; nothing may be written."""
         ...
 
     def size(self) -> int:

@@ -8,18 +8,26 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from linq_mcp.store.blocks import Block, blocks_of
+from linq_mcp.store.blocks import Block, blocks_of, unpacked_chat
 
 if TYPE_CHECKING:
-    from linq_mcp.api.models import Message
+    from linq_mcp.api.models import Chat, Message
     from linq_mcp.store.database import Database, Row
 
 # SQLite takes at most 32,766 values in a statement; old ones take 999.
 _AT_ONCE = 500
 _HIGHEST = 2**62
-_STATE = "id, version, asked, reaches, our_word, is_whole, is_unsettled, is_marked, is_directed, unreadable, place"
+_STATE = (
+    "chat.id, version, asked, reaches, our_word, is_whole, is_unsettled, is_marked, is_directed, unreadable, chat.place"
+)
+_BLOCKS = "FROM block AS other WHERE other.account = chat.account AND other.chat = chat.id"
+_NEWEST = f"(SELECT MIN(place) {_BLOCKS}), block.place, newest, oldest, messages, content"
+_WITH_NEWEST = (
+    "LEFT JOIN block ON block.account = chat.account AND block.chat = chat.id AND block.place = "
+    f"(SELECT MAX(place) {_BLOCKS})"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,10 +59,25 @@ class ChatState:
         return self.asked > 0 and not self.is_marked
 
     @staticmethod
-    def of(row: Row) -> ChatState:
+    def of(row: Sequence[Any]) -> ChatState:
         id_, version, asked, reaches, our_word, whole, unsettled, marked, directed, unreadable, place = row
         flags = (bool(whole), bool(unsettled), bool(marked), bool(directed))
         return ChatState(id_, version, asked, reaches, our_word, *flags, unreadable, place)
+
+
+@dataclass(frozen=True, slots=True)
+class KeptChat:
+    """A chat's state, its entry in lists, its newest messages if there are any, and the place of its oldest ones."""
+
+    state: ChatState
+    entry: Chat
+    newest: Block | None
+    lowest: int
+
+    @property
+    def listed_at(self) -> float:
+        """When Linq listed the newest message, in seconds since 1970; 0 without any."""
+        return self.newest.newest if self.newest else 0.0
 
 
 class KeptChats:
@@ -63,29 +86,34 @@ class KeptChats:
     def __init__(self, number: int) -> None:
         self._number = number
 
-    def states(self, database: Database, keys: Sequence[str]) -> dict[str, ChatState]:
-        """The states of those chats that are known."""
-        return {row[0]: ChatState.of(row) for row in select(database, self._number, _STATE, keys)}
+    def states_to_check(self, database: Database, keys: Sequence[str], fresh_after: float) -> dict[str, ChatState]:
+        """The states of those chats that are known, without those that are fresh and reach back to their beginning."""
+        rest = "AND (asked <= ? OR is_whole = 0 OR is_directed = 0 OR is_marked = 1 OR unreadable > 0)"
+        return {row[0]: ChatState.of(row) for row in select(database, self._number, _STATE, keys, rest, fresh_after)}
 
-    def newest_blocks(self, database: Database, keys: Sequence[str]) -> dict[str, tuple[Block, bool]]:
-        """The newest block of each of those chats that has any, and whether there are older ones."""
-        others = "FROM block AS other WHERE other.account = block.account AND other.chat = block.chat"
-        columns = f"chat, (SELECT MIN(place) {others}), place, newest, oldest, messages, content"
-        newest = f"AND place = (SELECT MAX(place) {others})"
-        rows = select(database, self._number, columns, keys, table="block", key="chat", rest=newest)
-        return {chat: (Block(*block), block[0] > lowest) for chat, lowest, *block in rows}
+    def load(self, database: Database, keys: Sequence[str]) -> dict[str, KeptChat]:
+        """Those of the chats that are known."""
+        rows = select(database, self._number, f"{_STATE}, entry, {_NEWEST}", keys, join=_WITH_NEWEST)
+        found: dict[str, KeptChat] = {}
+        for *state, entry, lowest, place, newest, oldest, count, content in rows:
+            block = None if place is None else Block(place, newest, oldest, count, content)
+            found[state[0]] = KeptChat(ChatState.of(state), unpacked_chat(entry), block, lowest or 0)
+        return found
 
-    def messages_below(
-        self, database: Database, key: str, place: int | None, count: int
-    ) -> list[tuple[int, float, list[Message]]]:
-        """At most `count` blocks of a chat below the one at `place`, newest first: places, oldest times, messages."""
+    def blocks_below(self, database: Database, state: ChatState, place: int | None, count: int) -> list[Block]:
+        """At most `count` blocks of a chat below the one at `place`, or its first ones if None, newest first.
+
+        There are none if somebody has written the chat since it was in that state: other blocks may be there then.
+        """
         below = _HIGHEST if place is None else place
         rows = database.rows(
-            "SELECT place, newest, oldest, messages, content FROM block WHERE account = ? AND chat = ? AND place < ? "
-            "ORDER BY place DESC LIMIT ?",
-            (self._number, key, below, count),
+            "SELECT block.place, newest, oldest, messages, content FROM block "
+            "JOIN chat ON chat.account = block.account AND chat.id = block.chat "
+            "WHERE block.account = ? AND block.chat = ? AND version = ? AND block.place < ? "
+            "ORDER BY block.place DESC LIMIT ?",
+            (self._number, state.id, state.version, below, count),
         )
-        return [(block.place, block.oldest, block.unpacked()) for block in (Block(*row) for row in rows)]
+        return [Block(*row) for row in rows]
 
     def write(
         self,
@@ -239,22 +267,15 @@ class KeptChats:
 
 
 def select(
-    database: Database,
-    account: int,
-    columns: str,
-    keys: Iterable[str],
-    *,
-    table: str = "chat",
-    key: str = "id",
-    rest: str = "",
+    database: Database, account: int, columns: str, keys: Iterable[str], rest: str = "", *values: object, join: str = ""
 ) -> list[Row]:
-    """The rows of an account for `keys`, a bounded number of them in each statement."""
+    """The rows of an account's chats with these `keys`, a bounded number of them in each statement."""
     found: list[Row] = []
     more = iter(keys)
     while some := list(islice(more, _AT_ONCE)):
         marks = ", ".join("?" * len(some))
         found += database.rows(
-            f"SELECT {columns} FROM {table} WHERE account = ? AND {key} IN ({marks}) {rest}",  # noqa: S608
-            (account, *some),
+            f"SELECT {columns} FROM chat {join} WHERE chat.account = ? AND chat.id IN ({marks}) {rest}",  # noqa: S608
+            (account, *some, *values),
         )
     return found

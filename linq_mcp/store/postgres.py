@@ -36,7 +36,7 @@ T = TypeVar("T")
 SCHEMA = "linq_mcp"
 _CONNECT_SECONDS = 5
 _NAMES = "|".join((*TABLES, VERSION_TABLE))
-_TABLE = re.compile(rf"\b((?:FROM|INTO|UPDATE|TABLE(?: IF(?: NOT)? EXISTS)?) )(?=(?:{_NAMES})\b)")
+_TABLE = re.compile(rf"\b((?:FROM|JOIN|INTO|UPDATE|TABLE(?: IF(?: NOT)? EXISTS)?) )(?=(?:{_NAMES})\b)")
 # Any number that other programs are unlikely to lock.
 _PREPARING = 0x6C696E71
 
@@ -121,15 +121,9 @@ class PostgresDatabase:
         with self._cursor() as cursor:
             cursor.executemany(_translated(statement), rows)
 
-    def transaction(self) -> contextlib.AbstractContextManager[None]:
-        return self._between("BEGIN")
-
-    def snapshot(self) -> contextlib.AbstractContextManager[None]:
-        return self._between("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
-
     @contextlib.contextmanager
-    def _between(self, begin: str) -> Iterator[None]:
-        self.run(begin)
+    def transaction(self) -> Iterator[None]:
+        self.run("BEGIN")
         try:
             yield
             self.run("COMMIT")

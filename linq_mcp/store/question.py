@@ -18,22 +18,18 @@ from linq_mcp.api.models import Chat
 from linq_mcp.errors import LinqMcpError, StoreError
 from linq_mcp.rows.message import listed_at
 from linq_mcp.store.access import OUR_LAST_WORD, SPARE_SECONDS, Access, ChatFilter, Depth, Reader
-from linq_mcp.store.blocks import Block
-from linq_mcp.store.kept_account import KeptAccount
-from linq_mcp.store.kept_chats import ChatState
+from linq_mcp.store.kept_chats import ChatState, KeptChat
 from linq_mcp.store.listing import Listing
 from linq_mcp.store.reading import QuestionReading
 
 if TYPE_CHECKING:
     from linq_mcp.api.models import Message
-    from linq_mcp.store.database import Database
 
 ReaderT = TypeVar("ReaderT", bound=Reader)
 
 BACKGROUND_SECONDS = 600.0
-_LOADED_AT_ONCE = 50
+_LOADED_AT_ONCE = 100
 _BLOCKS_AT_ONCE = 2
-_NO_BLOCK = Block(0, 0.0, 0.0, 0, b"")
 
 
 @dataclass(slots=True)
@@ -47,18 +43,6 @@ class Conversation(Generic[ReaderT]):
     reader: ReaderT
     asked: float
     newest: float
-
-
-@dataclass(frozen=True, slots=True)
-class _Loaded:
-    """A chat as it is kept, with its latest messages, newest first, unless all of them are older than what counts."""
-
-    state: ChatState
-    chat: Chat
-    messages: list[Message]
-    newest: float
-    lowest: int | None
-    is_older: bool
 
 
 class Question(Generic[ReaderT]):
@@ -100,14 +84,26 @@ class Question(Generic[ReaderT]):
         while True:
             unmet: list[str] = []
             for start in range(0, len(left), _LOADED_AT_ONCE):
-                async for key, conversation in self._answers(left[start : start + _LOADED_AT_ONCE]):
+                some = left[start : start + _LOADED_AT_ONCE]
+                try:
+                    loaded = await self._listing.run(self._listing.kept.chats.load, some)
+                except StoreError as error:
+                    self._listing.failed(error)
+                    unmet += some
+                    continue
+                for key, found in loaded.items():
                     await self._access.pause()
-                    if conversation is None:
-                        unmet.append(key)
+                    chat = self._reading.sees(found.entry)
+                    if chat is None:
                         continue
-                    self.facts.scanned += 1
-                    self.facts.use(conversation.asked, self._listing.fresh_after)
-                    yield conversation
+                    if found.state.unreadable:
+                        self.facts.left_out.append(chat.id or "")
+                    elif conversation := await self._conversation(chat, found):
+                        self.facts.scanned += 1
+                        self.facts.use(conversation.asked, self._listing.fresh_after)
+                        yield conversation
+                    else:
+                        unmet.append(key)
             if not unmet or was_read_again or not self._access.has_time() or self.facts.error:
                 break
             # What is kept of these was not enough for their readers, or somebody dropped it meanwhile.
@@ -132,47 +128,28 @@ class Question(Generic[ReaderT]):
             reader.visit(message)
         self._unkept[state.id] = Conversation(entry, reader, state.asked, max(map(listed_at, messages), default=0.0))
 
-    async def _answers(self, keys: Sequence[str]) -> AsyncIterator[tuple[str, Conversation[ReaderT] | None]]:
-        """The conversations of those of the chats that are in question; None where what is kept is not enough."""
-        listing = self._listing
-        try:
-            loaded = await listing.run(_load, listing.kept, keys, self._depth)
-        except StoreError as error:
-            listing.failed(error)
-            for key in keys:
-                yield key, None
-            return
-        for key, found in loaded.items():
-            chat = self._reading.sees(found.chat)
-            if chat is None:
-                continue
-            if passed := self._unkept.get(key):
-                yield key, replace(passed, chat=chat)
-            elif found.state.unreadable:
-                self.facts.left_out.append(found.chat.id or "")
-            elif self._reading.is_ordered(found.state) and (reader := await self._read_by(found)):
-                yield key, Conversation(chat, reader, found.state.asked, found.newest)
-            else:
-                yield key, None
-
-    async def _read_by(self, found: _Loaded) -> ReaderT | None:
-        """A reader that has seen the messages as far back as it needs; None if they don't go back far enough."""
+    async def _conversation(self, chat: Chat, found: KeptChat) -> Conversation[ReaderT] | None:
+        """The chat with a reader that has seen as much as it needs; None if not enough of it is kept."""
+        if passed := self._unkept.get(found.state.id):
+            return replace(passed, chat=chat)
+        if not self._reading.is_ordered(found.state):
+            return None
         reader = self._make_reader()
-        if found.is_older:
-            return reader
-        messages, lowest = found.messages, found.lowest
-        is_enough = False
-        while messages:
-            is_enough = any(map(reader.visit, messages))
-            if is_enough or lowest is None:
-                break
+        conversation = Conversation(chat, reader, found.state.asked, found.listed_at)
+        if not self._depth.to_our_word and found.listed_at < self._depth.since - SPARE_SECONDS:
+            return conversation
+        blocks = [found.newest] if found.newest else []
+        while True:
+            for block in blocks:
+                if any(map(reader.visit, block.messages())):
+                    return conversation
+            if not blocks or blocks[-1].place == found.lowest:
+                return conversation if found.state.is_whole else None
             await self._access.pause()
-            below = await self._listing.run(_load_below, self._listing.kept, found.state, lowest)
-            if below is None:
+            below = self._listing.kept.chats.blocks_below
+            if not (blocks := await self._listing.run(below, found.state, blocks[-1].place, _BLOCKS_AT_ONCE)):
+                # Somebody has written it meanwhile.
                 return None
-            messages = [message for _, _, some in below for message in some]
-            lowest = below[-1][0] if len(below) == _BLOCKS_AT_ONCE else None
-        return reader if is_enough or found.state.is_whole else None
 
     def _finish(self, unmet: int) -> None:
         facts, listing = self.facts, self._listing
@@ -201,29 +178,3 @@ class Question(Generic[ReaderT]):
 
 async def _quietly(_: int, __: int | None) -> None:
     """Report no progress."""
-
-
-def _load(database: Database, kept: KeptAccount, keys: Sequence[str], depth: Depth) -> dict[str, _Loaded]:
-    """Those of the chats that are known, with the messages of their newest block."""
-    with database.snapshot():
-        states, entries = kept.chats.states(database, keys), kept.entries(database, keys)
-        blocks = kept.chats.newest_blocks(database, keys)
-    loaded: dict[str, _Loaded] = {}
-    for key in keys:
-        if key in states and key in entries:
-            block, has_older = blocks.get(key, (_NO_BLOCK, False))
-            is_older = not depth.to_our_word and block.newest < depth.since - SPARE_SECONDS
-            messages = [] if is_older or not block.count else block.unpacked()
-            lowest = block.place if has_older else None
-            loaded[key] = _Loaded(states[key], entries[key], messages, block.newest, lowest, is_older)
-    return loaded
-
-
-def _load_below(
-    database: Database, kept: KeptAccount, state: ChatState, place: int
-) -> list[tuple[int, float, list[Message]]] | None:
-    """The next blocks of a chat below `place`; None if somebody wrote it since, so that other blocks are there."""
-    with database.snapshot():
-        now = kept.chats.states(database, [state.id]).get(state.id)
-        is_same = now is not None and now.version == state.version
-        return kept.chats.messages_below(database, state.id, place, _BLOCKS_AT_ONCE) if is_same else None

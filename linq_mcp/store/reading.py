@@ -105,9 +105,10 @@ class QuestionReading:
         for start in range(0, len(keys), _PLANNED_AT_ONCE):
             some = [key for key in keys[start : start + _PLANNED_AT_ONCE] if key not in self._planned]
             self._planned.update(some)
-            states = await self._listing.run(self._listing.kept.chats.states, some)
-            for key in await self._wanted(some):
-                state = states.get(key, ChatState(key))
+            fresh_after = inf if self._listing.must_ask else self._listing.fresh_after
+            states = await self._listing.run(self._listing.kept.chats.states_to_check, some, fresh_after)
+            for key in await self._wanted(list(states)):
+                state = states[key]
                 if state.unreadable:
                     if state.unreadable <= self._listing.fresh_after and not self._listing.is_repeat:
                         self._queue.add_stale(key, state.unreadable, is_unsettled=False)
@@ -214,11 +215,11 @@ class QuestionReading:
     async def _is_read(self, key: str, deadline: float) -> bool:
         """Whether the chat was read, or need not be; not if somebody else wrote it meanwhile."""
         listing = self._listing
-        state = (await listing.run(listing.kept.chats.states, [key])).get(key)
-        if state is None or (key not in self._forced and self._is_fresh(state) and self._covers(state)):
+        kept = (await listing.run(listing.kept.chats.load, [key])).get(key)
+        if kept is None:
             return True
-        entry = (await listing.run(listing.kept.entries, [key])).get(key)
-        if entry is None:
+        state, entry = kept.state, kept.entry
+        if key not in self._forced and self._is_fresh(state) and self._covers(state):
             return True
         reading = ChatReading(
             listing.run,

@@ -72,16 +72,10 @@ class SqliteDatabase:
             self._ends_at = time.monotonic() + STATEMENT_SECONDS
             self._connection.executemany(statement, rows)
 
-    def transaction(self) -> contextlib.AbstractContextManager[None]:
-        # Of two writers one waits here, before either has read what the other changes.
-        return self._between("BEGIN IMMEDIATE")
-
-    def snapshot(self) -> contextlib.AbstractContextManager[None]:
-        return self._between("BEGIN")
-
     @contextlib.contextmanager
-    def _between(self, begin: str) -> Iterator[None]:
-        self.run(begin)
+    def transaction(self) -> Iterator[None]:
+        # Of two writers one waits here, before either has read what the other changes.
+        self.run("BEGIN IMMEDIATE")
         try:
             yield
             self.run("COMMIT")

@@ -145,7 +145,8 @@ async def list_inbox(arguments: Arguments, call: Call) -> Inbox:
         chat, reader = conversation.chat, conversation.reader
         wait = waiting(in_order(reader.turns, oldest_first=False)) if can_wait(chat) else None
         if matches(reader.latest, wait) and not reader.is_new:
-            by_line[line_number(chat, arguments.from_) or NO_LINE] += 1
+            if arguments.count_only:
+                by_line[line_number(chat, arguments.from_) or NO_LINE] += 1
             at = timestamp(reader.latest) if reader.latest else None
             key = wait.since if by_wait and wait else inf if at is None else -at
             rows.offer((key, chat.id or ""), partial(_row, chat, reader.latest, wait, arguments.from_, call.directory))

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import takewhile
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from linq_mcp.rows.chat import health_status, is_active, own_line
 from linq_mcp.rows.message import timestamp
@@ -25,8 +25,7 @@ _TAPBACK_WORDS = 5
 _LONGEST_QUOTED = 2000
 
 
-@dataclass(frozen=True, slots=True)
-class Turn:
+class Turn(NamedTuple):
     """The facts about a message that matter here.
 
     `at` is in seconds since 1970, 0 if unknown; `tapped_back`: you reacted to it. `text` is all of it, or "".

@@ -30,6 +30,9 @@ from linq_mcp.demo.lines import LINES
 from linq_mcp.server.app import build_server
 from linq_mcp.server.callers.caller import Caller, ClientProvider, SettingsClientProvider
 from linq_mcp.server.callers.many import SignInClientProvider
+from linq_mcp.settings.store import StoreSettings
+from linq_mcp.store.housekeeping import summaries
+from linq_mcp.store.sqlite import SqliteDatabase
 from linq_mcp.tools import TOOLS
 from linq_mcp.tools.base.tool import Tool
 from linq_mcp.wording.errors import HEADLINES
@@ -59,12 +62,22 @@ class AlwaysSignedIn(SignInClientProvider):
 class Assistant:
     """The tools over an account of which `lines` are open, all of it without any, and the requests that Linq got.
 
-    With `access`, the lines are not the server's setting, but those of the caller's rule in that file.
+    With `access`, the lines are not the server's setting, but those of the caller's rule in that file. What is read
+    is kept in the file `store`, or else in memory.
     """
 
-    def __init__(self, account: DemoAccount, lines: tuple[str, ...], access: Path | None = None) -> None:
-        self._linq = Recorded(httpx.ASGITransport(demo_api(account, key=ENVIRON["ACME_KEY"])))
+    def __init__(
+        self,
+        account: DemoAccount,
+        lines: tuple[str, ...],
+        access: Path | None = None,
+        *,
+        key: str = ENVIRON["ACME_KEY"],
+        store: Path | None = None,
+    ) -> None:
+        self._linq = Recorded(httpx.ASGITransport(demo_api(account, key=key)))
         self.requests = self._linq.requests
+        self._settings = replace(in_process.settings(), api_key=SecretStr(key), store=StoreSettings(path=store))
         self._lines = lines
         self._access = access
         self._client: BlockingClient
@@ -74,10 +87,10 @@ class Assistant:
         if self._access:
             rule = f'[[rule]]\nclaim = "org"\nvalue = "acme"\nkey_env = "ACME_KEY"\nlines = {list(self._lines)}\n'
             self._access.write_text(rule, "utf-8")
-            settings = in_process.settings()
-            provider = AlwaysSignedIn(settings, access_to(self._access, settings), transport=self._linq)
+            access = access_to(self._access, self._settings)
+            provider = AlwaysSignedIn(self._settings, access, transport=self._linq)
         else:
-            scoped = replace(in_process.settings(), api_key=SecretStr(ENVIRON["ACME_KEY"]), lines=self._lines)
+            scoped = replace(self._settings, lines=self._lines)
             provider = SettingsClientProvider(lambda: scoped, transport=lambda: self._linq, retry=AT_ONCE)
         with BlockingClient.of(Client(build_server(provider), read_timeout_seconds=60)) as self._client:
             yield self
@@ -108,9 +121,24 @@ def account(request: pytest.FixtureRequest) -> MarkedAccount:
 
 @pytest.fixture(scope="module")
 def scoped(account: MarkedAccount, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Assistant]:
-    """An assistant that may see the open lines of the account."""
-    access = tmp_path_factory.mktemp("access") / "access.toml" if len(account.lines) == 1 else None
-    yield from Assistant(account.whole, account.lines, access).open()
+    """An assistant that may see the open lines of the account.
+
+    The closed ones, which another one with the same key has read, are in the same file, and so is the account of
+    another key.
+    """
+    folder = tmp_path_factory.mktemp("scoped")
+    store = folder / "linq.sqlite"
+    for whole in (
+        Assistant(account.whole, (), store=store),
+        Assistant(account.closed, (), key=ENVIRON["OPS_KEY"], store=store),
+    ):
+        for assistant in whole.open():
+            assistant.answer("find_messages", {"after": LONG_AGO})
+    access = folder / "access.toml" if len(account.lines) == 1 else None
+    yield from Assistant(account.whole, account.lines, access, store=store).open()
+    kept = SqliteDatabase(store)
+    assert [summary.messages > 0 for summary in summaries(kept)] == [True, True]
+    kept.close()
 
 
 @pytest.fixture(scope="module")

@@ -711,3 +711,12 @@ def test_a_mistake_in_the_scope_is_told_before_a_missing_key() -> None:
     settings = load_settings({LINES: "x", "LINQ_API_V3_BASE_URL": "garbage"})
     assert settings.problem == settings.keyless_problem == UnusableBaseUrl(UrlFlaw.NOT_HTTP)
     assert load_settings({LINES: "x"}).problem == UnusableLines()
+
+
+def test_a_store_that_is_a_folder_gets_a_file_in_it(tmp_path: Path) -> None:
+    """The settings of the desktop bundle let people choose a folder."""
+    file = tmp_path / "linq-mcp.sqlite"
+    for given in (tmp_path, file):
+        assert load_settings({"LINQ_MCP_STORE": str(given)}).store.path == file
+    # As on the command line, which stands above the environment.
+    assert load_settings({"LINQ_MCP_STORE": "elsewhere"}, options={"LINQ_MCP_STORE": str(tmp_path)}).store.path == file

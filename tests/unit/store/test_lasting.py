@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from contextlib import closing
+from contextlib import closing, suppress
 from datetime import timedelta
 from secrets import token_hex
 from typing import Any
@@ -20,6 +20,7 @@ from linq_mcp.settings.store import StoreSettings
 from linq_mcp.store.housekeeping import AccountSummary, forget_some, summaries
 from linq_mcp.store.stores import Stores, open_database
 from linq_mcp.tools import TOOLS
+from linq_mcp.tools.base.tool import Tool
 
 Json = dict[str, Any]
 ACCOUNT_WIDE = ("list_inbox", "find_messages", "find_chats", "summarize_activity", "summarize_chat_health")
@@ -30,18 +31,30 @@ def kept(place: StoreSettings) -> list[AccountSummary]:
         return summaries(database)
 
 
-def asked(name: str) -> Json:
-    """Arguments by which a tool finds everything."""
-    if name == "find_chats":
-        return {"is_group": False, "limit": 100}
-    return {"after": "2026-01-01"} if name in ("find_messages", "summarize_activity") else {}
+def asked(tool: Tool[Any], linq: LivingLinq) -> list[Json]:
+    """Arguments by which a tool finds everything. Those that are about one message keep nothing."""
+    properties, required = tool.input_schema["properties"], tool.input_schema.get("required", [])
+    if "message_id" in required:
+        return []
+    if tool.name == "find_chats":
+        return [{"is_group": False, "limit": 100}]
+    everything: Json = {"after": "2026-01-01"} if "after" in properties else {}
+    # Against Linq's order, so that a chat is read whole and kept.
+    each = [{"chat_id": chat, **({"order": "oldest"} if "order" in properties else {})} for chat in linq.chats]
+    if "chat_id" in required:
+        return each
+    return [everything, *({**one, **everything} for one in each if "chat_id" in properties)]
 
 
 async def answered(linq: LivingLinq, stores: Stores, **given: Any) -> str:
-    """Everything that the tools for the whole account answer, and the chats that complete a name."""
+    """Everything that the tools answer, and the chats that complete a name."""
     texts: list[object] = []
     async with call_over(linq, now=lambda: linq.now, stores=stores, **given) as call:
-        texts += [await tool.run(tool.parse(asked(tool.name)), call) for tool in TOOLS if tool.name in ACCOUNT_WIDE]
+        for tool in TOOLS:
+            for arguments in asked(tool, linq):
+                # A closed chat is answered as one that does not exist.
+                with suppress(LinqError):
+                    texts.append(await tool.run(tool.parse(arguments), call))
         texts += [chat.model_dump_json() for chat in (await call.account.known_chats(1000))[0]]
     return json.dumps(texts)
 
@@ -53,7 +66,7 @@ async def answered(linq: LivingLinq, stores: Stores, **given: Any) -> str:
 async def test_another_account_and_closed_lines_are_never_seen(
     seed: int, others_first: bool, place: StoreSettings
 ) -> None:
-    """All are in one database, in either order; whatever is asked, nothing of them is in the answer."""
+    """All are in one database, in either order, with the same ids; whatever is asked, nothing of them is seen."""
     # The other examples' accounts are there, too.
     own_key, other_key = (f"{name}-{token_hex(4)}" for name in ("own", "other"))
     own, other = lived(seed), lived(seed + 1)
@@ -89,7 +102,7 @@ async def test_after_a_refused_key_nothing_is_shown_until_linq_takes_it_again(pl
     for tool in (tool for tool in TOOLS if tool.name in ACCOUNT_WIDE):
         async with call_over(linq, now=lambda: linq.now, stores=fresh) as call:
             with pytest.raises(LinqError):
-                await tool.run(tool.parse(asked(tool.name)), call)
+                await tool.run(tool.parse(asked(tool, linq)[0]), call)
             with pytest.raises(LinqError):
                 await call.account.known_chats(100)
     linq.refuses_key = False

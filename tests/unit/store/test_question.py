@@ -378,10 +378,10 @@ async def test_a_chat_that_another_process_writes_while_it_is_read_from_the_stor
         if pauses == 1:
             account.linq.now += timedelta(seconds=1)
             said = [account.linq.say(chat) for _ in range(30)]
-            (state,) = (await run(kept.chats.states, [chat])).values()
-            below = await run(kept.chats.messages_below, chat, None, 10)
+            state = (await run(kept.chats.load, [chat]))[chat].state
+            blocks = await run(kept.chats.blocks_below, state, None, 10)
             messages = [Message.model_validate(one) for one in reversed(said)]
-            messages += [message for _, _, some in below for message in some]
+            messages += [message for block in blocks for message in block.messages()]
             assert await run(kept.chats.write, state, messages, None, None)
 
     found = await account.ask(FIND_MESSAGES, count_only=True, after="2026-01-01", pause=write_between)
