@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta, tzinfo
+from datetime import UTC, datetime, tzinfo
 
 from linq_mcp.sanitize import clean, moment
 
@@ -78,9 +78,9 @@ def local_moment(text: str) -> datetime | None:
 def _written(at: datetime) -> str:
     try:
         local = at.astimezone(region().time_zone)
-        if (local.utcoffset() or timedelta()) % timedelta(minutes=1):
+        if (offset := local.utcoffset()) and offset.seconds % 60:
             # Before standard time, offsets had seconds, which RFC 3339 can't write.
             local = at.astimezone(UTC)
     except OverflowError:
         local = at.astimezone(UTC)
-    return local.replace(microsecond=0).isoformat().replace("+00:00", "Z")
+    return local.isoformat(timespec="seconds").replace("+00:00", "Z")
