@@ -69,7 +69,9 @@ class Database(Protocol):
         """What a SELECT finds."""
         ...
 
-    def run(self, statement: str, values: Sequence[object] = ()) -> int:
+    def run(self, statement: str, values: Sequence[object] = ()) -> None: ...
+
+    def change(self, statement: str, values: Sequence[object] = ()) -> int:
         """How many rows the statement changed."""
         ...
 

@@ -106,4 +106,4 @@ def _forget_some(database: Database, number: int) -> bool:
     if found:
         return True
     database.run("DELETE FROM list WHERE account = ?", (number,))
-    return database.run("DELETE FROM account WHERE id = ?", (number,)) > 0
+    return database.change("DELETE FROM account WHERE id = ?", (number,)) > 0

@@ -132,7 +132,7 @@ class KeptChats:
         """
         key = (self._number, state.id)
         with database.transaction():
-            changed = database.run(
+            changed = database.change(
                 "UPDATE chat SET version = ?, asked = ?, reaches = ?, our_word = ?, is_whole = ?, is_unsettled = ?, "
                 "is_marked = 0, is_directed = ?, unreadable = 0, place = ? "
                 "WHERE account = ? AND id = ? AND version = ?",
@@ -171,7 +171,7 @@ class KeptChats:
         """Keep `messages`, newest first, below the oldest block of a chat; as `write` otherwise."""
         key = (self._number, state.id)
         with database.transaction():
-            changed = database.run(
+            changed = database.change(
                 "UPDATE chat SET version = ?, reaches = ?, our_word = ?, is_whole = ?, place = ? "
                 "WHERE account = ? AND id = ? AND version = ?",
                 (
@@ -208,7 +208,7 @@ class KeptChats:
     def set_unreadable(self, database: Database, state: ChatState, when: float) -> None:
         """Note that Linq does not let a chat be read, and drop what is kept of it."""
         with database.transaction():
-            if database.run(
+            if database.change(
                 "UPDATE chat SET unreadable = ?, asked = 0, is_whole = 0, is_marked = 0, version = version + 1 "
                 "WHERE account = ? AND id = ? AND version = ?",
                 (when, self._number, state.id, state.version),
@@ -218,7 +218,7 @@ class KeptChats:
     def drop_messages(self, database: Database, state: ChatState) -> None:
         """Forget the messages of a chat that were just written, as there is no room for them."""
         with database.transaction():
-            if database.run(
+            if database.change(
                 "UPDATE chat SET asked = 0, is_whole = 0, version = version + 1 "
                 "WHERE account = ? AND id = ? AND version = ?",
                 (self._number, state.id, state.version),

@@ -73,6 +73,7 @@ class PostgresDatabase:
     def __init__(self, url: SecretStr, *, make: bool = True) -> None:
         self._url = url
         self._connection = self._connected()
+        self._pipeline: psycopg.Pipeline | None = None
         try:
             self._set_up(make=make)
         except BaseException:
@@ -110,27 +111,38 @@ class PostgresDatabase:
             raise (StoreError(StoreProblem.UNPREPARED) if error.problem is StoreProblem.REFUSED else error) from None
 
     def rows(self, statement: str, values: Sequence[object] = ()) -> list[Row]:
-        with self._cursor() as cursor:
+        with self._errors(), self._open().cursor() as cursor:
             return cursor.execute(_translated(statement), values or None).fetchall()
 
-    def run(self, statement: str, values: Sequence[object] = ()) -> int:
-        with self._cursor() as cursor:
-            return cursor.execute(_translated(statement), values or None).rowcount
+    def run(self, statement: str, values: Sequence[object] = ()) -> None:
+        with self._errors():
+            self._open().execute(_translated(statement), values or None)
+
+    def change(self, statement: str, values: Sequence[object] = ()) -> int:
+        with self._errors():
+            cursor = self._open().execute(_translated(statement), values or None)
+            if self._pipeline:
+                self._pipeline.sync()
+            return cursor.rowcount
 
     def run_many(self, statement: str, rows: Sequence[Sequence[object]]) -> None:
-        with self._cursor() as cursor:
+        with self._errors(), self._open().cursor() as cursor:
             cursor.executemany(_translated(statement), rows)
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[None]:
-        self.run("BEGIN")
         try:
-            yield
-            self.run("COMMIT")
+            # What needs no answer is sent with what does: each answer is a way to the server and back.
+            with self._errors(), self._open().pipeline() as self._pipeline:
+                self.run("BEGIN")
+                yield
+                self.run("COMMIT")
         except BaseException:
             with contextlib.suppress(psycopg.Error, TimeoutError):
                 self._connection.rollback()
             raise
+        finally:
+            self._pipeline = None
 
     def size(self) -> int:
         ((size,),) = self.rows(
@@ -146,13 +158,15 @@ class PostgresDatabase:
     def close(self) -> None:
         self._connection.close()
 
-    @contextlib.contextmanager
-    def _cursor(self) -> Iterator[psycopg.Cursor[Row]]:
+    def _open(self) -> _Connection:
         if self._connection.closed:
             self._connection = self._connected()
+        return self._connection
+
+    @contextlib.contextmanager
+    def _errors(self) -> Iterator[None]:
         try:
-            with self._connection.cursor() as cursor:
-                yield cursor
+            yield
         except TimeoutError:
             # The answer to this statement may still come.
             self._connection.close()

@@ -62,7 +62,10 @@ class SqliteDatabase:
             self._ends_at = time.monotonic() + STATEMENT_SECONDS
             return self._connection.execute(statement, values).fetchall()
 
-    def run(self, statement: str, values: Sequence[object] = ()) -> int:
+    def run(self, statement: str, values: Sequence[object] = ()) -> None:
+        self.change(statement, values)
+
+    def change(self, statement: str, values: Sequence[object] = ()) -> int:
         with _store_errors():
             self._ends_at = time.monotonic() + STATEMENT_SECONDS
             return self._connection.execute(statement, values).rowcount

@@ -19,6 +19,7 @@ from helpers.living_linq import LivingLinq
 from helpers.postgres import PASSWORD, PostgresServer
 from pydantic import SecretStr
 
+from linq_mcp.errors import StoreError, StoreProblem
 from linq_mcp.settings.store import StoreSettings
 from linq_mcp.store.database import InThread, Row, retried
 from linq_mcp.store.kept_account import KeptAccount
@@ -173,12 +174,12 @@ async def test_a_database_that_stops_in_the_middle(
     postgres: PostgresServer, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The call goes on in memory and says so, and a later one uses what was kept before."""
-    linq = lived(chats=12)
+    linq = lived(chats=40)
     right = await inbox(linq, opened(linq))
     stores = opened(linq, postgres.store())
-    before = len(linq.requests)
+    stops_at = len(linq.requests) + 35
+    linq.before_request = lambda: postgres.stop() if len(linq.requests) == stops_at else None
     try:
-        linq.before_request = lambda: postgres.stop() if len(linq.requests) == before + 10 else None
         answer = await inbox(linq, stores)
         assert DOWN in answer["note"]
         assert (answer["chats"], answer["complete"]) == (right["chats"], True)
@@ -195,6 +196,23 @@ async def test_a_database_that_stops_in_the_middle(
         "the store can't be used (down): what is read is kept in memory",
         "the store is in use again",
     ]
+
+
+async def test_what_was_in_memory_meanwhile_is_not_used_the_next_time(postgres: PostgresServer) -> None:
+    """It would know nothing of what was sent in between."""
+    linq = LivingLinq()
+    linq.say(linq.open_chat())
+    (chat,) = linq.chats
+    stores = opened(linq, postgres.store(), max_age=86_400)
+    for is_waiting in (True, False):
+        stores.failed(StoreError(StoreProblem.DOWN))
+        (row,) = (await inbox(linq, stores))["chats"]
+        assert ("waiting" in row) is is_waiting
+        stores._retry_at = 0.0
+        linq.say(chat, own=True)
+        async with call_over(linq, now=lambda: linq.now, stores=stores) as call:
+            await call.account.changed(chat)
+    stores.close()
 
 
 async def test_a_server_that_does_not_answer_any_more(
