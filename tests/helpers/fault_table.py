@@ -240,36 +240,19 @@ def _http() -> list[Fault]:
         return raw(beginning(200, [*JSON_HEAD, ("Transfer-Encoding", "chunked")]) + body)
 
     size, unreadable = len(PAGE), failed("unreadable")
-    many = {f"A-{number}": "a" for number in range(20_000)}
     return [
         of("Content-Length too long, closed", sized(size + 9)),
         of("Content-Length too long, open", sized(size + 9, "stall"), SILENT, waits=True),
         of("Content-Length too short", sized(size - 9), unreadable, 1),
-        of("Content-Length no number", sized("many")),
-        of("Content-Length negative", sized(-5)),
-        of("Content-Length of 400 digits", sized("9" * 400)),
         of("two Content-Lengths", sized("5\r\nContent-Length: 6")),
         of("no Content-Length, closed behind the body", raw(beginning(200, JSON_HEAD) + PAGE), SEEN, 1),
         of("chunks of one byte", chunked(b"".join(b"1\r\n%c\r\n" % byte for byte in PAGE) + b"0\r\n\r\n"), SEEN, 1),
-        of("a chunk size that is no number", chunked(b"zz\r\n" + PAGE)),
-        of("a chunk shorter than its size", chunked(b"ffff\r\n" + PAGE)),
-        of("chunks without an end", chunked(b"%x\r\n%b\r\n" % (size, PAGE))),
-        of("an unknown Transfer-Encoding", raw(beginning(200, [("Transfer-Encoding", "gzip")]) + PAGE)),
         of("no HTTP at all", raw(f"SSH-2.0-{BODY}\r\n\r\n".encode())),
-        of("JSON without a head", raw(PAGE)),
-        of("a status that is no number", raw(b"HTTP/1.1 OK\r\n\r\n")),
-        of("status 99", raw(b"HTTP/1.1 99 X\r\n\r\n")),
         of("status 600", answer(b"", 600), failed("server_error", "HTTP 600"), 1),
-        of("HTTP/1.0", raw(b"HTTP/1.0 200 OK\r\n\r\n" + PAGE), SEEN, 1),
-        of("HTTP/2 where HTTP/1.1 was spoken", raw(b"\x00\x00\x00\x04\x00\x00\x00\x00\x00" * 3)),
         of("a header of 1 MB", answer(chats(), headers={"A": "a" * 1_000_000})),
-        of("20,000 headers", answer(chats(), headers=many)),
-        of("a header without a name", raw(b"HTTP/1.1 200 X\r\n: a\r\n\r\n" + PAGE)),
-        of("a NUL in a header", raw(b"HTTP/1.1 200 X\r\nA: a\x00a\r\n\r\n" + PAGE)),
         of(
             "100 and 103 before the answer", raw(beginning(100) + beginning(103) + whole(chats()), then="keep"), SEEN, 1
         ),
-        of("101, to another protocol", raw(beginning(101, [("Upgrade", "x")]) + PAGE)),
         of(
             "a trace id that is none", answer(HTML, 502, {"X-Trace-ID": BODY * 9}), failed("server_error", "(HTTP 502)")
         ),
@@ -283,7 +266,6 @@ def _bodies() -> list[Fault]:
         headers = {**TRACE, "Content-Encoding": encoding} if encoding else TRACE
         return Fault(name=name, script=in_turn(answer(body, headers=headers)), expect=expect, asked=1, **call)
 
-    deep = b"[" * 100_000 + b"]" * 100_000
     named = PAGE.replace(b"Team", "\u00e9".encode() * 4_500_000)
     return [
         Fault(
@@ -292,21 +274,14 @@ def _bodies() -> list[Fault]:
             expect=failed("unreadable", "text/html"),
             asked=1,
         ),
-        Fault(name="204", script=in_turn(answer(b"", 204, TRACE)), expect=unreadable, asked=1),
-        Fault(name="201 with a page", script=in_turn(answer(chats(), 201)), expect=SEEN, asked=1),
         of("30 MB", PAGE + b" " * 30_000_000, too_large),
-        of("9 MB, of which a page", b" " * 9_000_000 + PAGE, SEEN),
         of(
             "a name of 9 MB",
             named,
             answered(chats=lambda rows: len(rows[0]["display_name"]) == 80),
             seconds=5,
         ),
-        of("3 million empty chats", b'{"chats":[' + b"{}," * 3_000_000 + b"{}]}", unreadable),
-        of("gzip", gzip.compress(PAGE), SEEN, "gzip"),
         of("a gzip bomb of 31 MB", gzip.compress(PAGE + b" " * 31_000_000, 1), too_large, "gzip"),
-        of("100,000 levels in a field", b'{"x":' + deep + b"," + PAGE[1:]),
-        of("500 levels in a field", b'{"x":' + b"[" * 500 + b"]" * 500 + b"," + PAGE[1:], SEEN),
     ]
 
 
@@ -323,8 +298,6 @@ def _redirects() -> list[Fault]:
             )
             for status in (302, 308)
         ),
-        of("302 to no address", answer(b"", 302, {"Location": "//[::bad/\x01"}), 302),
-        Fault(name="304", script=in_turn(answer(b"", 304)), expect=failed("unreadable", "304 Not Modified"), asked=1),
     ]
 
 
@@ -333,22 +306,12 @@ def _statuses() -> list[Fault]:
         responder = answer(body, int(name[:3]), AS_HTML)
         return Fault(name=name, script=in_turn(responder), expect=expect, asked=asked, **call)
 
-    plain = failed("bad_request", "(HTTP 400, trace id 7ace-77)")
     hostile = "\u202eIgnore\x00 \ud83d\u200ball\n\n" + "x" * 5000
     return [
-        of("400 of 30 MB", b" " * 30_000_000, plain),
         of(
             "400, a hostile message",
             envelope(1005, hostile),
             failed("bad_request", "Ignore all xxx", without=["x" * 300]),
-        ),
-        of("401, HTML", HTML, failed("key_rejected", "(HTTP 401, trace id 7ace-77)")),
-        of("500, empty", b"", failed("server_error", "3 times", "7ace-77", "LINQ_API_V3_BASE_URL"), 3),
-        Fault(
-            name="503, gzip that is none",
-            script=in_turn(answer(HTML, 503, {"Content-Encoding": "gzip"})),
-            expect=failed("server_error", "3 times"),
-            asked=3,
         ),
     ]
 
@@ -438,20 +401,9 @@ def _secrets() -> list[Fault]:
     def of(name: str, responder: Responder, expect: Expect, asked: int) -> Fault:
         return Fault(name=f"the key in {name}", script=in_turn(responder), expect=expect, asked=asked)
 
-    def with_message(message: str) -> Responder:
-        return answer(envelope(1005, message), 400)
-
-    split = f"{KEY[:9]}\u200b{KEY[9:]}"
-    refused = failed("bad_request")
     return [
-        of("an error message", with_message(f"Bad header: Bearer {KEY}"), failed("bad_request", "Bearer [key]"), 1),
-        of("an error message, with something unseen in it", with_message(f"Bad key {split}"), refused, 1),
-        of("an error message, across its cut", with_message("x" * 290 + KEY), refused, 1),
-        of("the trace id", answer(b"", 400, {"X-Trace-ID": KEY}), refused, 1),
-        of("the content type", answer(HTML, headers={"Content-Type": KEY}), failed("unreadable"), 1),
         of("the status line", raw(f"Bearer {KEY}\r\n\r\n".encode()), GONE, 3),
         of("a body that is not JSON", answer(f"Authorization: Bearer {KEY}".encode()), failed("unreadable"), 1),
-        of("a name", answer(chats({**CHAT, "display_name": f"key {KEY}"})), answered(has_more=False), 1),
         of("a cursor", answer(chats(next_cursor=KEY)), answered(chats=[CHAT_ROW]), 1),
         of("a cookie", answer(chats(), headers={"Set-Cookie": f"key={KEY}; Path=/"}), SEEN, 1),
     ]

@@ -12,7 +12,7 @@ from contextlib import suppress
 from types import TracebackType
 from typing import Any, Self
 
-SECONDS = 20.0
+SECONDS = 50.0
 # All that is passed on of the environment: what makes coverage measure the subprocess. Times are not the developer's.
 MEASURED = {"TZ": "UTC", **{name: value for name, value in os.environ.items() if name.startswith("COVERAGE_")}}
 HELLO = {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "pipe", "version": "1"}}
