@@ -14,15 +14,13 @@ from uuid import UUID
 
 import httpx
 import pytest
-from helpers.reading_accounts import all_messages, all_parts, at, chats_where, lines_of, named, said, status
+from helpers.reading_accounts import all_messages, all_parts, at, lines_of, said, status
 
 from linq_mcp.demo import in_process
 from linq_mcp.demo.account import DemoAccount, current_demo_account, demo_account
 from linq_mcp.demo.api import DEMO_BASE_URL, DEMO_KEY
 from linq_mcp.demo.contacts import demo_contacts
-from linq_mcp.demo.everyday_chats import OPT_OUT
 from linq_mcp.demo.lines import AGENCY_LINE, CLINIC_LINE, LINES, SHOP_LINE
-from linq_mcp.demo.team_discussion import TEAM_CHAT_ID
 
 NOW = datetime(2026, 11, 20, 18, tzinfo=UTC)
 MONDAY = datetime(2026, 11, 16, tzinfo=UTC)
@@ -129,18 +127,6 @@ def test_messages_are_in_order_and_later_than_their_chat(account: DemoAccount) -
         assert moments[-1] < NOW
 
 
-def test_most_chats_were_updated_with_their_last_message_and_some_far_from_it(account: DemoAccount) -> None:
-    """Linq updates chats for other reasons, too, so nothing can be concluded from `updated_at`."""
-    after = [
-        at(chat["updated_at"]) - at(account.messages[chat["id"]][-1]["created_at"])
-        for chat in account.chats
-        if account.messages[chat["id"]]
-    ]
-    assert sum(timedelta(0) <= one < timedelta(minutes=2) for one in after) > 0.8 * len(after)
-    assert sum(one > 6 * HOUR for one in after) >= 5
-    assert sum(one < -6 * HOUR for one in after) >= 5
-
-
 def test_messages_name_their_chat_and_a_sender_of_it(account: DemoAccount) -> None:
     for chat in account.chats:
         for message in account.messages[chat["id"]]:
@@ -213,67 +199,6 @@ def test_counts_per_line_and_health(account: DemoAccount) -> None:
     }
 
 
-def test_the_lines_and_their_reputations(account: DemoAccount) -> None:
-    assert [
-        (one["phone_number"], one["reputation"]["status"], one["line_type"], one["forwarding_number"])
-        for one in account.phone_numbers
-    ] == [
-        (CLINIC_LINE, "HEALTHY", "iMessage", "+12055550199"),
-        (AGENCY_LINE, "CRITICAL", "iMessage", None),
-        (SHOP_LINE, "AT_RISK", "RCS", None),
-    ]
-
-
-def test_opted_out_chats_end_with_a_keyword_at_that_moment(account: DemoAccount) -> None:
-    """Opted-out chats are never groups, and nothing was sent afterwards."""
-    opted_out = [chat for chat in account.chats if status(chat) == "OPTED_OUT"]
-    for chat in opted_out:
-        last = account.messages[chat["id"]][-1]
-        assert not chat["is_group"]
-        assert not last["is_from_me"]
-        assert said(last) in OPT_OUT
-        assert chat["health_status"]["updated_at"] == last["created_at"]
-    this_week = Counter(lines_of(chat)[0] for chat in opted_out if at(chat["health_status"]["updated_at"]) >= MONDAY)
-    assert this_week == {CLINIC_LINE: 4, AGENCY_LINE: 9, SHOP_LINE: 2}
-
-
-def test_team_discussion_is_a_critical_group_on_the_first_page(account: DemoAccount) -> None:
-    """The project's documents use this chat as their example."""
-    chat = named(account, "Team Discussion")
-    assert account.chats.index(chat) < 20
-    assert (chat["id"], chat["updated_at"], chat["is_group"]) == (TEAM_CHAT_ID, "2026-11-20T17:45:00Z", True)
-    assert chat["health_status"] == {
-        "status": "CRITICAL",
-        "doc_url": "https://docs.linqapp.com/guides/chats/chat-health#critical",
-        "updated_at": "2026-11-01T00:00:00Z",
-    }
-    assert len(chat["handles"]) == 7
-
-
-def test_there_are_mild_oddities_to_try_a_client_on(account: DemoAccount) -> None:
-    """One chat has no name, one no health, one an unknown status, one two of our lines, and one emoji in its name."""
-    assert len(chats_where(account, display_name=None)) == 1
-    assert sum("health_status" not in chat for chat in account.chats) == 1
-    assert sum(status(chat) == "PAUSED" for chat in account.chats) == 1
-    assert lines_of(named(account, "Clinic and Canal Homes")) == [CLINIC_LINE, AGENCY_LINE]
-    assert named(account, "Family plan \U0001f468\u200d\U0001f469\u200d\U0001f467\u200d\U0001f466 \u2764\ufe0f")
-    assert len(named(account, "Winter coat drive volunteers")["handles"]) == 32
-
-
-def test_a_group_with_left_and_removed_members_exists(account: DemoAccount) -> None:
-    """One member's date of leaving stayed after a return."""
-    handles = named(account, "Saturday market crew")["handles"]
-    assert [(one["status"], one["left_at"] is not None) for one in handles] == [
-        ("active", False),
-        ("active", False),
-        ("left", True),
-        ("active", False),
-        ("removed", True),
-        ("active", True),
-        ("active", False),
-    ]
-
-
 def test_nobody_writes_after_leaving(account: DemoAccount) -> None:
     for chat in account.chats:
         gone = {one["id"]: at(one["left_at"]) for one in chat["handles"] if one["status"] in ("left", "removed")}
@@ -290,16 +215,3 @@ def test_all_kinds_of_parts_and_reactions_exist(account: DemoAccount) -> None:
     }
     assert all((one["sticker"] is not None) is (one["type"] == "sticker") for one in reactions)
     assert any(one["custom_emoji"] for one in reactions)
-
-
-def test_the_team_replies_edits_and_uses_effects(account: DemoAccount) -> None:
-    team = account.messages[TEAM_CHAT_ID]
-    ids = {message["id"]: message for message in team}
-    replies = [message["reply_to"] for message in team if message["reply_to"]]
-    assert all(len(ids[one["message_id"]]["parts"]) > one["part_index"] for one in replies)
-    assert any(one["part_index"] for one in replies)
-    assert {(message["effect"] or {}).get("type") for message in team} == {None, "screen", "bubble"}
-    assert sum(message["updated_at"] > message["created_at"] for message in team) == 1
-    assert any("reconciled_at" in message for message in team)
-    assert any(part.get("mentions") for message in team for part in message["parts"])
-    assert {"failed", "queued"} < {message["delivery_status"] for message in team}
