@@ -36,13 +36,9 @@ def card(*properties: str) -> str:
 @pytest.mark.parametrize(
     "text",
     [
-        pytest.param("handle,name\n+12052532136,Ann Adler\n", id="plain"),
-        pytest.param("handle,name\r\n+12052532136,Ann Adler", id="CRLF, no last line break"),
-        pytest.param("handle,name\r+12052532136,Ann Adler\r", id="CR"),
         pytest.param("+12052532136,Ann Adler", id="no headings"),
         pytest.param("Name,Company,Handle\nAnn Adler,Acme,+12052532136", id="other columns, another order"),
         pytest.param('"handle";"name"\n"+12052532136";"Ann Adler"', id="semicolons, quoted"),
-        pytest.param("handle\tname\n+12052532136\tAnn Adler", id="tabs"),
         pytest.param("sep=;\r\nhandle;name\r\n+12052532136;Ann Adler", id="a separator line"),
         pytest.param("\n\nhandle,name\n\n+12052532136,Ann Adler\n,\n\n", id="blank lines"),
         pytest.param(f'handle,name\n"{NUMBER}", "Ann Adler"', id="a punctuated number, a space before the quotes"),
@@ -50,7 +46,6 @@ def card(*properties: str) -> str:
         pytest.param('handle,note,name\n+12052532136,"one\r\ntwo\r\n""three""",Ann Adler', id="a note of three lines"),
         pytest.param("handle,name\n+12052532136,Ann Adler\n+12052532136,Ann Adler", id="twice the same"),
         pytest.param("handle,name\n+12052532136,\u202eAnn\x00 \u200bAdler\x1b", id="characters that cleaning removes"),
-        pytest.param("handle,name\n+12052532136,Ann\u2028Adler", id="a separator that ends no line"),
     ],
 )
 def test_csv(text: str) -> None:
@@ -110,10 +105,8 @@ HUBSPOT = "Record ID,First Name,Last Name,Email,Phone Number,Contact owner,Lead 
         ),
         pytest.param('Name,Phone\nAnn Adler,="+12052532136"', ANN, id="a formula that keeps Excel from rounding"),
         pytest.param("Name,Phone\nAnn Adler,12052532136.0", ANN, id="a number that a program made a decimal"),
-        pytest.param("Name,Phone\nAnn Adler,'+12052532136", ANN, id="an apostrophe"),
         pytest.param("Ann Adler,+12052532136", ANN, id="no headings, the name first"),
         pytest.param("sep=;\n\nName;Phone\nAnn Adler;+12052532136", ANN, id="an empty line after the separator line"),
-        pytest.param("Name|Phone\nAnn Adler|+12052532136", ANN, id="bars"),
         pytest.param(
             card("N:;;;;", "ORG:Acme\\, Inc.;Sales", "item1.TEL;type=pref:(205) 253-2136", "item1.X-ABLabel:main"),
             {"+12052532136": "Acme, Inc. Sales"},
@@ -228,11 +221,8 @@ def test_encodings(content: bytes) -> None:
 @pytest.mark.parametrize(
     "properties",
     [
-        pytest.param(["FN:Ann Adler", f"TEL:{NUMBER}"], id="plain"),
-        pytest.param(["N:Adler;Ann;;;", "FN:Ann Adler", "TEL;TYPE=CELL,VOICE:+12052532136"], id="with N"),
         pytest.param(["N:Adler;Ann;;;", "TEL:+12052532136"], id="N alone"),
         pytest.param(["N:;Ann Adler", "FN:", "TEL:+12052532136"], id="a given name alone, an empty FN"),
-        pytest.param(["fn:Ann Adler", "tel;type=cell:+12052532136"], id="lower case"),
         pytest.param(["FN:Ann Adler", "item1.TEL;type=pref:+12052532136", "item1.X-ABLabel:x"], id="grouped"),
         pytest.param(["FN:Ann Ad", " ler", "TEL;TYPE=CELL;TYPE=pre", " f:+1205253", "\t2136"], id="folded"),
         pytest.param(["FN:Ann Adler", 'TEL;VALUE=uri;TYPE="voice,a:b;c":tel:+1-205-253-2136;ext=5'], id="4.0, a URI"),

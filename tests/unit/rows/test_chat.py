@@ -94,10 +94,6 @@ def test_a_full_row_has_members_of_the_schema_alone() -> None:
         pytest.param(f"{OWN}, {ANN}", None, id="all handles"),
         pytest.param(f"{ANN}, {OWN}", None, id="in another order"),
         pytest.param(ANN, None, id="the recipient alone"),
-        pytest.param(OWN, None, id="the own line alone"),
-        pytest.param(f"{OWN},{ANN}", None, id="no spaces"),
-        pytest.param(f"  {OWN} ,  {ANN} ", None, id="many spaces"),
-        pytest.param(f"{OWN}, {ANN},", None, id="a comma at the end"),
         pytest.param(",", None, id="a comma"),
         pytest.param("BO@Example.com", [handle(OWN, is_me=True), handle(BO)], id="an email in capitals"),
         pytest.param(BO, [handle(OWN, is_me=True), handle("BO@EXAMPLE.COM")], id="a handle in capitals"),
@@ -105,9 +101,6 @@ def test_a_full_row_has_members_of_the_schema_alone() -> None:
             f"{OWN}, {ANN}, {BO}",
             [handle(OWN, is_me=True), handle(ANN), handle(BO, status="left")],
             id="one who left",
-        ),
-        pytest.param(
-            f"{ANN}, {BO}", [handle(OWN, is_me=True), handle(ANN), handle(BO, status="removed")], id="one removed"
         ),
         pytest.param(
             f"{OWN}, {ANN}", [handle(OWN, is_me=True, status="left"), handle(ANN)], id="the own line when it left"
@@ -125,11 +118,8 @@ def test_a_default_name_is_left_out(name: str | None, handles: list[Any] | None)
         pytest.param("Ann, Bo", "Ann, Bo", id="a list of names"),
         pytest.param(f"{ANN}, Bo", f"{ANN}, Bo", id="a handle and a name"),
         pytest.param("+12055559999", "+12055559999", id="a number that is not in the chat"),
-        pytest.param(f"{OWN} {ANN}", f"{OWN} {ANN}", id="handles without a comma"),
-        pytest.param(f"Ann ({ANN})", f"Ann ({ANN})", id="a name with the handle"),
         pytest.param("Team\n\u202eA\u200b \U0001f680", "Team A \U0001f680", id="cleaned"),
         pytest.param("Half \ud83d emoji", "Half emoji", id="a lone surrogate"),
-        pytest.param("x" * 80, "x" * 80, id="80 characters"),
         pytest.param("x" * 81, "x" * 79 + "…", id="81 characters"),
         pytest.param("0", "0", id="zero"),
     ],
@@ -159,19 +149,14 @@ def test_a_text_that_no_one_can_see_is_no_member(unseen: str) -> None:
     ("members", "present"),
     [
         pytest.param({"status": "active"}, True, id="active"),
-        pytest.param({"status": "ACTIVE"}, True, id="active in capitals"),
         pytest.param({"status": "left"}, False, id="left"),
-        pytest.param({"status": "LEFT"}, False, id="left in capitals"),
         pytest.param({"status": "removed"}, False, id="removed"),
         pytest.param({"status": "invited"}, True, id="unknown"),
         pytest.param({"status": "active", "left_at": "2026-01-01T00:00:00Z"}, True, id="active, with left_at"),
         pytest.param({"status": "left", "left_at": None}, False, id="left, without left_at"),
         pytest.param({"status": None, "left_at": None}, True, id="no status, no left_at"),
         pytest.param({"status": None, "left_at": "2026-01-01T00:00:00Z"}, False, id="no status, left_at"),
-        pytest.param({"status": "", "left_at": "2026-01-01T00:00:00Z"}, False, id="empty status, left_at"),
         pytest.param({"status": 5, "left_at": "2026-01-01T00:00:00Z"}, False, id="status a number, left_at"),
-        pytest.param({"status": None, "left_at": ""}, True, id="left_at empty"),
-        pytest.param({"status": None, "left_at": 0}, True, id="left_at a number"),
     ],
 )
 def test_who_is_still_in_the_chat(members: dict[str, Any], present: bool) -> None:
@@ -183,9 +168,7 @@ def test_who_is_still_in_the_chat(members: dict[str, Any], present: bool) -> Non
     ("handles", "line", "participants"),
     [
         pytest.param([handle(OWN, is_me=True)], OWN, None, id="only the own line"),
-        pytest.param([handle(ANN)], None, [ANN], id="only someone else"),
         pytest.param([handle(ANN), handle(BO)], None, [ANN, BO], id="no handle marked"),
-        pytest.param([handle(ANN, is_me=None), handle(BO, is_me="true")], None, [ANN, BO], id="marks of another type"),
         pytest.param([handle(OWN, is_me=True, status="left"), handle(ANN)], OWN, [ANN], id="the own line left"),
         pytest.param(
             [handle(OWN, is_me=True, status="left"), handle("+12055550199", is_me=True), handle(ANN)],
