@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, closing
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +19,12 @@ from pydantic import SecretStr
 from linq_mcp.demo.account import demo_account
 from linq_mcp.demo.api import DEMO_BASE_URL
 from linq_mcp.demo.lines import CLINIC_LINE, SHOP_LINE
-from linq_mcp.server.callers.many import SignInClientProvider
-from linq_mcp.settings import Settings
+from linq_mcp.server.callers.many import HeaderClientProvider, SignInClientProvider
+from linq_mcp.settings import KEY_HEADER, Settings
 from linq_mcp.settings.sending import SendSettings
+from linq_mcp.settings.store import StoreSettings
+from linq_mcp.store.housekeeping import summaries
+from linq_mcp.store.stores import open_database
 from linq_mcp.transports.http.app import build_app
 from linq_mcp.transports.http.auth.challenge import SignIn, SignInConfig, validate_sign_in
 from linq_mcp.transports.http.config import HttpConfig
@@ -126,3 +129,16 @@ async def test_a_database_that_is_down_costs_no_answer(
         finally:
             postgres.start()
         assert await notes() == [False, False]
+
+
+async def test_what_callers_with_keys_of_their_own_read_is_in_memory_alone(place: StoreSettings) -> None:
+    """They are not the operator, on whose disk it would be."""
+    settings = Settings(base_url=DEMO_BASE_URL, store=place)
+    app = build_app(HeaderClientProvider(settings, transport=Recorded(ByKey({KEY: demo_account()}))), HttpConfig())
+    asked = call("modern", "list_inbox")
+    async with serving(app) as client:
+        response = await client.post("/mcp", json=asked["json"], headers={**asked["headers"], KEY_HEADER: KEY})
+    assert result_of(response)["structuredContent"]["complete"]
+    assert place.url or not place.path or not place.path.exists()
+    with closing(open_database(place)) as database:
+        assert summaries(database) == []

@@ -243,6 +243,10 @@ BASE = {"LINQ_API_V3_BASE_URL": "https://linq.example.com/v3"}
         (load_settings({"LINQ_API_V3_BASE_URL": "http://ann:pw@example.com"}), ENV),
         (load_settings(SCOPE), {**ENV, **SCOPE}),
         (load_settings(STORE), {**ENV, **STORE, "LINQ_MCP_STORE": str(Path.cwd() / "s.sqlite")}),
+        (
+            load_settings({"LINQ_MCP_STORE": "postgresql://linq:pw@db/linq"}),
+            {**ENV, "LINQ_MCP_STORE": "postgresql://USER:PASSWORD@HOST/DATABASE"},
+        ),
         (Settings(key_source=KeySource.PROFILE, profile="work"), {}),
         (Settings(contacts=Path("c.csv")), {**ENV, "LINQ_MCP_CONTACTS": str(Path.cwd() / "c.csv")}),
         (Settings(key_source=KeySource.PROFILE, profile="work", profile_is_set=True), {"LINQ_PROFILE": "work"}),
@@ -254,6 +258,7 @@ BASE = {"LINQ_API_V3_BASE_URL": "https://linq.example.com/v3"}
         "bad base URL",
         "scope",
         "store",
+        "database",
         "the file's profile",
         "contacts",
         "LINQ_PROFILE",

@@ -693,3 +693,19 @@ def test_a_store_that_is_a_folder_gets_a_file_in_it(tmp_path: Path) -> None:
         assert load_settings({"LINQ_MCP_STORE": str(given)}).store.path == file
     # As on the command line, which stands above the environment.
     assert load_settings({"LINQ_MCP_STORE": "elsewhere"}, options={"LINQ_MCP_STORE": str(tmp_path)}).store.path == file
+
+
+def test_a_store_may_be_a_database() -> None:
+    """Its address, with a password in it, shows in no representation of the settings."""
+    settings = load_settings({"LINQ_MCP_STORE": "postgresql://linq:a-password@db.example.com/linq"})
+    assert settings.store.lasts
+    assert settings.store.path is None
+    assert "a-password" not in repr(settings)
+    assert not settings.store.in_memory().lasts
+
+
+@pytest.mark.parametrize("address", ["mysql://linq:pw@db/linq", "postgresql+psycopg://linq:pw@db/linq"])
+def test_the_address_of_another_database_is_no_file(address: str) -> None:
+    settings = load_settings({"LINQ_MCP_STORE": address})
+    assert not settings.store.lasts
+    assert [warning.variable for warning in settings.warnings] == ["LINQ_MCP_STORE"]
