@@ -253,13 +253,14 @@ def account(options: argparse.Namespace) -> Iterator[Row]:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--turns", type=int, default=5, help="turns of each server")
-    parser.add_argument("--seconds", type=float, default=60, help="how long the 200 callers call each server")
+    parser.add_argument("--seconds", type=float, help="how long callers call each server; default 60, or 90")
     parser.add_argument("--write", action="store_true", help="put the table into RESULTS.md")
     parser.add_argument("--account", action="store_true", help="measure a store that replicas share")
     parser.add_argument("--callers", type=int, default=TEAM, help="of that account")
     parser.add_argument("--chats", type=int, default=5000, help="in that account")
     parser.add_argument("--every", type=float, default=30, help="seconds from one question of a caller to the next")
     asked = parser.parse_args()
+    asked.seconds = asked.seconds or (90.0 if asked.account else 60.0)
     if asked.account:
         return finish(list(account(asked)), ACCOUNT, asked)
     with api("linq_api.py") as base:
@@ -288,10 +289,11 @@ other server is a naive one that passes Linq's JSON on unread, with one connecti
 """
 ACCOUNT = """## A store for a team's replicas
 
-`python benchmarks/team.py --account --write`: {callers} callers of one account of {chats:,} chats, each of whom asks
-one of two replicas a question every {every:g} seconds for {seconds:g} seconds, one in ten of them about the whole
-account. Linq takes 100 ms an answer, and nothing was read before. Our replicas share a PostgreSQL database, the other
-ones no store. At a load average of {load} on {cores} cores, which callers, replicas, the database, and the API share.
+`python benchmarks/team.py --account --callers {callers} --chats {chats} --write`: so many callers of one account of so
+many chats, each of whom asks one of two replicas a question every {every:g} seconds for {seconds:g} seconds, one in ten
+of them about the whole account. Linq takes 100 ms an answer, and nothing was read before. Our replicas share a
+PostgreSQL database, the other ones no store. At a load average of {load} on {cores} cores, which callers, replicas, the
+database, and the API share.
 
 {table}
 """
