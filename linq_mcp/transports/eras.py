@@ -6,8 +6,10 @@ then send `initialize`, so here a probe settles nothing.
 
 from __future__ import annotations
 
+from collections import deque
+from collections.abc import Iterable
 from functools import partial
-from typing import Any
+from typing import Any, Self
 
 import anyio
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
@@ -17,6 +19,38 @@ from mcp.shared.message import SessionMessage
 from mcp.types.jsonrpc import JSONRPCRequest
 
 _PROBE = "server/discover"
+# There is no reason to send more than a message or two before the first request.
+_MOST_EARLY = 64
+
+
+class _PutBack:
+    """`incoming`, with the messages in front that were read from it already."""
+
+    def __init__(
+        self,
+        messages: Iterable[SessionMessage | Exception],
+        incoming: MemoryObjectReceiveStream[SessionMessage | Exception],
+    ) -> None:
+        self._messages = deque(messages)
+        self._incoming = incoming
+
+    async def receive(self) -> SessionMessage | Exception:
+        return self._messages.popleft() if self._messages else await self._incoming.receive()
+
+    async def aclose(self) -> None:
+        await self._incoming.aclose()
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> SessionMessage | Exception:
+        return self._messages.popleft() if self._messages else await anext(self._incoming)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.aclose()
 
 
 async def serve_any_era(
@@ -26,8 +60,7 @@ async def serve_any_era(
 ) -> None:
     """Serve until `incoming` ends. Opens and closes the lifespan of `server`, and closes both streams."""
     to_probes, probes = anyio.create_memory_object_stream[SessionMessage | Exception]()
-    to_rest, rest = anyio.create_memory_object_stream[SessionMessage | Exception]()
-    settled = False
+    early = deque[SessionMessage | Exception](maxlen=_MOST_EARLY)
     async with server.lifespan(server) as state, anyio.create_task_group() as tasks:
         serve = partial(
             serve_dual_era_loop,
@@ -36,10 +69,14 @@ async def serve_any_era(
             init_options=server.create_initialization_options(),
         )
         tasks.start_soon(serve, probes, outgoing.clone())
-        tasks.start_soon(serve, rest, outgoing)
-        async with incoming, to_probes, to_rest:
+        async with incoming, outgoing, to_probes:
             async for message in incoming:
                 request = message.message if isinstance(message, SessionMessage) else None
-                is_probe = isinstance(request, JSONRPCRequest) and request.method == _PROBE
-                settled = settled or (isinstance(request, JSONRPCRequest) and not is_probe)
-                await (to_probes if is_probe and not settled else to_rest).send(message)
+                if isinstance(request, JSONRPCRequest) and request.method == _PROBE:
+                    await to_probes.send(message)
+                    continue
+                early.append(message)
+                if isinstance(request, JSONRPCRequest):
+                    break
+            # From the first other request on, nothing stands between the stream and the SDK.
+            await serve(_PutBack(early, incoming), outgoing)
