@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from linq_mcp.errors import ApiStatusError, LinqError
 from linq_mcp.settings.store import StoreSettings
 from linq_mcp.store.housekeeping import AccountSummary, forget_some, summaries
+from linq_mcp.store.kept_account import KeptAccount, KeptList
 from linq_mcp.store.stores import Stores, open_database
 from linq_mcp.tools import TOOLS
 from linq_mcp.tools.base.tool import Tool
@@ -159,3 +160,15 @@ async def test_an_account_that_is_cleared_while_a_server_runs(place: StoreSettin
     assert len(summaries(database)) == 2
     for one in (database, stores, later):
         one.close()
+
+
+def test_a_list_that_was_asked_for_earlier_replaces_no_later_one(place: StoreSettings) -> None:
+    """A laptop that wakes up, or a slow replica, finishes its reading last."""
+    with closing(open_database(place)) as database:
+        account = KeptAccount.open(database, "hash", 0.0)
+        for asked, finished in ((10.0, True), (5.0, True), (5.0, False)):
+            account.write_list(database, "", KeptList(asked, [f"chat-{asked:g}"]), finished=finished)
+        assert account.read_list(database, "") == KeptList(10.0, ["chat-10"])
+        assert account.read_list(database, "", finished=False) is None
+        account.write_list(database, "", KeptList(20.0, ["chat-20"]))
+        assert account.read_list(database, "") == KeptList(20.0, ["chat-20"])
