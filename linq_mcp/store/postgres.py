@@ -159,7 +159,8 @@ class PostgresDatabase:
         self._connection.close()
 
     def _open(self) -> _Connection:
-        if self._connection.closed:
+        # In the middle of a transaction, the rest of it has to fail.
+        if self._connection.closed and not self._pipeline:
             self._connection = self._connected()
         return self._connection
 
