@@ -123,6 +123,19 @@ class Server(Measured):
         assert isinstance(result, dict)
         return result
 
+    def call_and_ping(self, tool: str, arguments: dict[str, Any]) -> tuple[dict[str, Any], float]:
+        """As `call`, with pings meanwhile, one after the other; the answer, and the seconds that the slowest took."""
+        self.send("tools/call", {"name": tool, "arguments": arguments})
+        result: dict[str, Any] = {}
+        slowest = 0.0
+        while not result:
+            started, ping = perf_counter(), self.send("ping")
+            while (answer := json.loads(self.receive()))["id"] != ping:
+                result = answer["result"]
+            slowest = max(slowest, perf_counter() - started)
+            time.sleep(0.02)
+        return result, slowest
+
     def calls(self, number: int, in_flight: int, limit: int) -> float:
         """Make `number` calls of list_chats with `in_flight` open at a time; the seconds that took."""
         arguments = {"name": "list_chats", "arguments": {"limit": limit}}
@@ -141,6 +154,13 @@ class Server(Measured):
         self._stdin.close()
         self.process.wait(20)
         self._stdout.close()
+        return perf_counter() - started
+
+    def terminate(self) -> float:
+        """Send SIGTERM and wait; the seconds until the process was gone."""
+        started = perf_counter()
+        self.process.terminate()
+        self.process.wait(20)
         return perf_counter() - started
 
 

@@ -193,7 +193,9 @@ def moment(text: str) -> datetime | None:
         read = datetime.fromisoformat(text.upper())
         if read.tzinfo is None:
             return None
-        # A float of seconds would round the last microseconds of a year up.
-        return read.astimezone(UTC).replace(microsecond=read.microsecond // 1000 * 1000)
+        if read.microsecond % 1000:
+            # A float of seconds would round the last microseconds of a year up.
+            read = read.replace(microsecond=read.microsecond // 1000 * 1000)
+        return read.astimezone(UTC)
     except (ValueError, OverflowError):
         return None

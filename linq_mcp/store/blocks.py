@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from math import inf
+from typing import NamedTuple
 
 from pydantic import TypeAdapter
 
@@ -19,8 +19,7 @@ _LEVEL = 1
 _IDS = TypeAdapter(list[str])
 
 
-@dataclass(frozen=True, slots=True)
-class Block:
+class Block(NamedTuple):
     """Messages of one chat that follow one another, newest first. A newer block has a higher `place`.
 
     `newest` and `oldest` bound when Linq listed them, in seconds since 1970. One with a message of unknown time may
@@ -30,7 +29,7 @@ class Block:
     place: int
     newest: float
     oldest: float
-    count: int
+    size: int
     content: bytes
 
     def messages(self) -> Iterator[Message]:

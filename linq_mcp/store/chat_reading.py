@@ -199,8 +199,7 @@ class _Attempt:
         reading, before, messages = self._reading, self._reading.state, self._messages
         if self._way == "newer":
             messages = messages[::-1]
-        state = replace(
-            _described(messages, reading.asked),
+        state = _described(messages, reading.asked)._replace(
             id=before.id,
             version=before.version,
             asked=reading.asked,
@@ -214,8 +213,7 @@ class _Attempt:
             rest = self._kept.rest(block, index)
             above = self._kept.place(block) - 1
             messages = [*messages, *rest]
-            state = replace(
-                state,
+            state = state._replace(
                 reaches=min(filter(None, (state.reaches, before.reaches)), default=0.0),
                 our_word=state.our_word or before.our_word,
                 is_whole=before.is_whole,
@@ -225,7 +223,7 @@ class _Attempt:
         way = None if self.seen_way == reading.way else self.seen_way
         if not await reading.run(reading.kept.chats.write, state, messages, above, way):
             return None
-        state = replace(state, version=state.version + 1)
+        state = state._replace(version=state.version + 1)
         if self._error:
             raise self._error
         if self._met:
@@ -244,10 +242,9 @@ class _Attempt:
         has_met, failure = await self._read_below(pages, older)
         if not has_met:
             # The pages have moved too far. What is kept is dropped, and the chat read anew.
-            return await replace(reading, state=replace(state, asked=0.0)).read()
+            return await replace(reading, state=state._replace(asked=0.0)).read()
         more = _described(older, reading.asked)
-        state = replace(
-            state,
+        state = state._replace(
             reaches=min(filter(None, (state.reaches, more.reaches)), default=0.0),
             our_word=state.our_word or more.our_word,
             is_whole=pages.has_ended and not pages.unreadable,
@@ -257,7 +254,7 @@ class _Attempt:
             return None
         if failure:
             raise failure
-        return replace(state, version=state.version + 1), messages
+        return state._replace(version=state.version + 1), messages
 
     async def _read_below(self, pages: Pages[Message], older: list[Message]) -> tuple[bool, LinqError | None]:
         """Read what follows the kept messages into `older`.

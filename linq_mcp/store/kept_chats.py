@@ -6,9 +6,8 @@ All functions of `KeptChats` run in the worker thread of the database; each is o
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from itertools import islice
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from linq_mcp.store.blocks import Block, blocks_of, unpacked_chat
 
@@ -30,8 +29,7 @@ _WITH_NEWEST = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class ChatState:
+class ChatState(NamedTuple):
     """What is known of a chat's kept messages, without reading them. Times are in seconds since 1970.
 
     `version` changes whenever anybody writes or marks the chat. `asked` is when the messages were asked for, 0 if there
@@ -65,8 +63,7 @@ class ChatState:
         return ChatState(id_, version, asked, reaches, our_word, *flags, unreadable, place)
 
 
-@dataclass(frozen=True, slots=True)
-class KeptChat:
+class KeptChat(NamedTuple):
     """A chat's state, its entry in lists, its newest messages if there are any, and the place of its oldest ones."""
 
     state: ChatState
@@ -161,7 +158,7 @@ class KeptChats:
             database.run_many(
                 "INSERT INTO block VALUES (?, ?, ?, ?, ?, ?, ?)",
                 [
-                    (*key, block.place, block.newest, block.oldest, block.count, block.content)
+                    (*key, block.place, block.newest, block.oldest, block.size, block.content)
                     for block in blocks_of(messages, lowest)
                 ],
             )
@@ -193,7 +190,7 @@ class KeptChats:
             database.run_many(
                 "INSERT INTO block VALUES (?, ?, ?, ?, ?, ?, ?)",
                 [
-                    (*key, lowest - len(blocks) + block.place, block.newest, block.oldest, block.count, block.content)
+                    (*key, lowest - len(blocks) + block.place, block.newest, block.oldest, block.size, block.content)
                     for block in blocks
                 ],
             )
