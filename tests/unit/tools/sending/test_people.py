@@ -276,6 +276,11 @@ async def test_a_history_of_many_pages_is_read_until_all_have_written() -> None:
     assert (await refusal(too_late, {"chat_id": id_of(1)})).reason is NotSent.NOT_PERMITTED
 
 
+async def test_a_message_that_may_be_our_own_is_no_word_of_theirs() -> None:
+    linq = Linq([HERE], [{**message(1, 1, ANN), "is_from_me": None}])
+    assert (await refusal(linq, {"chat_id": id_of(1)})).reason is NotSent.NOT_PERMITTED
+
+
 @pytest.mark.parametrize("handle", [None, "", "+1334\u202e5550192"])
 async def test_a_participant_who_can_not_be_read_is_named_as_such(handle: str | None) -> None:
     group = chat(3, ANN, handle)
