@@ -30,6 +30,7 @@ Snapshot = tuple[dict[str, Json], dict[str, list[Json]]]
 STEPS = 40
 # A week takes seconds, so that there are fewer examples of it than of other properties.
 WEEKS = settings().max_examples // 30
+pytestmark = pytest.mark.timeout(60 + 20 * WEEKS)
 
 
 def plain_row(chat: Json, messages: list[Json]) -> object:
