@@ -126,11 +126,16 @@ class StoreProblem(Enum):
 
 
 class StoreError(LinqMcpError):
-    """The database in which readings are kept can't be used, for the reason `problem`. A call goes on without it."""
+    """The database in which readings are kept can't be used, for the reason `problem`. A call goes on without it.
 
-    def __init__(self, problem: StoreProblem, message: str = "") -> None:
+    If it `is_transient`, nothing happened, as another process was in the way or the connection was lost: the same work
+    may succeed now.
+    """
+
+    def __init__(self, problem: StoreProblem, message: str = "", *, is_transient: bool = False) -> None:
         super().__init__(message)
         self.problem = problem
+        self.is_transient = is_transient
 
 
 class LinqError(LinqMcpError):

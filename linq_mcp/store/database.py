@@ -94,10 +94,6 @@ class Database(Protocol):
     def close(self) -> None: ...
 
 
-class TransientStoreError(StoreError):
-    """Nothing happened, as another process was in the way or the connection was lost: the same work may succeed now."""
-
-
 class InThread:
     """Runs functions over a database in a worker thread, one at a time, so that the event loop is never blocked."""
 
@@ -114,16 +110,16 @@ class InThread:
 
 
 def retried(work: Callable[[], T]) -> T:
-    """`work()`, done again where nothing happened because another process was in the way. Raises `StoreError`."""
+    """`work()`, done again after an error that is transient. Raises `StoreError`."""
     for _ in range(_ATTEMPTS - 1):
-        with contextlib.suppress(TransientStoreError):
+        try:
             return work()
+        except StoreError as error:
+            if not error.is_transient:
+                raise
         # Not in step with the other process.
         time.sleep(randbelow(_MOST_PAUSE) / 1000)
-    try:
-        return work()
-    except TransientStoreError as error:
-        raise StoreError(error.problem) from None
+    return work()
 
 
 def check_ours(tables: Sequence[str]) -> None:

@@ -22,7 +22,6 @@ from linq_mcp.store.database import (
     TABLES,
     VERSION_TABLE,
     Row,
-    TransientStoreError,
     check_ours,
     check_version,
     create_tables,
@@ -173,10 +172,10 @@ class PostgresDatabase:
             self._connection.close()
             raise StoreError(StoreProblem.BUSY) from None
         except (errors.SerializationFailure, errors.DeadlockDetected, errors.UniqueViolation):
-            raise TransientStoreError(StoreProblem.BUSY) from None
+            raise StoreError(StoreProblem.BUSY, is_transient=True) from None
         except (psycopg.Error, UnicodeError) as error:
             if self._connection.closed:
-                raise TransientStoreError(StoreProblem.DOWN) from None
+                raise StoreError(StoreProblem.DOWN, is_transient=True) from None
             raise StoreError(_problem(error)) from None
 
 
