@@ -212,9 +212,14 @@ async def test_fill_reads_everything_again(linq: LivingLinq, filling: Filling) -
 
 def test_a_fill_that_is_interrupted_keeps_what_it_has(linq: LivingLinq, filling: Filling) -> None:
     """Ctrl-C in the middle ends it, and leaves a file that is whole, alone, and good for the next fill."""
+    # A shell starts what runs in the background with this signal ignored.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     linq.before_request = lambda: signal.raise_signal(signal.SIGINT) if len(linq.requests) == 20 else None
-    with pytest.raises(KeyboardInterrupt):
-        anyio.run(filling)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            anyio.run(filling)
+    finally:
+        signal.signal(signal.SIGINT, before)
     if path := filling.settings.store.path:
         assert list(path.parent.iterdir()) == [path]
     chats, messages = filling.kept()
