@@ -80,7 +80,7 @@ class CallRecord:
 
 
 def outcome_of(error: LinqMcpError) -> Outcome:
-    return next((outcome for kind, outcome in _OUTCOMES.items() if isinstance(error, kind)), Outcome.INTERNAL)
+    return _OUTCOMES.get(type(error), Outcome.INTERNAL)
 
 
 def record_of(context: ServerRequestContext[Any, Any]) -> CallRecord:
