@@ -29,7 +29,8 @@ Cli = Callable[..., Ended]
 @contextmanager
 def command_line(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Iterator[Cli]:
     """Run commands in this process, with nothing in their environment but what is given."""
-    own, termination = logging.getLogger("linq_mcp"), signal.getsignal(signal.SIGTERM)
+    own = logging.getLogger("linq_mcp")
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     level = own.level
 
     def run_here(*argv: str, **env: str) -> Ended:
@@ -45,4 +46,5 @@ def command_line(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[
 
     yield run_here
     own.setLevel(level)
-    signal.signal(signal.SIGTERM, termination)
+    for number, handler in handlers.items():
+        signal.signal(number, handler)
