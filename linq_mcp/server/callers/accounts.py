@@ -42,14 +42,17 @@ class Accounts:
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """While this is entered, readings may go on after the call that began them."""
-        async with anyio.create_task_group() as tasks:
-            self._tasks = None if self._has_strangers else tasks
-            try:
-                yield
-            finally:
-                tasks.cancel_scope.cancel()
-                if self._stores:
-                    self._stores.close()
+        try:
+            async with anyio.create_task_group() as tasks:
+                self._tasks = None if self._has_strangers else tasks
+                try:
+                    yield
+                finally:
+                    tasks.cancel_scope.cancel()
+        finally:
+            # The readings have ended, and none of them uses a database any more.
+            if self._stores:
+                self._stores.close()
 
     def open(
         self,
