@@ -33,7 +33,7 @@ AT_ONCE = 8
 LARGE = 100_000
 # Seconds of one list_inbox over an account of that many chats that was read before.
 GOALS = {430: 8.0, 5000: 10.0, 20_000: 15.0}
-MOST_CALLS = 12
+MOST_CALLS = 40
 QUESTION = {"order": "longest_waiting", "limit": 20}
 # Nothing that was read counts as fresh after so many seconds.
 STALE_SECONDS = "1"
