@@ -21,7 +21,7 @@ _GONE = frozenset({"left", "removed"})
 
 
 class ChatState(TypedDict):
-    """The state of a chat. Times are UTC; `health_since` is omitted while the chat is healthy."""
+    """The state of a chat. `health_since` is omitted while the chat is healthy."""
 
     is_group: NotRequired[bool]
     service: NotRequired[str]
