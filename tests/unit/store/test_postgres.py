@@ -348,7 +348,8 @@ async def test_two_that_get_in_each_others_way_lose_nothing(postgres: PostgresSe
             nonlocal attempts
             attempts += 1
             with database.transaction():
-                database.run("UPDATE account SET used = used + 1 WHERE id = ?", (first,))
+                # Unlike `run`, it waits until the row is locked.
+                database.change("UPDATE account SET used = used + 1 WHERE id = ?", (first,))
                 anyio.from_thread.run_sync(met[first - 1].set)
                 anyio.from_thread.run(met[second - 1].wait)
                 database.run("UPDATE account SET used = used + 1 WHERE id = ?", (second,))
