@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, KeysView, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import dropwhile
 from math import inf
 from typing import TYPE_CHECKING
 
@@ -150,10 +151,12 @@ class _Attempt:
     async def read_newest(self) -> bool:
         """Read back from the newest message; False if messages were deleted meanwhile, so that some may be missing."""
         first: list[Message] = []
-        count = 0
+        places: list[str] = []
+        order: list[str] = []
         try:
             async for page in self._pages:
-                count += 1
+                places.append(self._pages.place)
+                order += [message.id for message in page if message.id]
                 if first and self._way == "older":
                     page = self._without_later(page, first)  # noqa: PLW2901
                 first = first or page
@@ -167,7 +170,8 @@ class _Attempt:
                 raise
             # The latest messages are worth keeping; the next reading goes on below them.
             self._error = error
-        return count < 2 or self._error is not None or await self._is_steady(first)
+        # Nothing was read after the last page, so it does not matter if that one has changed.
+        return self._error is not None or await self._is_steady(places[:-1], order)
 
     def _without_later(self, page: list[Message], first: Sequence[Message]) -> list[Message]:
         """A further page without messages that came since the `first` one, and have moved the others down to it."""
@@ -187,12 +191,15 @@ class _Attempt:
             return True
         return self._feed.is_enough and not await self._kept.reach_below(oldest)
 
-    async def _is_steady(self, first: Sequence[Message]) -> bool:
-        """Whether the first page begins with messages that are new, and goes on as it did before."""
-        before = [message.id for message in first]
-        after = [message.id for message in (await self._reading.fetch(None)).items]
-        new = next((index for index, id_ in enumerate(after) if id_ in before), len(after))
-        return after[new:] == before[: len(after) - new]
+    async def _is_steady(self, places: Sequence[str], order: Sequence[str]) -> bool:
+        """Whether the pages at `places` still go on in the `order` in which all were read, after new messages."""
+        positions = {id_: index for index, id_ in enumerate(order)}
+        for place in places:
+            page = [message.id for message in (await self._reading.fetch(place or None)).items if message.id]
+            known = list(dropwhile(lambda id_: id_ not in positions, page))
+            if known and known != order[positions[known[0]] :][: len(known)]:
+                return False
+        return True
 
     async def write(self) -> tuple[ChatState, list[Message]] | None:
         """Keep what was read; then read on below what is kept, where that is not deep enough."""

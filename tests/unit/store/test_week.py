@@ -137,6 +137,7 @@ async def live(seed: int, place: StoreSettings, *, oldest_first: bool) -> None:
 @example(seed=0, oldest_first=False)
 @example(seed=100, oldest_first=False)
 @example(seed=0, oldest_first=True)
+@example(seed=380, oldest_first=True)
 async def test_every_answer_of_a_week_is_true(seed: int, oldest_first: bool) -> None:
     """In memory, in both of Linq's orders."""
     await live(seed, IN_MEMORY, oldest_first=oldest_first)
