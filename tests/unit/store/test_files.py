@@ -9,6 +9,7 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -262,4 +263,5 @@ async def test_another_process_that_is_killed_in_the_middle_of_a_reading(path: P
             assert (answer["chats"], answer["complete"], "note" in answer) == (right["chats"], True, False)
     stores.close()
     assert files_in(path.parent) == [path]
-    assert sqlite3.connect(path).execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+    with closing(sqlite3.connect(path)) as database:
+        assert database.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
