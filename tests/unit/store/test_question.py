@@ -315,22 +315,23 @@ async def test_a_chat_of_which_only_the_latest_were_kept_has_no_hole_later(oldes
     assert found["matched"] == len(expected)
 
 
-async def test_messages_deleted_while_pages_are_read_leave_no_hole() -> None:
+@pytest.mark.parametrize(("pages", "newer"), [(1, 5), (2, 110)], ids=["on the first page", "on the second page"])
+async def test_messages_deleted_while_pages_are_read_leave_no_hole(pages: int, newer: int) -> None:
     account = Account(1)
     (chat,) = account.chats
-    for _ in range(149):
+    for left in reversed(range(350)):
         account.linq.wait(timedelta(minutes=1))
-        account.linq.say(chat)
+        account.linq.say(chat, text="gone" if newer <= left < newer + 5 else "there")
     messages = account.linq.messages[chat]
 
     def delete() -> None:
-        # After the first page of messages was read, so that the second one begins later than it should.
-        if sum(path.endswith("/messages") for path in account.linq.requests) == 1 and len(messages) == 150:
-            del messages[-9:-4]
+        # After these pages of messages were read, so that the next one begins later than it should.
+        if sum(path.endswith("/messages") for path in account.linq.requests) == pages:
+            messages[:] = [message for message in messages if message["parts"][0]["value"] != "gone"]
 
     account.linq.before_request = delete
-    found = await account.ask(FIND_MESSAGES, chat_id=chat, count_only=True)
-    assert found["count"] == 145
+    for text, count in (("there", 345), ("gone", 0)):
+        assert (await account.ask(FIND_MESSAGES, chat_id=chat, text=text, count_only=True))["count"] == count
 
 
 async def test_a_message_that_linq_deleted_is_gone() -> None:
