@@ -15,13 +15,13 @@ from linq_mcp.store.kept_account import chat_key
 from linq_mcp.store.kept_chats import ChatState
 from linq_mcp.store.listing import Listing
 from linq_mcp.store.reading_queue import ReadingQueue
+from linq_mcp.store.slots import MOST, MOST_IN_BACKGROUND
 
 if TYPE_CHECKING:
     from linq_mcp.api.models import Chat, Message
 
 # What is kept but not fresh is read again for so many seconds.
 REFRESH_SECONDS = 8.0
-_READERS = 8
 # After so many failures one after another, Linq is not asked for more chats.
 _MOST_FAILURES = 8
 # These concern one chat, which is then left out.
@@ -159,7 +159,7 @@ class QuestionReading:
             if lists and self._listing.unread:
                 self._queue.is_growing = True
                 tasks.start_soon(guarded, self._read_lists)
-            for _ in range(_READERS):
+            for _ in range(MOST_IN_BACKGROUND if self._access.in_background else MOST):
                 tasks.start_soon(guarded, self._read_chats)
         if self._fatal:
             error, self._fatal = self._fatal, None
@@ -193,23 +193,25 @@ class QuestionReading:
             key, is_missing = taken
             await self._read_chat(key, self._access.deadline if is_missing else self._refresh_until + SHORTEST_REQUEST)
             self._read += 1
-            if self._read % _READERS == 0:
+            if self._read % MOST == 0:
                 total = len(self.keys) if self._listing.is_whole else None
                 await self._access.progress(min(self._read, total or self._read), total)
 
     async def _read_chat(self, key: str, deadline: float) -> None:
-        """Read one chat, unless somebody else does or has just done it."""
+        """Read one chat, unless a call does or has just done it."""
         for _ in range(_MOST_ATTEMPTS):
             if being_read := self._account.reading.get(key):
                 with anyio.move_on_at(deadline):
                     await being_read.wait()
                 continue
-            done = self._account.reading[key] = anyio.Event()
+            # No call waits for what is read in the background, as that waits until no call has a request to send.
+            reading = {} if self._access.in_background else self._account.reading
+            done = reading[key] = anyio.Event()
             try:
                 if await self._is_read(key, min(deadline, self._access.deadline)):
                     return
             finally:
-                del self._account.reading[key]
+                del reading[key]
                 done.set()
 
     async def _is_read(self, key: str, deadline: float) -> bool:

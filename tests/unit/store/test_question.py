@@ -155,6 +155,28 @@ def test_a_partial_answer_has_no_cursor_and_the_same_call_reads_on() -> None:
     assert third["complete"]
 
 
+def test_a_call_does_not_wait_for_what_is_being_read_in_the_background() -> None:
+    """It would then be no faster than that: four requests at once in place of eight."""
+
+    async def play() -> list[int]:
+        account = Account(150)
+        slowly(account, 1)
+        tool, arguments = LIST_INBOX, LIST_INBOX.parse({"limit": 1})
+        async with anyio.create_task_group() as tasks:
+            stores = Stores(account.settings, tasks=tasks, now=lambda: account.linq.now.timestamp())  # noqa: PLW0108
+            options: Json = {"now": lambda: account.linq.now, "stores": stores, "seconds": 10, "retry": ONCE}
+            async with call_over(account.linq, **options) as call:
+                first = await tool.run(arguments, call)
+                await anyio.sleep(1)
+                async with call_over(account.linq, **options) as call_again:
+                    second = await tool.run(arguments, call_again)
+                tasks.cancel_scope.cancel()
+        return [first["scanned"], second["scanned"]]
+
+    first, second = in_virtual_time(play)
+    assert second - first > 0.9 * first
+
+
 async def test_what_linq_refuses_to_show_is_left_out_and_said() -> None:
     account = Account(4)
     answer = account.linq._answer
