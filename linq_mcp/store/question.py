@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 ReaderT = TypeVar("ReaderT", bound=Reader)
 
 BACKGROUND_SECONDS = 600.0
+# After a call's deadline, it goes on with what is kept for so many seconds: that is fast, but others may be doing it.
+_ANSWERING_SECONDS = 10.0
 _LOADED_AT_ONCE = 100
 _BLOCKS_AT_ONCE = 2
 
@@ -81,10 +83,14 @@ class Question(Generic[ReaderT]):
     async def __aiter__(self) -> AsyncIterator[Conversation[ReaderT]]:
         await self._reading.read()
         left, was_read_again = self._reading.keys, False
+        ends_at = self._access.deadline + _ANSWERING_SECONDS
         while True:
             unmet: list[str] = []
             for start in range(0, len(left), _LOADED_AT_ONCE):
                 some = left[start : start + _LOADED_AT_ONCE]
+                if anyio.current_time() > ends_at:
+                    unmet += some
+                    continue
                 try:
                     loaded = await self._listing.run(self._listing.kept.chats.load, some)
                 except StoreError as error:

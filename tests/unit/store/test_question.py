@@ -177,6 +177,23 @@ def test_a_call_does_not_wait_for_what_is_being_read_in_the_background() -> None
     assert second - first > 0.9 * first
 
 
+def test_an_answer_comes_in_time_although_what_is_kept_takes_long_to_go_through() -> None:
+    async def play() -> tuple[Json, float]:
+        account = Account(150)
+        await account.inbox()
+
+        async def slowly_given() -> None:
+            await anyio.sleep(1)
+
+        began = anyio.current_time()
+        return await account.inbox(limit=1, pause=slowly_given), anyio.current_time() - began
+
+    answer, seconds = in_virtual_time(play)
+    # A hundred chats are loaded at once.
+    assert (answer["scanned"], answer["complete"], round(seconds)) == (100, False, 100)
+    assert "100 of 150 chats are read; the same call has the rest in about" in answer["note"]
+
+
 async def test_what_linq_refuses_to_show_is_left_out_and_said() -> None:
     account = Account(4)
     answer = account.linq._answer
