@@ -282,7 +282,7 @@ class HttpClient:
     def _unreachable(self, error: Exception) -> ApiConnectionError:
         # h11 appends the bytes that it could not parse, which don't belong in an error text.
         cause = self._quotable(str(error).partition(": bytearray(")[0]) or type(error).__name__
-        if (refused := _certificate_error(error)) is not None:
+        if (refused := certificate_error(error)) is not None:
             cause = self._quotable(getattr(refused, "verify_message", "")) or cause
             text = f"The server's certificate can't be trusted: {cause}."
             return ApiConnectionError(text, retryable=False, was_sent=False)
@@ -345,7 +345,7 @@ async def _refuse_redirect(response: httpx.Response) -> None:
         raise ApiResponseError(message, trace_id=trace_id_of(response))
 
 
-def _certificate_error(error: BaseException | None) -> ssl.SSLCertVerificationError | None:
+def certificate_error(error: BaseException | None) -> ssl.SSLCertVerificationError | None:
     """The certificate error that caused `error`, if there is one."""
     for _ in range(10):
         if error is None or isinstance(error, ssl.SSLCertVerificationError):

@@ -10,6 +10,7 @@ from linq_mcp.cli.account import read_rules, read_settings
 from linq_mcp.cli.stderr import replace_unencodable
 
 if TYPE_CHECKING:
+    from linq_mcp.settings import Settings
     from linq_mcp.settings.access_file import Rule
 
 
@@ -33,20 +34,28 @@ def run(options: Namespace) -> int:
         return 1
     if options.claims is None:
         for number, rule in enumerate(read.rules, 1):
-            print(f"ok    rule {number}: {rule.claim} = {rule.value!r}, {rule.key_from}\n      {_opened(rule)}")
+            opened = _opened(rule, settings)
+            print(f"ok    rule {number}: {rule.claim} = {rule.value!r}, {rule.key_from}\n      {opened}")
         return 0
     for number, rule in enumerate(read.rules, 1):
         if (why := rule.mismatch(options.claims)) is None:
-            print(f"ok    rule {number} matches: {rule.claim} = {rule.value!r}, {rule.key_from}\n      {_opened(rule)}")
+            opened = _opened(rule, settings)
+            print(f"ok    rule {number} matches: {rule.claim} = {rule.value!r}, {rule.key_from}\n      {opened}")
             return 0
         print(f"note  rule {number} does not match: {why}")
     print("FAIL  no rule matches, so nothing is open")
     return 1
 
 
-def _opened(rule: Rule) -> str:
-    settings = rule.settings
-    lines, tools = (", ".join(names) or "all" for names in (settings.lines, settings.tools))
-    sends = "yes, after a person has agreed" if settings.sending else "no"
-    names = "shown" if settings.contacts else "not shown"
+def _opened(rule: Rule, settings: Settings) -> str:
+    """What `rule` opens of what the server's `settings` open."""
+    from linq_mcp.settings import CONTACTS_VARIABLE
+
+    lines, tools = (", ".join(names) or "all" for names in (rule.settings.lines, rule.settings.tools))
+    sends = "yes, after a person has agreed" if rule.settings.sending else "no"
+    names = "shown" if rule.settings.contacts else "not shown"
+    if not settings.sending:
+        sends += " (the server runs without --allow-send)"
+    if not settings.contacts:
+        names += f" ({CONTACTS_VARIABLE} is not set)"
     return f"lines: {lines}; tools: {tools}; sending: {sends}; names of the contacts file: {names}"

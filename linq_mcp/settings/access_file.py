@@ -175,7 +175,10 @@ class _Reader:
             reason = (isinstance(error, OSError) and error.strerror) or "it is no path"
             raise AccessFileError(f"{what} can't be read: {reason}") from None
         if unsafe:
-            raise AccessFileError(f"{what} can be changed by other users: take their right to write away (chmod go-w)")
+            raise AccessFileError(
+                f"{what} can be changed by other users, or replaced in its folder: take their right to write away from "
+                "both (chmod go-w)"
+            )
         if exposed:
             self.exposed.append(what)
         if len(content) > limit:

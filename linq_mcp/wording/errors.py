@@ -158,6 +158,8 @@ _STORE_PROBLEMS = {
     StoreProblem.BUSY: "The store did not answer in time.",
     StoreProblem.FAILED: "The store failed.",
 }
+_IN_MEMORY = "This answer was read from Linq and is kept in memory only."
+_APART = "Another server may have sent messages after as_of that are not in it."
 
 
 def format_error(
@@ -182,8 +184,8 @@ def format_error(
             by_a_person = f"Your user can open it: {error.url}" if error.url else ""
             return _sentences(HEADLINES[headline], str(error), next_step, by_a_person)
         case StoreError():
-            in_call = "This answer was read from Linq and is kept in memory only." if tool else ""
-            return _sentences(_STORE_PROBLEMS[error.problem], in_call)
+            in_call = [_IN_MEMORY, _APART if settings.store.url else ""] if tool else []
+            return _sentences(_STORE_PROBLEMS[error.problem], *in_call)
         case SettingsError():
             return _sentences(format_problem(error.problem, settings.launched_by), not_sent)
         case LineNotOpenError():

@@ -104,3 +104,12 @@ def test_every_link_and_path_leads_somewhere(path: Path) -> None:
             missing.append(target)
     named = re.findall(r"`((?:linq_mcp|tests|docs|benchmarks|\.ci|\.github)/[\w./-]+)`", text)
     assert missing + [name for name in named if not (ROOT / name).exists()] == []
+
+
+def test_the_group_of_the_service_has_another_name_than_its_user() -> None:
+    """`DynamicUser` names both after the unit, and with a static group of that name systemd starts nothing."""
+    text = (ROOT / "docs" / "team.md").read_text(encoding="utf-8")
+    (unit,) = re.findall(r"^# /etc/systemd/system/([\w-]+)@\.service", text, re.MULTILINE)
+    groups = re.findall(r"(?:groupadd --system |SupplementaryGroups=|chown root:)([\w-]+)", text)
+    assert len(groups) == 3
+    assert len({unit, *groups}) == 2

@@ -111,7 +111,7 @@ async def test_what_was_sent_through_one_is_known_to_the_other(tmp_path: Path, p
 async def test_a_database_that_is_down_costs_no_answer(
     tmp_path: Path, postgres: PostgresServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Both say so while it is, and no longer when it is back."""
+    """Both say so while it is, and that they don't know of each other's messages; no longer when it is back."""
     monkeypatch.setattr("linq_mcp.store.stores._RETRY_SECONDS", 0.0)
     async with replicas(tmp_path, postgres) as both:
 
@@ -119,7 +119,9 @@ async def test_a_database_that_is_down_costs_no_answer(
             found = []
             for replica in (0, 1):
                 result = await both.post(replica, "shop", "list_inbox", {"limit": 1})
-                found.append("The store's database can't be opened" in result["structuredContent"].get("note", ""))
+                note = result["structuredContent"].get("note", "")
+                found.append("The store's database can't be opened" in note)
+                assert found[-1] is ("Another server may have sent messages after as_of" in note)
             return found
 
         assert await notes() == [False, False]

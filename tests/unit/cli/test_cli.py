@@ -398,6 +398,22 @@ def test_access_says_who_would_see_what_and_why(
     assert KEY not in done.out
 
 
+def test_access_says_why_a_rule_opens_less_than_it_allows(tmp_path: Path, cli: Cli) -> None:
+    """Options of the server and settings of its environment are easily forgotten when the file is checked."""
+    path = tmp_path / "access.toml"
+    path.write_text(f"{RULES}\ncontacts = true\n", "utf-8")
+    path.chmod(0o600)
+    checked = ("access", "--check", str(path))
+    done = cli(*checked, LEADS_KEY=KEY, ACME_KEY=KEY)
+    assert done.out.count("sending: no (the server runs without --allow-send); ") == 2
+    assert done.out.count("contacts file: not shown (LINQ_MCP_CONTACTS is not set)\n") == 2
+    done = cli(*checked, LEADS_KEY=KEY, ACME_KEY=KEY, LINQ_MCP_CONTACTS="contacts.csv")
+    assert [line.rpartition("; ")[2] for line in done.out.splitlines()[1::2]] == [
+        "names of the contacts file: not shown",
+        "names of the contacts file: shown",
+    ]
+
+
 def test_access_says_why_the_server_could_not_use_the_file(tmp_path: Path, cli: Cli) -> None:
     path = tmp_path / "access.toml"
     path.write_text(RULES.replace("lines", "line"), "utf-8")

@@ -244,7 +244,7 @@ def test_a_file_that_others_can_write_is_refused(path: Path, name: str, mode: in
     (path.parent / "acme").write_text(KEY, "utf-8")
     path.write_text(BY_FILE, "utf-8")
     (path.parent / name).chmod(mode)
-    with pytest.raises(AccessFileError, match=r"can be changed by other users: .*\(chmod go-w\)"):
+    with pytest.raises(AccessFileError, match=r"can be changed by other users, or .*\(chmod go-w\)"):
         read_access_file(path, Settings(), environ={}, known_tools=TOOLS)
 
 
@@ -252,7 +252,7 @@ def test_a_file_that_others_can_write_is_refused(path: Path, name: str, mode: in
 def test_a_file_in_a_folder_that_others_can_write_is_refused(path: Path) -> None:
     path.write_text(RULE, "utf-8")
     path.parent.chmod(0o777)
-    with pytest.raises(AccessFileError, match="can be changed by other users"):
+    with pytest.raises(AccessFileError, match="replaced in its folder: take their right to write away from both"):
         read_access_file(path, Settings(), environ=ENVIRON, known_tools=TOOLS)
     path.parent.chmod(0o1777)
     assert read_access_file(path, Settings(), environ=ENVIRON, known_tools=TOOLS).rules

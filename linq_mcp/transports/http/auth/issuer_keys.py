@@ -18,6 +18,7 @@ import anyio
 import httpx
 
 from linq_mcp import __version__
+from linq_mcp.api.http_client import certificate_error
 from linq_mcp.api.proxies import proxy_for
 from linq_mcp.settings import is_loopback
 
@@ -91,8 +92,12 @@ class IssuerKeys:
             except IssuerUnavailable as error:
                 self._failure = str(error)
             except (httpx.HTTPError, httpx.InvalidURL, TimeoutError, OSError, ImportError, ValueError) as error:
-                # The text of these may hold a proxy's password.
-                self._failure = f"it can't be reached ({type(error).__name__})"
+                # The text of others may hold a proxy's password.
+                if (refused := certificate_error(error)) is not None:
+                    cause = f"its certificate can't be trusted, {refused.verify_message}; see SSL_CERT_FILE"
+                else:
+                    cause = type(error).__name__
+                self._failure = f"it can't be reached ({cause})"
             if self._failure:
                 logger.warning("the keys of %s can't be read: %s", self._issuer, self._failure)
             self._next_fetch = self._clock() + (_AT_MOST_EVERY_SECONDS if self._keys else _RETRY_SECONDS)

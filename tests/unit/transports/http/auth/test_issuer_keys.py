@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import ssl
 import zlib
 from collections.abc import Callable
 from typing import Any
@@ -92,6 +93,19 @@ async def test_a_stopped_issuer_stops_nobody_who_is_known(
     issuer.keys.append(public_jwk(rsa_key("two"), "two"))
     clock.now += 60
     assert await keys.find("two", "RS256")
+
+
+async def test_a_certificate_that_is_not_trusted_is_named(clock: Clock) -> None:
+    """An issuer inside a company often has one of the company's own authority, which nobody else can guess."""
+
+    def refused(request: httpx.Request) -> httpx.Response:
+        untrusted = ssl.SSLCertVerificationError("with whatever else")
+        untrusted.verify_message = "unable to get local issuer certificate"
+        raise httpx.ConnectError("failed") from untrusted
+
+    keys = IssuerKeys(ISSUER, transport=httpx.MockTransport(refused), clock=clock)
+    why = await why_unavailable(keys)
+    assert why.endswith("can't be trusted, unable to get local issuer certificate; see SSL_CERT_FILE)")
 
 
 async def test_nobody_waits_for_an_issuer_who_hangs_if_their_key_is_known(clock: Clock) -> None:
