@@ -1,8 +1,9 @@
 """Linq's API over an account in which people talk in every chat, in a process of its own: `account_api.py CHATS`.
 
-With a second argument each answer takes that many seconds. Chats and messages are made as they are asked for, so that
-an account may have any size. `/counts` tells how many requests there were, and how many were under way at once; `/talk`
-lets something be said in 50 chats. Prints its base URL and serves until it is terminated.
+With a second argument each answer takes that many seconds, and with a third one the latest messages of the chats are
+of that many days. Chats and messages are made as they are asked for, so that an account may have any size. `/counts`
+tells how many requests there were, and how many were under way at once; `/talk` lets something be said in 50 chats.
+Prints its base URL and serves until it is terminated.
 """
 
 from __future__ import annotations
@@ -55,13 +56,14 @@ def chat(number: int) -> dict[str, Any]:
     }
 
 
-def conversation(number: int, said_now: int) -> list[dict[str, Any]]:
-    """The messages of a chat, newest first: 20 of the last 20 days, and those of now."""
+def conversation(number: int, silent_days: float, said_now: int) -> list[dict[str, Any]]:
+    """The messages of a chat, newest first: 20 of the 20 days before so many silent ones, and those of now."""
     random = Random(number)
+    ended = NOW - timedelta(days=silent_days)
     ours, theirs = people(number)
     messages = []
     for index in range(20 + said_now):
-        at = NOW if index >= 20 else NOW - timedelta(days=20 - index, seconds=random.randrange(80_000))
+        at = NOW if index >= 20 else ended - timedelta(days=20 - index, seconds=random.randrange(80_000))
         own = index < 20 and random.random() < 0.45
         messages.append(
             {
@@ -82,7 +84,8 @@ def conversation(number: int, said_now: int) -> list[dict[str, Any]]:
 class Api:
     """Answers from an account of that many chats, each request after `delay` seconds."""
 
-    def __init__(self, chats: int, delay: float) -> None:
+    def __init__(self, chats: int, delay: float, days: float) -> None:
+        self._silent_days = days / chats
         self._order = list(range(chats))
         self._said: dict[int, int] = {}
         self._delay = delay
@@ -107,7 +110,7 @@ class Api:
         if chat_id == "chats":
             return response(chat(int(last[-12:])))
         number = int(chat_id[-12:])
-        messages = conversation(number, self._said.get(number, 0))
+        messages = conversation(number, number * self._silent_days, self._said.get(number, 0))
         more = start + size < len(messages)
         return response(
             {"messages": messages[start : start + size], "next_cursor": str(start + size) if more else None}
@@ -133,10 +136,10 @@ class Api:
             writer.close()
 
 
-async def main(chats: int, delay: float) -> None:
-    server = await asyncio.start_server(Api(chats, delay).serve, "127.0.0.1", 0)
+async def main(chats: int, delay: float = 0, days: float = 0) -> None:
+    server = await asyncio.start_server(Api(chats, delay, days).serve, "127.0.0.1", 0)
     print(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/api/partner", flush=True)
     await server.serve_forever()
 
 
-asyncio.run(main(int(sys.argv[1]), float(sys.argv[2]) if len(sys.argv) > 2 else 0))
+asyncio.run(main(int(sys.argv[1]), *map(float, sys.argv[2:])))

@@ -16,6 +16,8 @@ from linq_mcp.rows.message import listed_at
 NEWEST = 25
 LARGEST = 200
 _LEVEL = 1
+# Bytes that are decompressed at once: two or three messages.
+_STEP = 1024
 _IDS = TypeAdapter(list[str])
 
 
@@ -33,8 +35,13 @@ class Block(NamedTuple):
     content: bytes
 
     def messages(self) -> Iterator[Message]:
-        """They are decoded one by one, as most readers need only the first of them."""
-        return map(Message.model_validate_json, zlib.decompress(self.content).splitlines())
+        """They are decompressed and decoded as they are taken, as most readers need only the first of them."""
+        stream, compressed, rest = zlib.decompressobj(), self.content, b""
+        while compressed:
+            *lines, rest = (rest + stream.decompress(compressed, _STEP)).split(b"\n")
+            compressed = stream.unconsumed_tail
+            yield from map(Message.model_validate_json, lines)
+        yield Message.model_validate_json(rest)
 
 
 def blocks_of(messages: Sequence[Message], lowest: int) -> Iterator[Block]:
