@@ -16,8 +16,8 @@ from linq_mcp.rows.message import listed_at
 NEWEST = 25
 LARGEST = 200
 _LEVEL = 1
-# Bytes that are decompressed at once: two or three messages.
-_STEP = 1024
+# Bytes that are decompressed first: two or three messages.
+_FIRST_STEP = 1024
 _IDS = TypeAdapter(list[str])
 
 
@@ -36,10 +36,11 @@ class Block(NamedTuple):
 
     def messages(self) -> Iterator[Message]:
         """They are decompressed and decoded as they are taken, as most readers need only the first of them."""
-        stream, compressed, rest = zlib.decompressobj(), self.content, b""
+        stream, compressed, rest, step = zlib.decompressobj(), self.content, b"", _FIRST_STEP
         while compressed:
-            *lines, rest = (rest + stream.decompress(compressed, _STEP)).split(b"\n")
-            compressed = stream.unconsumed_tail
+            *lines, rest = (rest + stream.decompress(compressed, step)).split(b"\n")
+            # Long messages are put together of few pieces.
+            compressed, step = stream.unconsumed_tail, 2 * step
             yield from map(Message.model_validate_json, lines)
         yield Message.model_validate_json(rest)
 
