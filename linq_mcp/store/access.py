@@ -85,7 +85,7 @@ class Access:
     async def request(self) -> AsyncIterator[None]:
         """Hold a place for one request with the key."""
         slots, before = self.account.slots, self.api.throttled
-        async with slots.one(in_background=self.in_background):
+        async with slots.one():
             try:
                 yield
             finally:

@@ -81,45 +81,49 @@ class Question(Generic[ReaderT]):
         self._unkept: dict[str, Conversation[ReaderT]] = {}
 
     async def __aiter__(self) -> AsyncIterator[Conversation[ReaderT]]:
-        await self._reading.read()
-        left, was_read_again = self._reading.keys, False
-        ends_at = self._access.deadline + _ANSWERING_SECONDS
-        while True:
+        with self._account.call():
+            await self._reading.read()
             unmet: list[str] = []
-            for start in range(0, len(left), _LOADED_AT_ONCE):
-                some = left[start : start + _LOADED_AT_ONCE]
-                if anyio.current_time() > ends_at:
-                    unmet += some
-                    continue
+            async for conversation in self._among(self._reading.keys, unmet):
+                yield conversation
+            if unmet and self._access.has_time() and not self.facts.error:
+                # What is kept of these was not enough for their readers, or somebody dropped it meanwhile.
+                again, unmet = unmet, []
                 try:
-                    loaded = await self._listing.run(self._listing.kept.chats.load, some)
+                    await self._reading.read_again(again)
                 except StoreError as error:
                     self._listing.failed(error)
-                    unmet += some
-                    continue
-                for key, found in loaded.items():
-                    await self._access.pause()
-                    chat = self._reading.sees(found.entry)
-                    if chat is None:
-                        continue
-                    if found.state.unreadable:
-                        self.facts.left_out.append(chat.id or "")
-                    elif conversation := await self._conversation(chat, found):
-                        self.facts.scanned += 1
-                        self.facts.use(conversation.asked, self._listing.fresh_after)
-                        yield conversation
-                    else:
-                        unmet.append(key)
-            if not unmet or was_read_again or not self._access.has_time() or self.facts.error:
-                break
-            # What is kept of these was not enough for their readers, or somebody dropped it meanwhile.
-            left, was_read_again = unmet, True
+                async for conversation in self._among(again, unmet):
+                    yield conversation
+        self._finish(len(unmet))
+
+    async def _among(self, keys: Sequence[str], unmet: list[str]) -> AsyncIterator[Conversation[ReaderT]]:
+        """Those of the chats of which enough is kept; the keys of the others are added to `unmet`."""
+        ends_at = self._access.deadline + _ANSWERING_SECONDS
+        for start in range(0, len(keys), _LOADED_AT_ONCE):
+            some = keys[start : start + _LOADED_AT_ONCE]
+            if anyio.current_time() > ends_at:
+                unmet += some
+                continue
             try:
-                await self._reading.read_again(unmet)
+                loaded = await self._listing.run(self._listing.kept.chats.load, some)
             except StoreError as error:
                 self._listing.failed(error)
-                break
-        self._finish(len(unmet))
+                unmet += some
+                continue
+            for key, found in loaded.items():
+                await self._access.pause()
+                chat = self._reading.sees(found.entry)
+                if chat is None:
+                    continue
+                if found.state.unreadable:
+                    self.facts.left_out.append(chat.id or "")
+                elif conversation := await self._conversation(chat, found):
+                    self.facts.scanned += 1
+                    self.facts.use(conversation.asked, self._listing.fresh_after)
+                    yield conversation
+                else:
+                    unmet.append(key)
 
     async def read(self) -> None:
         """Read what is in question, and answer nothing."""

@@ -159,7 +159,11 @@ class QuestionReading:
             if lists and self._listing.unread:
                 self._queue.is_growing = True
                 tasks.start_soon(guarded, self._read_lists)
-            for _ in range(MOST_IN_BACKGROUND if self._access.in_background else MOST):
+            readers = MOST
+            if self._access.in_background:
+                # One of the requests at once is for the list.
+                readers = MOST_IN_BACKGROUND - int(self._queue.is_growing)
+            for _ in range(readers):
                 tasks.start_soon(guarded, self._read_chats)
         if self._fatal:
             error, self._fatal = self._fatal, None
@@ -185,9 +189,11 @@ class QuestionReading:
             self._queue.finish()
 
     async def _read_chats(self) -> None:
+        may_go_on = self._access.may_go_on
         while self._failures < _MOST_FAILURES:
+            if self._access.in_background:
+                await self._account.no_call()
             taken = await self._queue.take(self._access.latest, self._refresh_until)
-            may_go_on = self._access.may_go_on
             if taken is None or (self._access.in_background and may_go_on and not may_go_on()):
                 return
             key, is_missing = taken
@@ -198,20 +204,18 @@ class QuestionReading:
                 await self._access.progress(min(self._read, total or self._read), total)
 
     async def _read_chat(self, key: str, deadline: float) -> None:
-        """Read one chat, unless a call does or has just done it."""
+        """Read one chat, unless somebody else does or has just done it."""
         for _ in range(_MOST_ATTEMPTS):
             if being_read := self._account.reading.get(key):
                 with anyio.move_on_at(deadline):
                     await being_read.wait()
                 continue
-            # No call waits for what is read in the background, as that waits until no call has a request to send.
-            reading = {} if self._access.in_background else self._account.reading
-            done = reading[key] = anyio.Event()
+            done = self._account.reading[key] = anyio.Event()
             try:
                 if await self._is_read(key, min(deadline, self._access.deadline)):
                     return
             finally:
-                del reading[key]
+                del self._account.reading[key]
                 done.set()
 
     async def _is_read(self, key: str, deadline: float) -> bool:

@@ -1,8 +1,7 @@
-"""How many requests to Linq go out at once for one key: calls come before what is read in the background."""
+"""How many requests to Linq go out at once for one key."""
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -19,61 +18,29 @@ class RequestSlots:
 
     def __init__(self, process: anyio.CapacityLimiter) -> None:
         self._process = process
-        self._busy = 0
-        self._waiting: dict[bool, deque[anyio.Event]] = {False: deque(), True: deque()}
-        self._most = MOST
+        self._own = anyio.CapacityLimiter(MOST)
         self._slow_until = 0.0
 
     @asynccontextmanager
-    async def one(self, *, in_background: bool) -> AsyncIterator[None]:
+    async def one(self) -> AsyncIterator[None]:
         """Hold a place for one request."""
-        await self._wait(self._waiting[in_background], in_background=in_background)
-        self._busy += 1
-        try:
-            async with self._process_place():
-                yield
-        finally:
-            self._busy -= 1
-            self._wake_next()
+        if self._own.total_tokens < MOST and anyio.current_time() > self._slow_until:
+            self._own.total_tokens = MOST
+        async with _place(self._own), _place(self._process):
+            yield
 
     def slow_down(self) -> None:
         """Send half as many at once for a while: Linq has asked for a pause."""
-        self._most = max(1, self._most // 2)
+        self._own.total_tokens = max(1, self._own.total_tokens // 2)
         self._slow_until = anyio.current_time() + _SLOW_SECONDS
 
-    @asynccontextmanager
-    async def _process_place(self) -> AsyncIterator[None]:
-        token = object()
-        await self._process.acquire_on_behalf_of(token)
-        try:
-            yield
-        finally:
-            self._process.release_on_behalf_of(token)
 
-    def _has_place(self, *, in_background: bool) -> bool:
-        if self._most < MOST and anyio.current_time() > self._slow_until:
-            self._most = MOST
-        if in_background:
-            return not self._waiting[False] and self._busy < min(self._most, MOST_IN_BACKGROUND)
-        return self._busy < self._most
-
-    async def _wait(self, queue: deque[anyio.Event], *, in_background: bool) -> None:
-        while not self._has_place(in_background=in_background):
-            event = anyio.Event()
-            queue.append(event)
-            try:
-                await event.wait()
-            except BaseException:
-                # Whoever was woken and does not go on passes the place on.
-                if event.is_set():
-                    self._wake_next()
-                else:
-                    queue.remove(event)
-                raise
-
-    def _wake_next(self) -> None:
-        for in_background in (False, True):
-            queue = self._waiting[in_background]
-            if queue and self._has_place(in_background=in_background):
-                queue.popleft().set()
-                return
+@asynccontextmanager
+async def _place(limiter: anyio.CapacityLimiter) -> AsyncIterator[None]:
+    # A generator may be closed by another task than the one that took the place.
+    token = object()
+    await limiter.acquire_on_behalf_of(token)
+    try:
+        yield
+    finally:
+        limiter.release_on_behalf_of(token)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 from collections import OrderedDict
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
 from dataclasses import dataclass
 from hashlib import sha256
 from time import time
@@ -64,6 +64,8 @@ class Account:
         self.listing: dict[str, anyio.Lock] = {}
         self.rate = 0.0
         self._in_background: anyio.CancelScope | None = None
+        self._calls = 0
+        self._no_call = anyio.Event()
 
     async def open(self) -> tuple[InThread, KeptAccount, StoreError | None]:
         """The database and the account in it, and why it is not the one of the settings, if it isn't."""
@@ -76,6 +78,23 @@ class Account:
     async def keep_room(self) -> bool:
         """Whether what was written last could be kept: in memory, older messages may have to go for it."""
         return await self._stores.keep_room(self.hash)
+
+    @contextlib.contextmanager
+    def call(self) -> Iterator[None]:
+        """While this is entered, nothing is begun in the background."""
+        self._calls += 1
+        try:
+            yield
+        finally:
+            self._calls -= 1
+            if not self._calls:
+                self._no_call.set()
+                self._no_call = anyio.Event()
+
+    async def no_call(self) -> None:
+        """Wait until no call is in progress."""
+        while self._calls:
+            await self._no_call.wait()
 
     def go_on(self, read: Callable[[], Coroutine[Any, Any, None]]) -> None:
         """Run the coroutine function `read` in the background, in place of the one before."""

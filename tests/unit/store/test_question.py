@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import anyio
 import httpx
@@ -19,7 +20,7 @@ from linq_mcp.api.retry import RetryPolicy
 from linq_mcp.errors import ApiStatusError, LinqError
 from linq_mcp.settings.store import StoreSettings
 from linq_mcp.store.stores import Stores
-from linq_mcp.tools.base.tool import Tool
+from linq_mcp.tools.base.tool import Call, Tool
 from linq_mcp.tools.find_chats import FIND_CHATS
 from linq_mcp.tools.find_messages import FIND_MESSAGES
 from linq_mcp.tools.list_inbox import LIST_INBOX
@@ -64,6 +65,31 @@ class Account:
 
     async def inbox(self, **arguments: Any) -> Json:
         return await self.ask(LIST_INBOX, **arguments)
+
+
+class PartlyRead(Account):
+    """An account of 150 chats, of which a call could read `scanned`; the background goes on while this is entered."""
+
+    def __init__(self) -> None:
+        super().__init__(150)
+        slowly(self, 1)
+        self.scanned = 0
+
+    def call(self) -> AbstractAsyncContextManager[Call]:
+        return call_over(self.linq, now=lambda: self.linq.now, stores=self.stores, seconds=10, retry=ONCE)
+
+    async def __aenter__(self) -> Self:
+        self._stack = AsyncExitStack()
+        tasks = await self._stack.enter_async_context(anyio.create_task_group())
+        self._stack.callback(tasks.cancel_scope.cancel)
+        self.stores = Stores(self.settings, tasks=tasks, now=lambda: self.linq.now.timestamp())  # noqa: PLW0108
+        call = await self._stack.enter_async_context(self.call())
+        self.scanned = (await LIST_INBOX.run(LIST_INBOX.parse({"limit": 1}), call))["scanned"]
+        await anyio.sleep(1)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._stack.aclose()
 
 
 @pytest.fixture(params=["memory", "postgres"], autouse=True)
@@ -159,22 +185,37 @@ def test_a_call_does_not_wait_for_what_is_being_read_in_the_background() -> None
     """It would then be no faster than that: four requests at once in place of eight."""
 
     async def play() -> list[int]:
-        account = Account(150)
-        slowly(account, 1)
-        tool, arguments = LIST_INBOX, LIST_INBOX.parse({"limit": 1})
-        async with anyio.create_task_group() as tasks:
-            stores = Stores(account.settings, tasks=tasks, now=lambda: account.linq.now.timestamp())  # noqa: PLW0108
-            options: Json = {"now": lambda: account.linq.now, "stores": stores, "seconds": 10, "retry": ONCE}
-            async with call_over(account.linq, **options) as call:
-                first = await tool.run(arguments, call)
-                await anyio.sleep(1)
-                async with call_over(account.linq, **options) as call_again:
-                    second = await tool.run(arguments, call_again)
-                tasks.cancel_scope.cancel()
-        return [first["scanned"], second["scanned"]]
+        async with PartlyRead() as account, account.call() as call:
+            second = await LIST_INBOX.run(LIST_INBOX.parse({"limit": 1}), call)
+            return [account.scanned, second["scanned"]]
 
     first, second = in_virtual_time(play)
     assert second - first > 0.9 * first
+
+
+def test_in_the_background_four_requests_go_out_at_once_and_none_during_a_call() -> None:
+    async def play() -> list[int]:
+        counts = []
+        async with PartlyRead() as account, account.call() as call:
+
+            async def count_after(seconds: float) -> None:
+                await anyio.sleep(seconds)
+                counts.append(len(account.linq.requests))
+
+            await count_after(0.5)
+            await count_after(3)
+            with call.account._access.account.call():
+                # Some are under way.
+                await count_after(1)
+                await count_after(5)
+            await count_after(3)
+        return counts
+
+    before, alone, ended, during, after = in_virtual_time(play)
+    assert 8 < alone - before <= 12
+    assert 0 < ended - alone <= 4
+    assert during == ended
+    assert after > during
 
 
 def test_an_answer_comes_in_time_although_what_is_kept_takes_long_to_go_through() -> None:
