@@ -48,6 +48,7 @@ def answer() -> dict[str, Any]:
 
 def drawn(host: ViewHost, mode: Mode) -> tuple[float, float]:
     """The milliseconds of one drawing: of the script, and of the layout after it."""
+    host.load()
     frame = host.open("list_inbox", None, arguments=WAITING, mode=mode)
     script, layout = frame.evaluate(
         """(params) => {

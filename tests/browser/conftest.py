@@ -39,13 +39,30 @@ def url(request: pytest.FixtureRequest) -> Iterator[str]:
         yield url
 
 
-@pytest.fixture
-def watched(browser: Browser, url: str) -> Iterator[tuple[Page, Watch]]:
-    """A page of which everything is checked at the end of the test."""
-    from helpers.watched_page import invalid, watched_page  # noqa: PLC0415 - Playwright may be missing
+@pytest.fixture(scope="session")
+def only_page(browser: Browser, url: str) -> Iterator[tuple[Page, Watch]]:
+    """A page for all tests: one for each of them takes longer than most tests."""
+    from helpers.watched_page import watched_page  # noqa: PLC0415 - Playwright may be missing
 
-    with watched_page(browser, url, viewport={"width": 1000, "height": 800}) as (page, watch):
+    with watched_page(browser, url) as (page, watch):
         yield page, watch
+
+
+@pytest.fixture
+def watched(only_page: tuple[Page, Watch]) -> Iterator[tuple[Page, Watch]]:
+    """A blank page of which everything is checked at the end of the test."""
+    from helpers.watched_page import invalid, settle  # noqa: PLC0415 - Playwright may be missing
+
+    page, watch = only_page
+    page.goto("about:blank")
+    page.set_viewport_size({"width": 1000, "height": 800})
+    page.emulate_media(color_scheme="light")
+    page.unroute_all()
+    page.context.unroute_all()
+    page.context.clear_permissions()
+    watch.clear()
+    yield page, watch
+    settle(page)
     assert watch.unexpected() == []
     assert "\n".join(invalid(watch.messages)) == ""
 

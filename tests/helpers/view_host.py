@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from helpers.watched_page import Json, Watch, wait_until
-from playwright.sync_api import Frame, Page
+from playwright.sync_api import Frame, Page, expect
 
 DRIVER = Path(__file__).parents[1] / "browser" / "driver.js"
 Theme = Literal["light", "dark"]
@@ -18,7 +18,6 @@ THEMES: tuple[Theme, ...] = ("light", "dark")
 MODES: tuple[Mode, ...] = ("inline", "fullscreen")
 # The arguments of `list_inbox` by which the view knows that the question was who waits.
 WAITING: Json = {"waiting": True, "order": "longest_waiting"}
-WIDTHS: dict[Mode, tuple[int, ...]] = {"inline": (320, 720), "fullscreen": (320, 720, 1200)}
 FULL_HEIGHT = 800
 # Inline, the page leaves as much beside the view.
 MARGIN = 34
@@ -47,9 +46,10 @@ class ViewHost:
 
     def start(self) -> None:
         self.page.route(f"{self.url}page.js", lambda route: route.fulfill(path=DRIVER, content_type="text/javascript"))
-        self._load()
+        self.load()
 
-    def _load(self) -> None:
+    def load(self) -> None:
+        """Load the page, in which one view can then be shown."""
         self.page.goto(self.url)
         self.page.wait_for_function("window.ready")
 
@@ -79,7 +79,6 @@ class ViewHost:
         `outcome` is the call's result, the reason why it was cancelled, or None while there is none. `changes` are made
         to the context, unless `context` is the whole of it.
         """
-        self._load()
         self.resize(width, mode)
         self.page.emulate_media(color_scheme=theme)
         if isinstance(outcome, str):
@@ -121,6 +120,16 @@ class ViewHost:
     def change(self, **context: Any) -> None:
         """Change the context, and tell the view."""
         self.page.evaluate("(change) => host.change(change)", context)
+
+    def rearrange(self, theme: Theme, mode: Mode, width: int) -> None:
+        """Show the view in another theme, mode, and width."""
+        self.resize(width, mode)
+        self.page.emulate_media(color_scheme=theme)
+        self.change(theme=theme, displayMode=mode)
+        root = self.page.frame_locator("iframe").locator(f"html[data-theme={theme}][data-mode={mode}]")
+        expect(root).to_be_attached()
+        wait_until(self.page, lambda: self.frame.evaluate("innerWidth") == width)
+        self.settle()
 
     def send(self, message: Json) -> None:
         """Send the view a message as it is."""

@@ -67,6 +67,12 @@ class Watch:
     problems: list[str] = field(default_factory=list)
     expected: str | None = None
 
+    def clear(self) -> None:
+        """Forget everything, as at the start of a test."""
+        self.messages.clear()
+        self.problems.clear()
+        self.expected = None
+
     def unexpected(self) -> list[str]:
         return [problem for problem in self.problems if self.expected is None or self.expected not in problem]
 
@@ -100,7 +106,6 @@ def watched_page(browser: Browser, url: str, **options: Any) -> Iterator[tuple[P
     page.on("dialog", lambda dialog: _dismiss(watch, dialog))
     try:
         yield page, watch
-        _settle(page)
     finally:
         context.close()
 
@@ -127,7 +132,7 @@ def _dismiss(watch: Watch, dialog: Dialog) -> None:
     dialog.dismiss()
 
 
-def _settle(page: Page) -> None:
+def settle(page: Page) -> None:
     """Let what is under way arrive, and check that no text was taken for a script."""
     for frame in page.frames:
         assert frame.evaluate("new Promise((resolve) => setTimeout(() => resolve(window.hacked ?? null)))") is None
@@ -144,9 +149,14 @@ def wait_until(page: Page, condition: Callable[[], bool]) -> None:
 
 def axe_violations(frame: Frame) -> list[str]:
     """What axe-core finds in `frame` against the levels A and AA of WCAG 2.2."""
-    frame.evaluate(_from_npm("axe-core/axe.min.js"))
+    if not frame.evaluate("'axe' in window"):
+        frame.evaluate(_from_npm("axe-core/axe.min.js"))
     found = frame.evaluate(
-        "axe.run(document, { iframes: false, runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa'] })"
+        """axe.run(document, {
+          iframes: false,
+          resultTypes: ["violations"],
+          runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"],
+        })"""
     )
     return [
         f"{one['id']}: {node['html'][:200]} {node['failureSummary'][:300]}"
