@@ -38,7 +38,7 @@ CHATS, LIMIT = 300, 10
 ERAS = ("2026-07-28", "2025-11-25")
 # The longest a call may take. With 200 at once on two cores, most of that is waiting for its turn.
 CALL_SECONDS = 60
-AFTER_SECONDS = 10
+AFTER_SECONDS = 2
 _UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 

@@ -19,7 +19,7 @@ import replicas
 from conformance import Outcome
 from processes import Failed
 
-LOAD_SECONDS, LOAD_CLIENTS = 10, 200
+LOAD_SECONDS, LOAD_CLIENTS = 6, 200
 
 
 def outcomes(node: str, packages: Path) -> Iterator[Outcome]:
