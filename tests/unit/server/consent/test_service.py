@@ -119,6 +119,15 @@ async def test_a_client_that_can_not_ask_sends_nothing(era: ConnectMode, *, web_
 
 
 @eras
+async def test_a_client_that_declares_no_mode_is_asked(era: ConnectMode) -> None:
+    """Elicitation without a mode is the form's, which was the only one before there were two."""
+    api = RecordingApi()
+    async with client_declaring({"elicitation": {}}, api, era, YES, consent=ConsentService(RULES)) as connected:
+        await connected.call_tool("send_message", ARGUMENTS)
+    assert api.texts == [DRAFT]
+
+
+@eras
 async def test_a_host_that_fails_to_ask_sends_nothing(era: ConnectMode) -> None:
     api = RecordingApi()
     async with client(api, era, failing) as connected:
@@ -246,6 +255,27 @@ async def test_an_answer_is_good_once() -> None:
             assert says_that_it_probably_left(await answer_with(connected, state, answers()))
             assert says_that_it_probably_left(await answer_with(connected, state, None))
     assert api.texts == [DRAFT]
+
+
+async def test_an_answer_stays_used_after_others() -> None:
+    api = RecordingApi()
+    async with client(api, answer=YES) as connected:
+        states = [await question_of(connected) for _ in range(2)]
+        for state in states:
+            await answer_with(connected, state, answers())
+        assert says_that_it_probably_left(await answer_with(connected, states[0], answers()))
+    assert api.texts == [DRAFT] * 2
+
+
+async def test_a_token_stays_used_after_others() -> None:
+    api = RecordingApi()
+    async with client(api, rules=SECOND_CALL) as connected:
+        previews = [(await connected.call_tool("send_message", ARGUMENTS)).structured_content or {} for _ in range(2)]
+        first, second = [{**ARGUMENTS, "confirm_token": preview["confirm_token"]} for preview in previews]
+        await connected.call_tool("send_message", first)
+        await connected.call_tool("send_message", second)
+        assert says_that_it_probably_left(await connected.call_tool("send_message", first))
+    assert api.texts == [DRAFT] * 2
 
 
 async def test_an_answer_at_once_from_many_is_good_once() -> None:
@@ -494,7 +524,7 @@ async def test_a_default_is_the_same_argument_as_none() -> None:
     assert sent["confirmed_by"] == "second call"
 
 
-async def test_a_token_is_good_for_its_caller_and_its_tool() -> None:
+async def test_a_token_is_good_for_its_caller() -> None:
     """One process serves several callers; what one of them was shown, another one can't confirm."""
     api, consent = RecordingApi(), ConsentService(SECOND_CALL)
     async with (
