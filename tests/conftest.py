@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ from linq_mcp.settings.store import StoreSettings
 
 # The same examples in every run. On a busy machine any of them may be slow.
 _SLOW = [HealthCheck.too_slow, HealthCheck.data_too_large]
-for _profile, _examples in (("quick", 60), ("thorough", 200)):
+for _profile, _examples in (("quick", 30), ("thorough", 200)):
     settings.register_profile(
         _profile,
         max_examples=_examples,
@@ -50,6 +51,9 @@ def _check_each_schema_once() -> None:
 _check_each_schema_once()
 # The time zone of servers on stdio is otherwise the developer's.
 os.environ["TZ"] = "UTC"
+# Workers and the processes that tests start import the same modules, so each should be compiled only once.
+sys.dont_write_bytecode = False
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 
 @pytest.fixture(scope="session")

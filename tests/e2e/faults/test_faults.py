@@ -199,6 +199,7 @@ def _check_form(result: types.CallToolResult, tool: str) -> None:
     jsonschema.validate(result.structured_content, dict(_TOOLS[tool].output_schema))
 
 
+@pytest.mark.slow
 def test_the_process_survives_a_series_of_faults_and_keeps_the_key() -> None:
     names = (
         *("30 MB", "HTML with 200", "302 to another host"),
@@ -224,7 +225,7 @@ def test_the_process_survives_a_series_of_faults_and_keeps_the_key() -> None:
     assert b"Traceback" not in process.stderr
 
 
-@pytest.mark.parametrize("cancelled", [False, True], ids=["given up by the server", "cancelled by the client"])
+@pytest.mark.parametrize("cancelled", [pytest.param(False, marks=pytest.mark.slow), True], ids=["ended", "cancelled"])
 async def test_more_stalled_calls_than_connections_leave_no_trace(*, cancelled: bool) -> None:
     results: list[types.CallToolResult] = []
 

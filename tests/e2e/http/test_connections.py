@@ -231,6 +231,7 @@ def test_half_a_request_does_not_hold_up_the_end() -> None:
         assert time.monotonic() - started < 5
 
 
+@pytest.mark.slow
 def test_few_file_descriptors_are_enough() -> None:
     """With 128 of them and 300 idle connections, health is answered and the log has nothing but the end."""
     command = ["/bin/sh", "-c", 'ulimit -n 128; exec "$@"', "sh", *COMMAND, "--demo", "http", "--port", "0"]

@@ -14,9 +14,9 @@ from helpers.linq import KEY, ByKey, Recorded
 from helpers.postgres import PostgresServer
 from helpers.signed_in import access_to
 from helpers.streamable_http import call, result_of, serving
+from helpers.talking_account import talking_account
 from pydantic import SecretStr
 
-from linq_mcp.demo.account import demo_account
 from linq_mcp.demo.api import DEMO_BASE_URL
 from linq_mcp.demo.lines import CLINIC_LINE, SHOP_LINE
 from linq_mcp.server.callers.many import HeaderClientProvider, SignInClientProvider
@@ -67,7 +67,7 @@ class Replicas:
 @asynccontextmanager
 async def replicas(folder: Path, postgres: PostgresServer) -> AsyncIterator[Replicas]:
     (folder / "access.toml").write_text(ACCESS, "utf-8")
-    linq = Recorded(ByKey({f"{KEY}-ops": demo_account()}))
+    linq = Recorded(ByKey({f"{KEY}-ops": talking_account(36)}))
     sending = SendSettings(state_keys=(SecretStr("k" * 32),))
     settings = Settings(base_url=DEMO_BASE_URL, sending=sending, store=postgres.store())
     config = validate_sign_in(SignInConfig(issuer=ISSUER, public_url=PUBLIC_URL))
@@ -96,8 +96,10 @@ async def test_each_sees_only_what_is_open_to_them(tmp_path: Path, postgres: Pos
 async def test_what_was_sent_through_one_is_known_to_the_other(tmp_path: Path, postgres: PostgresServer) -> None:
     """At once, though what the other has read is fresh."""
     async with replicas(tmp_path, postgres) as both:
-        waiting = {row["id"] for row in await both.inbox(1, "clinic") if "waiting" in row}
-        arguments = {"chat_id": min(waiting), "text": "Hello"}
+        rows = [row for row in await both.inbox(1, "clinic") if "waiting" in row]
+        waiting = {row["id"] for row in rows}
+        to = next(row for row in rows if row["health_status"] == "HEALTHY" and not row.get("is_group"))
+        arguments = {"chat_id": to["id"], "text": "Hello"}
         asked = await both.post(0, "clinic", "send_message", arguments)
         answer = {"consent": {"action": "accept", "content": {"choice": "Send"}}}
         sent = await both.post(
@@ -108,6 +110,7 @@ async def test_what_was_sent_through_one_is_known_to_the_other(tmp_path: Path, p
         assert after == waiting - {arguments["chat_id"]}
 
 
+@pytest.mark.slow
 async def test_a_database_that_is_down_costs_no_answer(
     tmp_path: Path, postgres: PostgresServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -136,7 +139,7 @@ async def test_a_database_that_is_down_costs_no_answer(
 async def test_what_callers_with_keys_of_their_own_read_is_in_memory_alone(place: StoreSettings) -> None:
     """They are not the operator, on whose disk it would be."""
     settings = Settings(base_url=DEMO_BASE_URL, store=place)
-    app = build_app(HeaderClientProvider(settings, transport=Recorded(ByKey({KEY: demo_account()}))), HttpConfig())
+    app = build_app(HeaderClientProvider(settings, transport=Recorded(ByKey({KEY: talking_account(6)}))), HttpConfig())
     asked = call("modern", "list_inbox")
     async with serving(app) as client:
         response = await client.post("/mcp", json=asked["json"], headers={**asked["headers"], KEY_HEADER: KEY})

@@ -36,6 +36,7 @@ def environment(url: str, key: str) -> dict[str, str]:
     return {"LINQ_API_V3_API_KEY": key, "LINQ_API_V3_BASE_URL": url}
 
 
+@pytest.mark.slow
 def test_the_demo_api_serves_its_files_to_the_server() -> None:
     """Its messages lead to the port of the API, which is the one place on this machine that files may come from."""
     wanted = {"knee-monday.jpg": "image", "wrist.heic": "image", "call-script.m4a": "text", "inspection.pdf": "text"}

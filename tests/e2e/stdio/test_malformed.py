@@ -56,26 +56,14 @@ def error_of(answer: dict[str, Any]) -> tuple[Any, int]:
 @pytest.mark.parametrize(
     ("line", "id_", "code"),
     [
-        ("[]", None, -32600),
         (f"[{PING}}},{PING}}}]", None, -32600),
         ("nonsense", None, -32700),
-        ("{", None, -32700),
         ("\x00", None, -32700),
-        ('"' + "x" * 100_000 + '"', None, -32600),
         ("[" * 100_000, None, -32700),
-        ('{"jsonrpc":"2.0"}', None, -32600),
-        ('{"jsonrpc":"2.0","id":null,"method":"ping"}', None, -32600),
         ('{"jsonrpc":"2.0","id":true,"method":"ping"}', None, -32600),
-        ('{"jsonrpc":"2.0","id":7.5,"method":"ping"}', None, -32600),
         ('{"jsonrpc":"2.0","id":' + "9" * 5000 + ',"method":"ping"}', None, -32700),
-        ('{"jsonrpc":"2.0","id":"' + "a" * 513 + '","method":"ping"}', None, -32600),
         ('{"id":7,"method":"ping"}', 7, -32600),
-        ('{"jsonrpc":"2.0","id":7}', 7, -32600),
-        ('{"jsonrpc":"2.0","id":7,"method":null}', 7, -32600),
         (PING + ',"params":[]}', 7, -32602),
-        (PING + ',"params":"text"}', 7, -32602),
-        (PING + ',"params":0}', 7, -32602),
-        (PING + ',"params":{"number":' + "9" * 5000 + "}}", None, -32700),
         (PING + ',"params":' + '{"a":' * 251 + "1" + "}" * 252, None, -32700),
         ('{"jsonrpc":"2.0","id":7,"method":"no/such"}', 7, -32601),
     ],
@@ -86,48 +74,10 @@ def test_a_malformed_request_gets_one_answer(server: Piped, line: str, id_: int 
     assert error_of(answer) == (id_, code)
 
 
-@pytest.mark.parametrize(
-    "line",
-    [
-        b"\xef\xbb\xbf" + PING.encode() + b"}",
-        PING + "}\r",
-        PING + ',"params":null}',
-        '{"jsonrpc":"2.0","method":"ping","id":7}',
-    ],
-    ids=["byte-order mark", "carriage return", "null params", "id last"],
-)
-def test_an_odd_but_readable_request_is_served(server: Piped, line: str | bytes) -> None:
-    (answer,) = answers(server, line)
-    assert (answer["id"], answer["result"]) == (7, {})
-
-
-@pytest.mark.parametrize(
-    "line",
-    [
-        "",
-        "\r",
-        '{"jsonrpc":"2.0","method":"notifications/cancelled","params":[]}',
-        '{"method":"notifications/initialized"}',
-        '{"jsonrpc":"2.0","method":"no/such"}',
-        '{"jsonrpc":"2.0","id":7,"result":{}}',
-        '{"jsonrpc":"2.0","id":7,"result":"text"}',
-        '{"jsonrpc":"2.0","id":null,"error":{"code":1,"message":"no"}}',
-    ],
-)
-def test_what_is_no_request_gets_no_answer(server: Piped, line: str) -> None:
-    assert answers(server, line) == []
-
-
 def test_half_an_emoji_in_a_request_is_answered(server: Piped) -> None:
     call = json.dumps(request("tools/call", {"name": "list_chats", "arguments": {"to": "@"}}, id_=next(fresh)))
     server.send(call.replace("@", HALF_AN_EMOJI))
     assert server.receive()["result"]["isError"] is True
-
-
-def test_half_an_emoji_as_the_tool_name_is_answered(server: Piped) -> None:
-    call = json.dumps(request("tools/call", {"name": "@", "arguments": {}}, id_=7)).replace("@", HALF_AN_EMOJI)
-    server.send(call)
-    assert error_of(server.receive()) == (7, -32602)
 
 
 def test_an_unknown_tool_is_a_protocol_error_that_names_the_tools(server: Piped) -> None:

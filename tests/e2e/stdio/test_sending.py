@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pytest
 from helpers.piped import HELLO, MEASURED, Piped, request, text_of
 from mcp import Client, types
 from mcp.client.context import ClientRequestContext
@@ -29,6 +30,7 @@ CHAT = next(
 ARGUMENTS = {"chat_id": CHAT, "text": "Hello"}
 
 
+@pytest.mark.slow
 async def test_a_person_agrees_and_it_is_delivered(tmp_path: Path) -> None:
     """The question, the changed text, the delivery, and the one line in the log come through a real process."""
 

@@ -52,6 +52,7 @@ def test_tools_and_prompts_are_there_without_a_key_a_home_or_a_network() -> None
         assert completion == {"values": [], "total": 0, "hasMore": False}
 
 
+@pytest.mark.slow
 def test_only_what_the_command_line_and_the_environment_open_is_offered_and_read() -> None:
     with Piped("--demo", "--lines", "+12052535597", env={"LINQ_MCP_TOOLS": "list_chats,get_chat"}) as server:
         server.initialize()
@@ -96,7 +97,9 @@ def test_a_session_over_a_real_socket(api_url: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("how", "code"), [(None, 0), (signal.SIGTERM, 0), (signal.SIGINT, 130)], ids=["EOF", "SIGTERM", "SIGINT"]
+    ("how", "code"),
+    [(None, 0), (signal.SIGTERM, 0), pytest.param(signal.SIGINT, 130, marks=pytest.mark.slow)],
+    ids=["EOF", "SIGTERM", "SIGINT"],
 )
 def test_ends_at_once_in_mid_call(how: signal.Signals | None, code: int, stalled: dict[str, str]) -> None:
     """EOF, SIGTERM and Ctrl-C end the process with their code and no traceback; the open call gets an error."""
@@ -110,6 +113,7 @@ def test_ends_at_once_in_mid_call(how: signal.Signals | None, code: int, stalled
     assert server.stderr == b""
 
 
+@pytest.mark.slow
 def test_files_can_take_the_place_of_pipes(tmp_path: Path) -> None:
     requests = tmp_path / "requests"
     requests.write_text(json.dumps(request("initialize", HELLO, id_=0)))
@@ -156,13 +160,13 @@ _UNWILLING = _MARKED.replace(
 )
 
 
-@pytest.mark.parametrize("how", [signal.SIGTERM, None], ids=["SIGTERM", "EOF"])
-def test_a_clean_up_that_hangs_is_cut_off(how: signal.Signals | None) -> None:
+def test_a_clean_up_that_hangs_is_cut_off() -> None:
     with Piped(command=(sys.executable, "-c", _UNWILLING)) as server:
         server.initialize()
-        assert end(server, how) == 0
+        assert end(server, signal.SIGTERM) == 0
 
 
+@pytest.mark.slow
 def test_ends_when_the_client_has_died() -> None:
     """A dead client leaves a closed pipe; the server notices at its next answer and ends without a traceback.
 

@@ -66,6 +66,7 @@ def test_a_client_that_reads_no_answers_is_not_read_either() -> None:
         assert process.wait(SECONDS) == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("line", "most"), [(PADDED, 1000), ("nonsense" * 500, 5000)], ids=["answers", "refusals"])
 def test_ends_when_a_client_hangs_up_without_having_read(line: str, most: int) -> None:
     """Errors for malformed lines are bounded like answers; the end of input is noticed even while reading pauses."""

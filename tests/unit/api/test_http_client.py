@@ -75,11 +75,6 @@ async def test_the_address_of_every_form_of_base_url(given: str | None, address:
     assert str(server.requests[0].url) == address
 
 
-async def test_the_body_is_json_and_the_trace_id_beside_it() -> None:
-    answer = await get(Server(Reply(body=b'{"a":1}', headers={"X-Trace-ID": "7a-1"})))
-    assert (answer.object(), answer.trace_id) == ({"a": 1}, "7a-1")
-
-
 # What it can end in
 
 
@@ -209,17 +204,6 @@ async def test_a_redirect_is_not_followed(status: int) -> None:
     assert f"a redirect ({status})" in str(error)
     assert error.trace_id == "7a-1"
     assert len(server.requests) == 1
-
-
-async def test_304_is_not_a_redirect() -> None:
-    error = await failure(Server(Reply(304)))
-    assert isinstance(error, ApiResponseError)
-    assert "304 Not Modified" in str(error)
-
-
-@pytest.mark.parametrize("status", [200, 201, 206, 299])
-async def test_any_2xx_is_an_answer(status: int) -> None:
-    assert (await get(Server(Reply(status)))).object()["chats"] == []
 
 
 # Time and cancellation

@@ -66,16 +66,6 @@ def test_long_ids_stay_apart() -> None:
     assert all(id_ and id_.startswith("…") for id_ in ids)
 
 
-@pytest.mark.parametrize("parsed", [False, True], ids=["from JSON", "from objects"])
-@pytest.mark.parametrize(
-    ("model", "member", "item"), [(ChatDetail, "handles", {"handle": "a"}), (Message, "parts", {"type": "text"})]
-)
-def test_a_list_over_its_limit_is_cut(model: type[BaseModel], member: str, item: Any, parsed: bool) -> None:
-    for count in (999, 1000, 1001, 5000):
-        kept = getattr(read(model, {member: [item] * count}, parsed=parsed), member)
-        assert len(kept) == min(count, 1000)
-
-
 @pytest.mark.parametrize(
     ("value", "kept"),
     [(0, 0), (7, 7), (2**53 - 1, 2**53 - 1), (2**53, None), (-1, None), (10**400, None), (7.5, None), ("7", None)],

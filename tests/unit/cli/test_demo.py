@@ -144,6 +144,7 @@ def test_the_picture_in_the_readme_is_what_the_command_prints(coloured: str) -> 
     assert words(kept) == words(drawn)
 
 
+@pytest.mark.slow
 def test_it_works_from_a_folder_that_holds_a_linq_mcp_and_ends_quietly_in_a_closed_pipe(tmp_path: Path) -> None:
     """`linq-mcp demo | head` runs the installed package, in plain text and without a traceback."""
     (tmp_path / "linq_mcp").mkdir()

@@ -6,7 +6,7 @@ import io
 import re
 import signal
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -14,6 +14,7 @@ from secrets import token_hex
 
 import anyio
 import pytest
+from helpers.generated_account import generated_account
 from helpers.linq import AT_ONCE, KEY
 from helpers.living_linq import LivingLinq
 from helpers.postgres import PASSWORD, PostgresServer
@@ -21,6 +22,8 @@ from pydantic import SecretStr
 
 from linq_mcp.cli import main
 from linq_mcp.cli.store import Progress, fill
+from linq_mcp.demo.api import demo_api
+from linq_mcp.demo.serve import running
 from linq_mcp.errors import StoreError, StoreProblem
 from linq_mcp.server.callers.caller import SettingsClientProvider
 from linq_mcp.settings import Settings
@@ -30,7 +33,7 @@ from linq_mcp.store.housekeeping import summaries
 from linq_mcp.store.sqlite import SqliteDatabase
 from linq_mcp.store.stores import open_database
 
-CHATS = 30
+CHATS = 12
 Store = Callable[..., tuple[object, str, str]]
 
 
@@ -41,7 +44,7 @@ def path(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def linq() -> LivingLinq:
-    """Thirty chats, each with a message of ten days ago, one of five days ago, and one of now."""
+    """Twelve chats, each with a message of ten days ago, one of five days ago, and one of now."""
     linq = LivingLinq()
     linq.now = datetime.now(UTC) - timedelta(days=10)
     chats = [linq.open_chat() for _ in range(CHATS)]
@@ -75,6 +78,13 @@ def filling(linq: LivingLinq, place: StoreSettings) -> Filling:
     return Filling(linq, place)
 
 
+@pytest.fixture(scope="module")
+def api_url() -> Iterator[str]:
+    """An API on a loopback port with a small account."""
+    with running(demo_api(generated_account(CHATS, messages_in_first=30), key=KEY)) as url:
+        yield url
+
+
 @pytest.fixture
 def store(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], live: dict[str, str]) -> Store:
     """Runs a command of the store in this process: its exit code, stdout, and stderr."""
@@ -100,7 +110,7 @@ def test_fill_status_and_clear(store: Store, path: Path) -> None:
     database = SqliteDatabase(path)
     (summary,) = summaries(database)
     assert f"  {summary.chats:,} chats, {summary.messages:,} messages\n" in shown
-    assert summary.chats > 100
+    assert summary.chats == CHATS
     assert f"{summary.chats:,} chats were read" in out
     database.close()
     assert summary.hash not in shown
@@ -214,7 +224,7 @@ def test_a_fill_that_is_interrupted_keeps_what_it_has(linq: LivingLinq, filling:
     """Ctrl-C in the middle ends it, and leaves a file that is whole, alone, and good for the next fill."""
     # A shell starts what runs in the background with this signal ignored.
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    linq.before_request = lambda: signal.raise_signal(signal.SIGINT) if len(linq.requests) == 20 else None
+    linq.before_request = lambda: signal.raise_signal(signal.SIGINT) if len(linq.requests) == 13 else None
     try:
         with pytest.raises(KeyboardInterrupt):
             anyio.run(filling)

@@ -5,16 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import httpx
-import pytest
 from helpers.reading_accounts import all_messages
 
-from linq_mcp.demo import attachments
 from linq_mcp.demo.account import demo_account
 from linq_mcp.demo.api import DEMO_BASE_URL, DEMO_KEY, demo_api
-from linq_mcp.demo.attachments import content_of, size_of
 from linq_mcp.demo.serve import running
-from linq_mcp.tools.files.file_types import Kind, file_type
-from linq_mcp.tools.files.photo_process import LONGEST_SIDE, converted, load_libraries
 
 GONE = {"leak.mov"}
 FILES: list[dict[str, Any]] = [
@@ -23,7 +18,6 @@ FILES: list[dict[str, Any]] = [
     for part in message["parts"] or ()
     if part["type"] == "media"
 ]
-NAMES = sorted({file["filename"] for file in FILES})
 
 
 def one(filename: str) -> dict[str, Any]:
@@ -45,37 +39,6 @@ async def test_every_file_can_be_fetched() -> None:
             if file["filename"] not in GONE:
                 assert len(response.content) == file["size_bytes"]
                 assert response.headers["Content-Type"].startswith(file["mime_type"])
-
-
-@pytest.mark.parametrize("filename", [name for name in NAMES if name.endswith((".jpg", ".heic"))])
-def test_every_photo_can_be_shown(filename: str) -> None:
-    """Each file's bytes are of the type that its name says."""
-    data = b"".join(content_of(filename))
-    assert file_type(data, None).mime_type == one(filename)["mime_type"]
-    assert load_libraries(data)
-    outcome, _ = converted(data)
-    assert outcome.width >= 640
-    is_shown_anew = filename.endswith(".heic") or outcome.width > LONGEST_SIDE
-    assert (outcome.shown_width > 0) is is_shown_anew
-
-
-def test_there_is_a_file_of_each_kind() -> None:
-    assert {name.rpartition(".")[2] for name in NAMES} == {"jpg", "heic", "m4a", "vcf", "csv", "pdf", "mp4", "mov"}
-    heads = {name: b"".join(content_of(name))[:4096] for name in set(NAMES) - GONE}
-    kinds = {name: file_type(head, one(name)["mime_type"]).kind for name, head in heads.items()}
-    assert kinds["inspection.pdf"] is kinds["first-aid.mp4"] is Kind.OTHER
-    assert kinds["call-script.m4a"] is Kind.AUDIO
-    assert kinds["dr-ochoa.vcf"] is kinds["call-list.csv"] is Kind.TEXT
-
-
-def test_no_file_is_left_over() -> None:
-    assert attachments._kept() <= set(NAMES)
-
-
-def test_the_film_takes_no_memory() -> None:
-    chunks = list(content_of("first-aid.mp4"))
-    assert sum(map(len, chunks)) == size_of("first-aid.mp4") == 30_000_000
-    assert sum(map(len, {id(chunk): chunk for chunk in chunks}.values())) < 200_000
 
 
 async def test_only_the_signed_address_leads_to_a_file() -> None:

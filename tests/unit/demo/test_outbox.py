@@ -51,18 +51,6 @@ async def test_a_key_that_was_used_gets_its_first_answer() -> None:
     assert len({first["message"]["id"], *others}) == 3
 
 
-async def test_a_first_message_opens_a_chat() -> None:
-    body = {"from": CLINIC_LINE, "to": [STRANGER], **message(key="k")}
-    async with client() as http:
-        answers = [await http.post("chats", json=body) for _ in range(2)]
-        assert [answer.status_code for answer in answers] == [201, 201]
-        chat = answers[0].json()["chat"]
-        assert answers[1].json()["chat"]["id"] == chat["id"]
-        found = (await http.get("chats", params={"to": STRANGER})).json()["chats"]
-        assert [one["id"] for one in found] == [chat["id"]]
-        assert (await http.get(f"chats/{chat['id']}")).status_code == 200
-
-
 @pytest.mark.parametrize(
     ("path", "body", "code"),
     [

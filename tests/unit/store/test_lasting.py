@@ -61,7 +61,8 @@ async def answered(linq: LivingLinq, stores: Stores, **given: Any) -> str:
 
 
 @settings(
-    max_examples=6, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
+    max_examples=settings().max_examples // 30,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
 )
 @given(seed=st.integers(0, 10**6), others_first=st.booleans())
 async def test_another_account_and_closed_lines_are_never_seen(
@@ -70,7 +71,7 @@ async def test_another_account_and_closed_lines_are_never_seen(
     """All are in one database, in either order, with the same ids; whatever is asked, nothing of them is seen."""
     # The other examples' accounts are there, too.
     own_key, other_key = (f"{name}-{token_hex(4)}" for name in ("own", "other"))
-    own, other = lived(seed), lived(seed + 1)
+    own, other = lived(seed, chats=3), lived(seed + 1, chats=3)
     for linq, word in ((own, "ownaccount"), (other, "otheraccount")):
         for chat, wire in linq.chats.items():
             line = next(handle["handle"] for handle in wire["handles"] if handle["is_me"])

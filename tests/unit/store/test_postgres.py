@@ -269,7 +269,7 @@ async def test_two_that_are_asked_at_once_read_each_chat_about_once(
     # However busy the machine is.
     monkeypatch.setattr("linq_mcp.store.reading.REFRESH_SECONDS", 30)
     linq = LivingLinq()
-    for _ in range(300):
+    for _ in range(80):
         linq.say(linq.open_chat())
     answer = linq.handle_async_request
 
@@ -282,7 +282,7 @@ async def test_two_that_are_asked_at_once_read_each_chat_about_once(
     for _ in range(2):
         before = len(linq.requests)
         answers = await replicas.ask_both()
-        assert [(one["matched"], one["complete"]) for one in answers] == [(300, True)] * 2
+        assert [(one["matched"], one["complete"]) for one in answers] == [(80, True)] * 2
         assert "store" not in answers[0]["note"] + answers[1]["note"]
         assert len(linq.chats) <= len(linq.requests) - before <= 1.3 * len(linq.chats)
         linq.wait(timedelta(minutes=2))

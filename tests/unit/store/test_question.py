@@ -92,7 +92,7 @@ class PartlyRead(Account):
         await self._stack.aclose()
 
 
-@pytest.fixture(params=["memory", "postgres"], autouse=True)
+@pytest.fixture(params=["memory", pytest.param("postgres", marks=pytest.mark.slow)], autouse=True)
 def place(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """Every test is run with each kind of database."""
     kind: str = request.param
@@ -330,7 +330,7 @@ async def test_another_account_sees_nothing_of_it() -> None:
     ("tool", "arguments"), [(LIST_INBOX, {}), (FIND_CHATS, {"is_group": False})], ids=["list_inbox", "find_chats"]
 )
 async def test_a_chat_that_moves_to_the_front_meanwhile_is_found(tool: Tool[Any], arguments: Json) -> None:
-    account = Account(250)
+    account = Account(120)
     late = account.chats[:3]
 
     def move() -> None:
@@ -339,7 +339,7 @@ async def test_a_chat_that_moves_to_the_front_meanwhile_is_found(tool: Tool[Any]
 
     account.linq.before_request = move
     answer = await account.ask(tool, **arguments)
-    assert (answer["matched"], answer["complete"]) == (250, True)
+    assert (answer["matched"], answer["complete"]) == (120, True)
 
 
 async def test_a_chat_that_is_gone_is_gone_from_the_answers_too() -> None:

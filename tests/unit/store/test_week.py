@@ -17,7 +17,7 @@ from helpers.living_linq import LivingLinq, Week
 from helpers.plain_inbox import last, sent, waits
 from helpers.postgres import PostgresServer
 from helpers.reading_accounts import at
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import HealthCheck, Phase, example, given, settings
 from hypothesis import strategies as st
 
 from linq_mcp.settings.store import StoreSettings
@@ -27,9 +27,9 @@ from linq_mcp.tools.list_inbox import LIST_INBOX
 
 Json = dict[str, Any]
 Snapshot = tuple[dict[str, Json], dict[str, list[Json]]]
-STEPS = 40
+THOROUGH = settings().max_examples > 100
 # A week takes seconds, so that there are fewer examples of it than of other properties.
-WEEKS = settings().max_examples // 30
+WEEKS, STEPS = (6, 40) if THOROUGH else (1, 16)
 pytestmark = pytest.mark.timeout(60 + 20 * WEEKS)
 
 
@@ -131,26 +131,24 @@ async def live(seed: int, place: StoreSettings, *, oldest_first: bool) -> None:
     stores.close()
 
 
-@settings(max_examples=WEEKS, deadline=None)
+@settings(max_examples=WEEKS, phases=[Phase.explicit, *([Phase.generate] if THOROUGH else [])])
 @given(seed=st.integers(0, 10**6), oldest_first=st.booleans())
-# These have failed before.
-@example(seed=0, oldest_first=False)
 @example(seed=100, oldest_first=False)
-@example(seed=0, oldest_first=True)
 @example(seed=380, oldest_first=True)
 async def test_every_answer_of_a_week_is_true(seed: int, oldest_first: bool) -> None:
     """In memory, in both of Linq's orders."""
     await live(seed, IN_MEMORY, oldest_first=oldest_first)
 
 
-@settings(max_examples=WEEKS, deadline=None)
+@settings(max_examples=WEEKS)
 @given(seed=st.integers(0, 10**6))
 async def test_a_week_with_a_file_and_processes_that_end(seed: int, tmp_path_factory: pytest.TempPathFactory) -> None:
     """What another process read, and how far it came, is gone on with."""
     await live(seed, StoreSettings(path=tmp_path_factory.mktemp("store") / "linq.db"), oldest_first=False)
 
 
-@settings(max_examples=WEEKS // 2, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@pytest.mark.slow
+@settings(max_examples=3, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(seed=st.integers(0, 10**6))
 async def test_a_week_with_postgres_and_processes_that_end(seed: int, postgres: PostgresServer) -> None:
     """The same with a database that other computers use, too."""

@@ -9,7 +9,7 @@ import itertools
 import os
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import httpx
@@ -29,7 +29,7 @@ from linq_mcp.tools.base.tool import Tool
 from linq_mcp.tools.find_chats import FIND_CHATS
 from linq_mcp.tools.find_messages import FIND_MESSAGES
 
-CHATS = int(os.environ.get("LINQ_MCP_TEST_CHATS", "60"))
+CHATS = int(os.environ.get("LINQ_MCP_TEST_CHATS", "40"))
 MESSAGES = 230
 Json = dict[str, Any]
 
@@ -128,7 +128,7 @@ async def found(
     pytest.fail("never complete")
 
 
-@pytest.mark.parametrize("names", ALONE + PAIRS, ids="+".join)
+@pytest.mark.parametrize("names", [*ALONE, *(pytest.param(pair, marks=pytest.mark.slow) for pair in PAIRS)])
 async def test_finds_exactly_the_chats_that_a_plain_filter_gives(names: tuple[str, ...], data: DemoAccount) -> None:
     """Each filter and each pair of them, seven at a time: every match once, in the account's order."""
     filters = [CHAT_FILTERS[name] for name in names]
@@ -136,10 +136,11 @@ async def test_finds_exactly_the_chats_that_a_plain_filter_gives(names: tuple[st
     expected = [chat["id"] for chat in data.chats if all(test(chat) for _, test in filters)]
     pages = await found(FIND_CHATS, "chats", {**arguments, "limit": 7}, data)
     assert [id_ for page in pages for id_ in page] == expected
+    # Else the comparison would prove nothing.
+    assert len(names) > 1 or 0 < len(expected) < len(data.chats)
 
 
-@pytest.mark.parametrize("names", [(), ("groups",), ("to",)], ids=lambda names: "+".join(names) or "none")
-@pytest.mark.parametrize("order", ["created", "health_changed"])
+@pytest.mark.parametrize(("order", "names"), [("created", ()), ("health_changed", ("groups",)), ("created", ("to",))])
 async def test_chats_come_in_the_order_that_was_asked_for(
     order: str, names: tuple[str, ...], data: DemoAccount
 ) -> None:
@@ -165,34 +166,10 @@ async def test_chats_without_the_time_come_last() -> None:
         assert "".join(row["id"] for row in answer["chats"]) == ids
 
 
-@pytest.mark.parametrize(
-    ("arguments", "shown"),
-    [({"created_after": "2026-10-01"}, True), ({"order": "created"}, True), ({"is_group": False}, False)],
-)
-async def test_when_a_chat_was_created_is_shown_where_that_is_asked_for(arguments: Json, shown: bool) -> None:
-    """Who are the new people, and since when; in other rows it would only cost."""
-    chat = {"id": "c", "created_at": "2026-11-01T10:00:00.000Z"}
-    page = httpx.Response(200, json={"chats": [chat], "next_cursor": None})
-    async with call_over(Canned(lambda _: page)) as call:
-        (row,) = (await FIND_CHATS.run(FIND_CHATS.parse(arguments), call))["chats"]
-    assert row.get("created_at") == ("2026-11-01T10:00:00Z" if shown else None)
-
-
-@pytest.mark.parametrize("name", ALONE, ids="+".join)
-def test_every_chat_filter_matches_some_but_not_all(name: tuple[str], data: DemoAccount) -> None:
-    """Else the comparison would prove nothing."""
-    matching = sum(CHAT_FILTERS[name[0]][1](chat) for chat in data.chats)
-    assert 0 < matching < len(data.chats)
-
-
-# Each filter in every order of the list and of the answer; each pair of filters in one of them.
+# Each pair of filters in one order of the list and of the answer.
 WAYS = list(itertools.product([True, False], ["newest", "oldest"]))
 MESSAGE_CASES: list[tuple[tuple[str, ...], bool, str]] = [
-    *(((name,), *way) for name in MESSAGE_FILTERS for way in WAYS),
-    *(
-        (pair, *way)
-        for pair, way in zip(itertools.combinations(MESSAGE_FILTERS, 2), itertools.cycle(WAYS), strict=False)
-    ),
+    (pair, *way) for pair, way in zip(itertools.combinations(MESSAGE_FILTERS, 2), itertools.cycle(WAYS), strict=False)
 ]
 
 
@@ -247,13 +224,6 @@ async def test_an_unknown_status_is_looked_for_and_told() -> None:
     answer = await demo(FIND_CHATS, {"health_status": ["CRITICAL", "UNWELL"]})
     assert answer["chats"]
     assert "Unknown values: UNWELL. Known: HEALTHY, AT_RISK" in answer["note"]
-
-
-async def test_slips_in_other_words_are_told_as_well() -> None:
-    """Else an empty answer would be taken for a fact."""
-    assert "Unknown values: MMS." in (await demo(FIND_CHATS, {"service": "MMS"}))["note"]
-    failing = await demo(FIND_MESSAGES, {"chat_id": TEAM_CHAT_ID, "delivery_status": "fail"})
-    assert "Unknown values: fail." in failing["note"]
 
 
 async def test_chats_without_a_status_can_be_found() -> None:
@@ -326,18 +296,6 @@ async def test_a_found_message_shows_the_service_that_is_not_the_usual_one() -> 
     assert {message.get("service") for message in answer["messages"]} == {None, "SMS"}
 
 
-async def test_delivery_is_a_matter_of_your_own_messages() -> None:
-    """`read` does not bring others' messages that you have read."""
-    answer = await demo(FIND_MESSAGES, {"chat_id": TEAM_CHAT_ID, "delivery_status": "read", "limit": 100})
-    assert {message["sender"] for message in answer["messages"]} == {"me"}
-
-
-async def test_the_word_none_can_be_looked_for() -> None:
-    """It is no absent argument here."""
-    answer = await demo(FIND_MESSAGES, {"chat_id": TEAM_CHAT_ID, "text": "none", "sender": "me"})
-    assert len(answer["messages"]) < 5
-
-
 @pytest.mark.parametrize(
     ("tool", "arguments", "instead"),
     [
@@ -355,14 +313,6 @@ async def test_without_a_filter_it_points_to_the_listing_tool(tool: Tool[Any], a
     async with call_over(httpx.MockTransport(never)) as call:
         with pytest.raises(ArgumentsError, match=instead):
             await tool.run(tool.parse(arguments), call)
-
-
-async def test_found_messages_read_like_a_transcript() -> None:
-    """Oldest first within the answer, whichever way Linq lists them."""
-    answer = await demo(FIND_MESSAGES, {"chat_id": TEAM_CHAT_ID, "after": "2026-11-20", "limit": 100})
-    times = [message["at"] for message in answer["messages"]]
-    assert times == sorted(times)
-    assert datetime.fromisoformat(times[0]) >= datetime(2026, 11, 20, tzinfo=UTC)
 
 
 async def test_a_chat_that_is_not_there_is_an_error_not_an_empty_answer() -> None:
