@@ -152,9 +152,7 @@ def _is_alone(fault: Fault) -> bool:
 
 
 def _marks(fault: Fault) -> list[pytest.MarkDecorator]:
-    # One worker of pytest-xdist waits for all of them.
-    alone = [pytest.mark.xdist_group("faults on servers of their own")] if _is_alone(fault) else []
-    return [*alone, *([pytest.mark.slow, pytest.mark.timeout(180)] if fault.real else [])]
+    return [pytest.mark.slow, pytest.mark.timeout(180)] if fault.real else []
 
 
 @pytest.mark.parametrize("fault", [pytest.param(fault, id=fault.name, marks=_marks(fault)) for fault in FAULTS])

@@ -17,9 +17,6 @@ from mcp.types.jsonrpc import JSONRPCResponse
 
 from linq_mcp.transports.stdio import _to_line
 
-# In one worker of pytest-xdist, so that the server is started once.
-pytestmark = pytest.mark.xdist_group("malformed lines")
-
 HALF_AN_EMOJI = "\\ud83d"
 PING = '{"jsonrpc":"2.0","id":7,"method":"ping"'
 MEGABYTE = 1024 * 1024

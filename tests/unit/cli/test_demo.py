@@ -24,9 +24,6 @@ from linq_mcp.region import Region
 from linq_mcp.tools import TOOLS
 
 EASTERN = timezone(timedelta(hours=-5), "EST")
-# In one worker of pytest-xdist, as each of them would make the tour anew.
-pytestmark = pytest.mark.xdist_group("the tour")
-
 IMAGES = Path(__file__).parents[3] / "docs" / "images"
 
 

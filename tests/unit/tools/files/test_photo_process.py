@@ -57,19 +57,12 @@ def test_of_a_large_animation_the_first_picture_is_shown() -> None:
     ("kind", "mode", "shown_as"),
     [
         ("JPEG", "RGB", "JPEG"),
-        ("JPEG", "L", "JPEG"),
         ("JPEG", "CMYK", "JPEG"),
-        ("PNG", "RGB", "JPEG"),
         ("PNG", "RGBA", "PNG"),
         ("PNG", "P", "JPEG"),
-        ("PNG", "1", "JPEG"),
-        ("PNG", "LA", "PNG"),
         ("GIF", "P", "JPEG"),
-        ("WEBP", "RGB", "JPEG"),
         ("WEBP", "RGBA", "PNG"),
         ("HEIF", "RGB", "JPEG"),
-        ("HEIF", "RGBA", "PNG"),
-        ("AVIF", "RGB", "JPEG"),
         ("AVIF", "RGBA", "PNG"),
     ],
 )
@@ -111,7 +104,7 @@ def test_a_photo_of_many_bytes_is_made_smaller() -> None:
     ("orientation", "red"),
     [(1, "left"), (2, "right"), (3, "right"), (4, "left"), (5, "top"), (6, "top"), (7, "bottom"), (8, "bottom")],
 )
-@pytest.mark.parametrize("size", [(40, 20), (2000, 1000)])
+@pytest.mark.parametrize("size", [(40, 20), pytest.param((2000, 1000), marks=pytest.mark.slow)])
 def test_a_photo_is_shown_upright(orientation: int, red: str, size: tuple[int, int]) -> None:
     """A model would see a landscape lying on its side otherwise."""
     outcome, shown = converted(photo("JPEG", size, orientation=orientation))
