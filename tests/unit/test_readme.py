@@ -40,7 +40,6 @@ def test_it_carries_the_registry_name() -> None:
 
 @pytest.mark.parametrize("command", ["linq-mcp demo", "pytest"])
 def test_each_command_to_try_is_one_line(command: str) -> None:
-    """Whatever runs the README's commands finds each on exactly one line."""
     lines = [line for line in README.splitlines() if line.startswith("python3 -m venv ") and command in line]
     assert len(lines) == 1
 

@@ -202,7 +202,6 @@ def wait_for_calls(server: HttpServer, count: int) -> None:
 def test_a_call_that_is_not_done_when_the_server_stops_gets_an_error(
     era: str, progress: bool, silent_linq: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Under its own id and in its own form, in the time that calls have, without a traceback in the log."""
     asked = call(era, "list_chats")
     if progress:
         asked["json"]["params"].setdefault("_meta", {})["progressToken"] = "p"

@@ -1,4 +1,4 @@
-"""Malformed messages over HTTP: each gets one short answer under its own id, the same in both protocol eras."""
+"""Malformed messages over HTTP: each gets one short answer under its own id."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from helpers.streamable_http import MODERN, call, demo, eras, posted, result_of, serving
+from helpers.streamable_http import MODERN, call, demo, posted, result_of, serving
 
 from linq_mcp.transports.http.app import build_app
 from linq_mcp.transports.http.config import HttpConfig
@@ -54,7 +54,6 @@ async def test_a_request_is_answered_under_its_own_id(id_: int | str, before: by
     assert "tools" in answer["result"]
 
 
-@eras
 async def test_half_an_emoji_in_an_argument_is_no_parse_error() -> None:
     request = posted("modern", "tools/call", {"name": "find_chats", "arguments": {"text": "\ud83d"}})
     async with serving(build_app(demo(), HttpConfig())) as client:

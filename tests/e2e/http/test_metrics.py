@@ -130,7 +130,6 @@ async def test_calls_in_flight_are_those_of_the_moment() -> None:
 
 
 async def test_no_caller_can_make_a_series() -> None:
-    """Whatever tools, methods, paths and keys they send, the series are the same few, and name none of them."""
     app = measured_app()
     async with serving(app) as client:
         sizes = []

@@ -83,7 +83,6 @@ async def replicas(folder: Path, postgres: PostgresServer) -> AsyncIterator[Repl
 
 
 async def test_each_sees_only_what_is_open_to_them(tmp_path: Path, postgres: PostgresServer) -> None:
-    """Whatever the other has read into the database."""
     async with replicas(tmp_path, postgres) as both:
         read = []
         for replica in (0, 1):
@@ -94,7 +93,6 @@ async def test_each_sees_only_what_is_open_to_them(tmp_path: Path, postgres: Pos
 
 
 async def test_what_was_sent_through_one_is_known_to_the_other(tmp_path: Path, postgres: PostgresServer) -> None:
-    """At once, though what the other has read is fresh."""
     async with replicas(tmp_path, postgres) as both:
         rows = [row for row in await both.inbox(1, "clinic") if "waiting" in row]
         waiting = {row["id"] for row in rows}

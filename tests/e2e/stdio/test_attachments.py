@@ -88,7 +88,6 @@ def always(data: bytes) -> Answer:
 
 
 def test_no_address_but_the_apis_own_leads_to_this_machine() -> None:
-    """Whatever name or number it has, and with the system's own DNS; each is a clear refusal."""
     with running(Starlette()) as other:
         port = urlsplit(other).port
         urls = [
@@ -150,7 +149,6 @@ HOSTILE: dict[str, tuple[Callable[[], Answer], str]] = {
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="reads /proc")
 @pytest.mark.parametrize(("made", "headline"), HOSTILE.values(), ids=HOSTILE.keys())
 def test_a_hostile_file_takes_little_memory(made: Callable[[], Answer], headline: str) -> None:
-    """Less than 100 MiB more than a call before it, and the request has neither the key nor a cookie."""
     linq = Hostile(always(photo()), made())
     with running(linq.app) as url, Piped(env=environment(url, KEY)) as server:
         server.initialize()

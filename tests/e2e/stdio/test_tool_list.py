@@ -152,7 +152,6 @@ def test_what_models_are_shown_keeps_its_budget(listed: dict[str, Any]) -> None:
 
 
 def test_answers_on_the_demo_account_keep_their_budget() -> None:
-    """Names included: about 3,000 tokens for a page of 20 conversations, 600 for what happened since yesterday."""
     with connected(None) as client:
         for name, arguments, budget in (
             ("list_inbox", {}, 8_000),

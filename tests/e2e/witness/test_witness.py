@@ -90,7 +90,6 @@ async def test_a_limit_that_is_left_out_is_sent(tool: str, arguments: Row) -> No
 
 
 async def test_messages_are_asked_for_as_the_sdk_asks() -> None:
-    """A hundred at a time, and fifty where a chat's latest messages may be enough."""
     with recording() as (url, sent):
         async with ours(url) as we, theirs(url) as sdk:
             for limit in (1, 20, 100):

@@ -54,10 +54,6 @@ GOOGLE = (
     "First Name,Middle Name,Last Name,Phonetic First Name,Name Prefix,Nickname,File As,Organization Name,Notes,Photo,"
     "Labels,E-mail 1 - Label,E-mail 1 - Value,Phone 1 - Label,Phone 1 - Value,Phone 2 - Label,Phone 2 - Value"
 )
-OLD_GOOGLE = (
-    "Name,Given Name,Additional Name,Family Name,Group Membership,E-mail 1 - Type,E-mail 1 - Value,Phone 1 - Type,"
-    "Phone 1 - Value,Organization 1 - Name"
-)
 OUTLOOK = (
     "First Name,Middle Name,Last Name,Company,Department,Job Title,Business Street,Business Fax,Business Phone,"
     "Home Phone,Mobile Phone,Assistant's Phone,E-mail Address,E-mail Type,E-mail Display Name"
@@ -183,13 +179,6 @@ def test_an_odd_line_leaves_the_others_their_names(content: bytes) -> None:
     assert dict(directory.names) == {"+12052532136": "Zo\u00eb \u0141ukasz", "+12052532137": "Ren\u00e9"}
 
 
-def test_a_note_folded_inside_a_character_leaves_the_names_alone() -> None:
-    note = ("NOTE:" + "\u00e9" * 60).encode()
-    content = b"BEGIN:VCARD\r\nFN:Zo\xc3\r\n \xab\r\n" + note[:76] + b"\r\n " + note[76:]
-    directory = read_contacts(content + b"\r\nTEL:+12052532136\r\nEND:VCARD\r\n")
-    assert dict(directory.names) == {"+12052532136": "Zo\u00eb"}
-
-
 @pytest.mark.parametrize(
     "content",
     [
@@ -232,13 +221,6 @@ def test_escaped_characters_of_a_vcard() -> None:
     assert names(card("N:Adler\\; Inc;Ann\\, \\\\Bo;;;", "TEL:+12052532136")) == {
         "+12052532136": "Ann, \\Bo Adler; Inc"
     }
-
-
-def test_quoted_printable_beyond_ascii() -> None:
-    """It is UTF-8, or the encoding of old Windows."""
-    utf8 = card("FN;ENCODING=QUOTED-PRINTABLE:Zo=C3=AB", "TEL:+12052532136")
-    cp1252 = card("FN;ENCODING=QUOTED-PRINTABLE:Zo=EB", "TEL:+12052532136")
-    assert names(utf8) == names(cp1252) == {"+12052532136": "Zoë"}
 
 
 def test_all_handles_of_a_card_and_all_cards_of_a_person() -> None:

@@ -115,7 +115,6 @@ def test_names_and_handles_complete_what_is_typed(typed: str, values: list[str],
 
 @pytest.mark.parametrize("prompt", ["catch_up", "draft_reply"])
 async def test_a_completed_chat_is_one_that_the_prompt_finds(prompt: str) -> None:
-    """On the demo account: what is completed is taken as it is, and finds the chat when it is searched for."""
     account = SettingsClientProvider(in_process.settings, transport=in_process.transport, names=demo_contacts)
     async with Client(build_server(account)) as client:
         values = (await complete(client, "ma", prompt=prompt)).values

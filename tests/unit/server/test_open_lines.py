@@ -229,7 +229,6 @@ def test_nothing_of_a_closed_line_is_in_any_completion(
 
 
 def test_the_closed_part_is_found_when_it_is_open(account: MarkedAccount, choices: dict[str, list[Any]]) -> None:
-    """Else the test above would be blind: with no line given, the marks are in the answers."""
     for assistant in Assistant(account.whole, ()).open():
         chat, message = account.closed.chats[0]["id"], choices["message_id"][0]
         messages = [one for said in account.closed.messages.values() for one in said]

@@ -118,8 +118,6 @@ async def test_a_prompt_is_offered_only_with_all_of_its_tools(prompt: Prompt, er
 
 
 async def test_prompts_and_completions_follow_the_caller() -> None:
-    """Of a server that has them all, whoever may read less is offered fewer, and told that there are no others."""
-
     class Narrowed(SettingsClientProvider):
         tools: tuple[str, ...] = ()
 

@@ -179,7 +179,6 @@ async def test_a_file_that_is_damaged_while_it_is_used(path: Path) -> None:
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no such permissions")
 @pytest.mark.parametrize("before", [None, 0o644], ids=["new", "open to others before"])
 async def test_nobody_else_can_read_it(before: int | None, path: Path) -> None:
-    """Nor the files that SQLite puts beside it, whatever the umask."""
     if before:
         make(path, before)
     linq = lived()

@@ -92,7 +92,6 @@ async def test_another_account_and_closed_lines_are_never_seen(
 
 
 async def test_after_a_refused_key_nothing_is_shown_until_linq_takes_it_again(place: StoreSettings) -> None:
-    """However fresh what is kept may be, and in another process, too."""
     linq = lived()
     stores = opened(linq, place, max_age=0)
     await inbox(linq, stores)

@@ -133,7 +133,6 @@ async def test_without_the_extra(
 
 
 async def test_a_user_who_may_read_and_write_rows_is_enough(postgres: PostgresServer, replica: StoreSettings) -> None:
-    """Once somebody else has made the tables."""
     open_database(postgres.store()).close()
     postgres.run(*GRANTS)
     linq = lived()
@@ -290,7 +289,6 @@ async def test_two_that_are_asked_at_once_read_each_chat_about_once(
 
 
 async def test_what_one_has_sent_is_not_waiting_at_the_other(postgres: PostgresServer) -> None:
-    """However fresh what is kept may be."""
     linq = LivingLinq()
     for _ in range(3):
         linq.say(linq.open_chat())

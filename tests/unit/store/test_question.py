@@ -135,7 +135,6 @@ async def test_a_second_question_and_a_further_page_within_a_minute_need_no_requ
 
 
 async def test_after_a_minute_everything_is_of_now() -> None:
-    """Where the account is small enough to be read within eight seconds."""
     account = Account()
     await account.inbox()
     account.linq.wait(timedelta(minutes=3))
@@ -288,7 +287,6 @@ async def test_after_a_refused_key_nothing_is_shown_until_linq_takes_it_again() 
 
 
 async def test_a_key_that_linq_did_not_take_for_an_hour_has_to_be_taken_first() -> None:
-    """However little a further page would have to read."""
     account = Account(max_age=86_400)
     first = await account.inbox(limit=1)
     account.linq.wait(timedelta(minutes=59))
@@ -354,7 +352,6 @@ async def test_a_chat_that_is_gone_is_gone_from_the_answers_too() -> None:
 
 
 async def test_a_chat_that_the_list_lacks_but_linq_has_stays() -> None:
-    """It was on its way from one page to another."""
     account = Account()
     await account.inbox()
     moving = account.chats[1]

@@ -136,7 +136,6 @@ async def live(seed: int, place: StoreSettings, *, oldest_first: bool) -> None:
 @example(seed=100, oldest_first=False)
 @example(seed=380, oldest_first=True)
 async def test_every_answer_of_a_week_is_true(seed: int, oldest_first: bool) -> None:
-    """In memory, in both of Linq's orders."""
     await live(seed, IN_MEMORY, oldest_first=oldest_first)
 
 
@@ -151,5 +150,4 @@ async def test_a_week_with_a_file_and_processes_that_end(seed: int, tmp_path_fac
 @settings(max_examples=3, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(seed=st.integers(0, 10**6))
 async def test_a_week_with_postgres_and_processes_that_end(seed: int, postgres: PostgresServer) -> None:
-    """The same with a database that other computers use, too."""
     await live(seed, postgres.store(), oldest_first=False)

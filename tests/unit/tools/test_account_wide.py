@@ -240,7 +240,6 @@ async def test_the_inbox_equals_the_data(
 async def test_pairs_of_filters_of_the_inbox(
     names: tuple[str, str], oldest_first: bool, data: DemoAccount, apis: Apis
 ) -> None:
-    """A hundred at a time."""
     arguments = {name: value for filter_ in names for name, value in INBOX[filter_][0].items()}
     found = await answers(LIST_INBOX, {**arguments, "limit": 100}, apis[oldest_first])
     assert [row["id"] for answer in found for row in answer["chats"]] == [c["id"] for c in inbox(data, names)]
@@ -276,7 +275,6 @@ async def test_an_inbox_in_which_nothing_matches_is_not_an_account_without_chats
 
 @orders
 async def test_who_waits_longest_comes_first(oldest_first: bool, data: DemoAccount, apis: Apis) -> None:
-    """Only those who wait, by the first of their messages since our last word."""
     found = await answers(LIST_INBOX, {"order": "longest_waiting", "limit": 7}, apis[oldest_first])
     waiting = [(waits(chat, of(data, chat)), chat["id"]) for chat in data.chats]
     expected = sorted((wait[0], id_) for wait, id_ in waiting if wait)
@@ -287,7 +285,6 @@ async def test_who_waits_longest_comes_first(oldest_first: bool, data: DemoAccou
 async def test_nothing_is_lost_when_linq_fails_in_between(
     limit: int, every: int, data: DemoAccount, apis: Apis
 ) -> None:
-    """Resumed over and over: each chat once; within a part that could be read, in order."""
     partial: list[Json] = []
     found = await answers(LIST_INBOX, {"limit": limit}, Faults(apis[True], every), partial)
     assert [row["id"] for answer in found for row in answer["chats"]] == [chat["id"] for chat in inbox(data, ())]
@@ -380,35 +377,13 @@ async def test_found_messages_equal_the_data(
     assert all(chat["matches"] == by_chat[chat["id"]] for answer in found for chat in answer["chats"])
 
 
-@orders
-@pytest.mark.slow
-@pytest.mark.parametrize("names", pairs(FOUND), ids="+".join)
-async def test_pairs_of_filters_of_messages(
-    names: tuple[str, str], oldest_first: bool, data: DemoAccount, apis: Apis
-) -> None:
-    """A hundred at a time, and how many by counting alone."""
-    if set(names) == {"after", "before"}:
-        return
-    found = await answers(FIND_MESSAGES, {**asked(names), "limit": 100}, apis[oldest_first])
-    expected = matching(data, names)
-    check_found(found, expected, order="newest")
-    (counted,) = await answers(FIND_MESSAGES, {**asked(names), "count_only": True}, apis[oldest_first])
-    lines = {chat["id"]: lines_of(chat)[0] for chat in data.chats}
-    assert counted["count"] == len(expected)
-    assert counted["by_line"] == Counter(lines[message["chat_id"]] for message in expected)
-    most = Counter(message["chat_id"] for message in expected).most_common(10)
-    assert [chat["matches"] for chat in counted["chats"]] == [count for _, count in most]
-
-
 async def test_no_message_is_lost_when_linq_fails_in_between(data: DemoAccount, apis: Apis) -> None:
-    """Resumed over and over: each match once."""
     found = await answers(FIND_MESSAGES, {**asked(("text",)), "limit": 20}, Faults(apis[True], 23))
     ids = [message["id"] for answer in found for message in answer["messages"]]
     assert sorted(ids) == sorted(message["id"] for message in matching(data, ("text",)))
 
 
 async def test_without_a_time_the_last_seven_days_are_read(data: DemoAccount) -> None:
-    """And the answer says so, as nothing older was looked at."""
     async with call_over(httpx.ASGITransport(demo_api(data)), now=NOW) as call:
         answer = await FIND_MESSAGES.run(FIND_MESSAGES.parse({"text": "refund", "limit": 100}), call)
     week = [m for m in matching(data, ("text",)) if sent(m) >= NOW - timedelta(days=7)]
@@ -505,7 +480,6 @@ NUMBERS = (
 async def test_every_number_of_the_activity_equals_the_data(
     days: int, before: datetime | None, oldest_first: bool, data: DemoAccount, apis: Apis
 ) -> None:
-    """Line by line, and the chats with failed messages."""
     since = NOW - timedelta(days=days + 2)
     end = before or NOW + timedelta(days=1)
     arguments: Json = {"after": since.isoformat()} | ({"before": before.isoformat()} if before else {})
@@ -561,7 +535,6 @@ async def test_more_days_than_an_answer_shows_are_refused(after: str, rows: int 
 
 
 async def test_who_waits_in_all_is_read_further_back_than_the_window(data: DemoAccount) -> None:
-    """Also where another question has read, and kept, less: here only answers that failed."""
     chat = {"id": data.chats[0]["id"], "handles": data.chats[0]["handles"]}
     messages = [
         {
@@ -601,7 +574,6 @@ async def once(tool: Tool[Any], arguments: Json, data: DemoAccount) -> Json:
 
 
 async def test_an_end_in_the_past_moves_the_default_beginning(data: DemoAccount) -> None:
-    """Else nothing could match, and the answer would look like a finding."""
     before = {"before": f"{NOW - timedelta(days=10):%Y-%m-%dT%H:%M:%SZ}"}
     found = await once(FIND_MESSAGES, {**before, "count_only": True}, data)
     activity = await once(SUMMARIZE_ACTIVITY, before, data)
@@ -611,7 +583,6 @@ async def test_an_end_in_the_past_moves_the_default_beginning(data: DemoAccount)
 
 
 async def test_nothing_found_says_how_far_back_was_read(data: DemoAccount) -> None:
-    """Most questions are about less than that, but not all."""
     found = await once(FIND_MESSAGES, {"text": "no such words"}, data)
     assert found["note"].startswith("Nothing in the 60 chats since 2026-11-13 matches.")
     assert found["note"].endswith("to look further back, or a `chat_id` to read all of one chat.")

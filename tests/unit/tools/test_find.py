@@ -200,14 +200,7 @@ async def test_text_does_not_match_your_own_line() -> None:
     assert answer["note"].startswith(f"None of the {len(odd_account().chats)} chats read match. A person's name is")
 
 
-async def test_text_matches_whatever_the_case_and_composition() -> None:
-    """Names are written in many ways."""
-    answer = await demo(FIND_CHATS, {"text": "maya.torres@EXAMPLE.com"})
-    assert len(answer["chats"]) >= 1
-
-
 async def test_a_sender_who_is_not_in_the_chat_is_named_in_the_note(data: DemoAccount) -> None:
-    """Else an empty answer would read as if that person had kept silent."""
     chat = data.chats[0]
     for sender, is_in in {"+12005559999": False, handles(chat, own=False)[0]: True, "them": True}.items():
         async with call_over(httpx.ASGITransport(demo_api(data))) as call:
@@ -226,13 +219,7 @@ async def test_an_unknown_status_is_looked_for_and_told() -> None:
     assert "Unknown values: UNWELL. Known: HEALTHY, AT_RISK" in answer["note"]
 
 
-async def test_chats_without_a_status_can_be_found() -> None:
-    """By the word under which the summary counts them."""
-    assert len((await demo(FIND_CHATS, {"health_status": "UNREPORTED"}))["chats"]) == 2
-
-
 async def test_words_are_found_however_the_phone_wrote_them() -> None:
-    """Typographic apostrophes and quotes, and spaces that are none."""
     message = {"id": "m", "parts": [{"type": "text", "value": "I don\u2019t think\u00a0so \u2013 \u201cno\u201d"}]}
     answer = httpx.Response(200, json={"messages": [message], "next_cursor": None})
     for wanted in ("don't", "don\u2019t think so", '- "no"', "think\u200b so"):
@@ -266,7 +253,6 @@ async def test_a_chat_is_found_by_words_of_its_name_and_its_people_together() ->
 
 @pytest.mark.parametrize("tool", [FIND_CHATS, FIND_MESSAGES])
 def test_a_search_for_nothing_that_can_be_seen_is_refused(tool: Tool[Any]) -> None:
-    """It matched every chat and every message."""
     with pytest.raises(ArgumentsError, match="`text` takes words that can be seen"):
         tool.parse({"text": "\u200b"})
 
@@ -283,17 +269,10 @@ async def test_a_message_recovered_late_is_found_since_it_is_here() -> None:
 
 
 async def test_messages_without_stored_content_are_told() -> None:
-    """Lines with zero retention: nothing found in them does not mean that nothing was said."""
     answer = httpx.Response(200, json={"messages": [{"id": "m", "parts": []}], "next_cursor": None})
     async with call_over(Canned(lambda _: answer)) as call:
         found = await FIND_MESSAGES.run(FIND_MESSAGES.parse({"chat_id": TEAM_CHAT_ID, "text": "x"}), call)
     assert "1 of the messages read have no stored content" in found["note"]
-
-
-async def test_a_found_message_shows_the_service_that_is_not_the_usual_one() -> None:
-    """As in a transcript: most of the answer shares one."""
-    answer = await demo(FIND_MESSAGES, {"chat_id": TEAM_CHAT_ID, "has_attachment": False, "limit": 100})
-    assert {message.get("service") for message in answer["messages"]} == {None, "SMS"}
 
 
 @pytest.mark.parametrize(
@@ -316,6 +295,5 @@ async def test_without_a_filter_it_points_to_the_listing_tool(tool: Tool[Any], a
 
 
 async def test_a_chat_that_is_not_there_is_an_error_not_an_empty_answer() -> None:
-    """Nothing found would be another answer."""
     with pytest.raises(Exception, match="Chat not found"):
         await demo(FIND_MESSAGES, {"chat_id": "550e8400-e29b-41d4-a716-446655440000", "text": "x"})

@@ -26,13 +26,6 @@ async def test_at_most_a_hundred_lines(count: int, note: str | None) -> None:
     assert answer.get("note") == (f"The first 100 lines; {note} are left out." if note else None)
 
 
-async def test_the_guide_is_for_the_lines_shown() -> None:
-    """A status that only a line further on has needs none."""
-    bad = {"reputation": {"status": "CRITICAL", "doc_url": "https://docs.linqapp.com/guides#critical"}}
-    assert "reputation_guide" not in await lines([{"phone_number": "+12052530000"}] * 100 + [bad])
-    assert "CRITICAL" in (await lines([bad] * 2))["reputation_guide"]
-
-
 @pytest.mark.parametrize(
     ("entries", "note"),
     [

@@ -677,7 +677,6 @@ async def test_messages_are_limited(era: ConnectMode) -> None:
 
 
 async def test_a_message_that_may_have_left_counts() -> None:
-    """Nobody knows whether Linq took it."""
     api, rules = RecordingApi(lose=9), SendSettings(limit=1)
     async with client(api, answer=YES, rules=rules) as connected:
         lost = await connected.call_tool("send_message", ARGUMENTS)
