@@ -1,6 +1,6 @@
 """Properties that hold for any arguments, any answer from Linq, any text, and accounts and pages of any size.
 
-The examples are generated, but are the same in every run: few by default, and 200 for each property with
+The examples are generated, but are the same in every run: 30 of each property, or 200 for each property with
 `--hypothesis-profile=thorough`.
 """
 

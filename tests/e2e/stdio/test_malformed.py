@@ -64,7 +64,6 @@ def error_of(answer: dict[str, Any]) -> tuple[Any, int]:
         (PING + ',"params":' + '{"a":' * 251 + "1" + "}" * 252, None, -32700),
         ('{"jsonrpc":"2.0","id":7,"method":"no/such"}', 7, -32601),
     ],
-    ids=range(22),
 )
 def test_a_malformed_request_gets_one_answer(server: Piped, line: str, id_: int | None, code: int) -> None:
     (answer,) = answers(server, line)

@@ -151,6 +151,7 @@ def test_what_models_are_shown_keeps_its_budget(listed: dict[str, Any]) -> None:
     assert size([shown[name] for name in SENDING]) <= 3_000
 
 
+@pytest.mark.slow
 def test_answers_on_the_demo_account_keep_their_budget() -> None:
     with connected(None) as client:
         for name, arguments, budget in (

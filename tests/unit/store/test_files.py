@@ -103,7 +103,7 @@ async def test_a_file_that_cannot_be_used(
     spoil: Callable[[Path, pytest.MonkeyPatch], None], said: str, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The answer is the one from memory, with a sentence in its note, and not a byte in the folder changes."""
-    linq = lived()
+    linq = lived(chats=2)
     right = await inbox(linq, opened(linq))
     spoil(path, monkeypatch)
     before = contents(path.parent)

@@ -42,7 +42,7 @@ def replica(postgres: PostgresServer) -> Iterator[StoreSettings]:
 
 async def check_goes_on(store: StoreSettings, said: str, caplog: pytest.LogCaptureFixture) -> None:
     """The answer is the one from memory, with the sentence in its note, and the password is nowhere."""
-    linq = lived()
+    linq = lived(chats=2)
     right = await inbox(linq, opened(linq))
     stores = opened(linq, store)
     answer = await inbox(linq, stores)
@@ -268,7 +268,7 @@ async def test_two_that_are_asked_at_once_read_each_chat_about_once(
     # However busy the machine is.
     monkeypatch.setattr("linq_mcp.store.reading.REFRESH_SECONDS", 30)
     linq = LivingLinq()
-    for _ in range(80):
+    for _ in range(120):
         linq.say(linq.open_chat())
     answer = linq.handle_async_request
 
@@ -281,7 +281,7 @@ async def test_two_that_are_asked_at_once_read_each_chat_about_once(
     for _ in range(2):
         before = len(linq.requests)
         answers = await replicas.ask_both()
-        assert [(one["matched"], one["complete"]) for one in answers] == [(80, True)] * 2
+        assert [(one["matched"], one["complete"]) for one in answers] == [(120, True)] * 2
         assert "store" not in answers[0]["note"] + answers[1]["note"]
         assert len(linq.chats) <= len(linq.requests) - before <= 1.3 * len(linq.chats)
         linq.wait(timedelta(minutes=2))

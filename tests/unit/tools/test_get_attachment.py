@@ -16,7 +16,7 @@ import httpx
 import pytest
 from helpers.linq import AT_ONCE, KEY, Body
 from helpers.mcp_client import eras
-from helpers.photos import gif_bomb, opened, photo, png_bomb
+from helpers.photos import opened, photo, png_bomb
 from helpers.reading_accounts import all_messages
 from mcp import Client, types
 from mcp.client.client import ConnectMode
@@ -271,14 +271,16 @@ async def test_what_can_be_no_id(id_: object) -> None:
     ("data", "part"),
     [
         (png_bomb(50_000, 1_001), "50,000 by 1,001 pixels"),
-        (gif_bomb(50_000, 50_000), "50,000 by 50,000 pixels"),
         (photo("HEIF")[:300], "damaged"),
-        (photo("HEIF")[:60] + bytes(60) + photo("HEIF")[120:], "damaged"),
         (photo("JPEG", noisy=True)[:300], "damaged"),
         (b"\xff\xd8\xff\xe0", "damaged"),
-        (b"\x89PNG\r\n\x1a\n", "damaged"),
     ],
-    ids=["a PNG bomb", "a GIF bomb", "half a HEIC", "a broken HEIC", "a JPEG's header", "no JPEG", "no PNG"],
+    ids=[
+        "a PNG bomb",
+        "half a HEIC",
+        "a JPEG's header",
+        "no JPEG",
+    ],
 )
 async def test_a_photo_that_cant_be_shown(data: bytes, part: str) -> None:
     """The error says why, and where a person can open it, as another program may be able to."""

@@ -462,7 +462,7 @@ async def test_every_tool_reads_with_get_alone(name: str) -> None:
     assert {request.method for request in api.requests} == {"GET"}
 
 
-@hypothesis_settings(max_examples=6, deadline=None, suppress_health_check=list(HealthCheck))
+@hypothesis_settings(max_examples=2, deadline=None, suppress_health_check=list(HealthCheck))
 @given(arguments=st.dictionaries(st.sampled_from(PARAMETERS), VALUES, max_size=5))
 async def test_without_the_switch_nothing_but_get_can_leave(arguments: dict[str, Any]) -> None:
     api = few_chats()
