@@ -72,15 +72,17 @@ async def test_another_account_and_closed_lines_are_never_seen(
     # The other examples' accounts are there, too.
     own_key, other_key = (f"{name}-{token_hex(4)}" for name in ("own", "other"))
     own, other = lived(seed, chats=3), lived(seed + 1, chats=3)
+    # What was read of one is fresh for the other.
+    own.now = other.now = max(own.now, other.now)
     for linq, word in ((own, "ownaccount"), (other, "otheraccount")):
         for chat, wire in linq.chats.items():
             line = next(handle["handle"] for handle in wire["handles"] if handle["is_me"])
             linq.say(chat, text=f"{word} on {line}")
             wire["display_name"] = f"{word} on {line}"
     stores = opened(own, place)
-    readings = [(own, own_key), (other, other_key)]
-    for linq, key in readings[::-1] if others_first else readings:
-        await answered(linq, stores, key=key)
+    readings = [(own, own_key, "otheraccount"), (other, other_key, "ownaccount")]
+    for linq, key, foreign in readings[::-1] if others_first else readings:
+        assert foreign not in await answered(linq, stores, key=key)
     for line, closed in ((LINE, OTHER_LINE), (OTHER_LINE, LINE)):
         text = await answered(own, stores, key=own_key, lines=[line])
         assert "otheraccount" not in text
