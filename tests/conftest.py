@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import sys
@@ -54,6 +55,8 @@ os.environ["TZ"] = "UTC"
 # Workers and the processes that tests start import the same modules, so each should be compiled only once.
 sys.dont_write_bytecode = False
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+# A model is validated and dropped thousands of times here, and each small collection costs as much as it frees.
+gc.set_threshold(10_000)
 
 
 @pytest.fixture(scope="session")
