@@ -29,7 +29,7 @@ Json = dict[str, Any]
 Snapshot = tuple[dict[str, Json], dict[str, list[Json]]]
 THOROUGH = settings().max_examples > 100
 # A week takes seconds, so that there are fewer examples of it than of other properties.
-WEEKS, STEPS = (6, 40) if THOROUGH else (1, 16)
+WEEKS, STEPS = (3, 40) if THOROUGH else (1, 16)
 pytestmark = pytest.mark.timeout(60 + 20 * WEEKS)
 
 
@@ -147,7 +147,7 @@ async def test_a_week_with_a_file_and_processes_that_end(seed: int, tmp_path_fac
 
 
 @pytest.mark.slow
-@settings(max_examples=3, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=2, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(seed=st.integers(0, 10**6))
 async def test_a_week_with_postgres_and_processes_that_end(seed: int, postgres: PostgresServer) -> None:
     await live(seed, postgres.store(), oldest_first=False)
