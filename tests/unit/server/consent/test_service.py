@@ -29,6 +29,7 @@ from helpers.recording_api import RULES, RecordingApi, demo_chat
 from mcp import Client, MCPError, types
 from mcp.client.client import ConnectMode
 from mcp.client.context import ClientRequestContext
+from mcp.server.session import ServerSession
 from pydantic import SecretStr
 
 from linq_mcp.demo.account import demo_account
@@ -137,6 +138,30 @@ async def test_a_host_that_fails_to_ask_sends_nothing(era: ConnectMode) -> None:
         else:
             result = await connected.call_tool("send_message", ARGUMENTS)
             assert text_of(result).startswith(HEADLINES["cannot_ask"])
+    assert api.posts == []
+
+
+async def test_an_answer_that_is_none_of_mcps_sends_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In the older era it is the result of a request, which the SDK reads."""
+
+    async def read(*_: object) -> types.ElicitResult:
+        return types.ElicitResult.model_validate({"action": "perhaps"})
+
+    monkeypatch.setattr(ServerSession, "elicit_form", read)
+    api = RecordingApi()
+    result = await ask(api, "legacy", YES)
+    assert text_of(result).startswith(HEADLINES["cannot_ask"])
+    assert api.posts == []
+
+
+async def test_a_client_that_can_no_longer_ask_is_told_so() -> None:
+    """It brings back the state of a question without an answer."""
+    api, consent = RecordingApi(), ConsentService(RULES)
+    async with client(api, answer=YES, consent=consent) as asked, client(api, consent=consent) as mute:
+        state = await question_of(asked)
+        with pytest.raises(MCPError) as refused:
+            await answer_with(mute, state, None)
+    assert refused.value.error.code == types.MISSING_REQUIRED_CLIENT_CAPABILITY
     assert api.posts == []
 
 
@@ -276,6 +301,14 @@ async def test_a_token_stays_used_after_others() -> None:
         await connected.call_tool("send_message", second)
         assert says_that_it_probably_left(await connected.call_tool("send_message", first))
     assert api.texts == [DRAFT] * 2
+
+
+async def test_answers_are_forgotten_once_they_are_too_late(monkeypatch: pytest.MonkeyPatch) -> None:
+    consent = ConsentService(RULES)
+    consent._use("first", 10)
+    monkeypatch.setattr(time, "monotonic", lambda: 1e9)
+    consent._use("second", 10)
+    assert list(consent._used) == ["second"]
 
 
 async def test_an_answer_at_once_from_many_is_good_once() -> None:
