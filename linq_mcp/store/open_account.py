@@ -52,8 +52,7 @@ class OpenAccount:
     async def changed(self, chat_id: str | None, *, is_new: bool = False) -> None:
         """Something was sent in a chat, which may have been opened by it: it is read again before it is used."""
         with suppress(StoreError), anyio.CancelScope(shield=True):
-            run, kept, _ = await self._access.account.open()
-            await run(kept.chats.mark, chat_key(chat_id))
+            run, kept = await self._access.account.mark(chat_key(chat_id))
             if is_new:
                 await run(kept.age_lists)
 

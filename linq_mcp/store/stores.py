@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections import OrderedDict
+from collections import OrderedDict, defaultdict
 from collections.abc import Callable, Coroutine, Iterator
 from dataclasses import dataclass
 from hashlib import sha256
@@ -71,6 +71,10 @@ class Account:
         """The database and the account in it, and why it is not the one of the settings, if it isn't."""
         return await self._stores.open(self.hash)
 
+    async def mark(self, key: str) -> tuple[InThread, KeptAccount]:
+        """Let nothing that is kept of a chat be used before it is read again, nor later where the database is down."""
+        return await self._stores.mark(self.hash, key)
+
     def failed(self, error: StoreError) -> None:
         """Go on in memory for a while."""
         self._stores.failed(error)
@@ -134,6 +138,8 @@ class Stores:
         self._accounts: WeakValueDictionary[str, Account] = WeakValueDictionary()
         self._in_memory: OrderedDict[str, _Open] = OrderedDict()
         self._sizes: dict[str, int] = {}
+        # By account, the chats that could not be marked in the lasting database.
+        self._unmarked: defaultdict[str, set[str]] = defaultdict(set)
         self._lasting: InThread | None = None
         self._cleaned_at = 0.0
         self._opening = anyio.Lock()
@@ -169,8 +175,11 @@ class Stores:
     async def open(self, hash_: str) -> tuple[InThread, KeptAccount, StoreError | None]:
         async with self._opening:
             if self.settings.lasts and anyio.current_time() >= self._retry_at:
+                unmarked = tuple(self._unmarked[hash_])
                 try:
                     opened = await self._open_lasting(hash_)
+                    for key in unmarked:
+                        await opened.run(opened.kept.chats.mark, key)
                 except StoreError as error:
                     self.failed(error)
                 else:
@@ -179,6 +188,7 @@ class Stores:
                     self._error = None
                     # What happened meanwhile is not known there.
                     self._in_memory.pop(hash_, None)
+                    self._unmarked[hash_].difference_update(unmarked)
                     return opened.run, opened.kept, None
             if hash_ not in self._in_memory:
                 self._in_memory[hash_] = await self._open_in_memory(hash_)
@@ -187,6 +197,17 @@ class Stores:
                 self._in_memory.popitem(last=False)
             opened = self._in_memory[hash_]
             return opened.run, opened.kept, self._error
+
+    async def mark(self, hash_: str, key: str) -> tuple[InThread, KeptAccount]:
+        run, kept, error = await self.open(hash_)
+        try:
+            await run(kept.chats.mark, key)
+        except StoreError as now_failed:
+            self.failed(now_failed)
+            error = now_failed
+        if error:
+            self._unmarked[hash_].add(key)
+        return run, kept
 
     def failed(self, error: StoreError) -> None:
         """Use memory until the database is tried again."""

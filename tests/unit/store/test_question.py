@@ -6,7 +6,7 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, NoReturn, Self
 
 import anyio
 import httpx
@@ -17,7 +17,7 @@ from helpers.virtual_time import in_virtual_time
 
 from linq_mcp.api.models import Message
 from linq_mcp.api.retry import RetryPolicy
-from linq_mcp.errors import ApiStatusError, LinqError
+from linq_mcp.errors import ApiStatusError, LinqError, StoreError, StoreProblem
 from linq_mcp.settings.store import StoreSettings
 from linq_mcp.store.stores import Stores
 from linq_mcp.tools.base.tool import Call, Tool
@@ -499,6 +499,29 @@ async def test_what_was_sent_from_here_is_seen_at_once() -> None:
     answer = await account.inbox(order="longest_waiting")
     assert ids(answer) == account.chats[1:]
     assert answer["requests"] == 1
+
+
+async def test_what_was_sent_while_the_database_was_down_is_seen_once_it_is_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its reading of before is still fresh."""
+    monkeypatch.setattr("linq_mcp.store.stores._RETRY_SECONDS", 0.0)
+    account = Account(path=tmp_path / "linq.sqlite")
+    await account.inbox()
+    answered = account.chats[0]
+    account.linq.say(answered, own=True)
+
+    async def down(_: str) -> NoReturn:
+        raise StoreError(StoreProblem.DOWN)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(account.stores, "_open_lasting", down)
+        async with call_over(account.linq, now=lambda: account.linq.now, stores=account.stores) as call:
+            await call.account.changed(answered)
+    answer = await account.inbox(order="longest_waiting")
+    assert ids(answer) == account.chats[1:]
+    assert answer["requests"] == 1
+    assert "note" not in answer
 
 
 async def test_after_a_restart_a_file_has_what_was_read(tmp_path: Path) -> None:
