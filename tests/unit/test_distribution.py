@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import struct
 import subprocess
 import sys
 import tomllib
@@ -21,6 +22,7 @@ from linq_mcp.server.prompts import PROMPTS
 from linq_mcp.settings import (
     BASE_URL_VARIABLE,
     CONTACTS_VARIABLE,
+    DEFAULT_BASE_URL,
     KEY_VARIABLE,
     LAUNCHED_BY_VARIABLE,
     LINES_VARIABLE,
@@ -122,6 +124,11 @@ def test_manifest_names_the_tools_there_are(manifest: Json) -> None:
     assert manifest["tools_generated"] is True
 
 
+def test_manifest_describes_each_tool_in_one_sentence(manifest: Json) -> None:
+    for tool in manifest["tools"]:
+        assert re.fullmatch(r"[A-Z][^\n]{10,100}\.", tool["description"]), tool
+
+
 def test_manifest_names_the_prompts_there_are(manifest: Json) -> None:
     """Descriptions and arguments are those that the server lists. Its own texts depend on what is open."""
     assert [(one["name"], one["description"], one.get("arguments", [])) for one in manifest["prompts"]] == [
@@ -177,6 +184,18 @@ def test_manifest_hands_over_every_setting(manifest: Json) -> None:
 def test_manifest_keeps_the_key_secret(manifest: Json) -> None:
     """The key is stored by the host as a secret, and nothing else is treated as one."""
     assert [name for name, option in manifest["user_config"].items() if option.get("sensitive")] == ["api_key"]
+
+
+def test_manifest_requires_no_setting(manifest: Json) -> None:
+    """`linq login` replaces the key. An unset setting without a default would reach the server as a placeholder."""
+    for option in manifest["user_config"].values():
+        assert option["required"] is False
+        assert option["default"] == (False if option["type"] == "boolean" else "")
+
+
+def test_manifest_names_the_default_base_url(manifest: Json) -> None:
+    """The default that the base URL's description states is the real one."""
+    assert f" {DEFAULT_BASE_URL}." in manifest["user_config"]["base_url"]["description"]
 
 
 def test_project_links_lead_to_the_repository_of_the_registry_name(
@@ -252,6 +271,15 @@ def test_nobody_is_told_to_install_a_name_that_is_not_ours() -> None:
     assert "Not listed yet" in str(read("server.json")["_meta"])
 
 
+def test_icon_is_a_png_of_the_declared_size(manifest: Json) -> None:
+    """The icon exists, is small, and has the 512 by 512 pixels that hosts want."""
+    data = (ROOT / manifest["icon"]).read_bytes()
+    assert data.startswith(b"\x89PNG\r\n\x1a\n")
+    assert struct.unpack(">II", data[16:24]) == (512, 512)
+    assert len(data) < 40_000
+    assert manifest["icons"] == [{"src": manifest["icon"], "size": "512x512"}]
+
+
 def test_bundle_pins_exact_versions() -> None:
     """Each pin is one version from whichever index the host uses, so that a bundle installs what it was tested with."""
     for pin in [pin for pins in requirements("bundle/pyproject.toml") for pin in pins]:
@@ -272,14 +300,47 @@ def test_bundle_pins_what_the_package_allows() -> None:
                 assert specifier.version in requirement.specifier, pin
 
 
+def test_bundle_is_built_like_the_package(project: Json) -> None:
+    """Apart from its pins, the bundle's project has the package's name, version, Pythons, scripts, and files."""
+    own, bundle = read_toml("pyproject.toml"), read_toml("bundle/pyproject.toml")
+    assert bundle["project"].keys() == {"name", "dynamic", "requires-python", "dependencies", "scripts"}
+    assert {name: project[name] for name in bundle["project"] if name != "dependencies"} == {
+        name: value for name, value in bundle["project"].items() if name != "dependencies"
+    }
+    assert bundle["build-system"]["build-backend"] == own["build-system"]["build-backend"]
+    assert bundle["tool"] == {"hatch": own["tool"]["hatch"]}
+
+
 def test_server_json_keeps_the_registry_rules(server_json: Json) -> None:
     assert rules_broken(server_json) == []
+
+
+@pytest.mark.parametrize(
+    ("change", "where"),
+    [
+        ({"name": "linq-mcp"}, "$.name"),
+        ({"description": "x" * 101}, "$.description"),
+        ({"version": "latest"}, "$.version"),
+        ({"packages": []}, "$.packages"),
+        ({"status": "active"}, "$"),
+    ],
+)
+def test_registry_rules_refuse(server_json: Json, change: Json, where: str) -> None:
+    assert rules_broken(server_json | change) == [where]
 
 
 def test_server_json_has_the_package_version(server_json: Json) -> None:
     """The entry and the package that it points to have this version."""
     assert server_json["version"] == linq_mcp.__version__
     assert [package["version"] for package in server_json["packages"]] == [linq_mcp.__version__]
+
+
+def test_server_json_leads_to_the_package(server_json: Json, project: Json) -> None:
+    """`uvx` with the identifier runs a script of the same name."""
+    (package,) = server_json["packages"]
+    assert package["identifier"] == project["name"]
+    assert package["identifier"] in project["scripts"]
+    assert package["runtimeHint"] == "uvx"
 
 
 def test_server_json_declares_the_variables(server_json: Json) -> None:

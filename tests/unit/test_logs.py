@@ -63,6 +63,13 @@ def test_a_traceback_keeps_its_lines_and_is_cleaned() -> None:
     assert len(text) < 2000
 
 
+def test_the_record_itself_is_left_as_it_is() -> None:
+    """Other handlers see what was logged."""
+    record = logging.LogRecord("mcp", logging.WARNING, __file__, 1, "a\nb %s", ("c",), None)
+    SafeFormatter("%(message)s").format(record)
+    assert record.getMessage() == "a\nb c"
+
+
 @pytest.mark.parametrize(
     "text", ["plain", 'quotes " and \\', "new\nline", "\ud83d", "\x00\x1b[2J", "\u202e", "é😀", "x" * 5000]
 )
@@ -79,6 +86,12 @@ def test_a_line_of_json_is_valid_whatever_was_logged(text: str, failed: bool) ->
     assert len(written["message"]) <= MESSAGE_LIMIT
     assert ("exception" in written) is failed
     assert not {"\x1b", "\x00", "\u202e", "\ud83d"} & set("".join(map(str, written.values())))
+
+
+def test_times_are_in_utc() -> None:
+    record = logging.LogRecord("mcp", logging.INFO, __file__, 1, "", (), None)
+    record.created, record.msecs = 1_795_500_000.25, 250
+    assert SafeFormatter("%(asctime)s").format(record) == "2026-11-24T06:00:00.250Z"
 
 
 def test_every_record_has_the_id_of_its_request() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
@@ -398,3 +399,27 @@ async def test_the_question_to_one_can_not_be_answered_by_another(serve: Serve) 
 
 
 # What can't be started
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"issuer": "http://id.example.com"}, "--issuer takes an https URL such as https://id.example.com"),
+        ({"issuer": "id.example.com"}, "--issuer takes an https URL"),
+        ({"issuer": "https://id.example.com?x=1"}, "without a query, a fragment, or a user name, not 'https://id"),
+        ({"issuer": "https://a:b@id.example.com"}, "--issuer takes an https URL"),
+        ({"issuer": "https://id.example.com:port"}, "--issuer takes an https URL"),
+        ({"public_url": 'https://mcp.example.com/"mcp"'}, "--public-url takes an https URL"),
+        ({"public_url": "http://mcp.example.com/mcp"}, "--public-url takes an https URL"),
+        ({"public_url": "https://mcp.example.com"}, "--public-url needs the path of the MCP endpoint"),
+        ({"public_url": "https://mcp.example.com/"}, "--public-url needs the path of the MCP endpoint"),
+        ({"public_url": "https://mcp.example.com/mcp/"}, "--public-url needs the path of the MCP endpoint"),
+        ({"scopes": ["a b"]}, "a scope has no spaces"),
+        ({"send_scope": 'a"'}, "a scope has no spaces"),
+        ({"scopes": [""]}, "a scope has no spaces"),
+    ],
+    ids=str,
+)
+def test_refuses_to_start(changes: dict[str, Any], says: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(says)):
+        validate_sign_in(SignInConfig(**{"issuer": ISSUER, "public_url": PUBLIC_URL, **changes}))

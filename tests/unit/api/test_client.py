@@ -34,6 +34,12 @@ async def test_a_request_says_what_it_must() -> None:
     assert await request.aread() == b""
 
 
+async def test_what_is_left_out_is_not_sent() -> None:
+    server = Server(Reply())
+    await list_chats(server)
+    assert server.requests[0].url.raw_path == b"/api/partner/v3/chats?limit=20"
+
+
 @pytest.mark.parametrize("cursor", ["a+b/c==", "a&limit=100", "a#b?c", "a b%20", "ünï", "\U0001f600", "../x", ""])
 async def test_a_cursor_arrives_as_it_was(cursor: str) -> None:
     server = Server(Reply())

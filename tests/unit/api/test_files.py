@@ -13,7 +13,7 @@ from helpers.linq import KEY, Body
 from helpers.scripted_api import MB, SETTINGS, Reply, Server
 
 from linq_mcp.api.client import LinqApi
-from linq_mcp.api.files import MOST_BYTES, File, FileFetcher
+from linq_mcp.api.files import HEAD_BYTES, MOST_BYTES, File, FileFetcher
 from linq_mcp.errors import FileError, FileProblem
 
 URL = "https://files.example.com/attachments/1/photo.jpg?X-Amz-Signature=5ec2e7"
@@ -94,6 +94,13 @@ async def test_the_next_address_is_tried_where_one_does_not_connect() -> None:
     file = await fetch(server, names=Names(["2606:4700::1", PUBLIC]))
     assert file.data == b"a file"
     assert [request.url.host for request in server.requests] == ["2606:4700::1", PUBLIC]
+
+
+async def test_a_port_is_part_of_the_host() -> None:
+    server, names = Server(Reply()), Names([PUBLIC])
+    await fetch(server, url="https://files.example.com:8443/1", names=names)
+    assert names.asked == [("files.example.com", 8443)]
+    assert server.requests[0].headers["Host"] == "files.example.com:8443"
 
 
 # What is refused before anything is sent
@@ -229,6 +236,28 @@ async def test_a_file_that_never_ends_is_read_up_to_the_limit(length: str | None
 # How much is read
 
 
+async def test_no_more_is_read_than_is_needed() -> None:
+    body = Body(iter([CHUNK] * 100))
+    file = await fetch(Server(Reply(body=body)), needed=100_000)
+    assert (len(file.data), file.size, file.is_whole) == (100_000, None, False)
+    assert body.sent == 2 * len(CHUNK)
+    assert body.closed
+
+
+@pytest.mark.parametrize("size", [0, 1, HEAD_BYTES - 1, HEAD_BYTES, HEAD_BYTES + 1, 100_000])
+async def test_a_file_as_long_as_needed_is_whole(size: int) -> None:
+    content = bytes(size)
+    for chunks in ([content], [content[:1], content[1:]]):
+        file = await fetch(Server(Reply(body=Body(chunks))), needed=100_000)
+        assert (bytes(file.data), file.is_whole) == (content, True)
+
+
+async def test_the_size_is_known_from_the_header_where_less_is_read() -> None:
+    reply = Reply(body=Body([CHUNK]), headers={"Content-Length": str(len(CHUNK))})
+    file = await fetch(Server(reply), needed=0)
+    assert (len(file.data), file.size) == (HEAD_BYTES, len(CHUNK))
+
+
 # What goes wrong on the way
 
 
@@ -264,6 +293,11 @@ async def test_a_name_server_that_does_not_answer_ends_with_the_call() -> None:
 async def test_a_connection_that_fails_is_named_without_the_address(error: Exception) -> None:
     """The address has a signature, which would open the file to whoever reads the text."""
     assert type(error).__name__ in await refused(Server(error), FileProblem.UNAVAILABLE)
+
+
+async def test_a_name_that_is_not_found() -> None:
+    text = await refused(Server(Reply()), FileProblem.UNAVAILABLE, names=Names(OSError("files.example.com")))
+    assert "could not be looked up" in text
 
 
 async def test_no_proxy_is_used(monkeypatch: pytest.MonkeyPatch) -> None:

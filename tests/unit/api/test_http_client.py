@@ -31,7 +31,7 @@ from pydantic import SecretStr
 
 from linq_mcp.api.client import LinqApi
 from linq_mcp.errors import ApiConnectionError, ApiResponseError, LinqError
-from linq_mcp.settings import Settings
+from linq_mcp.settings import Settings, load_settings
 from linq_mcp.settings.sending import SendSettings
 
 
@@ -55,6 +55,29 @@ async def test_an_answer_is_freed_without_the_garbage_collector() -> None:
         finally:
             gc.enable()
     assert kept == []
+
+
+@pytest.mark.parametrize(
+    ("given", "address"),
+    [
+        (None, "https://api.linqapp.com/api/partner/v3/chats"),
+        ("https://api.example.com", "https://api.example.com/v3/chats"),
+        ("https://api.example.com/v3/", "https://api.example.com/v3/chats"),
+        ("https://api.example.com:8443/a/b/v3", "https://api.example.com:8443/a/b/v3/chats"),
+        ("http://127.0.0.1:8765/", "http://127.0.0.1:8765/v3/chats"),
+        ("http://[::1]:8765/v3", "http://[::1]:8765/v3/chats"),
+    ],
+)
+async def test_the_address_of_every_form_of_base_url(given: str | None, address: str) -> None:
+    server = Server(Reply())
+    settings = load_settings({"LINQ_API_V3_API_KEY": KEY, **({"LINQ_API_V3_BASE_URL": given} if given else {})})
+    await get(server, settings=settings)
+    assert str(server.requests[0].url) == address
+
+
+async def test_the_body_is_json_and_the_trace_id_beside_it() -> None:
+    answer = await get(Server(Reply(body=b'{"a":1}', headers={"X-Trace-ID": "7a-1"})))
+    assert (answer.object(), answer.trace_id) == ({"a": 1}, "7a-1")
 
 
 # What it can end in
@@ -186,6 +209,17 @@ async def test_a_redirect_is_not_followed(status: int) -> None:
     assert f"a redirect ({status})" in str(error)
     assert error.trace_id == "7a-1"
     assert len(server.requests) == 1
+
+
+async def test_304_is_not_a_redirect() -> None:
+    error = await failure(Server(Reply(304)))
+    assert isinstance(error, ApiResponseError)
+    assert "304 Not Modified" in str(error)
+
+
+@pytest.mark.parametrize("status", [200, 201, 206, 299])
+async def test_any_2xx_is_an_answer(status: int) -> None:
+    assert (await get(Server(Reply(status)))).object()["chats"] == []
 
 
 # Time and cancellation

@@ -59,6 +59,23 @@ def test_what_becomes_of_a_text_over_its_limit(member: str, limit: int, longer: 
             assert len(kept) == 33
 
 
+def test_long_ids_stay_apart() -> None:
+    """The same one is the same again, and none can be taken for one of Linq's."""
+    ids = [ChatDetail.model_validate({"id": "x" * 3000 + end}).id for end in ("a", "b", "a")]
+    assert ids[0] == ids[2] != ids[1]
+    assert all(id_ and id_.startswith("…") for id_ in ids)
+
+
+@pytest.mark.parametrize("parsed", [False, True], ids=["from JSON", "from objects"])
+@pytest.mark.parametrize(
+    ("model", "member", "item"), [(ChatDetail, "handles", {"handle": "a"}), (Message, "parts", {"type": "text"})]
+)
+def test_a_list_over_its_limit_is_cut(model: type[BaseModel], member: str, item: Any, parsed: bool) -> None:
+    for count in (999, 1000, 1001, 5000):
+        kept = getattr(read(model, {member: [item] * count}, parsed=parsed), member)
+        assert len(kept) == min(count, 1000)
+
+
 @pytest.mark.parametrize(
     ("value", "kept"),
     [(0, 0), (7, 7), (2**53 - 1, 2**53 - 1), (2**53, None), (-1, None), (10**400, None), (7.5, None), ("7", None)],

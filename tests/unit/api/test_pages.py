@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from helpers.scripted_api import Reply, Server, list_chats
+from helpers.scripted_api import EMPTY, Reply, Server, list_chats
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -65,6 +65,22 @@ async def test_what_is_not_a_page_is_refused(body: bytes, content_type: str | No
     assert len(server.requests) == 1
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        pytest.param(b'{"chats":null}', id="chats null"),
+        pytest.param(b'{"chats":[],"next_cursor":null,"new":NaN}', id="NaN in an unknown member"),
+        pytest.param(b"\xef\xbb\xbf" + EMPTY, id="byte order mark"),
+        pytest.param(EMPTY.decode().encode("utf-16"), id="UTF-16"),
+        pytest.param(b"  \n" + EMPTY + b"\n", id="white space"),
+        pytest.param(b'{"chats":[7],' + EMPTY[1:], id="duplicate members"),
+        pytest.param(b'{"x":' + b"[" * 500 + b"]" * 500 + b"," + EMPTY[1:], id="500 levels in an unknown member"),
+    ],
+)
+def test_an_empty_page(body: bytes) -> None:
+    assert page_of(body) == Page([], 0, None, unusable_cursor=False)
+
+
 def test_entries_that_are_not_objects_are_counted() -> None:
     page = page_of(b'{"chats":[{"id":"a"},null,5,{"id":"b","new":1}]}')
     assert ([chat.id for chat in page.items], page.unreadable) == (["a", "b"], 2)
@@ -86,15 +102,23 @@ UNSEEN = "0000 000a 007f 00ad 034f 115f 180e 200b 200d 202e 2060 2800 3164 fe00 
     ("wire", "cursor", "unusable"),
     [
         pytest.param("null", None, False, id="null"),
+        pytest.param('""', None, False, id="empty"),
         pytest.param('"20"', "20", False, id="text"),
         pytest.param("20", "20", False, id="number"),
+        pytest.param("0", "0", False, id="zero"),
         pytest.param('"a  b"', "a  b", False, id="spaces inside"),
+        pytest.param('"é🍐"', "é🍐", False, id="letters and an emoji"),
         pytest.param("true", None, True, id="true"),
+        pytest.param("false", None, True, id="false"),
+        pytest.param("2.5", None, True, id="fraction"),
+        pytest.param("NaN", None, True, id="NaN"),
         pytest.param("[]", None, True, id="list"),
         pytest.param('{"offset":20}', None, True, id="object"),
         pytest.param('"' + "x" * 1900 + '"', "x" * 1900, False, id="the longest"),
         pytest.param('"' + "x" * 1901 + '"', None, True, id="too long"),
+        pytest.param("9" * 4000, None, True, id="4,000 digits"),
         pytest.param('" a"', None, True, id="a space at its beginning"),
+        pytest.param('"a "', None, True, id="a space at its end"),
         *(pytest.param(f'"a\\u{code}b"', None, True, id=f"U+{code}") for code in UNSEEN.split()),
         pytest.param('"a\\ud83d"', None, True, id="half an emoji"),
         pytest.param('"a\\udb40\\udd00b"', None, True, id="U+E0100"),
@@ -151,6 +175,18 @@ async def test_only_linqs_own_cursor_is_sent() -> None:
     assert dict(server.requests[0].url.params) == {"limit": "2", "cursor": "5"}
 
 
+async def test_the_first_page_again_has_no_cursor() -> None:
+    server = Server(Reply(body=chats(*"abc")))
+    page = await list_chats(server, limit=2, cursor="skip=2;")
+    assert ([chat.id for chat in page.items], page.next_cursor) == (["c"], None)
+    assert dict(server.requests[0].url.params) == {"limit": "2"}
+
+
 @pytest.mark.parametrize("cursor", ["x", "skip=2;x"])
 def test_a_cursor_that_linq_repeats_is_the_one_that_was_asked_with(cursor: str) -> None:
     assert page_of(chats("a", "b", "c", next_cursor="x"), limit=3, cursor=cursor).next_cursor == cursor
+
+
+def test_unreadable_entries_count_on_the_page_they_stand_on() -> None:
+    body = b'{"chats":[null,{"id":"a"},5,5]}'
+    assert [page_of(body, limit=2, cursor=cursor).unreadable for cursor in (None, "skip=2;")] == [1, 2]

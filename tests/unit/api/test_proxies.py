@@ -40,3 +40,25 @@ def test_the_variables_are_read_as_usual(
     for name, value in environ.items():
         monkeypatch.setenv(name, value)
     assert proxy_for(LINQ) == proxy
+
+
+@pytest.mark.parametrize(
+    "entries",
+    [
+        "localhost,127.0.0.1,fd00::/8",
+        "[::1]",
+        "fe80::/10,::1/128",
+        "10.0.0.0/8",
+        "http://x:port",
+        "[",
+        "ü",
+        " , ,",
+        "a b",
+    ],
+)
+def test_an_entry_that_no_host_has_is_passed_over(entries: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", PROXY)
+    monkeypatch.setenv("NO_PROXY", entries)
+    assert proxy_for(LINQ) == PROXY
+    monkeypatch.setenv("NO_PROXY", f"{entries},linqapp.com")
+    assert proxy_for(LINQ) is None

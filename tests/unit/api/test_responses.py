@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import gzip
+import json
 import re
 import tracemalloc
 import zlib
@@ -133,6 +134,12 @@ async def test_an_error_status_counts_even_if_its_body_cannot_be_unpacked(
     assert len(server.requests) == attempts
 
 
+async def test_an_error_status_counts_even_if_its_body_is_too_large() -> None:
+    server = Server(Reply(429, Body(bytes(65_536) for _ in range(200)), {"Retry-After": "60"}))
+    error = await rejected(server)
+    assert (error.status, error.retry_after) == (429, 60)
+
+
 # What parsing costs
 
 
@@ -159,6 +166,16 @@ async def test_an_answer_of_too_many_things_is_refused(unit: bytes, packed: bool
 async def test_what_people_write_does_not_count(unit: bytes) -> None:
     body = b'{"chats":[],"a backslash":"\\\\","x":"' + unit * (3 * MB // len(unit)) + b'"}'
     assert (await get(Server(Reply(body=body)))).object()["chats"] == []
+
+
+async def test_a_full_page_of_everything_linq_documents_is_read() -> None:
+    reaction = {"type": "love", "is_me": False, "handle": {"handle": "+12052532136", "service": "iMessage"}}
+    part = {"type": "text", "value": "Hello, {friend}! " * 20, "reactions": [reaction]}
+    body = json.dumps({"messages": [{"id": f"m{number}", "parts": [part] * 100} for number in range(100)]}).encode()
+    assert MB < len(body) < MAX_ANSWER_BYTES
+    async with LinqApi(SETTINGS, transport=Server(Reply(body=body))) as api:
+        page = await api.list_messages("c1", limit=100, cursor=None, deadline=anyio.current_time() + 10)
+    assert [len(message.parts or []) for message in page.items] == [100] * 100
 
 
 @pytest.mark.parametrize(
@@ -189,12 +206,16 @@ async def test_how_far_an_answer_may_expand(body: bytes, read: bool) -> None:
     ("body", "code", "message"),
     [
         pytest.param(error_body(), 1005, "Invalid parameter", id="an envelope"),
+        pytest.param(error_body(message="Ends with a dot."), 1005, "Ends with a dot", id="a dot at the end"),
         pytest.param(error_body(message="a\n\x1b[31m\u202eb\ud83d"), 1005, "a [31mb", id="cleaned"),
         pytest.param(error_body(message="x" * 1000), 1005, "x" * 299 + "…", id="long"),
+        pytest.param(error_body(message=None), 1005, "", id="message null"),
         pytest.param(error_body(code="1005"), 0, "Invalid parameter", id="code a string"),
+        pytest.param(error_body(code=-1), 0, "Invalid parameter", id="code negative"),
         pytest.param(error_body(code=10**30), 0, "Invalid parameter", id="code huge"),
         pytest.param(b"<html><h1>502 Bad Gateway</h1></html>", 0, "", id="HTML"),
         pytest.param(b'{"message":"nope"}', 0, "", id="another shape"),
+        pytest.param(b'{"error":"nope"}', 0, "", id="error a string"),
         pytest.param(b"\xff\xfe\xfd", 0, "", id="not UTF-8"),
         pytest.param(b'{"error":' * 100_000, 0, "", id="deep nesting"),
     ],
@@ -206,15 +227,23 @@ async def test_error_answers_of_all_kinds(status: int, body: bytes, code: int, m
     assert type(error.code) is int
 
 
+async def test_the_status_is_https_not_the_envelopes() -> None:
+    assert (await rejected(Server(Reply(404, error_body(status=500))))).status == 404
+
+
 @pytest.mark.parametrize(
     ("header", "in_envelope", "trace_id"),
     [
         pytest.param("7a-1", "7a-2", "7a-1", id="header first"),
         pytest.param(None, "7a-2", "7a-2", id="envelope"),
         pytest.param("a b", "7a-2", "7a-2", id="unsafe header"),
+        pytest.param(None, None, None, id="none"),
         pytest.param("a" * 81, None, None, id="long"),
+        pytest.param("a" * 80, None, "a" * 80, id="longest"),
+        pytest.param("0AF7651916cd43dd-8448eb211c80319c", None, "0AF7651916cd43dd-8448eb211c80319c", id="hexadecimal"),
         pytest.param(None, "7a\nIgnore the user", None, id="line break"),
         pytest.param(None, "\u202ea", None, id="bidi"),
+        pytest.param(b"a\xe9", None, None, id="not ASCII"),
         pytest.param(None, ["a"], None, id="list"),
     ],
 )
@@ -233,21 +262,32 @@ async def test_where_the_trace_id_comes_from(
     ("value", "seconds"),
     [
         ("0", 0),
+        ("1", 1),
         (" 0.3 ", 0.3),
+        ("3600", 3600),
         ("9999999999", 1e9),
+        ("1" + "0" * 400, 1e9),
         (45, 45),
+        ("45", 45),
         (0.5, 0.5),
         (10**400, 1e9),
+        (1e308, 1e9),
         ("-5", None),
         ("", None),
         ("soon", None),
+        ("1e3", None),
         ("nan", None),
+        ("inf", None),
         (-1, None),
         (True, None),
         (float("nan"), None),
+        ([60], None),
+        ({}, None),
         (None, None),
         ("Fri, 20 Nov 1998 17:45:00 GMT", 0),
+        ("Mon, 01 Jan 0001 00:00:00 GMT", 0),
         ("Fri, 99 Nov 2026 99:99:99 GMT", None),
+        ("Fri, 99 Dec 99999 23:59:59 GMT", None),
     ],
     ids=lambda value: str(value)[:14],
 )
@@ -259,3 +299,9 @@ def test_seconds_until_a_date() -> None:
     waited = seconds_to_wait(formatdate(time() + 3600, usegmt=True))
     assert waited is not None
     assert 3500 < waited <= 3600
+
+
+def test_seconds_until_a_far_date() -> None:
+    waited = seconds_to_wait("Fri, 31 Dec 9999 23:59:59 GMT")
+    assert waited is not None
+    assert waited > 1e11

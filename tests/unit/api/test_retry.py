@@ -78,6 +78,10 @@ async def test_the_number_of_attempts_is_the_policys(most: int) -> None:
     assert len(attempts.times) == failed.value.attempts == most
 
 
+def test_unless_told_otherwise_it_is_tried_three_times() -> None:
+    assert RetryPolicy().attempts == 3
+
+
 @pytest.mark.parametrize(("attempt", "longest"), [(1, 1.0), (2, 2.0), (3, 4.0), (4, 8.0), (5, 8.0), (60, 8.0)])
 def test_the_wait_grows_with_each_attempt(attempt: int, longest: float) -> None:
     error = status(503)
@@ -91,6 +95,12 @@ def test_the_wait_grows_with_each_attempt(attempt: int, longest: float) -> None:
 @pytest.mark.parametrize("seconds", [0.0, 0.05, 60.0, 1e9])
 def test_a_wait_that_linq_asks_for_is_neither_shortened_nor_lengthened(seconds: float) -> None:
     assert RetryPolicy().wait(status(429, retry_after=seconds)) == seconds
+
+
+async def test_a_wait_that_fits_is_waited_in_full() -> None:
+    attempts = Attempts(status(429, retry_after=0.1))
+    await run(attempts)
+    assert attempts.times[1] - attempts.times[0] >= 0.1
 
 
 @pytest.mark.parametrize("retry_after", [9.1, 60, 1e9])

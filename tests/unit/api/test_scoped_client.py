@@ -293,6 +293,8 @@ async def test_a_line_that_is_not_the_accounts_opens_nothing(lines: tuple[str, .
 
 
 def test_every_endpoint_has_its_narrowed_form() -> None:
+    """With the same parameters. `get` and `post`, through which all can be reached, stay closed."""
+
     def endpoints(api: type) -> dict[str, inspect.Signature]:
         methods = {name: inspect.signature(found) for name, found in inspect.getmembers(api, inspect.isfunction)}
         return {

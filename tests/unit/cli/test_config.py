@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shlex
 import sys
+import sysconfig
 import tomllib
 from pathlib import Path
 
@@ -15,11 +17,15 @@ from linq_mcp.cli import main
 from linq_mcp.cli.config import (
     CLIENTS,
     SERVER_NAME,
+    Client,
     Server,
+    entry,
     find_clients,
     render,
+    this_command,
     this_server,
 )
+from linq_mcp.cli.parser import CLIENT_NAMES
 from linq_mcp.settings import KEY_EXAMPLE, KEY_VARIABLE, Settings, load_settings
 from linq_mcp.settings.problems import KeySource
 
@@ -37,6 +43,10 @@ COMMANDS = [
 
 def snippets(client: str, command: list[str], platform: str) -> list[str]:
     return [step.snippet for step in CLIENTS[client].steps(Server(command, ENV), platform)]
+
+
+def rendered(*clients: Client, command: list[str] | None = None, platform: str = "linux") -> str:
+    return render(clients or list(CLIENTS.values()), Server(command or ["/x/linq-mcp"], ENV), platform=platform)
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -57,6 +67,21 @@ def test_every_clients_entry_starts_the_command(command: list[str]) -> None:
         assert f"{KEY_VARIABLE}={KEY_EXAMPLE}" in words
 
 
+def test_the_time_zone_and_country_in_force_are_in_the_entry() -> None:
+    settings = load_settings({"LINQ_MCP_TIME_ZONE": "Asia/Tokyo", "LINQ_MCP_COUNTRY": "jp"})
+    env = this_server(settings, demo=False).env
+    assert (env["LINQ_MCP_TIME_ZONE"], env["LINQ_MCP_COUNTRY"]) == ("Asia/Tokyo", "JP")
+    assert not {"LINQ_MCP_TIME_ZONE", "LINQ_MCP_COUNTRY"} & this_server(load_settings({}), demo=False).env.keys()
+
+
+@pytest.mark.parametrize("client", ["claude-code", "codex"])
+def test_shell_line_gives_the_name_before_env(client: str) -> None:
+    """Claude Code's --env takes each word after it, so a name that follows it is lost."""
+    words = shlex.split(snippets(client, ["/x/linq-mcp"], "linux")[0])
+    assert words.index(SERVER_NAME) < words.index("--env")
+    assert words[words.index("--env") + 2] == "--"
+
+
 @pytest.mark.parametrize(
     ("command", "tail"),
     [
@@ -74,19 +99,76 @@ def test_windows_shell_line_quotes_for_windows(command: list[str], tail: str) ->
 
 
 @pytest.mark.parametrize(
+    ("client", "platform", "file"),
+    [
+        ("claude-desktop", "darwin", "~/Library/Application Support/Claude/claude_desktop_config.json"),
+        ("claude-desktop", "win32", r"%APPDATA%\Claude\claude_desktop_config.json"),
+        (
+            "claude-desktop",
+            "win32",
+            r"%LOCALAPPDATA%\Packages\Claude_pzs8sxrjxfjjc\LocalCache\Roaming\Claude\claude_desktop_config.json",
+        ),
+        ("claude-desktop", "linux", "~/.config/Claude/claude_desktop_config.json"),
+        ("cursor", "darwin", "~/.cursor/mcp.json"),
+        ("cursor", "win32", r"%USERPROFILE%\.cursor\mcp.json"),
+        ("vscode", "darwin", "~/Library/Application Support/Code/User/mcp.json"),
+        ("vscode", "win32", r"%APPDATA%\Code\User\mcp.json"),
+        ("vscode", "linux", "~/.config/Code/User/mcp.json"),
+        ("codex", "linux", "~/.codex/config.toml"),
+        ("codex", "win32", r"%USERPROFILE%\.codex\config.toml"),
+    ],
+)
+def test_render_says_which_file(client: str, platform: str, file: str) -> None:
+    assert f" {file}" in rendered(CLIENTS[client], platform=platform)
+
+
+@pytest.mark.parametrize("platform", PLATFORMS)
+def test_render_without_a_client_has_all_in_turn(platform: str) -> None:
+    text = rendered(platform=platform)
+    places = [text.index(f"== {client.name} ==") for client in CLIENTS.values()]
+    assert len(places) == 5
+    assert places == sorted(places)
+
+
+@pytest.mark.parametrize("client", CLIENTS)
+def test_render_has_each_snippet_word_for_word(client: str) -> None:
+    text = rendered(CLIENTS[client], command=COMMANDS[1], platform="darwin")
+    for snippet in snippets(client, COMMANDS[1], "darwin"):
+        assert f"\n\n{snippet}\n\n" in text
+
+
+def test_a_key_is_mentioned_only_where_one_goes() -> None:
+    """The demo account and a stored profile need none; a profile of `linq login` makes it unnecessary."""
+    assert f"If you have run `linq login`, you can leave {KEY_VARIABLE} out" in rendered()
+    text = render(list(CLIENTS.values()), Server(["/x/linq-mcp", "--demo"], {}), platform="linux")
+    assert re.findall(r"\b(env|key)\b", text) == []
+
+
+@pytest.mark.parametrize(
     ("name", "clients"),
     [
+        ("cursor", ["cursor"]),
         ("Cursor", ["cursor"]),
         ("VS Code", ["vscode"]),
+        ("vs-code", ["vscode"]),
+        ("code", ["vscode"]),
         ("Visual Studio Code", ["vscode"]),
         ("claude", ["claude-desktop", "claude-code"]),
+        ("Claude", ["claude-desktop", "claude-code"]),
+        ("claude_desktop", ["claude-desktop"]),
+        ("ClaudeCode", ["claude-code"]),
         ("Codex", ["codex"]),
         ("zed", []),
+        ("clau", []),
         ("?!", []),
     ],
 )
 def test_a_client_is_found_as_people_write_it(name: str, clients: list[str]) -> None:
     assert find_clients(name) == [CLIENTS[client] for client in clients]
+
+
+def test_the_help_lists_the_clients_there_are() -> None:
+    assert tuple(CLIENTS) == CLIENT_NAMES
 
 
 def printed(capsys: pytest.CaptureFixture[str], *argv: str) -> tuple[int, str, str]:
@@ -95,6 +177,12 @@ def printed(capsys: pytest.CaptureFixture[str], *argv: str) -> tuple[int, str, s
     out, err = capsys.readouterr()
     assert isinstance(ended.value.code, int)
     return ended.value.code, out, err
+
+
+def test_a_client_of_two_words_needs_no_quotes(capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, _ = printed(capsys, "config", "VS", "Code")
+    assert code == 0
+    assert out.startswith("== VS Code ==")
 
 
 @pytest.mark.parametrize(("name", "said"), [("cusor", "did you mean cursor?"), ("zed", "choose from claude-desktop,")])
@@ -200,6 +288,43 @@ def test_render_never_shows_the_real_key(platform: str, monkeypatch: pytest.Monk
     assert "a-real-key-5a1f" not in render(
         list(CLIENTS.values()), this_server(load_settings(os.environ), demo=False), platform=platform
     )
+
+
+def test_entry_leaves_out_what_is_empty() -> None:
+    assert entry(Server(["/x/linq-mcp"], {})) == {"command": "/x/linq-mcp"}
+
+
+def script(folder: Path) -> Path:
+    folder.mkdir(parents=True)
+    path = folder / ("linq-mcp.exe" if os.name == "nt" else "linq-mcp")
+    path.touch(mode=0o755)
+    return path
+
+
+def test_this_command_is_the_running_script(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A script started by a relative path is named by its absolute one, links and spaces kept."""
+    path = script(tmp_path / "my tools")
+    monkeypatch.chdir(path.parent)
+    monkeypatch.setattr(sys, "argv", [f"./{path.name}", "config"])
+    monkeypatch.setenv("PATH", str(path.parent))
+    assert this_command() == [str(path)]
+
+
+def test_this_command_finds_the_script_beside_the_interpreter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`python -m linq_mcp config` names the script of the same installation, not one on PATH."""
+    path = script(tmp_path / "env" / "bin")
+    other = script(tmp_path / "other")
+    monkeypatch.setattr(sys, "argv", ["/lib/linq_mcp/__main__.py", "config"])
+    monkeypatch.setattr(sysconfig, "get_path", lambda name: str(path.parent))
+    monkeypatch.setenv("PATH", str(other.parent))
+    assert this_command() == [str(path)]
+
+
+def test_this_command_falls_back_to_the_module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a script installed, the interpreter runs the package."""
+    monkeypatch.setattr(sys, "argv", ["/lib/linq_mcp/__main__.py"])
+    monkeypatch.setattr(sysconfig, "get_path", lambda name: str(tmp_path))
+    assert this_command() == [sys.executable, "-P", "-m", "linq_mcp"]
 
 
 @pytest.mark.parametrize("folder", ["uv/archive-v0/C1yuHx4", "pipx/.cache/5a1f"])

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import codecs
+import random
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from linq_mcp.contacts import formats
+from linq_mcp.contacts import formats, spreadsheet
 from linq_mcp.contacts.formats import read_contacts
 from linq_mcp.handles import read_handle
 
@@ -54,6 +56,10 @@ GOOGLE = (
     "First Name,Middle Name,Last Name,Phonetic First Name,Name Prefix,Nickname,File As,Organization Name,Notes,Photo,"
     "Labels,E-mail 1 - Label,E-mail 1 - Value,Phone 1 - Label,Phone 1 - Value,Phone 2 - Label,Phone 2 - Value"
 )
+OLD_GOOGLE = (
+    "Name,Given Name,Additional Name,Family Name,Group Membership,E-mail 1 - Type,E-mail 1 - Value,Phone 1 - Type,"
+    "Phone 1 - Value,Organization 1 - Name"
+)
 OUTLOOK = (
     "First Name,Middle Name,Last Name,Company,Department,Job Title,Business Street,Business Fax,Business Phone,"
     "Home Phone,Mobile Phone,Assistant's Phone,E-mail Address,E-mail Type,E-mail Display Name"
@@ -74,6 +80,12 @@ HUBSPOT = "Record ID,First Name,Last Name,Email,Phone Number,Contact owner,Lead 
             id="Google",
         ),
         pytest.param(
+            f"{OLD_GOOGLE}\nAnn Adler,Ann,,Adler,* myContacts,* Work,ann@example.com,Mobile,205.253.2136,\n"
+            ",,,,,,,Work,+1 205 253 2137,Acme",
+            {"ann@example.com": "Ann Adler", **ANN, "+12052532137": "Acme"},
+            id="Google, before 2024, and an organisation alone",
+        ),
+        pytest.param(
             f"{OUTLOOK}\nAnn,,Adler,Acme,,,,(205) 253-9999,(205) 253-2136 ext. 12,,+12052532137,(205) 253-8888,"
             "ann@example.com,SMTP,Ann Adler (ann@example.com)",
             dict.fromkeys(["+12052532136", "+12052532137", "ann@example.com"], "Ann Adler"),
@@ -91,7 +103,10 @@ HUBSPOT = "Record ID,First Name,Last Name,Email,Phone Number,Contact owner,Lead 
             ANN,
             id="German Outlook",
         ),
+        pytest.param('Name,Phone\nAnn Adler,="+12052532136"', ANN, id="a formula that keeps Excel from rounding"),
+        pytest.param("Name,Phone\nAnn Adler,12052532136.0", ANN, id="a number that a program made a decimal"),
         pytest.param("Ann Adler,+12052532136", ANN, id="no headings, the name first"),
+        pytest.param("sep=;\n\nName;Phone\nAnn Adler;+12052532136", ANN, id="an empty line after the separator line"),
         pytest.param(
             card("N:;;;;", "ORG:Acme\\, Inc.;Sales", "item1.TEL;type=pref:(205) 253-2136", "item1.X-ABLabel:main"),
             {"+12052532136": "Acme, Inc. Sales"},
@@ -100,6 +115,7 @@ HUBSPOT = "Record ID,First Name,Last Name,Email,Phone Number,Contact owner,Lead 
         pytest.param(
             card("N:Adler;Ann;;;", "TEL;VALUE=uri:tel:+1-205-253-2136;ext=12"), ANN, id="an extension in a card"
         ),
+        pytest.param(card("FN:Ann Adler", "TEL;CELL:205-253-2136,12"), ANN, id="a pause and an extension"),
     ],
 )
 def test_exports_of_address_books(text: str, people: dict[str, str]) -> None:
@@ -179,6 +195,13 @@ def test_an_odd_line_leaves_the_others_their_names(content: bytes) -> None:
     assert dict(directory.names) == {"+12052532136": "Zo\u00eb \u0141ukasz", "+12052532137": "Ren\u00e9"}
 
 
+def test_a_note_folded_inside_a_character_leaves_the_names_alone() -> None:
+    note = ("NOTE:" + "\u00e9" * 60).encode()
+    content = b"BEGIN:VCARD\r\nFN:Zo\xc3\r\n \xab\r\n" + note[:76] + b"\r\n " + note[76:]
+    directory = read_contacts(content + b"\r\nTEL:+12052532136\r\nEND:VCARD\r\n")
+    assert dict(directory.names) == {"+12052532136": "Zo\u00eb"}
+
+
 @pytest.mark.parametrize(
     "content",
     [
@@ -199,13 +222,17 @@ def test_encodings(content: bytes) -> None:
     "properties",
     [
         pytest.param(["N:Adler;Ann;;;", "TEL:+12052532136"], id="N alone"),
+        pytest.param(["N:;Ann Adler", "FN:", "TEL:+12052532136"], id="a given name alone, an empty FN"),
         pytest.param(["FN:Ann Adler", "item1.TEL;type=pref:+12052532136", "item1.X-ABLabel:x"], id="grouped"),
         pytest.param(["FN:Ann Ad", " ler", "TEL;TYPE=CELL;TYPE=pre", " f:+1205253", "\t2136"], id="folded"),
         pytest.param(["FN:Ann Adler", 'TEL;VALUE=uri;TYPE="voice,a:b;c":tel:+1-205-253-2136;ext=5'], id="4.0, a URI"),
+        pytest.param(["FN;CHARSET=UTF-8:Ann Adler", "TEL;CELL;PREF:+12052532136"], id="2.1, bare parameters"),
         pytest.param(
             ["FN;CHARSET=UTF-8;ENCODING=QUOTED-PRINTABLE:=41nn=20=", "=41d=", "ler", "TEL:+12052532136"],
             id="2.1, quoted-printable with soft line breaks",
         ),
+        pytest.param(["N;QUOTED-PRINTABLE:=41dler;=41nn", "TEL:+12052532136"], id="2.1, N quoted-printable"),
+        pytest.param(["FN:Ann\\nAdler", "TEL:+12052532136"], id="an escaped line break"),
         pytest.param(
             ["PHOTO;ENCODING=b;TYPE=JPEG:/9j/4AAQ", " TEL:+19995550100", " AAAA=", "FN:Ann Adler", "TEL:+12052532136"],
             id="a photo, which is passed over",
@@ -223,6 +250,13 @@ def test_escaped_characters_of_a_vcard() -> None:
     }
 
 
+def test_quoted_printable_beyond_ascii() -> None:
+    """It is UTF-8, or the encoding of old Windows."""
+    utf8 = card("FN;ENCODING=QUOTED-PRINTABLE:Zo=C3=AB", "TEL:+12052532136")
+    cp1252 = card("FN;ENCODING=QUOTED-PRINTABLE:Zo=EB", "TEL:+12052532136")
+    assert names(utf8) == names(cp1252) == {"+12052532136": "Zoë"}
+
+
 def test_all_handles_of_a_card_and_all_cards_of_a_person() -> None:
     text = card("FN:Ann Adler", "TEL:+12052532136", "EMAIL;INTERNET:Ann@Example.com") + card(
         "FN:Ann Adler", "EMAIL:mailto:ann@example.org", "TEL:+12052532136", "TEL:40404"
@@ -230,13 +264,25 @@ def test_all_handles_of_a_card_and_all_cards_of_a_person() -> None:
     assert names(text) == dict.fromkeys(["+12052532136", "ann@example.com", "ann@example.org", "40404"], "Ann Adler")
 
 
+def test_a_card_without_its_end_does_not_run_into_the_next() -> None:
+    text = "BEGIN:VCARD\nFN:Ann\nTEL:+12052532136\nBEGIN:VCARD\nFN:Bo\nTEL:+12052532137"
+    assert names(text) == {"+12052532136": "Ann", "+12052532137": "Bo"}
+
+
+def test_what_stands_between_cards_belongs_to_nobody() -> None:
+    assert names(card("FN:Ann Adler", "TEL:+12052532136") + "TEL:+12052532137\nFN:Bo\n") == ANN
+
+
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
         ("handle,name\nAnn,+12052532136", "Line 2 has no phone number or email address."),
+        ("handle,name\n+0123,Ann", "Line 2 has no phone number or email address."),
         (f"handle,name\n{'x' * 300}@example.com,Ann", "Line 2 has no phone number or email address."),
         ("handle,name\n\n+12052532136,", "Line 3 has no name."),
+        ("handle,name\n+12052532136", "Line 2 has no name."),
         ('handle,name\n+12052532136,"Ann" Adler', "Line 2 can't be read as CSV."),
+        ('handle,name\n+12052532136,"Ann', "Line 2 can't be read as CSV."),
         (f'handle,name\n+12052532136,"{"x" * 200_000}"', "Line 2 can't be read as CSV."),
         ("+12052532136,Ann\n+12052532136,Bo", "Line 2 gives a second name to the same number or address."),
         (card("FN:Ann"), "Line 1 has no phone number or email address."),
@@ -247,11 +293,26 @@ def test_what_cannot_be_used_is_named_by_its_line(text: str, problem: str) -> No
     assert problems(text)[-1] == problem
 
 
+def test_the_first_name_of_a_number_counts() -> None:
+    """A number that several people share keeps the name that the operator wrote first."""
+    assert read_contacts(b"+12052532136,Ann Adler\n+12052532136,Bo").names == ANN
+
+
 def test_an_open_quotation_mark_loses_its_own_line_only() -> None:
     people = "".join(f"+120525330{n:02},Person {n}\n" for n in range(50))
     directory = read_contacts(f'handle,name\n+12052532137,"Bo\n{people}Cy",\n'.encode())
     assert len(directory.names) == 50
     assert directory.problems == ("Line 2 can't be read as CSV.", "Line 53 has no phone number or email address.")
+
+
+def test_lines_between_two_malformed_ones_are_read() -> None:
+    directory = read_contacts(b'handle,name\n+12052532137,"Bo\n+12052532136,Ann Adler\n+12052532138,"Cy"x"')
+    assert directory.names == ANN
+    assert len(directory.problems) == 2
+
+
+def test_the_line_after_a_cell_of_several_lines_is_counted_right() -> None:
+    assert problems('handle,name\n+12052532136,"Ann\nAdler"\nnobody,Bo')[0].startswith("Line 4 ")
 
 
 def test_the_problems_are_bounded() -> None:
@@ -266,6 +327,18 @@ def test_the_lines_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     directory = read_contacts(b"+12052532136,Ann Adler\n+12052532137,Bo\n+12052532138,Cy")
     assert list(directory.names.values()) == ["Ann Adler", "Bo"]
     assert directory.problems == ("Lines after the first 2 are not read.",)
+
+
+def test_names_are_short() -> None:
+    (name,) = read_contacts(("+12052532136," + "x" * 5000).encode()).names.values()
+    assert len(name) == 80
+
+
+@pytest.mark.parametrize(
+    "text", ["", "\n\n", "handle,name", "BEGIN:VCARD", "BEGIN:VCARD\nEND:VCARD", "\ufeff", "sep=;"]
+)
+def test_files_without_anybody(text: str) -> None:
+    assert read_contacts(text.encode()).names == {}
 
 
 PIECES = [
@@ -295,3 +368,18 @@ def test_no_file_breaks_the_reader(content: bytes) -> None:
     assert all(0 < len(name) <= 80 for name in directory.names.values())
     assert all(read_handle(handle) == handle for handle in directory.names)
     assert len(directory.problems) <= 22
+
+
+def test_a_record_is_looked_for_in_a_few_lines_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    parsed: list[int] = []
+    real = spreadsheet._cells
+
+    def counted(record: str, delimiter: str) -> Any:
+        parsed.append(record.count("\n") + 1)
+        return real(record, delimiter)
+
+    monkeypatch.setattr(spreadsheet, "_cells", counted)
+    shuffled = ['"a\n', "x\n", 'b"z\n', '"\n'] * 500
+    random.Random(7).shuffle(shuffled)
+    read_contacts("".join(shuffled).encode())
+    assert sum(parsed) <= len(shuffled) * 21

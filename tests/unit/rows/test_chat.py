@@ -72,6 +72,10 @@ PLAIN = {
 }
 
 
+def test_a_plain_chat() -> None:
+    assert row() == PLAIN
+
+
 def test_a_full_row_has_members_of_the_schema_alone() -> None:
     full = row(
         display_name="Team",
@@ -85,9 +89,12 @@ def test_a_full_row_has_members_of_the_schema_alone() -> None:
 @pytest.mark.parametrize(
     ("name", "handles"),
     [
+        pytest.param(None, None, id="null"),
         pytest.param("", None, id="empty"),
         pytest.param(f"{OWN}, {ANN}", None, id="all handles"),
+        pytest.param(f"{ANN}, {OWN}", None, id="in another order"),
         pytest.param(ANN, None, id="the recipient alone"),
+        pytest.param(",", None, id="a comma"),
         pytest.param("BO@Example.com", [handle(OWN, is_me=True), handle(BO)], id="an email in capitals"),
         pytest.param(BO, [handle(OWN, is_me=True), handle("BO@EXAMPLE.COM")], id="a handle in capitals"),
         pytest.param(
@@ -102,6 +109,23 @@ def test_a_full_row_has_members_of_the_schema_alone() -> None:
 )
 def test_a_default_name_is_left_out(name: str | None, handles: list[Any] | None) -> None:
     assert "display_name" not in row(display_name=name, **({"handles": handles} if handles else {}))
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        pytest.param("Team Discussion", "Team Discussion", id="free text"),
+        pytest.param("Ann, Bo", "Ann, Bo", id="a list of names"),
+        pytest.param(f"{ANN}, Bo", f"{ANN}, Bo", id="a handle and a name"),
+        pytest.param("+12055559999", "+12055559999", id="a number that is not in the chat"),
+        pytest.param("Team\n\u202eA\u200b \U0001f680", "Team A \U0001f680", id="cleaned"),
+        pytest.param("Half \ud83d emoji", "Half emoji", id="a lone surrogate"),
+        pytest.param("x" * 81, "x" * 79 + "…", id="81 characters"),
+        pytest.param("0", "0", id="zero"),
+    ],
+)
+def test_a_given_name_is_shown(name: str, shown: str) -> None:
+    assert row(display_name=name)["display_name"] == shown
 
 
 UNSEEN = ["\u200b", "\u3164", "\ud83d", " \n", "\U000e0041\u2800"]
@@ -143,6 +167,7 @@ def test_who_is_still_in_the_chat(members: dict[str, Any], present: bool) -> Non
 @pytest.mark.parametrize(
     ("handles", "line", "participants"),
     [
+        pytest.param([handle(OWN, is_me=True)], OWN, None, id="only the own line"),
         pytest.param([handle(ANN), handle(BO)], None, [ANN, BO], id="no handle marked"),
         pytest.param([handle(OWN, is_me=True, status="left"), handle(ANN)], OWN, [ANN], id="the own line left"),
         pytest.param(
@@ -151,14 +176,43 @@ def test_who_is_still_in_the_chat(members: dict[str, Any], present: bool) -> Non
             [ANN],
             id="two own handles, one left",
         ),
+        pytest.param(
+            [handle(OWN, is_me=True), handle(ANN), handle("+12055550199", is_me=True)],
+            OWN,
+            [ANN, "+12055550199"],
+            id="two own handles",
+        ),
         pytest.param([handle(None, is_me=True), handle(ANN)], None, [ANN], id="the own line without its number"),
+        pytest.param([handle(ANN), handle(OWN, is_me=True), handle(BO)], OWN, [ANN, BO], id="the own line between"),
         pytest.param([], None, None, id="no handles"),
+        pytest.param(None, None, None, id="handles null"),
         pytest.param([None, 5, "x", [], handle(ANN)], None, [ANN], id="handles of another type"),
     ],
 )
 def test_the_line_and_the_others(handles: Any, line: str | None, participants: list[str] | None) -> None:
     shown = row(handles=handles)
     assert (shown.get("line"), shown.get("participants")) == (line, participants)
+
+
+@pytest.mark.parametrize(("others", "shown", "count"), [(8, 8, None), (9, 8, 9), (31, 8, 31)])
+def test_at_most_eight_participants(others: int, shown: int, count: int | None) -> None:
+    numbers = [f"+120555502{number:02}" for number in range(others)]
+    found = row(handles=[handle(BO, status="left"), *map(handle, numbers), handle(OWN, is_me=True)], is_group=True)
+    assert found["participants"] == numbers[:shown]
+    assert found.get("participant_count") == count
+
+
+@pytest.mark.parametrize(("is_group", "shown"), [(True, True), (False, None), (None, None), ("true", None), (1, None)])
+def test_is_group_only_when_true(is_group: Any, shown: bool | None) -> None:
+    assert row(is_group=is_group).get("is_group") is shown
+
+
+@pytest.mark.parametrize(
+    ("service", "shown"),
+    [("iMessage", "iMessage"), ("SMS", "SMS"), ("RCS", "RCS"), ("Pigeon", "Pigeon"), (None, None), ("", None)],
+)
+def test_the_service_when_known(service: str | None, shown: str | None) -> None:
+    assert row(service=service).get("service") == shown
 
 
 @pytest.mark.parametrize(
@@ -181,8 +235,26 @@ def test_health_with_its_date_unless_healthy(status: str, since: bool) -> None:
     assert shown.get("health_since") == ("2026-05-01T18:28:25Z" if since else None)
 
 
+@pytest.mark.parametrize("health", [None, {}, {"status": None}, {"status": ""}, {"updated_at": "2026-05-01T18:28:25Z"}])
+def test_no_health(health: Any) -> None:
+    assert row(health_status=health) == {name: PLAIN[name] for name in PLAIN if name != "health_status"}
+
+
 def test_a_status_is_cleaned_and_cut() -> None:
     assert row(health_status={"status": "AT\u202e_RISK" + "x" * 100})["health_status"] == "AT_RISK" + "x" * 32 + "…"
+
+
+@pytest.mark.parametrize(
+    ("updated_at", "shown"),
+    [
+        ("2026-11-20T12:45:00.000-05:00", "2026-11-20T17:45:00Z"),
+        ("recently", "recently"),
+        (None, None),
+        (5, None),
+    ],
+)
+def test_the_time_of_the_last_change(updated_at: Any, shown: str | None) -> None:
+    assert row(updated_at=updated_at).get("updated_at") == shown
 
 
 WRONG: list[Any] = [None, True, 0, -1.5, 1e400]
@@ -242,6 +314,27 @@ async def page(answer: Any, **arguments: Any) -> dict[str, Any]:
 async def page_of(server: Server, **arguments: Any) -> dict[str, Any]:
     async with call_over(server, seconds=5) as call:
         return dict(await LIST_CHATS.run(LIST_CHATS.parse(arguments), call))
+
+
+async def test_a_page_in_the_middle() -> None:
+    answer = {"chats": [wire()], "next_cursor": "20"}
+    assert await page(answer) == {"chats": [PLAIN], "has_more": True, "next_cursor": "20"}
+
+
+@pytest.mark.parametrize("end", [{}, {"next_cursor": None}, {"next_cursor": ""}], ids=["absent", "null", "empty"])
+async def test_the_last_page(end: dict[str, Any]) -> None:
+    assert await page({"chats": [wire()], **end}, cursor="20") == {"chats": [PLAIN], "has_more": False}
+
+
+async def test_the_guide_of_a_page() -> None:
+    health = {"status": "CRITICAL", "doc_url": f"{GUIDE}#critical", "updated_at": "2026-11-01T00:00:00Z"}
+    answer = await page({"chats": [wire(health_status=health)] * 3})
+    assert answer["health_guide"] == {"CRITICAL": f"{GUIDE}#critical"}
+
+
+async def test_the_order_is_linqs() -> None:
+    answer = await page({"chats": [wire(id=name) for name in ("b", "a", "c", "a")]})
+    assert [shown["id"] for shown in answer["chats"]] == ["b", "a", "c", "a"]
 
 
 async def test_the_arguments_reach_linq() -> None:
@@ -317,3 +410,25 @@ async def test_entries_that_cannot_be_read_are_counted() -> None:
     answer = await page({"chats": [5, wire(), None]})
     assert answer["chats"] == [PLAIN]
     assert answer["note"] == "2 entries could not be read and were left out."
+
+
+async def test_a_page_of_nothing_but_unreadable_entries() -> None:
+    answer = await page({"chats": [5]})
+    assert answer == {
+        "chats": [],
+        "has_more": False,
+        "note": "1 entry could not be read and was left out.",
+    }
+
+
+async def test_two_unusual_things_are_both_told() -> None:
+    answer = await page({"chats": [5, wire()], "next_cursor": "20"}, cursor="20")
+    assert answer["note"].startswith("1 entry could not be read")
+    assert answer["note"].endswith("there may be more.")
+
+
+async def test_answers_have_members_of_the_schema_alone() -> None:
+    answer = await page({"chats": [5, wire(extra=1)], "next_cursor": "20", "total": 7, "note": "x"})
+    assert set(answer) <= set(LIST_CHATS.output_schema["properties"])
+    assert set(LIST_CHATS.output_schema["required"]) <= set(answer)
+    assert "x" not in answer["note"].split()

@@ -216,6 +216,13 @@ async def test_the_docs_sample_as_a_model_reads_it(era: ConnectMode) -> None:
     }
 
 
+async def test_the_answer_is_compact_and_real_utf8() -> None:
+    """No spaces between tokens, no escapes of what UTF-8 can say."""
+    body = DOCS_PAGE.replace(b"+14155551234, +14155559876", "Füße 👍".encode())
+    text = text_of(await call(account_over(always(httpx.Response(200, content=body)))))
+    assert '"display_name":"Füße 👍"' in text
+
+
 @pytest.mark.parametrize(("data", "budget"), [("chats_page20.json", 4_400), ("chats_page100.json", 21_000)])
 async def test_the_reference_pages_keep_their_budget(data: str, budget: int) -> None:
     text = text_of(await call(account_over(always(httpx.Response(200, content=page(data)))), {"limit": 100}))
@@ -330,6 +337,13 @@ async def test_whatever_a_tool_raises_becomes_an_answer(era: ConnectMode, caplog
         assert not (await client.call_tool("list_chats", {})).is_error
 
 
+async def test_an_unknown_status_is_judged_by_its_number() -> None:
+    """What no one has seen yet is told with Linq's own words."""
+    result = await call(account_over(always(httpx.Response(418, json={"error": {"message": "short and stout"}}))))
+    assert text_of(result).startswith(HEADLINES["bad_request"])
+    assert "short and stout" in text_of(result)
+
+
 async def test_surrogates_are_replaced_in_every_string_of_an_answer() -> None:
     """Ids, statuses and cursors too: one lone surrogate would end the process in the SDK's writer."""
     body = DOCS_PAGE.replace(b'"550e8400-e29b-41d4-a716-446655440000"', b'"550e\\ud83d"').replace(
@@ -374,6 +388,23 @@ async def test_the_pool_is_closed_with_the_server() -> None:
         await client.call_tool("list_chats", {})
         assert not closed.is_set()
     assert closed.is_set()
+
+
+async def test_one_pool_serves_all_calls() -> None:
+    loads = 0
+
+    def load() -> Settings:
+        nonlocal loads
+        loads += 1
+        return load_settings({"LINQ_API_V3_API_KEY": KEY})
+
+    account = account_over(always(httpx.Response(200, content=DOCS_PAGE)))
+    account._load = load
+    async with Client(build_server(account)) as client:
+        assert account._api is None
+        for _ in range(3):
+            await client.call_tool("list_chats", {})
+    assert loads == 1
 
 
 @pytest.mark.parametrize("key", [KEY, 'quoted"key\\9', "1234567890"], ids=["plain", "with quotes", "digits alone"])

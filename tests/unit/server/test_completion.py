@@ -9,7 +9,7 @@ from typing import Any
 import anyio
 import httpx
 import pytest
-from helpers.linq import AT_ONCE, KEY, Canned, account_over
+from helpers.linq import AT_ONCE, KEY, Canned, Silent, account_over
 from helpers.mcp_client import eras
 from helpers.streamable_http import eras as http_eras
 from helpers.streamable_http import posted, result_of, serving
@@ -18,11 +18,14 @@ from mcp import Client, MCPError, types
 from mcp.client.client import ConnectMode
 from pydantic import SecretStr
 
+from linq_mcp.contacts.directory import NOBODY, Directory
 from linq_mcp.demo import in_process
 from linq_mcp.demo.contacts import demo_contacts
+from linq_mcp.rows.chat import NAME_LIMIT
 from linq_mcp.server.app import build_server
 from linq_mcp.server.callers.caller import Caller, ClientProvider, SettingsClientProvider
 from linq_mcp.server.callers.many import HeaderClientProvider
+from linq_mcp.server.completion import SECONDS
 from linq_mcp.settings import KEY_HEADER, Settings
 from linq_mcp.settings.problems import NoKey, NoMatchingRule
 from linq_mcp.transports.http.app import build_app
@@ -115,6 +118,7 @@ def test_names_and_handles_complete_what_is_typed(typed: str, values: list[str],
 
 @pytest.mark.parametrize("prompt", ["catch_up", "draft_reply"])
 async def test_a_completed_chat_is_one_that_the_prompt_finds(prompt: str) -> None:
+    """On the demo account: what is completed is taken as it is, and finds the chat when it is searched for."""
     account = SettingsClientProvider(in_process.settings, transport=in_process.transport, names=demo_contacts)
     async with Client(build_server(account)) as client:
         values = (await complete(client, "ma", prompt=prompt)).values
@@ -128,8 +132,38 @@ async def test_a_completed_chat_is_one_that_the_prompt_finds(prompt: str) -> Non
             assert found.structured_content["chats"]
 
 
+def test_a_long_name_is_cut_where_it_can_still_be_found() -> None:
+    assert completed(provider(Linq(chat("long " * 100, "+12052532136")))).values == [
+        ("long " * 100)[:NAME_LIMIT].strip()
+    ]
+
+
 def test_a_key_in_a_name_is_not_shown() -> None:
     assert completed(provider(Linq(chat(f"my {KEY}", "+12052532136")))).values == ["my [key]"]
+
+
+@pytest.mark.parametrize(
+    ("chats", "next_cursor", "counts"),
+    [
+        (0, None, (0, 0, False)),
+        (100, None, (100, 100, False)),
+        (100, "100", (100, None, True)),
+        (3, "3", (3, None, True)),
+    ],
+)
+def test_it_says_whether_there_may_be_more(
+    chats: int, next_cursor: str | None, counts: tuple[int, int | None, bool]
+) -> None:
+    linq = Linq(*(chat(f"Chat {number}", "+12052532136") for number in range(chats)), next_cursor=next_cursor)
+    found = completed(provider(linq))
+    assert (len(found.values), found.total, found.has_more) == counts
+    assert [request.url.params["limit"] for request in linq.requests] == ["100"]
+
+
+def test_there_are_at_most_a_hundred_values() -> None:
+    group = [f"person{number}@example.com" for number in range(130)]
+    found = completed(provider(Linq(chat(None, *group), chat(None, *reversed(group)))))
+    assert (len(found.values), found.total, found.has_more) == (100, 130, True)
 
 
 # What is kept
@@ -245,6 +279,40 @@ def test_a_page_is_not_kept_when_the_key_of_its_caller_changes() -> None:
 )
 def test_where_the_page_cannot_be_read_there_is_nothing_to_offer(accounts: ClientProvider, era: ConnectMode) -> None:
     assert completed(accounts, "", era) == types.Completion(values=[], total=0, has_more=False)
+
+
+class SlowContacts(SettingsClientProvider):
+    """An account whose contacts file is on a drive that has to wake up."""
+
+    async def directory(self, _: Caller) -> Directory:
+        await anyio.sleep(60)
+        return NOBODY
+
+
+@eras
+@pytest.mark.parametrize(
+    "accounts",
+    [provider(Silent()), SlowContacts(lambda: Settings(api_key=SecretStr(KEY)), transport=lambda: Linq(*CHATS))],
+    ids=["Linq", "contacts"],
+)
+def test_whatever_is_slow_is_not_waited_for(accounts: ClientProvider, era: ConnectMode) -> None:
+    async def ask() -> float:
+        async with Client(build_server(accounts), mode=era) as client:
+            began = anyio.current_time()
+            assert (await complete(client, "book")).values == []
+            return anyio.current_time() - began
+
+    assert in_virtual_time(ask) == pytest.approx(SECONDS)
+
+
+def test_a_failure_is_not_kept() -> None:
+    linq = Linq(*CHATS, fails=3)
+
+    async def type_on() -> list[list[str]]:
+        async with Client(build_server(provider(linq))) as client:
+            return [(await complete(client, typed)).values for typed in ("bo", "boo")]
+
+    assert in_virtual_time(type_on) == [[], ["Book club", "Zoë Book"]]
 
 
 @eras

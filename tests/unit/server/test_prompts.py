@@ -7,6 +7,7 @@ import os
 import re
 from collections.abc import Iterable
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -77,6 +78,25 @@ async def test_a_prompt_is_shown_as_its_snapshot_has_it(prompt: Prompt) -> None:
     assert text == snapshot.read_text(encoding="utf-8")
 
 
+async def test_the_prompts_are_listed_in_a_fixed_order() -> None:
+    """Each has its snapshot, a name that is easy to type, and a text of a few sentences."""
+    async with client() as connected:
+        listed = [prompt.name for prompt in (await connected.list_prompts()).prompts]
+    assert listed == [prompt.name for prompt in PROMPTS]
+    assert sorted(path.stem for path in SNAPSHOTS.glob("*.json")) == sorted(listed)
+    assert [name for name in listed if not re.fullmatch(r"[a-z_]{3,20}", name)] == []
+    assert max(len(prompt.text) for prompt in PROMPTS) < 1000
+
+
+async def test_a_week_ago_is_a_week_ago() -> None:
+    (review,) = [prompt for prompt in PROMPTS if "$week_ago" in prompt.text]
+    before = datetime.now(UTC)
+    async with client() as connected:
+        text = await text_of(connected, review)
+    days = {f"{at - timedelta(days=7):%Y-%m-%d}" for at in (before, datetime.now(UTC))}
+    assert set(re.findall(r"\d{4}-\d\d-\d\d", text)) <= days
+
+
 # The tools that are named
 
 
@@ -118,6 +138,8 @@ async def test_a_prompt_is_offered_only_with_all_of_its_tools(prompt: Prompt, er
 
 
 async def test_prompts_and_completions_follow_the_caller() -> None:
+    """Of a server that has them all, whoever may read less is offered fewer, and told that there are no others."""
+
     class Narrowed(SettingsClientProvider):
         tools: tuple[str, ...] = ()
 
@@ -136,6 +158,20 @@ async def test_prompts_and_completions_follow_the_caller() -> None:
             await connected.get_prompt("catch_up", {"chat": CHAT})
         with pytest.raises(MCPError, match=refused):
             await connected.complete(types.PromptReference(name="catch_up"), {"name": "chat", "value": ""})
+
+
+@pytest.mark.parametrize(
+    ("tools", "capabilities"),
+    [
+        (["list_chats"], set()),
+        (["list_inbox", "list_messages"], {"prompts"}),
+        (["list_chats", "find_chats", "list_messages"], {"prompts", "completions"}),
+    ],
+)
+async def test_only_what_is_offered_is_a_capability(tools: list[str], capabilities: set[str]) -> None:
+    async with client(tools=tools) as connected:
+        declared = set(connected.server_capabilities.model_dump(exclude_none=True))
+    assert declared & {"prompts", "completions"} == capabilities
 
 
 @prompts

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -12,12 +13,16 @@ from helpers.hosts import client
 from helpers.linq import account_over
 from helpers.mcp_client import eras
 from helpers.recording_api import RecordingApi
+from helpers.streamable_http import demo
 from mcp import Client, MCPError, types
 from mcp.client import advertise
 from mcp.client.client import ConnectMode
 
+from linq_mcp import __version__
+from linq_mcp.server import view
 from linq_mcp.server.app import build_server
 from linq_mcp.server.view import BOARD_URI, EXTENSION, MIME_TYPE, board_html
+from linq_mcp.settings.problems import KeySource
 from linq_mcp.tools import SEND_TOOLS, TOOLS
 from linq_mcp.tools.base.tool import Tool
 from linq_mcp.tools.list_chats import LIST_CHATS
@@ -93,6 +98,21 @@ async def test_without_a_tool_that_has_a_view_there_is_no_board() -> None:
     assert raised.value.code == types.METHOD_NOT_FOUND
 
 
+async def test_the_page_knows_the_demo_account() -> None:
+    async with Client(build_server(demo())) as connected:
+        (page,) = (await connected.read_resource(BOARD_URI)).contents
+    assert isinstance(page, types.TextResourceContents)
+    assert page.text == board_html(KeySource.DEMO) != board_html()
+
+
+def test_each_version_has_a_uri_of_its_own() -> None:
+    """Otherwise desktop hosts would show the page of the version before. The page tells hosts its version, too."""
+    assert f"-{__version__}." in BOARD_URI
+    assert f'version: "{__version__}"' in board_html()
+    assert "{{" not in board_html()
+    assert __version__ not in Path(view.__file__).with_name("board.html").read_text(encoding="utf-8")
+
+
 def test_the_page_calls_only_tools_that_there_are() -> None:
     names = {tool.name for tool in TOOLS}
     words = set(re.findall(r"[\"'`]((?:list|find|get|summarize)_\w+)[\"'`]", board_html()))
@@ -136,3 +156,7 @@ def test_the_page_never_makes_markup_or_code_of_text(means: str) -> None:
 )
 def test_the_page_loads_and_keeps_nothing(means: str) -> None:
     assert re.findall(means, board_html()) == []
+
+
+def test_the_page_stays_small() -> None:
+    assert len(board_html().encode()) <= 60_000

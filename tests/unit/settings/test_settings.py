@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from linq_mcp.settings import DEFAULT_BASE_URL, Settings, is_loopback, load_settings
+from linq_mcp.settings import DEFAULT_BASE_URL, LOG_LEVELS, Settings, is_loopback, key_flaw, load_settings
 from linq_mcp.settings.problems import (
     KeyFlaw,
     KeySource,
@@ -86,9 +86,15 @@ def test_the_environment_goes_before_a_profile(tmp_path: Path) -> None:
     [
         pytest.param(PROFILES, {}, "lq-work", "work", id="the file's own choice"),
         pytest.param(PROFILES, {"LINQ_PROFILE": "sandbox"}, "lq-sandbox", "sandbox", id="LINQ_PROFILE"),
+        pytest.param(PROFILES, {"LINQ_PROFILE": " sandbox "}, "lq-sandbox", "sandbox", id="LINQ_PROFILE with spaces"),
+        pytest.param(PROFILES, {"LINQ_PROFILE": ""}, "lq-work", "work", id="blank LINQ_PROFILE"),
         pytest.param(PROFILES, {"LINQ_PROFILE": "${LINQ_PROFILE}"}, "lq-work", "work", id="unfilled LINQ_PROFILE"),
         pytest.param({**PROFILES, "profile": None}, {}, "lq-default", "default", id="no choice"),
+        pytest.param({**PROFILES, "profile": ""}, {}, "lq-default", "default", id="empty choice"),
         pytest.param({**PROFILES, "profile": 7}, {}, "lq-default", "default", id="choice of another type"),
+        pytest.param(
+            {"profiles": {"default": {"token": f" {KEY}\n"}}}, {}, KEY, "default", id="token with white space"
+        ),
         pytest.param(
             b"\xef\xbb\xbf" + json.dumps(PROFILES).encode(), {}, "lq-work", "work", id="with a byte order mark"
         ),
@@ -101,6 +107,11 @@ def test_the_key_of_a_profile(tmp_path: Path, config: Any, variables: dict[str, 
     assert (key_of(settings), settings.problem) == (key, None)
     assert (settings.key_source, settings.profile) == (KeySource.PROFILE, named)
     assert settings.profile_is_set is (variables.get("LINQ_PROFILE", "").strip() == "sandbox")
+
+
+def test_the_home_folder_of_windows(tmp_path: Path) -> None:
+    environ = environment(tmp_path, PROFILES)
+    assert key_of(load_settings({"USERPROFILE": environ["HOME"]})) == "lq-work"
 
 
 @pytest.mark.parametrize("unset", ["", "  ", "\t\n", "${user_config.api_key}", " ${user_config.api_key} "])
@@ -116,21 +127,44 @@ def test_blank_and_unfilled_mean_unset(tmp_path: Path, unset: str) -> None:
     assert settings.contacts is None
 
 
+def test_a_key_may_hold_dollars_and_braces() -> None:
+    """Only a value that is a placeholder as a whole is unset."""
+    assert key_of(load_settings({"LINQ_API_V3_API_KEY": "lq-${x}-1"})) == "lq-${x}-1"
+
+
 @pytest.mark.parametrize(
     ("value", "path"),
     [
         ("/data/contacts.csv", "/data/contacts.csv"),
         (" contacts.vcf ", "contacts.vcf"),
         ("~/my contacts.csv", "/home/ann/my contacts.csv"),
+        ("~", "/home/ann"),
         ("~bo/contacts.csv", "~bo/contacts.csv"),
+        ("a~/contacts.csv", "a~/contacts.csv"),
         ("$HOME/contacts.csv", "/home/ann/contacts.csv"),
+        ("${HOME}/contacts.csv", "/home/ann/contacts.csv"),
         (r"%USERPROFILE%\contacts.csv", "/home/ann/contacts.csv"),
         ('"~/my contacts.csv"', "/home/ann/my contacts.csv"),
+        ("'/data/contacts.csv'", "/data/contacts.csv"),
         ("file:///data/my%20contacts.csv", "/data/my contacts.csv"),
+        ("file:///C:/Users/ann/contacts.csv", "C:/Users/ann/contacts.csv"),
     ],
 )
 def test_the_path_of_the_contacts_file(value: str, path: str) -> None:
     assert load_settings({"HOME": "/home/ann", "LINQ_MCP_CONTACTS": value}).contacts == Path(path)
+
+
+def test_without_a_home_folder_a_tilde_is_just_a_tilde() -> None:
+    assert load_settings({"LINQ_MCP_CONTACTS": "~/contacts.csv"}).contacts == Path("~/contacts.csv")
+
+
+@pytest.mark.parametrize("environ", [{}, {"HOME": ""}, {"HOME": "/nowhere/at/all"}], ids=["none", "blank", "missing"])
+def test_no_key_and_no_home(environ: dict[str, str]) -> None:
+    settings = load_settings(environ)
+    assert settings.api_key is None
+    assert settings.key_source is None
+    assert settings.warnings == ()
+    assert settings.problem == NoKey()
 
 
 @pytest.mark.parametrize(
@@ -182,10 +216,48 @@ def test_a_named_profile_that_does_not_exist_is_worth_saying(tmp_path: Path) -> 
     assert settings.problem == MissingProfile("gone", by_environment=True, known=("default", "work", "sandbox"))
 
 
+def test_a_profile_that_the_file_names_but_lacks_is_worth_saying(tmp_path: Path) -> None:
+    settings = load_settings(environment(tmp_path, {**PROFILES, "profile": "gone"}))
+    assert settings.api_key is None
+    assert settings.problem == MissingProfile("gone", by_environment=False, known=("default", "work", "sandbox"))
+
+
+def test_a_named_profile_without_any_file() -> None:
+    assert load_settings({"LINQ_PROFILE": "gone"}).problem == MissingProfile("gone", by_environment=True)
+
+
+def test_names_of_profiles_are_cleaned(tmp_path: Path) -> None:
+    config: dict[str, Any] = {
+        "profiles": {"\x1b[31m\u202e" + "x" * 500: {}, **{f"p{number}": {} for number in range(5000)}}
+    }
+    problem = load_settings(environment(tmp_path, config, LINQ_PROFILE="gone\x1b\udc80")).problem
+    assert isinstance(problem, MissingProfile)
+    assert problem.profile == "gone"
+    assert all(name.isprintable() and len(name) <= 40 for name in problem.known)
+    assert (len(problem.known), problem.more) == (10, 4991)
+
+
+def test_a_config_file_that_is_a_folder(tmp_path: Path) -> None:
+    (tmp_path / ".linq" / "config.json").mkdir(parents=True)
+    settings = load_settings(environment(tmp_path))
+    assert settings.api_key is None
+    assert settings.warnings == (UNREADABLE,)
+
+
 @pytest.mark.skipif(os.name == "nt", reason="there are no FIFOs")
 def test_a_config_file_that_is_a_fifo_is_not_waited_for(tmp_path: Path) -> None:
     (tmp_path / ".linq").mkdir(mode=0o700)
     os.mkfifo(tmp_path / ".linq" / "config.json", 0o600)
+    settings = load_settings(environment(tmp_path))
+    assert settings.api_key is None
+    assert settings.warnings == (UNREADABLE,)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="there are no devices in the file system")
+@pytest.mark.parametrize("device", ["/dev/zero", "/dev/null", "/dev/tty"])
+def test_a_config_file_that_is_a_device_is_not_read(tmp_path: Path, device: str) -> None:
+    (tmp_path / ".linq").mkdir(mode=0o700)
+    (tmp_path / ".linq" / "config.json").symlink_to(device)
     settings = load_settings(environment(tmp_path))
     assert settings.api_key is None
     assert settings.warnings == (UNREADABLE,)
@@ -218,6 +290,20 @@ def test_a_config_file_that_others_may_read_is_warned_of(tmp_path: Path, mode: i
     assert settings.warnings == (SettingsWarning(WarningKind.EXPOSED_CONFIG_FILE),)
 
 
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may read everything")
+def test_a_config_file_without_permission(tmp_path: Path) -> None:
+    environ = environment(tmp_path, PROFILES)
+    (tmp_path / ".linq" / "config.json").chmod(0)
+    settings = load_settings(environ)
+    assert settings.api_key is None
+    assert len(settings.warnings) == 1
+
+
+def test_a_home_that_is_a_file(tmp_path: Path) -> None:
+    (tmp_path / "home").write_text("", "utf-8")
+    assert load_settings({"HOME": str(tmp_path / "home")}).api_key is None
+
+
 @pytest.mark.parametrize(
     "key",
     [
@@ -237,6 +323,34 @@ def test_a_key_no_header_can_carry(tmp_path: Path, key: str, place: str) -> None
     source = (KeySource.PROFILE, KeyFlaw.CHARACTER, "default") if config else (KeySource.ENVIRONMENT, KeyFlaw.CHARACTER)
     assert settings.problem == UnusableKey(*source)
     assert KEY not in repr(settings)
+
+
+KEY_FORMS: dict[KeyFlaw | None, list[str]] = {
+    KeyFlaw.EXAMPLE: [
+        *("your key", "YOUR_API_KEY", "<your-linq-api-key>", '"your key"', "your_token", "YOUR_LINQ_API_V3_API_KEY"),
+        *("<API_KEY>", "[API_KEY]", "<paste it here>", "changeme", "CHANGE_ME", "replace-me", "insert your key here"),
+        *("api_key", "apikey", "my-api-key", "xxxxxxxx", "sk-xxxx", "lq_xxxx", "***", "...", "…", "TODO", "null"),
+    ],
+    KeyFlaw.UNEXPANDED: [
+        *("$LINQ_KEY", "$env:LINQ_KEY", "${LINQ_KEY}", "${input:linq-key}", "${}", "$(LINQ_KEY)", "%LINQ_KEY%"),
+        *("{env:LINQ_KEY}", "{LINQ_KEY}", "{{LINQ_KEY}}", "{{ secrets.linq }}", "${{ secrets.LINQ_KEY }}"),
+        *("op://Private/Linq/credential", "ref+vault://linq#key", "vault:linq/key", "env:LINQ_KEY"),
+    ],
+    KeyFlaw.ASSIGNMENT: [
+        *(f"LINQ_API_V3_API_KEY={KEY}", f'export LINQ_KEY="{KEY}"', f"$env:LINQ_KEY = {KEY}", f"api_key={KEY}"),
+    ],
+    KeyFlaw.QUOTES: [f'"{KEY}"', f"'{KEY}'", f'{KEY}"x', f"{KEY}\\"],
+    KeyFlaw.CHARACTER: [f"Bearer {KEY}", "", "x" * 1001, f"\ufeff{KEY}"],
+    None: [
+        *(KEY, "x" * 1000, "12345678", "yourkey-5a1f", "$2b$10$abc", "50%off%", "Zm9vYmFy==", "AB=", "A1=="),
+        *("keynote-5a1f", "mytoken5a1f", "todo-5a1f", "5a1f:7b", "a{b}c", "xx-5a1f"),
+    ],
+}
+
+
+def test_placeholders_of_every_usual_form_are_named() -> None:
+    flaws = {text: key_flaw(text) for texts in KEY_FORMS.values() for text in texts}
+    assert flaws == {text: flaw for flaw, texts in KEY_FORMS.items() for text in texts}
 
 
 @pytest.mark.parametrize(("text", "flaw"), [("your key", KeyFlaw.EXAMPLE), ("%LINQ_KEY%", KeyFlaw.UNEXPANDED)])
@@ -271,14 +385,34 @@ def test_the_http_token(token: str, flaw: KeyFlaw | None) -> None:
 
 
 @pytest.mark.parametrize(
+    ("value", "given", "launched_by"),
+    [
+        ("", None, LaunchedBy.CLIENT),
+        ("bundle", None, LaunchedBy.BUNDLE),
+        ("anything else", None, LaunchedBy.CLIENT),
+        ("bundle", LaunchedBy.SERVICE, LaunchedBy.SERVICE),
+    ],
+)
+def test_who_launched_it(value: str, given: LaunchedBy | None, launched_by: LaunchedBy) -> None:
+    assert load_settings({"LINQ_MCP_LAUNCHED_BY": value}, launched_by=given).launched_by is launched_by
+
+
+@pytest.mark.parametrize(
     ("given", "base_url"),
     [
         ("https://api.linqapp.com/api/partner", "https://api.linqapp.com/api/partner"),
+        ("https://api.linqapp.com/api/partner/", "https://api.linqapp.com/api/partner"),
         ("https://api.linqapp.com/api/partner/v3", "https://api.linqapp.com/api/partner"),
+        ("https://api.linqapp.com/api/partner/v3/", "https://api.linqapp.com/api/partner"),
+        ("https://api.linqapp.com/api/partner//v3//", "https://api.linqapp.com/api/partner"),
         (" https://api.example.com \n", "https://api.example.com"),
+        ("https://api.example.com/v3", "https://api.example.com"),
         ("https://api.example.com/v33", "https://api.example.com/v33"),
+        ("https://api.example.com/my-v3", "https://api.example.com/my-v3"),
         ("https://v3", "https://v3"),
+        ("https://v3/", "https://v3"),
         ("HTTPS://API.example.com", "HTTPS://API.example.com"),
+        ("https://api.example.com:8443/partner", "https://api.example.com:8443/partner"),
         ("https://[2001:db8::1]:8443/v3", "https://[2001:db8::1]:8443"),
     ],
 )
@@ -291,12 +425,31 @@ def test_base_url_forms(given: str, base_url: str) -> None:
 @pytest.mark.parametrize(
     "url",
     [
+        "http://localhost",
+        "http://localhost:8765/v3",
+        "http://LOCALHOST:8765",
+        "http://127.0.0.1:8765",
+        "http://127.1.2.3",
+        "http://[::1]:8765",
+    ],
+)
+def test_plain_http_to_this_machine(url: str) -> None:
+    assert with_base_url(url).problem is None
+    assert is_loopback(url)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
         "http://api.linqapp.com/api/partner",
         "http://127.0.0.1.evil.com",
         "http://localhost.evil.com",
+        "http://evil-localhost",
+        "http://localhost.:80",
         "http://0.0.0.0:8765",
         "http://[::]:8765",
         "http://10.0.0.1",
+        "http://192.168.0.1",
         "http://169.254.169.254",
         "http://127.1",
         "http://2130706433",
@@ -320,11 +473,17 @@ def test_plain_http_to_elsewhere_is_refused(url: str) -> None:
         pytest.param("http://localhost@evil.com", id="loopback as user"),
         pytest.param("https://api.example.com/v3?x=secret-word", id="query"),
         pytest.param("http://localhost#@evil.com", id="loopback before a fragment"),
+        pytest.param("ftp://api.example.com", id="ftp"),
+        pytest.param("javascript:alert(1)", id="javascript"),
         pytest.param("api.linqapp.com/api/partner", id="no scheme"),
+        pytest.param("https://", id="no host"),
         pytest.param("https://api.example.com:99999", id="port too high"),
+        pytest.param("https://[::1", id="bracket open"),
         pytest.param("http://[::1].evil.com", id="loopback address before a name"),
+        pytest.param("https://api.exa mple.com", id="space"),
         pytest.param("https://api.example.com/\nHost: evil", id="line break"),
         pytest.param("https://ex\u0430mple.com", id="not ASCII"),
+        pytest.param("\x00", id="NUL"),
         pytest.param(KEY, id="a key pasted here"),
         pytest.param(f"https://{KEY}@api.linqapp.com", id="a key as user"),
     ],
@@ -337,6 +496,14 @@ def test_base_urls_that_cannot_be_used(url: str) -> None:
     assert "secret-word" not in repr(settings)
     assert KEY not in repr(settings)
     assert settings.base_url == DEFAULT_BASE_URL
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["https://api.linqapp.com", "https://10.0.0.1", "https://127.0.0.1.evil.com", "http://0.0.0.0", "garbage", ""],
+)
+def test_not_this_machine(url: str) -> None:
+    assert not is_loopback(url)
 
 
 @pytest.mark.parametrize("url", ["https://ann:secret-word@api.example.com", "https://ann@h", "https://@h"])
@@ -357,6 +524,13 @@ def test_the_key_is_in_no_text_of_the_settings(tmp_path: Path) -> None:
         for text in (repr(settings), str(settings), str(dataclasses.asdict(settings)), f"{settings!r}"):
             assert KEY not in text
             assert OTHER_KEY not in text
+
+
+@pytest.mark.parametrize("level", LOG_LEVELS)
+def test_log_levels(level: str) -> None:
+    for given in (level, level.lower(), f" {level.title()} "):
+        settings = load_settings({"LINQ_MCP_LOG_LEVEL": given})
+        assert (settings.log_level, settings.warnings) == (level, ())
 
 
 @pytest.mark.parametrize("given", ["LOUD", "10", "NOTSET", "WARN", "x" * 10_000, "\x1b[31m"])
@@ -422,6 +596,17 @@ def test_a_country_that_is_no_code_is_ignored(given: str) -> None:
     assert settings.problem == UnusableLines()
 
 
+def test_settings_are_frozen() -> None:
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        Settings().base_url = "https://evil.com"  # type: ignore[misc]  # it must be refused
+
+
+def test_the_process_environment_is_not_read(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("LINQ_API_V3_API_KEY", KEY)
+    monkeypatch.setenv("HOME", environment(tmp_path, PROFILES)["HOME"])
+    assert load_settings({}).api_key is None
+
+
 # What is open
 
 LINES, TOOLS = "LINQ_MCP_LINES", "LINQ_MCP_TOOLS"
@@ -450,6 +635,13 @@ def test_a_list_of_lines_with_a_mistake_opens_nothing(given: str) -> None:
     settings = load_settings({"LINQ_API_V3_API_KEY": KEY, LINES: given, TOOLS: "list_chats"}, known_tools=KNOWN)
     assert settings.problem == settings.scope_problem == settings.keyless_problem == UnusableLines()
     assert (settings.lines, settings.tools) == ((), ())
+
+
+@pytest.mark.parametrize("value", ["", "  ", "${user_config.lines}"])
+def test_a_list_that_was_left_empty_narrows_nothing(value: str) -> None:
+    """A desktop bundle passes every setting that it has."""
+    settings = load_settings({"LINQ_API_V3_API_KEY": KEY, LINES: value, TOOLS: value}, known_tools=KNOWN)
+    assert (settings.lines, settings.tools, settings.problem, settings.warnings) == ((), (), None, ())
 
 
 def test_open_tools_are_read_by_name() -> None:
@@ -510,3 +702,10 @@ def test_a_store_may_be_a_database() -> None:
     assert settings.store.path is None
     assert "a-password" not in repr(settings)
     assert not settings.store.in_memory().lasts
+
+
+@pytest.mark.parametrize("address", ["mysql://linq:pw@db/linq", "postgresql+psycopg://linq:pw@db/linq"])
+def test_the_address_of_another_database_is_no_file(address: str) -> None:
+    settings = load_settings({"LINQ_MCP_STORE": address})
+    assert not settings.store.lasts
+    assert [warning.variable for warning in settings.warnings] == ["LINQ_MCP_STORE"]

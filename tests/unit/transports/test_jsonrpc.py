@@ -11,7 +11,10 @@ from mcp.types.jsonrpc import (
     INVALID_PARAMS,
     INVALID_REQUEST,
     PARSE_ERROR,
+    JSONRPCError,
+    JSONRPCNotification,
     JSONRPCRequest,
+    JSONRPCResponse,
     RequestId,
 )
 
@@ -39,6 +42,19 @@ def test_params_are_an_object_or_absent(params: str) -> None:
     message = parse_message(f"{PING}{params}}}".encode())
     assert isinstance(message, JSONRPCRequest)
     assert not message.params
+
+
+@pytest.mark.parametrize(
+    ("data", "type_"),
+    [
+        ('{"jsonrpc":"2.0","method":"notifications/initialized"}', JSONRPCNotification),
+        ('{"jsonrpc":"2.0","id":1,"result":{}}', JSONRPCResponse),
+        ('{"jsonrpc":"2.0","id":1,"error":{"code":1,"message":"no"}}', JSONRPCError),
+    ],
+)
+def test_the_other_kinds_of_message_are_told_apart(data: str, type_: type) -> None:
+    """Notifications, results and errors are told apart by their members."""
+    assert isinstance(parse_message(data.encode()), type_)
 
 
 @pytest.mark.parametrize(

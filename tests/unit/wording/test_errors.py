@@ -145,6 +145,9 @@ CASES = {
     "send refused, shared line": send_refused(2008, "not_written_first", "Wait for a message from them"),
     "send refused, line": send_refused(2027, "line_limited", "reading still works"),
     "send refused, content": send_refused(4005, "not_deliverable", "attachments", status=422),
+    "send refused, left": Case(
+        answered(409, 2013), "bad_request", ("you left it", "Nothing was sent."), tool=SEND_MESSAGE
+    ),
     "send refused, too fast": Case(
         answered(429, 1007, retry_after=9), "rate_limited", ("9 seconds", "Nothing was sent."), tool=SEND_MESSAGE
     ),
@@ -173,6 +176,23 @@ CASES = {
         ArgumentsError(["`text` is wrong."]), "arguments", ("Nothing was sent. Example: ",), tool=SEND_MESSAGE
     ),
     "send, no key": Case(SettingsError(NoKey()), "no_key", ("Nothing was sent.",), tool=SEND_MESSAGE),
+    "send, another line": Case(
+        LineNotOpenError("+12055550123"),
+        "not_your_line",
+        ("+12055550123 is not a line", "Nothing was sent."),
+        ("read all lines",),
+        tool=SEND_MESSAGE,
+    ),
+    "send, a line that is not theirs": Case(
+        answered(403, 2006),
+        "not_your_line",
+        ("`from` takes one of your own numbers", "Nothing was sent."),
+        ("read all lines",),
+        tool=SEND_MESSAGE,
+    ),
+    "send, reading before it failed": Case(
+        ApiConnectionError("It broke."), "unreachable", ("Nothing was sent.",), tool=SEND_MESSAGE
+    ),
     "no key": Case(
         SettingsError(NoKey()), "no_key", ("LINQ_API_V3_API_KEY", "`linq login`", "`env` block", "restart the client")
     ),
@@ -181,6 +201,7 @@ CASES = {
         "arguments",
         ("`limit` takes a whole number from 1 to 100, not 0.", f"Example: {LIST_CHATS.example}"),
     ),
+    "several wrong arguments": Case(ArgumentsError(["`a` is wrong.", "`b` too."]), "arguments", ("`a` is", "`b` too")),
     "401, key of the environment": Case(
         answered(401, 2004),
         "key_rejected",
@@ -213,10 +234,12 @@ CASES = {
         ("+12055550101 is not a line of this account.", "use `to`", "Linq code 2006"),
         asked={"from": "+12055550101"},
     ),
+    "403, not your line, no from": Case(answered(403, 2006), "not_your_line", ("`from`",), ("None",)),
     "403, not on this account": Case(
         answered(403, 2011), "not_on_account", ("will not help", "Linq's support", "Said by Linq")
     ),
     "403, access denied": Case(answered(403, 2005), "not_allowed", ("belong to this account", "Said by Linq")),
+    "403, without a code": Case(answered(403), "not_allowed", ("HTTP 403",), ("Linq code",)),
     "404, no such chat": Case(
         answered(404, 2001),
         "no_such_chat",
@@ -224,6 +247,14 @@ CASES = {
         asked={"chat_id": CHAT},
         tool=GET_CHAT,
     ),
+    "404, no such chat, of a tool that takes both ids": Case(
+        answered(404, 2001),
+        "no_such_chat",
+        (f"no chat {CHAT}.",),
+        ("no message",),
+        asked={"chat_id": CHAT, "message_id": MESSAGE},
+    ),
+    "404, no such chat, no id": Case(answered(404, 2001), "no_such_chat", ("no such chat.",)),
     "404 on a chat, without a code": Case(
         answered(404),
         "not_found",
@@ -241,6 +272,7 @@ CASES = {
         settings=OWN_BASE,
         tool=GET_MESSAGE,
     ),
+    "404 with somebody else's code": Case(answered(404, 404), "not_found", ("such as a proxy", "Linq code 404")),
     "404, no such message": Case(
         answered(404, 2002),
         "no_such_message",
@@ -251,9 +283,14 @@ CASES = {
         asked={"message_id": MESSAGE},
         tool=GET_MESSAGE,
     ),
+    "404, no such message, no id": Case(
+        answered(404, 2002), "no_such_message", ("no such message, or Linq no longer keeps it",)
+    ),
     "404, not there yet": Case(
         tried(answered(404, 2007), 3), "not_found", ("may not exist yet", "3 times", "in a few seconds")
     ),
+    "404, no such attachment": Case(answered(404, 2003), "not_found", ("another account", "Said by Linq")),
+    "404, no such number": Case(answered(404, 2019), "not_found", ("another account",)),
     "404, no such number, as from": Case(
         answered(404, 2019), "not_your_line", ("+12055550101 is not a line",), asked={"from": "+12055550101"}
     ),
@@ -263,20 +300,26 @@ CASES = {
         ("Call again without `cursor`", "the same filters", "`next_cursor`", "Linq code 1005"),
         asked={"cursor": "20", "to": "ann@example.com"},
     ),
+    "422 on a cursor": Case(answered(422), "bad_cursor", ("without `cursor`",), asked={"cursor": "20"}),
+    "400 without a cursor": Case(answered(400, 1005), "bad_request", ("Said by Linq", "Change the arguments", "400")),
     "400 on a number, with a cursor": Case(
         answered(400, 1002), "bad_request", ("Linq code 1002",), ("without `cursor`",), asked={"cursor": "20"}
     ),
+    "409, chat unavailable": Case(answered(409, 2013), "bad_request", ("Linq code 2013", "Said by Linq")),
     "409, chat being created": Case(
         tried(answered(409, 2009), 3), "not_ready", ("3 times", "Call again in a few seconds", "Linq code 2009")
     ),
     "429 with a wait": Case(
         answered(429, 1007, retry_after=45.0), "rate_limited", ("Wait 45 seconds", "same arguments", "Linq code 1007")
     ),
+    "429 with a short wait": Case(answered(429, retry_after=0.2), "rate_limited", ("Wait 1 second,",)),
     "429 with a fraction": Case(answered(429, retry_after=44.1), "rate_limited", ("Wait 45 seconds,",)),
     "429 without a wait": Case(answered(429), "rate_limited", ("Wait a minute",)),
     "500": Case(
         tried(answered(500, 3001), 3), "server_error", ("500 3 times", "call again", "Said by Linq", "Linq code 3001")
     ),
+    "501": Case(answered(501), "server_error", ("501 once",)),
+    "408": Case(tried(answered(408), 3), "server_error", ("408 3 times",)),
     "503, base URL set": Case(
         answered(503),
         "server_error",
@@ -295,6 +338,12 @@ CASES = {
         ("The connection failed: no route.", "3 times", "Call again later."),
         ("LINQ_API_V3_BASE_URL",),
     ),
+    "connection, base URL set": Case(
+        ApiConnectionError("The connection failed: no route."),
+        "unreachable",
+        ("once", "LINQ_API_V3_BASE_URL is set to https://linq.example.com"),
+        settings=OWN_BASE,
+    ),
     "proxy setting": Case(
         ApiConnectionError("HTTPS_PROXY can't be used.", retryable=False),
         "unreachable",
@@ -311,6 +360,9 @@ CASES = {
         ApiResponseError("It was no JSON (text/html, 17 bytes).", trace_id="t-1"),
         "unreadable",
         ("It was no JSON (text/html, 17 bytes).", "proxy", "Call again later", "trace id t-1"),
+    ),
+    "not JSON, base URL set": Case(
+        ApiResponseError("It was no JSON."), "unreadable", ("LINQ_API_V3_BASE_URL",), settings=OWN_BASE
     ),
     "a line that is not open": Case(
         LineNotOpenError("+12055550101"),

@@ -99,6 +99,12 @@ def test_a_limit_of_0_refuses_every_message() -> None:
     limits.count_question("a", about(is_message=False))
 
 
+def test_without_a_limit_nothing_is_counted() -> None:
+    limits = SendLimits(None, clock=Clock())
+    for _ in range(100):
+        send(limits, "chat")
+
+
 def test_nothing_is_kept_of_callers_who_are_gone() -> None:
     clock = Clock()
     limits = SendLimits(30, clock=clock)

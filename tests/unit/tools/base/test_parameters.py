@@ -29,11 +29,13 @@ from linq_mcp.tools.base.param_types import (
 from linq_mcp.tools.base.parameters import ToolArguments, input_schema, parse_arguments
 from linq_mcp.tools.base.tool import Tool
 from linq_mcp.tools.find_chats import FIND_CHATS
+from linq_mcp.tools.find_messages import FIND_MESSAGES
 from linq_mcp.tools.list_chats import Arguments
 from linq_mcp.tools.send_message import SEND_MESSAGE
 
 LINE = "+12055550101"
 CHAT = "550e8400-e29b-41d4-a716-446655440000"
+SCHEMA_KEYWORDS = {"type", "properties", "required", "description", "enum", "minimum", "maximum", "items"}
 NASTY = [
     pytest.param("\x1b[2J\x1b]0;owned\x07", id="escapes"),
     pytest.param("\u202e\u2066evil\u2069\u200f", id="bidi"),
@@ -72,13 +74,21 @@ def problems(given: dict[str, Any]) -> tuple[str, ...]:
     return refused.value.problems
 
 
+def test_no_arguments_are_the_first_page() -> None:
+    assert read().model_dump() == {"from_": None, "to": None, "limit": 20, "cursor": None}
+
+
 @pytest.mark.parametrize(
     "absent",
     [
         None,
         "",
+        " ",
+        "\n\t",
         "null",
         "None",
+        "NULL",
+        "none",
         " null ",
         "undefined",
     ],
@@ -93,10 +103,15 @@ def test_null_words_are_absent(name: str, absent: Any) -> None:
     ("given", "limit"),
     [
         (1, 1),
+        (100, 100),
         ("20", 20),
         (" 20 ", 20),
         (20.0, 20),
+        ("20.0", 20),
+        ("20.", 20),
+        ("20.000", 20),
         ("+20", 20),
+        ("020", 20),
         (1e2, 100),
     ],
 )
@@ -109,12 +124,18 @@ def test_forms_of_a_number(given: Any, limit: int) -> None:
     "given",
     [
         pytest.param(True, id="true"),
+        pytest.param(False, id="false"),
         pytest.param(20.5, id="fraction"),
         pytest.param(float("nan"), id="NaN"),
+        pytest.param(float("inf"), id="infinity"),
         pytest.param(10**400, id="10**400"),
+        pytest.param(10**4000, id="10**4000"),
         pytest.param("1e1", id="exponent as text"),
         pytest.param(0, id="below the range"),
         pytest.param(101, id="above the range"),
+        pytest.param("-5", id="negative as text"),
+        pytest.param("twenty", id="word"),
+        pytest.param("0x10", id="hexadecimal"),
         pytest.param("\u0662\u0660", id="other digits"),
         pytest.param([20], id="list"),
         pytest.param({"limit": 20}, id="object"),
@@ -133,9 +154,15 @@ def test_numbers_that_are_refused(given: Any) -> None:
         ("20", "20"),
         (20, "20"),
         (20.0, "20"),
+        (0, "0"),
+        (-1, "-1"),
         (" abc== ", "abc=="),
+        ("eyJhIjoxfQ+/=", "eyJhIjoxfQ+/="),
+        ("with space", "with space"),
         ("ünï", "ünï"),
+        ("nullable", "nullable"),
         ("x" * 2000, "x" * 2000),
+        (10**30, "1" + "0" * 30),
     ],
 )
 def test_forms_of_a_cursor(given: Any, cursor: str) -> None:
@@ -146,11 +173,16 @@ def test_forms_of_a_cursor(given: Any, cursor: str) -> None:
     "given",
     [
         pytest.param(True, id="true"),
+        pytest.param(False, id="false"),
         pytest.param(20.5, id="fraction"),
+        pytest.param(float("nan"), id="NaN"),
+        pytest.param(float("inf"), id="infinity"),
         pytest.param(10**4000, id="10**4000"),
+        pytest.param(["20"], id="list"),
         pytest.param({"next_cursor": "20"}, id="object"),
         pytest.param("x" * 2001, id="2,001 characters"),
         pytest.param("a\nb", id="line break"),
+        pytest.param("a\x00", id="NUL"),
         pytest.param("a\u202e", id="bidi"),
     ],
 )
@@ -161,14 +193,27 @@ def test_cursors_that_are_refused(given: Any) -> None:
     assert len(problem) < 130
 
 
+@pytest.mark.parametrize("given", [LINE, f" {LINE}\n", "+1234567", "+123456789012345", "+4915112345678"])
+@pytest.mark.parametrize("name", ["from", "to"])
+def test_numbers_in_e164(name: str, given: str) -> None:
+    assert getattr(parse_arguments(Arguments, {name: given}), {"from": "from_"}.get(name, name)) == given.strip()
+
+
 NO_HANDLES = [
     pytest.param("2055550101", id="no country"),
     pytest.param("+02055550101", id="country of zero"),
+    pytest.param("+123456", id="too short"),
+    pytest.param("+1234567890123456", id="too long"),
+    pytest.param("+1205555010a", id="letter"),
     pytest.param("+\u0661\u0662\u0660\u0665\u0665\u0665\u0660\u0661", id="other digits, too few"),
     pytest.param("+12055550101,+12055550102", id="two numbers"),
+    pytest.param("me", id="a word"),
     pytest.param(12055550101, id="a number"),
+    pytest.param(10**4000, id="10**4000"),
     pytest.param(True, id="true"),
+    pytest.param([LINE], id="list"),
     pytest.param({"handle": LINE}, id="object"),
+    pytest.param("9" * 100_000, id="100,000 digits"),
 ]
 
 
@@ -208,6 +253,58 @@ def test_a_name_in_place_of_a_handle_leads_to_find_chats(name: str, given: str, 
     assert ("(find_chats with `text` finds people by name)" in problem) is by_name
 
 
+def test_a_name_in_place_of_a_line_does_not() -> None:
+    """A line is one of the account's own numbers and has no name."""
+    assert "find_chats" not in problems({"from": "Ann Adler"})[0]
+
+
+@pytest.mark.parametrize("given", ["+1 (205) 555-0101", "+1.205.555.0101", "001-205-555-0101", "0012055550101"])
+@pytest.mark.parametrize(("name", "field"), [("from", "from_"), ("to", "to")])
+def test_a_number_that_says_its_country_may_be_punctuated(name: str, field: str, given: str) -> None:
+    assert getattr(parse_arguments(Arguments, {name: given}), field) == "+12055550101"
+
+
+@pytest.mark.parametrize("given", ["262966", 262966, " 611 "])
+def test_a_handle_may_be_a_short_code(given: Any) -> None:
+    assert read(to=given).to == str(given).strip()
+    assert len(problems({"from": given})) == 1
+
+
+@pytest.mark.parametrize("given", ["12055550101", "1-205-555-0101", 12055550101])
+@pytest.mark.parametrize("name", ["from", "to"])
+def test_a_number_that_only_looks_different_is_shown_as_it_should_be(name: str, given: Any) -> None:
+    (problem,) = problems({name: given})
+    assert "(perhaps +12055550101?)" in problem
+
+
+@pytest.mark.parametrize("given", ["ann@example.com", " ann.lee+x@mail.example.co.uk ", "o'brien@example.com"])
+def test_a_participant_may_be_an_email_address(given: str) -> None:
+    assert read(to=given).to == given.strip()
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        pytest.param("ann@", id="no domain"),
+        pytest.param("@example.com", id="no name"),
+        pytest.param("ann@example", id="no dot"),
+        pytest.param("a b@example.com", id="space"),
+        pytest.param("ann@example.com, bo@example.com", id="two"),
+        pytest.param("Ann <ann@example.com>", id="with a name"),
+        pytest.param("a" * 65 + "@example.com", id="name too long"),
+        pytest.param("a\x00@example.com", id="NUL"),
+        pytest.param("a\x1b[0m@example.com", id="escape"),
+        pytest.param("a@" * 50_000, id="100,000 characters"),
+    ],
+)
+@pytest.mark.timeout(10)
+def test_email_addresses_that_are_refused(given: str) -> None:
+    (problem,) = problems({"to": given})
+    assert problem.startswith("`to` takes one number in E.164 form")
+    assert problem.isprintable()
+    assert len(problem) < 190
+
+
 def test_a_line_is_no_email_address() -> None:
     assert len(problems({"from": "ann@example.com"})) == 1
 
@@ -232,12 +329,23 @@ def test_an_unknown_argument_is_refused_with_the_nearest(name: str, nearest: str
     )
 
 
+@pytest.mark.parametrize("name", ["search", "health_status", "", "?", "0"])
+def test_an_unknown_argument_far_from_all(name: str) -> None:
+    assert problems({name: 1}) == (f"`{name}` is not an argument. Valid: from, to, limit, cursor.",)
+
+
 @pytest.mark.parametrize("value", ["${LINE}", "${user_config.x}", "${}", " ${a b} "])
 @pytest.mark.parametrize("name", ["from", "to", "limit", "cursor"])
 def test_a_placeholder_is_refused(name: str, value: str) -> None:
     """A placeholder read as absent would widen the question, from one line to the whole account."""
     (problem,) = problems({name: value})
     assert problem == f'`{name}` is the placeholder "{value.strip()}": pass its value, or leave it out.'
+
+
+def test_a_placeholder_is_no_text_either() -> None:
+    for tool in (FIND_MESSAGES, SEND_MESSAGE):
+        with pytest.raises(ArgumentsError, match="`text` is the placeholder"):
+            tool.parse({"text": "${message}"})
 
 
 @pytest.mark.parametrize(
@@ -297,6 +405,11 @@ def test_an_argument_without_a_value_is_absent_whatever_its_name(value: Any) -> 
     assert parse_arguments(Arguments, {"confirm_token": value, "limit": value}) == read()
 
 
+def test_given_are_the_arguments_as_they_were_read() -> None:
+    parsed = parse_arguments(Arguments, {"from": "+1 (205) 555-0101", "to": None, "limit": "5"})
+    assert parsed.given() == {"from": "+12055550101", "limit": 5}
+
+
 def test_every_wrong_argument_is_named_at_once() -> None:
     found = problems({"serach": "x", "from": "me", "to": "you", "limit": 0, "cursor": True})
     assert [problem.split("`")[1] for problem in found] == ["serach", "from", "to", "limit", "cursor"]
@@ -307,6 +420,13 @@ def test_the_error_reads_as_one_text() -> None:
         read(limit=0, cursor=True)
     assert str(refused.value) == " ".join(refused.value.problems)
     assert all(problem.endswith(".") for problem in refused.value.problems)
+
+
+@pytest.mark.parametrize("nasty", NASTY)
+def test_a_nasty_name_cannot_disturb_the_error(nasty: str) -> None:
+    (problem,) = problems({nasty: 1})
+    assert problem.isprintable()
+    assert len(problem) < 60 + len("`` is not an argument; did you mean `cursor`? Valid: from, to, limit, cursor.")
 
 
 @pytest.mark.parametrize("nasty", NASTY)
@@ -336,7 +456,19 @@ def test_a_required_argument_is_asked_for(given: dict[str, Any]) -> None:
     assert refused.value.problems == ("`chat_id` is needed: The chat.",)
 
 
+def test_a_required_argument_is_read() -> None:
+    read = parse_arguments(Needed, {"chat_id": f" {CHAT} "})
+    assert (read.chat_id, read.from_) == (CHAT, None)
+
+
+def test_required_is_in_the_schema_only_if_something_is() -> None:
+    """An empty list of them is refused by some clients."""
+    assert input_schema(Needed)["required"] == ["chat_id"]
+    assert "required" not in input_schema(Arguments)
+
+
 def test_the_schema_of_every_kind() -> None:
+    """Exactly what is declared: no defaults, formats, patterns or titles."""
     assert input_schema(Everything) == {
         "type": "object",
         "properties": {
@@ -362,6 +494,11 @@ def test_the_schema_of_every_kind() -> None:
 def test_examples_are_right(tool: Any) -> None:
     """What an error shows as a valid call is one."""
     tool.parse(json.loads(tool.example))
+
+
+@pytest.mark.parametrize(("given", "read_as"), [("me", "me"), ("Them", "them"), ("262966", "262966"), (LINE, LINE)])
+def test_forms_of_a_sender(given: str, read_as: str) -> None:
+    assert parse_arguments(Everything, {"chat_id": CHAT, "sender": given}).sender == read_as
 
 
 def test_a_name_is_not_a_sender() -> None:
@@ -390,3 +527,10 @@ def test_a_range_that_holds_nothing_is_refused(before: str) -> None:
     """An empty answer would look like a finding."""
     with pytest.raises(ArgumentsError, match=r"^`after` has to be earlier than `before`\.$"):
         parse_arguments(Range, {"after": "2026-11-20", "before": before})
+
+
+@pytest.mark.parametrize(
+    "given", [{"after": "2026-11-20"}, {"before": "2026-11-20"}, {"after": "2026-11-20", "before": "2026-11-21"}]
+)
+def test_a_range_may_be_open(given: dict[str, Any]) -> None:
+    assert parse_arguments(Range, given)
