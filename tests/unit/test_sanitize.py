@@ -37,7 +37,6 @@ UNSEEN = [
 ]
 
 
-@pytest.mark.slow
 def test_every_character_without_a_glyph_is_known() -> None:
     """Control, format, surrogate and private characters of this Python's Unicode go, except those that are drawn."""
     visible = {*range(0x600, 0x606), 0x6DD, 0x70F, 0x890, 0x891, 0x8E2, 0x110BD, 0x110CD, 0xF8FF}
@@ -91,11 +90,14 @@ def test_bytes_hidden_in_variation_selectors_are_gone() -> None:
 @pytest.mark.parametrize(
     ("text", "cleaned"),
     [
+        pytest.param("a\nb", "a b", id="newline"),
         pytest.param("a\tb\x0bc\x0cd", "a b c d", id="tabs and feeds"),
         pytest.param("a\u2028b\u2029c\u0085d", "a b c d", id="Unicode line ends"),
+        pytest.param("a\x1cb\x1dc\x1ed\x1fe", "a b c d e", id="separators"),
         pytest.param("a\u00a0\u2003\u3000\u202fb", "a b", id="wide and fixed spaces"),
         pytest.param("  a \n\n b  ", "a b", id="ends and runs"),
         pytest.param("a \u200b \u200b b", "a b", id="run around zero width"),
+        pytest.param("", "", id="empty"),
     ],
 )
 def test_white_space_becomes_single_spaces(text: str, cleaned: str) -> None:
@@ -202,6 +204,10 @@ def test_cuts_at_the_limit(text: str, limit: int, cleaned: str) -> None:
     assert clean(text, limit) == cleaned
 
 
+def test_cuts_lines_without_an_empty_end() -> None:
+    assert clean("ab\n\ncd", 4, lines=True) == "ab…"
+
+
 STACK = "\u0301\u0316\u0323\u20dd\u0345"
 
 
@@ -250,6 +256,13 @@ def test_other_text_in_tags_stays_out(text: str, shown: str) -> None:
     assert clean(text, None) == shown
 
 
+@pytest.mark.parametrize("text", ["a\u200b" * 500_000, "\u200d" * 1_000_000, "\n " * 500_000], ids=["zw", "zwj", "nl"])
+@pytest.mark.timeout(10)
+def test_a_huge_text_takes_no_time_to_speak_of(text: str) -> None:
+    """The work grows with the text's length alone."""
+    assert len(clean(text, 80, lines=True)) <= 80
+
+
 @pytest.mark.parametrize(
     ("text", "sendable"),
     [
@@ -279,6 +292,20 @@ def test_a_quotation_cannot_be_ended_from_inside(text: str, quotation: str) -> N
     assert quoted(text) == quotation
 
 
+def test_every_double_quotation_mark_is_replaced() -> None:
+    names = ("QUOTATION MARK", "DOUBLE PRIME", "DOUBLE ACUTE ACCENT", "DITTO MARK", "DOUBLE ANGLE QUOTATION")
+    marks = [
+        mark
+        for mark in map(chr, range(0x20000))
+        if any(name in unicodedata.name(mark, "") for name in names)
+        and "SINGLE" not in unicodedata.name(mark)
+        and not unicodedata.combining(mark)
+        and unicodedata.category(mark)[0] != "C"
+    ]
+    assert len(marks) > 20
+    assert [mark for mark in marks if mark in quoted(f"a{mark}b")[1:-1]] == []
+
+
 @pytest.mark.parametrize(
     ("text", "url"),
     [
@@ -300,15 +327,19 @@ def test_a_url_is_safe_inside_markdown(text: str, url: str) -> None:
 @pytest.mark.parametrize(
     "text",
     [
+        pytest.param("", id="empty"),
         pytest.param("http://example.com/", id="not https"),
         pytest.param("javascript:alert(1)", id="script"),
+        pytest.param("//example.com/", id="no scheme"),
         pytest.param("https://example.com/a b", id="space"),
         pytest.param("https://example.com/a\nb", id="line break"),
         pytest.param("https://example.com/\u200b", id="invisible"),
         pytest.param("https://linqapp.com:x@example.com/", id="user and password"),
         pytest.param("https://linqapp.com\\@example.com/", id="backslash"),
         pytest.param("https://ex\u0430mple.com/", id="Cyrillic host"),
+        pytest.param("https://[::1]/", id="IPv6"),
         pytest.param(f"https://{'a' * 254}/", id="long host"),
+        pytest.param(f"https://example.com/{'a' * 4096}", id="long"),
         pytest.param(f"https://example.com/{'(' * 2000}", id="long once encoded"),
     ],
 )

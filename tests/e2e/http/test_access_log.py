@@ -12,7 +12,7 @@ import pytest
 from helpers.linq import KEY, Silent, account_over
 from helpers.logged import access_lines, json_log
 from helpers.recording_api import RecordingApi, demo_chat
-from helpers.streamable_http import call, demo, eras, hang_up, serving
+from helpers.streamable_http import call, demo, eras, hang_up, posted, serving
 from pydantic import SecretStr
 
 from linq_mcp.demo import in_process
@@ -109,6 +109,21 @@ async def test_an_unknown_tool_is_a_protocol_error_without_its_name(era: str) ->
     assert "forged" not in json.dumps(line)
 
 
+async def test_an_unknown_method_is_a_protocol_error() -> None:
+    """A request that calls no tool has a line without one."""
+    line = await logged(posted("modern", "evil/forged"), demo())
+    assert (line["mcp_method"], line["outcome"]) == ("_OTHER", "protocol_error")
+    assert "tool" not in line
+    assert "evil" not in json.dumps(line)
+
+
+async def test_a_forged_state_is_a_protocol_error() -> None:
+    asked = call("modern", "send_message", SENDING)
+    asked["json"]["params"] |= {"inputResponses": {}, "requestState": "forged"}
+    line = await logged(asked, RecordingApi().account())
+    assert (line["mcp_method"], line["outcome"]) == ("tools/call", "protocol_error")
+
+
 async def test_a_call_that_is_given_up_is_cancelled() -> None:
     silent = Silent()
     app = build_app(SettingsClientProvider(in_process.settings, transport=lambda: silent), HttpConfig())
@@ -179,6 +194,14 @@ async def test_paths_are_named_only_if_they_are_the_servers_own() -> None:
     ]
 
 
+async def test_probes_that_succeed_are_logged_for_debugging_only() -> None:
+    with json_log() as lines:
+        async with serving(build_app(demo(), HttpConfig())) as client:
+            for path in ("/healthz", "/metrics"):
+                await client.get(path)
+    assert [line["message"].rsplit(" ", 2)[0] for line in access_lines(lines)] == ["GET /metrics 404"]
+
+
 async def test_callers_are_told_apart_by_a_short_hash() -> None:
     callers = []
     for key in (DEMO_KEY, KEY, DEMO_KEY):
@@ -187,6 +210,14 @@ async def test_callers_are_told_apart_by_a_short_hash() -> None:
         callers.append(line["caller"])
     assert callers[0] == callers[2] != callers[1]
     assert all(len(caller) == 12 and int(caller, 16) for caller in callers)
+
+
+async def test_a_call_without_a_key_has_no_caller() -> None:
+    """A hash of nothing would show all who forgot their key as one caller, and as one who has a key."""
+    provider = HeaderClientProvider(load_settings({}))
+    line = await logged(call("modern", "list_chats"), provider, headers={KEY_HEADER: ""})
+    assert line["outcome"] == Outcome.SETTINGS
+    assert "caller" not in line
 
 
 async def test_the_balancers_request_id_is_used() -> None:
@@ -210,3 +241,17 @@ async def test_a_forged_request_id_is_replaced(forged: str) -> None:
     (line,) = access_lines(lines)
     assert line["request_id"] == response.headers["x-request-id"] != forged
     assert len(line["request_id"]) == 32
+
+
+async def test_a_repeated_request_id_is_replaced() -> None:
+    async with serving(build_app(demo(), HttpConfig())) as client:
+        response = await client.get("/healthz", headers=[("X-Request-Id", "one"), ("X-Request-Id", "two")])
+    assert len(response.headers.get_list("x-request-id")) == 1
+    assert response.headers["x-request-id"] not in ("one", "two")
+
+
+async def test_an_answer_in_events_has_a_line_too() -> None:
+    asked = call("modern", "summarize_chat_health")
+    asked["json"]["params"]["_meta"]["progressToken"] = "p"
+    line = await logged(asked, demo())
+    assert (line["tool"], line["outcome"]) == ("summarize_chat_health", "ok")

@@ -56,6 +56,15 @@ async def test_progress_streams(era: str) -> None:
 
 
 @eras
+async def test_a_client_that_reads_no_streams_gets_json(era: str) -> None:
+    asked = call(era, "summarize_chat_health")
+    asked["json"]["params"].setdefault("_meta", {})["progressToken"] = "p"
+    asked["headers"] = {**asked["headers"], "Accept": "application/json"}
+    async with serving(build_app(demo(), HttpConfig())) as client:
+        assert result_of(await client.post("/mcp", **asked))["structuredContent"]["scanned"] == 300
+
+
+@eras
 async def test_without_a_key_the_tools_list_and_a_call_says_how(era: str) -> None:
     """The error names the header, and nothing is sent to Linq."""
 
@@ -86,6 +95,13 @@ async def test_the_error_for_a_rejected_key_names_the_header() -> None:
     async with serving(build_app(accounts, HttpConfig())) as client:
         text = result_of(await client.post("/mcp", **asked))["content"][0]["text"]
     assert f"the header {KEY_HEADER}" in text
+
+
+async def test_each_caller_is_told_of_a_bad_base_url() -> None:
+    settings = load_settings({"LINQ_API_V3_BASE_URL": "ftp://example.com"})
+    async with serving(build_app(HeaderClientProvider(settings), HttpConfig())) as client:
+        refused = result_of(await client.post("/mcp", **call("modern", "list_chats")))
+    assert refused["content"][0]["text"].startswith("LINQ_API_V3_BASE_URL can't be used.")
 
 
 @eras
@@ -162,15 +178,23 @@ async def test_the_token_lets_in(shown: str) -> None:
 @pytest.mark.parametrize(
     ("header", "value", "status"),
     [
+        ("Host", "evil.example", 421),
         ("Host", "127.0.0.1.evil.example:8000", 421),
+        ("Origin", "https://evil.example", 403),
         ("Origin", "null", 403),
         ("Host", "127.0.0.1@evil.example", 421),
+        ("Host", "user@localhost", 421),
+        ("Host", "localhost:port", 421),
         ("Host", "localhost:9@evil.example", 421),
         ("Host", "", 421),
+        ("Origin", "http://user@localhost", 403),
         ("Origin", "http://localhost:9@evil.example", 403),
+        ("Origin", "http://localhost:port", 403),
         ("Origin", "", 403),
         ("Host", "localhost:9", 200),
+        ("Host", "LocalHost", 200),
         ("Origin", "HTTP://LOCALHOST:5173", 200),
+        ("Origin", "http://127.0.0.1:5173", 200),
     ],
 )
 async def test_host_and_origin_are_always_checked(header: str, value: str, status: int, era: str) -> None:
@@ -197,9 +221,12 @@ async def test_on_another_address_only_the_allowed_names_are_accepted(host: str,
     ("config", "problem"),
     [
         (HttpConfig(), None),
+        (HttpConfig(own_key=True), None),
         (HttpConfig(host="0.0.0.0"), "--allowed-host"),
+        (HttpConfig(host="0.0.0.0", allowed_hosts=["x"]), None),
         (HttpConfig(host="0.0.0.0", allowed_hosts=["x"], own_key=True), "LINQ_MCP_HTTP_TOKEN"),
         (HttpConfig(host="0.0.0.0", allowed_hosts=["x"], own_key=True, token=SecretStr("t")), None),
+        (HttpConfig(host="::1", own_key=True), None),
         (HttpConfig(host="127.0.0.1.example.com"), "--allowed-host"),
         (HttpConfig(allowed_hosts=["https://mcp.example.com"]), "--allowed-host"),
         (HttpConfig(allowed_origins=["app.example.com"]), "--allowed-origin"),
@@ -321,8 +348,9 @@ def test_a_path_that_can_not_be_served_is_a_usage_error(path: str, capsys: pytes
     assert len(capsys.readouterr().err.splitlines()) == 1
 
 
-def test_serves_over_a_socket_and_stops_gracefully() -> None:
-    """A real process answers on a real port, and ends with 0 on SIGTERM, without a traceback."""
+@pytest.mark.parametrize("how", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.slow)], ids=str)
+def test_serves_over_a_socket_and_stops_gracefully(how: signal.Signals) -> None:
+    """A real process answers on a real port, and ends with 0 on SIGTERM and on Ctrl-C, without a traceback."""
     command = [*COMMAND, "--demo", "http", "--port", "0"]
     with subprocess.Popen(command, env=MEASURED, stderr=subprocess.PIPE, text=True) as server:
         try:
@@ -335,7 +363,7 @@ def test_serves_over_a_socket_and_stops_gracefully() -> None:
                 f"http://127.0.0.1:{port}/mcp", **call("modern", "list_chats", {"limit": 1}), timeout=10
             )
             assert result_of(answer)["structuredContent"]["has_more"] is True
-            server.send_signal(signal.SIGTERM)
+            server.send_signal(how)
             assert server.wait(SECONDS) == 0
             assert "Traceback" not in server.stderr.read()
         finally:

@@ -81,6 +81,7 @@ async def test_a_clients_person_is_asked_over_http() -> None:
 
 
 async def test_another_replica_takes_the_answer() -> None:
+    """Asked by one, answered to the other, sent once; a replay at the first is the same message."""
     api = RecordingApi()
     async with serving(app_over(api)) as one, serving(app_over(api)) as other:
         state = await question(one)
@@ -88,6 +89,15 @@ async def test_another_replica_takes_the_answer() -> None:
     assert sent[0]["structuredContent"]["sent"] is True
     assert sent[0]["structuredContent"]["message_id"] == sent[1]["structuredContent"]["message_id"]
     assert len({body["message"]["idempotency_key"] for _, body in api.posts}) == 1
+
+
+async def test_a_replica_with_another_key_does_not() -> None:
+    api = RecordingApi()
+    other_key = SendSettings(state_keys=(SecretStr("o" * 32),))
+    async with serving(app_over(api)) as one, serving(app_over(api, other_key)) as other:
+        response = await other.post("/mcp", **asking(answer=ANSWER, state=await question(one)))
+    assert response.json()["error"]["code"] == -32602
+    assert api.posts == []
 
 
 @contextmanager
@@ -137,6 +147,7 @@ async def test_another_caller_can_not_answer() -> None:
 
 @pytest.mark.parametrize("streamed", [False, True], ids=["json", "events"])
 async def test_a_client_that_can_not_ask_lacks_a_capability(*, streamed: bool) -> None:
+    """As MCP has it: an error with the status 400 that names the capability, and nothing is sent."""
     api = RecordingApi()
     asked = asking(streamed=streamed)
     asked["json"]["params"]["_meta"]["io.modelcontextprotocol/clientCapabilities"] = {"elicitation": {"url": {}}}
@@ -151,6 +162,7 @@ async def test_a_client_that_can_not_ask_lacks_a_capability(*, streamed: bool) -
 
 @pytest.mark.parametrize("streamed", [False, True])
 async def test_the_older_era_is_told_that_it_can_not_be_asked(streamed: bool) -> None:
+    """Stateless as it is, there is nothing on which the question could go out."""
     api = RecordingApi()
     asked = call("legacy", "send_message", ARGUMENTS)
     if streamed:

@@ -24,6 +24,7 @@ from linq_mcp.errors import ApiStatusError
 from linq_mcp.rows.message import last_message, message_row, usual_service
 from linq_mcp.tools.get_message import GET_MESSAGE
 from linq_mcp.tools.list_messages import LIST_MESSAGES
+from linq_mcp.tools.reading.transcript import Placed, chronological
 
 Json = dict[str, Any]
 HOSTILE_CHAT_ID = next(chat["id"] for chat in odd_account().chats if chat["display_name"] == PILOT_TESTERS)
@@ -201,7 +202,8 @@ def test_file_names_are_text_of_others_too(member: str) -> None:
 
 
 @pytest.mark.parametrize("order", ["newest", "oldest"])
-@pytest.mark.parametrize(("limit", "oldest_first"), [(100, True), (7, False)])
+@pytest.mark.parametrize("oldest_first", [True, False], ids=["listed oldest first", "listed newest first"])
+@pytest.mark.parametrize("limit", [7, 100])
 async def test_the_transcript_equals_the_data(limit: int, oldest_first: bool, order: str) -> None:
     data = generated_account(5, messages_in_first=223)
     chat_id = data.chats[0]["id"]
@@ -216,10 +218,11 @@ async def test_the_transcript_equals_the_data(limit: int, oldest_first: bool, or
         assert shown["sender"] == ("me" if sent["is_from_me"] else sent["from_handle"]["handle"])
 
 
-@pytest.mark.parametrize(("order", "oldest_first"), [("newest", False), ("oldest", False), ("newest", True)])
+@pytest.mark.parametrize("order", ["newest", "oldest"])
+@pytest.mark.parametrize("oldest_first", [True, False], ids=["listed oldest first", "listed newest first"])
 async def test_a_page_of_long_messages_has_fewer_rows_and_goes_on(oldest_first: bool, order: str) -> None:
     """A hundred long messages in Chinese are 600 kB, which some clients refuse as a whole."""
-    data = generated_account(1, messages_in_first=40)
+    data = generated_account(1, messages_in_first=60)
     chat_id = data.chats[0]["id"]
     data.messages[chat_id] = [{**message, "parts": text("\u9577" * 2500)} for message in data.messages[chat_id]]
     pages = await listed(data, chat_id, oldest_first=oldest_first, order=order)
@@ -262,6 +265,25 @@ async def test_messages_that_arrive_meanwhile_disturb_nothing() -> None:
         cursor = answer.get("next_cursor")
     assert cursor is None
     assert seen == [message["id"] for message in all_messages[:100]]
+
+
+async def test_every_message_of_the_demo_account_can_be_read() -> None:
+    data = odd_account()
+    for chat_id in (TEAM_CHAT_ID, HOSTILE_CHAT_ID):
+        pages = await listed(data, chat_id)
+        assert [m["id"] for page in pages for m in page] == [m["id"] for m in data.messages[chat_id]]
+
+
+@pytest.mark.parametrize("chat_id", [TEAM_CHAT_ID, HOSTILE_CHAT_ID])
+async def test_a_transcript_costs_at_most_two_fifths_of_linqs_own(chat_id: str) -> None:
+    """All pages of the busiest and of the oddest chat are counted in bytes, twenty messages a page."""
+    data = odd_account()
+    pages = await listed(data, chat_id, limit=20)
+    wire = len(json.dumps(data.messages[chat_id], separators=(",", ":")))
+    ours = sum(
+        len(json.dumps(page, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")) for page in pages
+    )
+    assert ours <= 0.4 * wire
 
 
 async def test_a_message_whole_has_everything() -> None:
@@ -337,8 +359,30 @@ async def test_an_empty_chat_says_so() -> None:
     assert result == {"messages": [], "has_more": False, "note": "There are no messages in this chat."}
 
 
+async def test_an_id_is_one_segment_of_the_path() -> None:
+    paths: list[bytes] = []
+
+    def handler(request: httpx.Request) -> httpx.Response:
+        paths.append(request.url.raw_path)
+        return httpx.Response(200, json={"id": "x"})
+
+    async with call_over(Canned(handler)) as call:
+        await call.api.get_chat("../phone_numbers?x=1#y", deadline=call.deadline)
+        await call.api.get_message("a/b", deadline=call.deadline)
+    assert paths == [
+        b"/api/partner/v3/chats/..%2Fphone_numbers%3Fx%3D1%23y",
+        b"/api/partner/v3/messages/a%2Fb",
+    ]
+
+
 def test_the_most_common_service_is_left_out() -> None:
     services = ["SMS", "iMessage", "SMS", None, "SMS"]
     messages = [Message.model_validate({**DOCS_SAMPLE, "service": service}) for service in services]
     rows = [message_row(message, usual_service(messages)) for message in messages]
     assert [row.get("service") for row in rows] == [None, "iMessage", None, None, None]
+
+
+def test_messages_without_a_readable_time_do_not_stop_the_transcript() -> None:
+    messages = [Message.model_validate({**DOCS_SAMPLE, "sent_at": at}) for at in ("2026-01-01T00:00:00Z", "tomorrow")]
+    ordered = chronological([Placed(message, place) for place, message in enumerate(messages)])
+    assert [message_row(message).get("at") for message in ordered] == ["tomorrow", "2026-01-01T00:00:00Z"]
