@@ -400,3 +400,19 @@ async def test_without_the_extra_a_photo_is_described(kind: str, without_extra: 
     facts, block = shown(await call(Linq([media()], photo(kind))))
     assert (block, facts["url"]) == (None, URL)
     assert "pip install '.[files]'" in facts["note"]
+
+
+@pytest.mark.slow
+def test_without_the_extras_everything_else_works(without_extra: None) -> None:
+    """Every module can be imported without Pillow and the Prometheus client, and the server lists the tool."""
+    code = (
+        "import pkgutil, importlib, sys, linq_mcp\n"
+        "sys.modules['prometheus_client'] = None\n"
+        "for found in pkgutil.walk_packages(linq_mcp.__path__, 'linq_mcp.'):\n"
+        "    if not found.name.endswith(('__main__', '.metrics')): importlib.import_module(found.name)\n"
+        "from linq_mcp.tools import TOOLS\n"
+        "from linq_mcp.cli.http import _open_metrics\n"
+        "print('get_attachment' in [tool.name for tool in TOOLS], _open_metrics())"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "True None"
