@@ -37,6 +37,7 @@ UNSEEN = [
 ]
 
 
+@pytest.mark.slow
 def test_every_character_without_a_glyph_is_known() -> None:
     """Control, format, surrogate and private characters of this Python's Unicode go, except those that are drawn."""
     visible = {*range(0x600, 0x606), 0x6DD, 0x70F, 0x890, 0x891, 0x8E2, 0x110BD, 0x110CD, 0xF8FF}

@@ -116,6 +116,7 @@ def test_an_answer_that_nobody_reads_is_given_up(port: int) -> None:
         assert ask_without_reading(connection).poll(SECONDS * 1000)
 
 
+@pytest.mark.slow
 def test_all_unread_answers_share_a_limit() -> None:
     with listening(demo(), HttpLimits(unread_bytes=1)) as (_, port), connected(port) as connection:
         assert ask_without_reading(connection).poll(SECONDS * 1000)

@@ -87,6 +87,7 @@ def always(data: bytes) -> Answer:
     return lambda _: Response(data)
 
 
+@pytest.mark.slow
 def test_no_address_but_the_apis_own_leads_to_this_machine() -> None:
     with running(Starlette()) as other:
         port = urlsplit(other).port

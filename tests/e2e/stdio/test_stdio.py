@@ -62,6 +62,7 @@ def test_only_what_the_command_line_and_the_environment_open_is_offered_and_read
         assert {chat["line"] for chat in chats} == {"+12052535597"}
 
 
+@pytest.mark.slow
 def test_a_session_over_a_real_socket(api_url: str) -> None:
     """Pages, names, large answers, and errors come whole through pipe and socket, and the key is on neither stream."""
     env = {"LINQ_API_V3_API_KEY": KEY, "LINQ_API_V3_BASE_URL": api_url, "LINQ_MCP_LOG_LEVEL": "DEBUG"}
@@ -160,6 +161,7 @@ _UNWILLING = _MARKED.replace(
 )
 
 
+@pytest.mark.slow
 def test_a_clean_up_that_hangs_is_cut_off() -> None:
     with Piped(command=(sys.executable, "-c", _UNWILLING)) as server:
         server.initialize()

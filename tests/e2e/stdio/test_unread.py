@@ -54,6 +54,7 @@ def send_until_blocked(stdin: IO[bytes], line: str, most: int) -> int:
     raise AssertionError
 
 
+@pytest.mark.slow
 def test_a_client_that_reads_no_answers_is_not_read_either() -> None:
     """Answers wait in bounded number, none is lost or doubled, and a blocked writer does not keep the process alive."""
     with unread() as (process, stdin, stdout):
@@ -89,6 +90,7 @@ def full_pipe() -> tuple[int, int, int]:
     return reading, writing, held
 
 
+@pytest.mark.slow
 def test_log_records_are_dropped_while_nobody_reads_stderr(live: dict[str, str]) -> None:
     reading, writing, held = full_pipe()
     with os.fdopen(reading, "rb") as log, Piped(env={**live, **LOUD}, stderr=writing) as server:

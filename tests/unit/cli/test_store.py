@@ -121,6 +121,7 @@ def test_fill_status_and_clear(store: Store, path: Path) -> None:
     assert list(path.parent.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_prepare_fill_status_and_clear_of_postgres(
     store: Store, postgres: PostgresServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:

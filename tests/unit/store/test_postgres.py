@@ -261,6 +261,7 @@ class Replicas:
             stores.close()
 
 
+@pytest.mark.slow
 async def test_two_that_are_asked_at_once_read_each_chat_about_once(
     postgres: PostgresServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
