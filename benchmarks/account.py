@@ -3,9 +3,8 @@
 For accounts of several sizes behind an API that takes 100 ms an answer: the first question, the same again, the next
 page, after a restart with a file, and after 50 chats changed, beside a plain reading of everything with as many
 requests at once; and an account of 100,000 chats, active in the course of a year, that `linq-mcp store fill` reads from
-an API without delay. Pings are
-sent during each question, and the server is ended while it goes on reading. Ends with 1 when a goal is missed.
-`--write` puts the table into `benchmarks/RESULTS.md`.
+an API without delay. Pings are sent during each question, and the server is ended while it goes on reading. Ends with 1
+when a goal is missed. `--write` puts the table into `benchmarks/RESULTS.md`.
 """
 
 from __future__ import annotations

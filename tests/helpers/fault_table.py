@@ -212,11 +212,16 @@ def _connection() -> list[Fault]:
         of("connection refused", HEALTHY, GONE, 0, listening=False),
         of("no TLS where TLS is asked for", HEALTHY, GONE, scheme="https"),
         of("reset before the answer", raw(then="reset"), GONE),
+        of("reset in mid-headers", raw(head[:30], then="reset"), GONE),
         of("reset in mid-body", raw(head + PAGE[:40], then="reset"), GONE),
         of("closed without a byte", close(), GONE),
+        of("closed in mid-headers", raw(head[:30]), GONE),
         of("stalled before the answer", stall(), SILENT, waits=True),
+        of("stalled in mid-headers", raw(head[:30], then="stall"), SILENT, waits=True),
+        of("stalled after the headers", raw(head, then="stall"), SILENT, waits=True),
         of("stalled in mid-body", raw(head + PAGE[:40], then="stall"), SILENT, waits=True),
         of("a body that trickles for ever", endless, late_, 1, waits=True),
+        of("headers that trickle for ever", trickle(b"HTTP/1.1 200 X\r\nA: ", b"a", 0.2), late_, 1, waits=True),
         of("1xx for ever", trickle(b"", beginning(103), 0.01), late_, 1, waits=True),
         Fault(name="reset twice, then a page", script=in_turn(*[raw(then="reset")] * 2, HEALTHY), expect=SEEN, asked=3),
         Fault(name="stalled once, then a page", script=in_turn(stall(), HEALTHY), expect=SEEN, asked=2, waits=True),
@@ -243,6 +248,8 @@ def _http() -> list[Fault]:
         of("no Content-Length, closed behind the body", raw(beginning(200, JSON_HEAD) + PAGE), SEEN, 1),
         of("chunks of one byte", chunked(b"".join(b"1\r\n%c\r\n" % byte for byte in PAGE) + b"0\r\n\r\n"), SEEN, 1),
         of("no HTTP at all", raw(f"SSH-2.0-{BODY}\r\n\r\n".encode())),
+        of("status 600", answer(b"", 600), failed("server_error", "HTTP 600"), 1),
+        of("a header of 1 MB", answer(chats(), headers={"A": "a" * 1_000_000})),
         of(
             "100 and 103 before the answer", raw(beginning(100) + beginning(103) + whole(chats()), then="keep"), SEEN, 1
         ),
@@ -351,6 +358,7 @@ def _scans() -> list[Fault]:
     return [
         cut("reset", raw(then="reset"), "unreachable", 4),
         cut("429, Retry-After 60,", answer(b"", 429, {"Retry-After": "60"}), "rate_limited", 2),
+        cut("HTML", answer(HTML), "unreadable", 2),
         of("401 in the middle", in_turn(first, answer(HTML, 401)), failed("key_rejected"), 2),
         of(
             "503, then the page",
@@ -358,8 +366,10 @@ def _scans() -> list[Fault]:
             answered(complete=True, scanned=3),
             range(3, 6),
         ),
+        of("cursors A, B, A", in_turn(*circle), circled, 3),
         of("cursors A, B, A summed up", by_path(chats=in_turn(*circle), phone_numbers=lines), circled, 4, **sums),
         of("the same cursor again", in_turn(circle[0]), circled, 2),
+        of("a cursor that is a list", in_turn(answer(chats(next_cursor=[1]))), circled, 1),
         of(
             "new cursors for ever",
             lambda requests: answer(chats(next_cursor=f"c{len(requests)}")),
@@ -367,6 +377,7 @@ def _scans() -> list[Fault]:
             range(2, 300),
         ),
         without_lines("503", answer(HTML, 503), range(4, 7)),
+        without_lines("a string", answer("x"), range(2, 5)),
         # The lines may or may not have been asked for before the chats failed for good.
         of(
             "summed up, the chats reset",
@@ -379,6 +390,7 @@ def _scans() -> list[Fault]:
             "150 chats on a page",
             *({**numbered(n), "display_name": "Team" if n > 148 else "Others"} for n in range(1, 151)),
         ),
+        paged("an id with a ~", {**CHAT, "id": "a~b~c"}, numbered(2)),
         paged("an id with control characters", {**CHAT, "id": "a\x00\u202eb"}, numbered(2)),
     ]
 
@@ -393,6 +405,7 @@ def _secrets() -> list[Fault]:
         of("the status line", raw(f"Bearer {KEY}\r\n\r\n".encode()), GONE, 3),
         of("a body that is not JSON", answer(f"Authorization: Bearer {KEY}".encode()), failed("unreadable"), 1),
         of("a cursor", answer(chats(next_cursor=KEY)), answered(chats=[CHAT_ROW]), 1),
+        of("a cookie", answer(chats(), headers={"Set-Cookie": f"key={KEY}; Path=/"}), SEEN, 1),
     ]
 
 
