@@ -14,6 +14,7 @@ from playwright.sync_api import Frame, Page, expect
 DRIVER = Path(__file__).parents[1] / "browser" / "driver.js"
 Theme = Literal["light", "dark"]
 Mode = Literal["inline", "fullscreen"]
+Side = Literal["Width", "Height"]
 THEMES: tuple[Theme, ...] = ("light", "dark")
 MODES: tuple[Mode, ...] = ("inline", "fullscreen")
 # The arguments of `list_inbox` by which the view knows that the question was who waits.
@@ -142,7 +143,11 @@ class ViewHost:
         if self.frame.evaluate("document.documentElement.dataset.mode") == "inline":
             wait_until(self.page, lambda: not self.overflows("Height") or self.frame.evaluate("innerHeight") == 500)
 
-    def overflows(self, side: Literal["Width", "Height"]) -> bool:
+    def wait_until_it_fits(self, *sides: Side) -> None:
+        """Wait until the frame and the view, which answer each other's new sizes, have agreed on one that fits."""
+        wait_until(self.page, lambda: not any(self.overflows(side) for side in sides))
+
+    def overflows(self, side: Side) -> bool:
         """Whether the view is larger than its frame."""
         return bool(self.frame.evaluate(f"document.documentElement.scroll{side} > inner{side}"))
 
