@@ -89,9 +89,12 @@ def postgres(postgres_process: PostgresServer) -> PostgresServer:
     return postgres_process
 
 
-@pytest.fixture(params=["file", "postgres"])
+@pytest.fixture(params=["file", pytest.param("postgres", marks=pytest.mark.slow)])
 def place(request: pytest.FixtureRequest, tmp_path: Path) -> StoreSettings:
-    """Where readings are kept: a test that asks for this is run with each kind of database."""
+    """Where readings are kept: a test that asks for this is run with each kind of database, slowly with PostgreSQL.
+
+    One set of statements serves both; what PostgreSQL alone may do wrong is in `test_postgres`.
+    """
     if request.param == "file":
         return StoreSettings(path=tmp_path / "linq.db")
     store: StoreSettings = request.getfixturevalue("postgres").store()

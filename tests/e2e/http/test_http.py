@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
-import subprocess
+import socket
+import threading
 from collections.abc import AsyncIterator
 
 import anyio
 import anyio.lowlevel
 import httpx
 import pytest
+from helpers.command_line import command_line
 from helpers.generated_account import generated_account
 from helpers.linq import KEY, ByKey, Canned, Recorded, Silent
-from helpers.piped import COMMAND, MEASURED, SECONDS
+from helpers.piped import SECONDS
 from helpers.streamable_http import MODERN, call, demo, eras, hang_up, posted, result_of, serving
 from pydantic import SecretStr
 
@@ -28,6 +31,7 @@ from linq_mcp.tools import TOOLS
 from linq_mcp.transports.http.app import build_app
 from linq_mcp.transports.http.config import HttpConfig, HttpLimits, validate_http_config
 from linq_mcp.transports.http.middleware import BODY_BYTES
+from linq_mcp.transports.http.run import HttpServer
 
 
 @eras
@@ -348,23 +352,38 @@ def test_a_path_that_can_not_be_served_is_a_usage_error(path: str, capsys: pytes
     assert len(capsys.readouterr().err.splitlines()) == 1
 
 
-@pytest.mark.parametrize("how", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.slow)], ids=str)
-def test_serves_over_a_socket_and_stops_gracefully(how: signal.Signals) -> None:
-    """A real process answers on a real port, and ends with 0 on SIGTERM and on Ctrl-C, without a traceback."""
-    command = [*COMMAND, "--demo", "http", "--port", "0"]
-    with subprocess.Popen(command, env=MEASURED, stderr=subprocess.PIPE, text=True) as server:
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT], ids=str)
+def test_serves_over_a_socket_and_stops_gracefully(
+    how: signal.Signals,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """The command answers on a real port, and ends with 0 on SIGTERM and on Ctrl-C, without a traceback."""
+    answers: list[httpx.Response] = []
+
+    def ask(port: int) -> None:
         try:
-            assert server.stderr is not None
-            warned, in_force, listens = (server.stderr.readline() for _ in range(3))
-            assert "LINQ_MCP_HTTP_TOKEN" in warned
-            assert "in force: keys: the server's own, from the demo account; sending: off; open lines: all;" in in_force
-            port = listens.rsplit(":", 1)[1].split("/")[0]
-            answer = httpx.post(
-                f"http://127.0.0.1:{port}/mcp", **call("modern", "list_chats", {"limit": 1}), timeout=10
-            )
-            assert result_of(answer)["structuredContent"]["has_more"] is True
-            server.send_signal(how)
-            assert server.wait(SECONDS) == 0
-            assert "Traceback" not in server.stderr.read()
+            asked = call("modern", "list_chats", {"limit": 1})
+            answers.append(httpx.post(f"http://127.0.0.1:{port}/mcp", **asked, timeout=SECONDS, trust_env=False))
         finally:
-            server.kill()
+            os.kill(os.getpid(), how)
+
+    run = HttpServer.run
+
+    def run_and_ask(server: HttpServer, sockets: list[socket.socket]) -> None:
+        asking = threading.Thread(target=ask, args=[sockets[0].getsockname()[1]])
+        asking.start()
+        run(server, sockets)
+        asking.join()
+
+    monkeypatch.setattr(HttpServer, "run", run_and_ask)
+    with command_line(monkeypatch, capsys) as cli:
+        done = cli("--demo", "http", "--port", "0")
+    assert (done.code, done.out) == (0, "")
+    assert result_of(answers[0])["structuredContent"]["has_more"] is True
+    warned, in_force, listens = caplog.messages[:3]
+    assert "LINQ_MCP_HTTP_TOKEN" in warned
+    assert "in force: keys: the server's own, from the demo account; sending: off; open lines: all;" in in_force
+    assert "listens on http://127.0.0.1:" in listens
+    assert "Traceback" not in caplog.text + done.err

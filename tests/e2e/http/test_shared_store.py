@@ -1,4 +1,4 @@
-"""Two replicas where people sign in, over one PostgreSQL database."""
+"""Two replicas where people sign in, over one database."""
 
 from __future__ import annotations
 
@@ -65,11 +65,11 @@ class Replicas:
 
 
 @asynccontextmanager
-async def replicas(folder: Path, postgres: PostgresServer) -> AsyncIterator[Replicas]:
+async def replicas(folder: Path, place: StoreSettings) -> AsyncIterator[Replicas]:
     (folder / "access.toml").write_text(ACCESS, "utf-8")
     linq = Recorded(ByKey({f"{KEY}-ops": talking_account(36)}))
     sending = SendSettings(state_keys=(SecretStr("k" * 32),))
-    settings = Settings(base_url=DEMO_BASE_URL, sending=sending, store=postgres.store())
+    settings = Settings(base_url=DEMO_BASE_URL, sending=sending, store=place)
     config = validate_sign_in(SignInConfig(issuer=ISSUER, public_url=PUBLIC_URL))
     async with AsyncExitStack() as stack:
         clients = []
@@ -82,8 +82,8 @@ async def replicas(folder: Path, postgres: PostgresServer) -> AsyncIterator[Repl
         yield Replicas(clients, linq)
 
 
-async def test_each_sees_only_what_is_open_to_them(tmp_path: Path, postgres: PostgresServer) -> None:
-    async with replicas(tmp_path, postgres) as both:
+async def test_each_sees_only_what_is_open_to_them(tmp_path: Path, place: StoreSettings) -> None:
+    async with replicas(tmp_path, place) as both:
         read = []
         for replica in (0, 1):
             for group, line in (("clinic", CLINIC_LINE), ("shop", SHOP_LINE)):
@@ -92,8 +92,8 @@ async def test_each_sees_only_what_is_open_to_them(tmp_path: Path, postgres: Pos
         assert read[0] == read[1] > 0
 
 
-async def test_what_was_sent_through_one_is_known_to_the_other(tmp_path: Path, postgres: PostgresServer) -> None:
-    async with replicas(tmp_path, postgres) as both:
+async def test_what_was_sent_through_one_is_known_to_the_other(tmp_path: Path, place: StoreSettings) -> None:
+    async with replicas(tmp_path, place) as both:
         rows = [row for row in await both.inbox(1, "clinic") if "waiting" in row]
         waiting = {row["id"] for row in rows}
         to = next(row for row in rows if row["health_status"] == "HEALTHY" and not row.get("is_group"))
@@ -114,7 +114,7 @@ async def test_a_database_that_is_down_costs_no_answer(
 ) -> None:
     """Both say so while it is, and that they don't know of each other's messages; no longer when it is back."""
     monkeypatch.setattr("linq_mcp.store.stores._RETRY_SECONDS", 0.0)
-    async with replicas(tmp_path, postgres) as both:
+    async with replicas(tmp_path, postgres.store()) as both:
 
         async def notes() -> list[bool]:
             found = []

@@ -1,57 +1,44 @@
-"""`linq-mcp board` as a process: what it prints, whether it opens a browser, and how it ends."""
+"""`linq-mcp board`: what it prints, whether it opens a browser, and how it ends."""
 
 from __future__ import annotations
 
+import os
 import signal
 import socket
-import subprocess
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import httpx
 import pytest
 from helpers.command_line import Cli
 from helpers.linq import KEY
-from helpers.piped import COMMAND, MEASURED, SECONDS
 
 
-@contextmanager
-def board(*arguments: str, **env: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
-    """A running board and its URL. What would open the browser prints a line instead."""
-    with subprocess.Popen(
-        [*COMMAND, "board", "--demo", *arguments],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env={**MEASURED, "PATH": "/usr/bin:/bin", "BROWSER": "echo opened %s", **env},
-    ) as process:
-        try:
-            assert process.stdout is not None
-            yield process, process.stdout.readline().split()[-1]
-        finally:
-            process.kill()
+def test_it_opens_the_browser_serves_quietly_until_ctrl_c_and_never_logs_its_secret(
+    cli: Cli, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    opened: list[str] = []
+    answers: list[httpx.Response] = []
 
-
-def test_it_opens_the_browser_serves_quietly_until_ctrl_c_and_never_logs_its_secret() -> None:
-    with board(LINQ_MCP_LOG_LEVEL="INFO") as (process, url):
+    def browse(url: str) -> None:
+        opened.append(url)
         secret = url.split("/")[3]
         root = url.removesuffix(f"{secret}/")
-        with httpx.Client() as client:
-            assert "<title>Linq board</title>" in client.get(url).text
-            assert client.get(f"{url}page.js").status_code == 200
-            assert client.get(f"{url}nothing.js").status_code == 404
-            assert client.get(f"{root}view").status_code == 200
-            assert client.post(f"{root}mcp", headers={"Authorization": f"Bearer {secret}"}).status_code == 400
-        for _ in range(2):  # as impatient people do
-            process.send_signal(signal.SIGINT)
-        assert process.wait(SECONDS) == 130
-        assert process.stdout is not None
-        assert process.stderr is not None
-        said, err = process.stdout.read(), process.stderr.read()
-    assert set(said.splitlines()) == {"Press Ctrl-C to stop.", f"opened {url}"}
-    assert "POST /mcp 400" in err
-    assert "Traceback" not in err
-    assert secret not in err
+        try:
+            with httpx.Client(trust_env=False) as client:
+                answers.extend(client.get(at) for at in (url, f"{url}page.js", f"{url}nothing.js", f"{root}view"))
+                answers.append(client.post(f"{root}mcp", headers={"Authorization": f"Bearer {secret}"}))
+        finally:
+            for _ in range(2):  # as impatient people do
+                os.kill(os.getpid(), signal.SIGINT)
+
+    monkeypatch.setattr("webbrowser.open", browse)
+    done = cli("board", "--demo", LINQ_MCP_LOG_LEVEL="INFO")
+    (url,) = opened
+    assert (done.code, done.out) == (130, f"The board is at {url}\nPress Ctrl-C to stop.\n")
+    assert "<title>Linq board</title>" in answers[0].text
+    assert [answer.status_code for answer in answers] == [200, 200, 404, 200, 400]
+    assert "POST /mcp 400" in caplog.text
+    assert "Traceback" not in caplog.text + done.err
+    assert url.split("/")[3] not in caplog.text + done.err
 
 
 @pytest.mark.parametrize(

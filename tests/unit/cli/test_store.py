@@ -145,9 +145,9 @@ def test_prepare_fill_status_and_clear_of_postgres(
     assert PASSWORD not in str([code, out, err, filled, shown, cleared])
 
 
-def test_an_address_is_no_argument(store: Store, postgres: PostgresServer) -> None:
+def test_an_address_is_no_argument(store: Store) -> None:
     """Others on the machine see arguments; the error repeats nothing of it."""
-    code, out, err = store("status", "--store", postgres.url())
+    code, out, err = store("status", "--store", f"postgresql://owner:{PASSWORD}@127.0.0.1:1/postgres")
     assert (code, out) == (2, "")
     assert f"put it into {STORE_VARIABLE}" in err
     assert PASSWORD not in err

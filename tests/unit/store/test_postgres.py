@@ -173,10 +173,10 @@ async def test_a_database_that_stops_in_the_middle(
     postgres: PostgresServer, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The call goes on in memory and says so, and a later one uses what was kept before."""
-    linq = lived(chats=40)
+    linq = lived(chats=20)
     right = await inbox(linq, opened(linq))
     stores = opened(linq, postgres.store())
-    stops_at = len(linq.requests) + 35
+    stops_at = len(linq.requests) + 15
     linq.before_request = lambda: postgres.stop() if len(linq.requests) == stops_at else None
     try:
         answer = await inbox(linq, stores)
