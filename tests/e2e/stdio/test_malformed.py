@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import socket
 import sys
 from collections.abc import Iterator
@@ -12,7 +13,7 @@ from typing import Any
 
 import pytest
 from helpers.linq import KEY
-from helpers.piped import Piped, request
+from helpers.piped import SECONDS, Piped, request
 from mcp.types.jsonrpc import JSONRPCResponse
 
 from linq_mcp.transports.stdio import _to_line
@@ -25,12 +26,21 @@ fresh = count(1000)
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[Piped]:
-    """One server for all of these, which no line may end. Its API never answers, so that calls stay open."""
+    """One server for all of these, which no line may end. Its API never answers, so that calls stay open.
+
+    After all that, SIGTERM still ends it at once, and a call in progress gets an error.
+    """
     with socket.create_server(("127.0.0.1", 0)) as listener:
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"
         with Piped(env={"LINQ_API_V3_API_KEY": KEY, "LINQ_API_V3_BASE_URL": url}) as server:
             server.initialize()
             yield server
+            server.send(request("tools/call", {"name": "list_chats", "arguments": {}}, id_=5))
+            assert answers(server) == []
+            server.process.send_signal(signal.SIGTERM)
+            assert server.process.wait(SECONDS) == 0
+            assert error_of(server.receive()) == (5, -32000)
+        assert server.stderr == b""
 
 
 def answers(server: Piped, *lines: str | bytes) -> list[dict[str, Any]]:
@@ -94,7 +104,7 @@ def test_a_line_of_eight_megabytes_is_still_read(server: Piped) -> None:
 @pytest.mark.skipif(sys.platform != "linux", reason="reads the peak memory from /proc")
 def test_a_line_that_is_too_long_is_not_kept(server: Piped) -> None:
     before = peak_memory(server)
-    (answer,) = answers(server, PING + ',"params":{"text":"' + "x" * 64 * MEGABYTE + '"}}')
+    (answer,) = answers(server, PING + ',"params":{"text":"' + "x" * 32 * MEGABYTE + '"}}')
     assert error_of(answer) == (None, -32600)
     assert peak_memory(server) - before < 16 * MEGABYTE
 

@@ -60,7 +60,7 @@ async def test_a_person_agrees_and_it_is_delivered(tmp_path: Path) -> None:
 
 
 def test_odd_answers_to_a_question_in_the_handshake_era() -> None:
-    """The first answer counts, one that is none ends the wait at once, and a client that leaves ends the server."""
+    """The first answer counts, one that is none ends the wait at once, and the end of input ends call and server."""
     yes: dict[str, Any] = {"action": "accept", "content": {"choice": "Send"}}
     rounds: list[tuple[list[object], str | None]] = [
         ([{"action": "decline"}, yes], HEADLINES["declined"]),
@@ -88,5 +88,7 @@ def test_odd_answers_to_a_question_in_the_handshake_era() -> None:
         server.send(request("tools/call", {"name": "send_message", "arguments": ARGUMENTS}, id_=99))
         assert server.receive()["method"] == "elicitation/create"
         assert server.end_of_input() == 0
+        last = server.receive()
+    assert (last["id"], last["error"]["code"]) == (99, -32000)
     (line,) = server.stderr.splitlines()
     assert b"linq_mcp.sent" in line

@@ -39,9 +39,13 @@ def end(server: Piped, how: signal.Signals | None) -> int:
     return server.process.wait(SECONDS)
 
 
-def test_tools_and_prompts_are_there_without_a_key_a_home_or_a_network() -> None:
-    """An empty environment is enough for `initialize` and for the lists, and nothing keeps a person from typing."""
-    with Piped(env={}) as server:
+def test_tools_and_prompts_are_there_without_a_key_a_home_a_network_or_slow_imports() -> None:
+    """An empty environment is enough for `initialize` and for the lists, and nothing keeps a person from typing.
+
+    Neither other commands nor what only a call to Linq needs may delay these answers.
+    """
+    command = (sys.executable, "-X", "importtime", "-m", "linq_mcp")
+    with Piped(command=command, env={"LINQ_MCP_LOG_LEVEL": "LOUD"}) as server:
         hello = server.initialize()["result"]
         assert hello["serverInfo"]["name"] == "linq-mcp"
         assert hello["capabilities"] == CAPABILITIES
@@ -50,6 +54,14 @@ def test_tools_and_prompts_are_there_without_a_key_a_home_or_a_network() -> None
         typing = {"ref": {"type": "ref/prompt", "name": "catch_up"}, "argument": {"name": "chat", "value": "Ma"}}
         completion = server.ask("completion/complete", typing)["result"]["completion"]
         assert completion == {"values": [], "total": 0, "hasMore": False}
+        assert server.end_of_input() == 0
+    lines = server.stderr.decode().splitlines()
+    assert any("WARNING is used" in line for line in lines)
+    modules = {line.rsplit("|", 1)[1].strip() for line in lines if line.startswith("import time:")}
+    assert {"linq_mcp.cli.account", "linq_mcp.wording.settings"} <= modules
+    own = ("linq_mcp.demo.", "linq_mcp.transports.http.", "linq_mcp.api.client.", "linq_mcp.cli.config.")
+    unwanted = (*own, "httpx.", "phonenumbers.", "sqlite3.")
+    assert [module for module in modules if f"{module}.".startswith(unwanted)] == []
 
 
 @pytest.mark.slow
@@ -97,9 +109,10 @@ def test_a_session_over_a_real_socket(api_url: str) -> None:
     assert b"5550100" not in server.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("how", "code"),
-    [(None, 0), (signal.SIGTERM, 0), pytest.param(signal.SIGINT, 130, marks=pytest.mark.slow)],
+    [(None, 0), (signal.SIGTERM, 0), (signal.SIGINT, 130)],
     ids=["EOF", "SIGTERM", "SIGINT"],
 )
 def test_ends_at_once_in_mid_call(how: signal.Signals | None, code: int, stalled: dict[str, str]) -> None:

@@ -7,7 +7,6 @@ import os
 import pty
 import socket
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -66,7 +65,7 @@ def test_usage_errors_are_one_line_and_code_2(arguments: str, cli: Cli) -> None:
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has a file that is always full")
-@pytest.mark.parametrize("argv", [["config"], ["--help"]], ids=" ".join)
+@pytest.mark.parametrize("argv", [["config"], pytest.param(["--help"], marks=pytest.mark.slow)], ids=" ".join)
 def test_a_full_disk_is_one_line_and_code_1(argv: list[str]) -> None:
     with Path("/dev/full").open("w") as full:
         done = subprocess.run(
@@ -380,31 +379,3 @@ def test_a_person_at_a_terminal_reads_that_it_waits_and_that_the_key_is_missing(
             server.kill()
             os.close(ours)
             os.close(theirs)
-
-
-def test_serving_stdio_imports_nothing_of_the_other_commands() -> None:
-    """Neither other commands nor what only a call to Linq needs may delay the answer to `initialize`."""
-    script = (
-        "import sys, linq_mcp.cli as cli\n"
-        "from linq_mcp.transports import stdio\n"
-        "async def stop(server): return 0\n"
-        "stdio.serve_stdio = stop\n"
-        "import os\n"
-        "os._exit = lambda code: print(*sys.modules, flush=True)\n"
-        "cli.main([])\n"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", script],
-        capture_output=True,
-        stdin=subprocess.DEVNULL,
-        text=True,
-        timeout=SECONDS,
-        check=True,
-        env={"LINQ_MCP_LOG_LEVEL": "LOUD"},
-    )
-    assert "WARNING is used" in done.stderr
-    modules = done.stdout.split()
-    assert "linq_mcp.cli.serve" in modules
-    own = ("linq_mcp.demo.", "linq_mcp.transports.http.", "linq_mcp.api.client.", "linq_mcp.cli.config.")
-    unwanted = (*own, "httpx.", "phonenumbers.", "sqlite3.")
-    assert [module for module in modules if f"{module}.".startswith(unwanted)] == []
