@@ -34,8 +34,8 @@ from linq_mcp.wording.errors import HEADLINES
 
 _TOOLS = {tool.name: tool for tool in TOOLS}
 _PATIENT = RetryPolicy(backoff=0)
-_HASTY = RetryPolicy(backoff=0, shortest_attempt=0.1, connect_timeout=0.5, read_timeout=0.5)
-_HASTY_BUDGET = 3.0
+_HASTY = RetryPolicy(backoff=0, shortest_attempt=0.1, connect_timeout=1, read_timeout=1)
+_HASTY_BUDGET = 5.0
 # Between the end of a budget and the answer, on a machine that has other things to do.
 _GRACE = 3.0
 
