@@ -56,7 +56,12 @@ os.environ["TZ"] = "UTC"
 sys.dont_write_bytecode = False
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 # A model is validated and dropped thousands of times here, and each small collection costs as much as it frees.
-gc.set_threshold(10_000)
+gc.set_threshold(50_000)
+
+
+def pytest_collection_finish() -> None:
+    """Modules and tests stay until the end, so the garbage collector need not look at them again and again."""
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")

@@ -110,7 +110,9 @@ def test_white_space_becomes_single_spaces(text: str, cleaned: str) -> None:
     [
         pytest.param("a\nb", "a\nb", id="newline"),
         pytest.param("a\r\nb\rc", "a\nb\nc", id="CRLF and CR"),
-        pytest.param("a\u2028b\u2029c\u0085d", "a\nb\nc\nd", id="Unicode line ends"),
+        pytest.param("a\u2028b", "a\nb", id="line separator"),
+        pytest.param("a\u2029b", "a\nb", id="paragraph separator"),
+        pytest.param("a\u0085b", "a\nb", id="next line"),
         pytest.param("a\x0bb\x0cc", "a b c", id="feeds are spaces"),
         pytest.param("a\n\nb", "a\n\nb", id="an empty line"),
         pytest.param("a\n\n\n\n \n\u200b\nb", "a\n\nb", id="many empty lines"),
