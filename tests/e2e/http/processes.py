@@ -106,7 +106,7 @@ class Process:
 
     def _popen(self, log: IO[bytes]) -> subprocess.Popen[bytes]:
         kept = {name: os.environ[name] for name in ("PATH", "LANG", "TMPDIR") if name in os.environ}
-        env = {**kept, "HOME": str(self.folder), "PYTHONDONTWRITEBYTECODE": "1", "PYTHONPATH": str(REPO), **self.env}
+        env = {**kept, "HOME": str(self.folder), "PYTHONPATH": str(REPO), **self.env}
         return subprocess.Popen(
             self.command, cwd=self.folder, env=env, stdin=subprocess.DEVNULL, stdout=log, stderr=log
         )
@@ -133,7 +133,8 @@ def linq_mcp(name: str, *arguments: str, env: dict[str, str] | None = None) -> I
 @contextmanager
 def replicas(base_url: str) -> Iterator[tuple[str, list[Process]]]:
     """Run two replicas over the Linq at `base_url`, behind nginx. Gives the URL of nginx and the replicas."""
-    env = {"LINQ_API_V3_BASE_URL": base_url}
+    # Nothing is kept for the next question, which would have no progress to report on the replica that kept it.
+    env = {"LINQ_API_V3_BASE_URL": base_url, "LINQ_MCP_MAX_AGE": "0"}
     with ExitStack() as stack:
         two = [
             stack.enter_context(linq_mcp(f"replica {number}", "http", "--allowed-host", NAME, env=env))
