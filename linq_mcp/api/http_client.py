@@ -17,6 +17,7 @@ from http.cookiejar import CookieJar, DefaultCookiePolicy
 from time import monotonic
 from types import TracebackType
 from typing import Any, Self
+from urllib.parse import urlencode
 
 import anyio
 import httpx
@@ -173,7 +174,9 @@ class HttpClient:
         Parameters that are None are not sent. Raises `ApiConnectionError`, `ApiStatusError` or `ApiResponseError`.
         """
         query = {name: value for name, value in (params or {}).items() if value is not None}
-        return await self._request("GET", path, {"params": query}, self._retry, deadline=deadline)
+        # httpx would take apart and put together the whole URL once more for parameters of their own.
+        path = f"{path}?{urlencode(query, errors='replace')}" if query else path
+        return await self._request("GET", path, {}, self._retry, deadline=deadline)
 
     async def post(self, path: str, body: Mapping[str, Any], *, deadline: float, repeatable: bool) -> Answer:
         """POST `body` as JSON to `path` below `/v3/`, again only if `repeatable`: if Linq knows the same one by a key.
@@ -263,7 +266,7 @@ class HttpClient:
         logger.debug(
             "%s /v3/%s -> %d, %d bytes, trace %s",
             method,
-            path.split("/", maxsplit=1)[0],
+            path.partition("?")[0].partition("/")[0],
             response.status_code,
             len(body),
             trace_id,

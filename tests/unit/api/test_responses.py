@@ -9,6 +9,7 @@ import re
 import tracemalloc
 import zlib
 from email.utils import formatdate
+from functools import cache
 from time import time
 from typing import Any
 
@@ -24,6 +25,7 @@ from linq_mcp.errors import ApiResponseError
 # Size and compression
 
 
+@cache
 def zipped(size: int) -> bytes:
     """A gzip body of `size` zeros."""
     packer = zlib.compressobj(9, wbits=31)
