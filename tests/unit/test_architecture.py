@@ -62,8 +62,15 @@ TESTS = sorted((ROOT / "tests").rglob("*.py"))
 def imports(path: Path) -> tuple[str, ...]:
     """The names that a file imports: `a.b` for `import a.b`, `a.b.c` for `from a.b import c`."""
 
+    def statements(node: ast.AST) -> Iterator[ast.AST]:
+        # All that can hold a statement, and no expression, of which there are many more.
+        for name in ("body", "orelse", "finalbody", "handlers", "cases"):
+            for child in getattr(node, name, ()):
+                yield child
+                yield from statements(child)
+
     def names() -> Iterator[str]:
-        for node in ast.walk(ast.parse(path.read_bytes())):
+        for node in statements(ast.parse(path.read_bytes())):
             if isinstance(node, ast.Import):
                 yield from (alias.name for alias in node.names)
             elif isinstance(node, ast.ImportFrom):

@@ -75,9 +75,9 @@ class Faults(httpx.AsyncBaseTransport):
 
 
 @cache
-def stores_of(api: httpx.AsyncBaseTransport) -> Stores:
-    """What was read through `api`, for all tests that ask something of the same account."""
-    return Stores(StoreSettings())
+def stores_of(api: httpx.AsyncBaseTransport, now: datetime | None = None) -> Stores:
+    """What was read through `api`, for all tests that ask something of the same account at the same time."""
+    return Stores(StoreSettings(), now=now.timestamp) if now else Stores(StoreSettings())
 
 
 async def answers(
@@ -92,8 +92,8 @@ async def answers(
     Answers that are not complete yet are appended to `partial`.
     """
     found: list[Json] = []
-    if isinstance(api, Remembered) and "now" not in options:
-        options["stores"] = stores_of(api)
+    if isinstance(api, Remembered):
+        options["stores"] = stores_of(api, options.get("now"))
     async with call_over(api, seconds=600, retry=RetryPolicy(attempts=1), **options) as call:
         for _ in range(4 * CHATS):
             cursor = {"cursor": found[-1]["next_cursor"]} if found else {}
@@ -258,16 +258,16 @@ async def test_pairs_of_filters_of_the_inbox(
     ],
 )
 async def test_filters_of_the_inbox_that_contradict_each_other_are_refused(
-    arguments: Json, says: str, data: DemoAccount
+    arguments: Json, says: str, apis: Apis
 ) -> None:
     """An empty list would be taken for a finding."""
     with pytest.raises(ArgumentsError, match=says):
-        await once(LIST_INBOX, arguments, data)
+        await once(LIST_INBOX, arguments, apis)
 
 
-async def test_an_inbox_in_which_nothing_matches_is_not_an_account_without_chats(data: DemoAccount) -> None:
+async def test_an_inbox_in_which_nothing_matches_is_not_an_account_without_chats(apis: Apis) -> None:
     """No message is read where the chats' entries rule all of them out."""
-    answer = await once(LIST_INBOX, {"health_status": ["PAUSED"]}, data)
+    answer = await once(LIST_INBOX, {"health_status": ["PAUSED"]}, apis)
     assert (answer["chats"], answer["scanned"]) == ([], 0)
     assert "No conversation matches." in answer["note"]
     assert "no chats" not in answer["note"]
@@ -383,9 +383,8 @@ async def test_no_message_is_lost_when_linq_fails_in_between(data: DemoAccount, 
     assert sorted(ids) == sorted(message["id"] for message in matching(data, ("text",)))
 
 
-async def test_without_a_time_the_last_seven_days_are_read(data: DemoAccount) -> None:
-    async with call_over(httpx.ASGITransport(demo_api(data)), now=NOW) as call:
-        answer = await FIND_MESSAGES.run(FIND_MESSAGES.parse({"text": "refund", "limit": 100}), call)
+async def test_without_a_time_the_last_seven_days_are_read(data: DemoAccount, apis: Apis) -> None:
+    answer = await once(FIND_MESSAGES, {"text": "refund", "limit": 100}, apis)
     week = [m for m in matching(data, ("text",)) if sent(m) >= NOW - timedelta(days=7)]
     assert answer["after"] == "2026-11-13T18:00:00Z"
     assert answer["matched"] == len(week)
@@ -524,14 +523,14 @@ async def test_every_number_of_a_day_equals_the_data(
 
 
 @pytest.mark.parametrize(("after", "rows"), [("2026-09-20", 62), ("2026-09-19", None), ("0001-01-01", None)])
-async def test_more_days_than_an_answer_shows_are_refused(after: str, rows: int | None, data: DemoAccount) -> None:
+async def test_more_days_than_an_answer_shows_are_refused(after: str, rows: int | None, apis: Apis) -> None:
     """Days that were silently left out would be missing from a sum."""
     with in_region(Region(ZoneInfo("America/New_York"))):
         if rows:
-            assert len((await once(SUMMARIZE_ACTIVITY, {"by": "day", "after": after}, data))["days"]) == rows
+            assert len((await once(SUMMARIZE_ACTIVITY, {"by": "day", "after": after}, apis))["days"]) == rows
         else:
             with pytest.raises(ArgumentsError, match="`by` day takes at most 62 days"):
-                await once(SUMMARIZE_ACTIVITY, {"by": "day", "after": after}, data)
+                await once(SUMMARIZE_ACTIVITY, {"by": "day", "after": after}, apis)
 
 
 async def test_who_waits_in_all_is_read_further_back_than_the_window(data: DemoAccount) -> None:
@@ -568,39 +567,39 @@ async def test_the_activity_is_whole_once_linq_answers_again(data: DemoAccount, 
 # What an answer says of itself
 
 
-async def once(tool: Tool[Any], arguments: Json, data: DemoAccount) -> Json:
-    async with call_over(httpx.ASGITransport(demo_api(data)), now=NOW) as call:
+async def once(tool: Tool[Any], arguments: Json, apis: Apis) -> Json:
+    async with call_over(apis[True], now=NOW, stores=stores_of(apis[True], NOW)) as call:
         return dict(await tool.run(tool.parse(arguments), call))
 
 
-async def test_an_end_in_the_past_moves_the_default_beginning(data: DemoAccount) -> None:
+async def test_an_end_in_the_past_moves_the_default_beginning(data: DemoAccount, apis: Apis) -> None:
     before = {"before": f"{NOW - timedelta(days=10):%Y-%m-%dT%H:%M:%SZ}"}
-    found = await once(FIND_MESSAGES, {**before, "count_only": True}, data)
-    activity = await once(SUMMARIZE_ACTIVITY, before, data)
+    found = await once(FIND_MESSAGES, {**before, "count_only": True}, apis)
+    activity = await once(SUMMARIZE_ACTIVITY, before, apis)
     assert (found["after"], activity["after"]) == ("2026-11-03T18:00:00Z", "2026-11-09T18:00:00Z")
     week = [m for chat in data.chats for m in of(data, chat) if sent(m) < NOW - timedelta(days=10)]
     assert found["count"] == sum(sent(m) >= NOW - timedelta(days=17) for m in week)
 
 
-async def test_nothing_found_says_how_far_back_was_read(data: DemoAccount) -> None:
-    found = await once(FIND_MESSAGES, {"text": "no such words"}, data)
+async def test_nothing_found_says_how_far_back_was_read(apis: Apis) -> None:
+    found = await once(FIND_MESSAGES, {"text": "no such words"}, apis)
     assert found["note"].startswith("Nothing in the 60 chats since 2026-11-13 matches.")
     assert found["note"].endswith("to look further back, or a `chat_id` to read all of one chat.")
 
 
 @pytest.mark.parametrize("tool", [LIST_INBOX, FIND_MESSAGES], ids=lambda tool: tool.name)
-async def test_rows_that_are_left_are_named_beside_a_complete_reading(tool: Tool[Any], data: DemoAccount) -> None:
+async def test_rows_that_are_left_are_named_beside_a_complete_reading(tool: Tool[Any], apis: Apis) -> None:
     """`complete` says that all was read, not that all is shown."""
-    answer = await once(tool, {"limit": 1}, data)
+    answer = await once(tool, {"limit": 1}, apis)
     assert answer["complete"]
     assert "There are more rows than these; call again with next_cursor." in answer["note"]
 
 
 @pytest.mark.parametrize("sender", ["them", SENDER])
-async def test_the_delivery_of_others_messages_is_not_asked_for(sender: str, data: DemoAccount) -> None:
+async def test_the_delivery_of_others_messages_is_not_asked_for(sender: str, apis: Apis) -> None:
     """Linq reports delivery for your own only; an empty answer would hide the slip."""
     with pytest.raises(ArgumentsError, match="`delivery_status` is that of your own messages"):
-        await once(FIND_MESSAGES, {"sender": sender, "delivery_status": "failed"}, data)
+        await once(FIND_MESSAGES, {"sender": sender, "delivery_status": "failed"}, apis)
 
 
 async def test_a_chat_between_two_says_the_name_of_the_other_once() -> None:

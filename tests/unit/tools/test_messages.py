@@ -203,7 +203,7 @@ def test_file_names_are_text_of_others_too(member: str) -> None:
 
 @pytest.mark.parametrize("order", ["newest", "oldest"])
 @pytest.mark.parametrize("oldest_first", [True, False], ids=["listed oldest first", "listed newest first"])
-@pytest.mark.parametrize("limit", [7, 100])
+@pytest.mark.parametrize("limit", [30, 100])
 async def test_the_transcript_equals_the_data(limit: int, oldest_first: bool, order: str) -> None:
     data = generated_account(5, messages_in_first=223)
     chat_id = data.chats[0]["id"]

@@ -19,7 +19,7 @@ from linq_mcp.errors import ApiStatusError
 from linq_mcp.tools.summarize_chat_health import SUMMARIZE_CHAT_HEALTH
 from linq_mcp.wording.errors import HEADLINES
 
-CHATS = int(os.environ.get("LINQ_MCP_TEST_CHATS", "5000"))
+CHATS = int(os.environ.get("LINQ_MCP_TEST_CHATS", "700"))
 Json = dict[str, Any]
 
 pytestmark = pytest.mark.timeout(60 + CHATS // 50)

@@ -13,10 +13,13 @@ import httpx
 import pytest
 from helpers.linq import call_over
 from helpers.odd_account import odd_account
+from helpers.remembered import Remembered
 
 from linq_mcp.demo.api import demo_api
 from linq_mcp.demo.team_discussion import TEAM_CHAT_ID
 from linq_mcp.region import Region, in_region
+from linq_mcp.settings.store import StoreSettings
+from linq_mcp.store.stores import Stores
 from linq_mcp.tools import TOOLS
 
 MESSAGE_ID = odd_account().messages[TEAM_CHAT_ID][0]["id"]
@@ -38,8 +41,14 @@ CALLS: dict[str, dict[str, Any]] = {
 def linq() -> httpx.AsyncBaseTransport:
     """The latest chats of the account alone, as nothing depends on how many there are."""
     account = odd_account()
-    chats = account.chats[:40]
-    return httpx.ASGITransport(demo_api(replace(account, chats=chats)))
+    chats = account.chats[:20]
+    return Remembered(httpx.ASGITransport(demo_api(replace(account, chats=chats))))
+
+
+@pytest.fixture(scope="module")
+def stores() -> Stores:
+    """What was read, which knows no time zone."""
+    return Stores(StoreSettings())
 
 
 def times(answer: object) -> Iterator[str]:
@@ -54,12 +63,14 @@ def times(answer: object) -> Iterator[str]:
 
 
 @pytest.mark.parametrize("name", CALLS)
-async def test_times_are_the_same_instants_in_every_time_zone(name: str, linq: httpx.AsyncBaseTransport) -> None:
+async def test_times_are_the_same_instants_in_every_time_zone(
+    name: str, linq: httpx.AsyncBaseTransport, stores: Stores
+) -> None:
     tool = next(tool for tool in TOOLS if tool.name == name)
     found = {}
     for zone in ("UTC", "Asia/Kolkata"):
         with in_region(Region(ZoneInfo(zone))):
-            async with call_over(linq) as call:
+            async with call_over(linq, stores=stores) as call:
                 answer = dict(await tool.run(tool.parse(CALLS[name]), call))
         # When it was read differs from call to call.
         found[zone] = list(times({**answer, "as_of": None}))

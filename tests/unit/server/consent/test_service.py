@@ -58,6 +58,14 @@ async def ask(api: RecordingApi, era: ConnectMode, answer: Host | None, **option
         return await connected.call_tool("send_message", ARGUMENTS)
 
 
+def with_questions_left(left: int) -> ConsentService:
+    """A service that has asked the caller all but `left` of the questions of an hour."""
+    limits = SendLimits(30)
+    for number in range(QUESTIONS_AN_HOUR - left):
+        limits.count_question(caller_id(SecretStr(DEMO_KEY)), Question(subject=f"chat {number}", message="Send?"))
+    return ConsentService(RULES, limits=limits)
+
+
 # What the host does, what it begins its answer with (None: it was sent), and the texts that reach Linq.
 HOSTS: dict[str, tuple[Host | None, str | None, list[str]]] = {
     "accepts": (YES, None, [DRAFT]),
@@ -323,10 +331,8 @@ async def test_an_answer_at_once_from_many_is_good_once() -> None:
 
 async def test_an_answer_without_the_state_is_asked_about_as_if_for_the_first_time() -> None:
     """Nothing shows that anybody was asked, so nothing is sent, and the question has its place in the limits."""
-    api, limits = RecordingApi(), SendLimits(30)
-    for number in range(QUESTIONS_AN_HOUR - 1):
-        limits.count_question(caller_id(SecretStr(DEMO_KEY)), Question(subject=f"chat {number}", message="Send?"))
-    async with client(api, answer=YES, consent=ConsentService(RULES, limits=limits)) as connected:
+    api = RecordingApi()
+    async with client(api, answer=YES, consent=with_questions_left(1)) as connected:
         await asked_again(connected, None, answers())
         one_more = await answer_with(connected, None, answers())
     assert text_of(one_more).startswith(HEADLINES["send_limit"])
@@ -340,10 +346,8 @@ async def test_a_state_without_the_consent_is_asked_about_again() -> None:
         {"other": answers()["consent"]},
         {"consent": types.ListRootsResult(roots=[])},
     ]
-    api, limits = RecordingApi(), SendLimits(30)
-    for number in range(QUESTIONS_AN_HOUR - 1):
-        limits.count_question(caller_id(SecretStr(DEMO_KEY)), Question(subject=f"chat {number}", message="Send?"))
-    async with client(api, answer=YES, consent=ConsentService(RULES, limits=limits)) as connected:
+    api = RecordingApi()
+    async with client(api, answer=YES, consent=with_questions_left(1)) as connected:
         state = await question_of(connected)
         for responses in others:
             state = await asked_again(connected, state, responses)
@@ -680,9 +684,9 @@ def declining(asked: list[str]) -> Host:
 async def test_questions_are_limited(era: ConnectMode) -> None:
     """A place is taken before the question, so that a person who says no is not asked for ever."""
     api, asked = RecordingApi(), list[str]()
-    async with client(api, era, declining(asked)) as connected:
-        results = [await connected.call_tool("send_message", ARGUMENTS) for _ in range(61)]
-    assert len(asked) == 60
+    async with client(api, era, declining(asked), consent=with_questions_left(2)) as connected:
+        results = [await connected.call_tool("send_message", ARGUMENTS) for _ in range(3)]
+    assert len(asked) == 2
     assert text_of(results[-1]).startswith(HEADLINES["send_limit"])
     assert api.posts == []
 

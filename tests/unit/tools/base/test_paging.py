@@ -17,7 +17,7 @@ from linq_mcp.server.app import build_server
 from linq_mcp.server.callers.caller import SettingsClientProvider
 from linq_mcp.settings import Settings
 
-CHATS = 800
+CHATS = 240
 SETTINGS = Settings(api_key=SecretStr(DEMO_KEY), base_url=DEMO_BASE_URL)
 
 
