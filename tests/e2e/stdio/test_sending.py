@@ -1,21 +1,33 @@
-"""Sending through the process as clients run it: the real SDK client as a person's host, and raw pipes for odd ones."""
+"""Sending over pipes: the real SDK client of a process as a person's host, and raw messages for odd ones."""
 
 from __future__ import annotations
 
 import json
 import os
 import sys
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import anyio
 import pytest
-from helpers.piped import HELLO, MEASURED, Piped, request, text_of
+from helpers.linq import AT_ONCE
+from helpers.piped import HELLO, MEASURED, SECONDS, request, text_of
 from mcp import Client, types
 from mcp.client.context import ClientRequestContext
 from mcp.client.stdio import StdioServerParameters, stdio_client
+from mcp.server.lowlevel import Server
 
+from linq_mcp.demo import in_process
 from linq_mcp.demo.account import demo_account
 from linq_mcp.demo.lines import CLINIC_LINE
+from linq_mcp.server.app import build_server
+from linq_mcp.server.callers.caller import SettingsClientProvider
+from linq_mcp.server.consent.service import ConsentService
+from linq_mcp.settings.sending import SendSettings
+from linq_mcp.transports.stdio import serve_stdio
 from linq_mcp.wording.errors import HEADLINES
 
 PACKAGE = str(Path(__file__).parents[3])
@@ -59,7 +71,9 @@ async def test_a_person_agrees_and_it_is_delivered(tmp_path: Path) -> None:
     assert "morning" not in line
 
 
-def test_odd_answers_to_a_question_in_the_handshake_era() -> None:
+async def test_odd_answers_to_a_question_in_the_handshake_era(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     """The first answer counts, one that is none ends the wait at once, and the end of input ends call and server."""
     yes: dict[str, Any] = {"action": "accept", "content": {"choice": "Send"}}
     rounds: list[tuple[list[object], str | None]] = [
@@ -69,15 +83,21 @@ def test_odd_answers_to_a_question_in_the_handshake_era() -> None:
         ([[]], HEADLINES["cannot_ask"]),
         (["yes"], HEADLINES["cannot_ask"]),
     ]
-    with Piped("--demo", "--allow-send") as server:
-        server.ask("initialize", {**HELLO, "capabilities": {"elicitation": {}}}, id_=0)
-        server.send({"jsonrpc": "2.0", "method": "notifications/initialized"})
+    sending = SendSettings()
+    provider = SettingsClientProvider(
+        lambda: replace(in_process.settings(), sending=sending), transport=in_process.transport, retry=AT_ONCE
+    )
+    asked_for = {"name": "send_message", "arguments": ARGUMENTS}
+    async with piped_here(build_server(provider, consent=ConsentService(sending)), monkeypatch) as (send, receive, end):
+        send(request("initialize", {**HELLO, "capabilities": {"elicitation": {}}}, id_=0))
+        assert (await receive())["id"] == 0
+        send({"jsonrpc": "2.0", "method": "notifications/initialized"})
         for number, (answers, headline) in enumerate(rounds, start=1):
-            server.send(request("tools/call", {"name": "send_message", "arguments": ARGUMENTS}, id_=number))
-            asked = server.receive()["id"]
+            send(request("tools/call", asked_for, id_=number))
+            asked = (await receive())["id"]
             for answer in answers:
-                server.send({"jsonrpc": "2.0", "id": asked, "result": answer})
-            result = server.receive()
+                send({"jsonrpc": "2.0", "id": asked, "result": answer})
+            result = await receive()
             assert result["id"] == number
             text = text_of(result["result"])
             if headline:
@@ -85,10 +105,57 @@ def test_odd_answers_to_a_question_in_the_handshake_era() -> None:
                 assert text.endswith("Nothing was sent.")
             else:
                 assert json.loads(text)["sent"] is True
-        server.send(request("tools/call", {"name": "send_message", "arguments": ARGUMENTS}, id_=99))
-        assert server.receive()["method"] == "elicitation/create"
-        assert server.end_of_input() == 0
-        last = server.receive()
+        send(request("tools/call", asked_for, id_=99))
+        assert (await receive())["method"] == "elicitation/create"
+        assert await end() == 0
+        last = await receive()
     assert (last["id"], last["error"]["code"]) == (99, -32000)
-    (line,) = server.stderr.splitlines()
-    assert b"linq_mcp.sent" in line
+    (line,) = caplog.records
+    assert line.name == "linq_mcp.sent"
+
+
+Send = Callable[[dict[str, Any]], None]
+Receive = Callable[[], Awaitable[dict[str, Any]]]
+
+
+@asynccontextmanager
+async def piped_here(
+    server: Server[Any], monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[tuple[Send, Receive, Callable[[], Awaitable[int]]]]:
+    """Serve over pipes in this process: how to send, to receive, and to end the input and get the exit code."""
+    # A busy machine may take longer to end, and this process lives on.
+    monkeypatch.setattr("linq_mcp.transports.stdio._CLEAN_UP_SECONDS", SECONDS)
+    stdin, to_server = map(os.fdopen, os.pipe(), ("rb", "wb"))
+    from_server, stdout = os.pipe()
+    monkeypatch.setattr(sys, "stdin", stdin)
+    monkeypatch.setattr(sys, "stdout", os.fdopen(stdout, "wb"))
+    received = b""
+    codes: list[int] = []
+    ended = anyio.Event()
+
+    async def serve() -> None:
+        codes.append(await serve_stdio(server))
+        ended.set()
+
+    def send(message: dict[str, Any]) -> None:
+        to_server.write(json.dumps(message).encode() + b"\n")
+        to_server.flush()
+
+    async def receive() -> dict[str, Any]:
+        nonlocal received
+        while b"\n" not in received:
+            await anyio.wait_readable(from_server)
+            received += os.read(from_server, 65536)
+        line, _, received = received.partition(b"\n")
+        message: dict[str, Any] = json.loads(line)
+        return message
+
+    async def end() -> int:
+        to_server.close()
+        await ended.wait()
+        return codes[0]
+
+    with stdin, to_server, os.fdopen(from_server), sys.stdout, anyio.fail_after(SECONDS):
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(serve)
+            yield send, receive, end

@@ -138,7 +138,7 @@ async def test_a_read_only_folder(tmp_path_factory: pytest.TempPathFactory) -> N
 @pytest.mark.parametrize("pages", [0, 1], ids=["at once", "in the middle"])
 async def test_a_full_disk(pages: int, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The answer goes on in memory; what was kept before is still there when there is room again."""
-    linq = lived(chats=30)
+    linq = lived(chats=12)
     for chat in linq.chats:
         linq.say(chat, text="".join(Random(chat).choices("abcdefghijklmnopqrstuvwxyz", k=3000)))
     right = await inbox(linq, opened(linq))
