@@ -100,8 +100,6 @@ def test_the_body_of_a_refused_request_is_not_awaited_for_ever(port: int) -> Non
 
 def ask_without_reading(connection: socket.socket) -> select.poll:
     """Ask until nothing more can be sent; what it returns reports when the server has closed the connection."""
-    # Otherwise the kernel would take in megabytes of answers.
-    connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
     # It may be closed before everything was sent.
     with suppress(ConnectionError):
         for _ in range(400):
