@@ -72,9 +72,9 @@ class Fault:
     """A row of the table.
 
     `asked` is how often the API is asked, `resumed` what comes of a second call with the answer's `next_cursor`.
-    `waits` says that timeouts or the budget decide, so that these are cut short; `real` runs it with the client's own,
-    which is slow. `seconds` is how long it may take, else the call's budget. `scheme` and `listening` are about the
-    API's address: it is never right with another scheme.
+    `waits` are the seconds to which the budget is cut short, as are timeouts, where one of these decides; `real` runs
+    it with the client's own, which is slow. `seconds` is how long it may take, else the call's budget. `scheme` and
+    `listening` are about the API's address: it is never right with another scheme.
     """
 
     name: str
@@ -84,7 +84,7 @@ class Fault:
     tool: str = "list_chats"
     arguments: Mapping[str, Any] = field(default_factory=dict)
     resumed: tuple[Script, Failed | Answered] | None = None
-    waits: bool = False
+    waits: float = 0
     real: bool = False
     seconds: float | None = None
     scheme: str = "http"
@@ -216,15 +216,15 @@ def _connection() -> list[Fault]:
         of("reset in mid-body", raw(head + PAGE[:40], then="reset"), GONE),
         of("closed without a byte", close(), GONE),
         of("closed in mid-headers", raw(head[:30]), GONE),
-        of("stalled before the answer", stall(), SILENT, waits=True),
-        of("stalled in mid-headers", raw(head[:30], then="stall"), SILENT, waits=True),
-        of("stalled after the headers", raw(head, then="stall"), SILENT, waits=True),
-        of("stalled in mid-body", raw(head + PAGE[:40], then="stall"), SILENT, waits=True),
-        of("a body that trickles for ever", endless, late_, 1, waits=True),
-        of("headers that trickle for ever", trickle(b"HTTP/1.1 200 X\r\nA: ", b"a", 0.2), late_, 1, waits=True),
-        of("1xx for ever", trickle(b"", beginning(103), 0.01), late_, 1, waits=True),
+        of("stalled before the answer", stall(), SILENT, waits=5),
+        of("stalled in mid-headers", raw(head[:30], then="stall"), SILENT, waits=5),
+        of("stalled after the headers", raw(head, then="stall"), SILENT, waits=5),
+        of("stalled in mid-body", raw(head + PAGE[:40], then="stall"), SILENT, waits=5),
+        of("a body that trickles for ever", endless, late_, 1, waits=2),
+        of("headers that trickle for ever", trickle(b"HTTP/1.1 200 X\r\nA: ", b"a", 0.2), late_, 1, waits=2),
+        of("1xx for ever", trickle(b"", beginning(103), 0.01), late_, 1, waits=2),
         Fault(name="reset twice, then a page", script=in_turn(*[raw(then="reset")] * 2, HEALTHY), expect=SEEN, asked=3),
-        Fault(name="stalled once, then a page", script=in_turn(stall(), HEALTHY), expect=SEEN, asked=2, waits=True),
+        Fault(name="stalled once, then a page", script=in_turn(stall(), HEALTHY), expect=SEEN, asked=2, waits=5),
         Fault(name="a kept connection closed, then a page", script=in_turn(close(), HEALTHY), expect=SEEN, asked=2),
     ]
 
@@ -242,7 +242,7 @@ def _http() -> list[Fault]:
     size, unreadable = len(PAGE), failed("unreadable")
     return [
         of("Content-Length too long, closed", sized(size + 9)),
-        of("Content-Length too long, open", sized(size + 9, "stall"), SILENT, waits=True),
+        of("Content-Length too long, open", sized(size + 9, "stall"), SILENT, waits=5),
         of("Content-Length too short", sized(size - 9), unreadable, 1),
         of("two Content-Lengths", sized("5\r\nContent-Length: 6")),
         of("no Content-Length, closed behind the body", raw(beginning(200, JSON_HEAD) + PAGE), SEEN, 1),

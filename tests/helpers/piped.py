@@ -112,20 +112,6 @@ class Piped:
         return self.process.wait(SECONDS)
 
 
-def run(*arguments: str, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
-    """Run a command of `linq-mcp` to its end, with nothing on stdin."""
-    return subprocess.run(
-        [*COMMAND, *arguments],
-        env={**MEASURED, **(env or {})},
-        capture_output=True,
-        stdin=subprocess.DEVNULL,
-        text=True,
-        encoding="utf-8",
-        timeout=SECONDS,
-        check=False,
-    )
-
-
 def request(method: str, params: dict[str, Any] | None = None, *, id_: int = 1) -> dict[str, Any]:
     return {"jsonrpc": "2.0", "id": id_, "method": method, **({"params": params} if params is not None else {})}
 

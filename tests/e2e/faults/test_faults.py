@@ -32,13 +32,12 @@ from linq_mcp.server.app import build_server
 from linq_mcp.server.callers.caller import SettingsClientProvider
 from linq_mcp.settings import load_settings
 from linq_mcp.tools import TOOLS
+from linq_mcp.tools.base.tool import Tool
 from linq_mcp.wording.errors import HEADLINES
 
 _TOOLS = {tool.name: tool for tool in TOOLS}
 _PATIENT = RetryPolicy(backoff=0)
 _HASTY = RetryPolicy(backoff=0, shortest_attempt=0.1, connect_timeout=1, read_timeout=1)
-_HASTY_BUDGET = 5.0
-_HASTY_TOOLS = [replace(tool, seconds=_HASTY_BUDGET) for tool in TOOLS]
 # Between the end of a budget and the answer, on a machine that has other things to do.
 _GRACE = 3.0
 
@@ -59,12 +58,17 @@ class Outcome:
     asked_after: Request | None
 
 
-def _client(url: str, *, hasty: bool = False, real: bool = False) -> Client:
-    """A client of a server for the API at `url`. With `hasty`, timeouts and budgets are cut short."""
+@cache
+def _hasty_tools(budget: float) -> list[Tool[Any]]:
+    return [replace(tool, seconds=budget) for tool in TOOLS]
+
+
+def _client(url: str, *, hasty: float = 0, real: bool = False) -> Client:
+    """A client of a server for the API at `url`. With `hasty`, timeouts are cut short, and budgets to that."""
     settings = load_settings({"LINQ_API_V3_API_KEY": KEY, "LINQ_API_V3_BASE_URL": url})
     retry = _HASTY if hasty else None if real else _PATIENT
     provider = SettingsClientProvider(lambda: settings, retry=retry)
-    return Client(build_server(provider, _HASTY_TOOLS if hasty else TOOLS), read_timeout_seconds=60)
+    return Client(build_server(provider, _hasty_tools(hasty) if hasty else TOOLS), read_timeout_seconds=60)
 
 
 async def _play(fault: Fault, api: FaultServer, client: Client) -> Outcome:
@@ -159,7 +163,7 @@ def played(request: pytest.FixtureRequest, elsewhere: FaultServer) -> dict[str, 
 def _is_alone(fault: Fault) -> bool:
     """Whether it needs an address, timeouts, or a store of its own."""
     keeps = fault.tool.startswith(("find_", "summarize_"))
-    return keeps or fault.waits or fault.real or fault.scheme != "http" or not fault.listening
+    return keeps or fault.waits > 0 or fault.real or fault.scheme != "http" or not fault.listening
 
 
 def _marks(fault: Fault) -> list[pytest.MarkDecorator]:
@@ -177,7 +181,7 @@ def test_a_fault(fault: Fault, request: pytest.FixtureRequest) -> None:
             outcome = play(fault)
     fault.expect.check(_wire(outcome.result))
     assert outcome.asked in (fault.asked if isinstance(fault.asked, range) else (fault.asked,))
-    budget = _HASTY_BUDGET if fault.waits else _TOOLS[fault.tool].seconds
+    budget = fault.waits or _TOOLS[fault.tool].seconds
     assert outcome.seconds < (fault.seconds or budget + _GRACE)
     if fault.resumed and outcome.resumed:
         fault.resumed[1].check(_wire(outcome.resumed))
@@ -243,7 +247,7 @@ async def test_more_stalled_calls_than_connections_leave_no_trace(*, cancelled: 
 
     with FaultServer() as api:
         api.play(in_turn(stall()))
-        async with _client(api.url, hasty=True) as client:
+        async with _client(api.url, hasty=5) as client:
             async with anyio.create_task_group() as tasks:
                 for _ in range(110):
                     tasks.start_soon(call)

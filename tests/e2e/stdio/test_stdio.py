@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
 from helpers.linq import KEY
 from helpers.odd_account import odd_account
 from helpers.piped import COMMAND, HELLO, MEASURED, SECONDS, Piped, request, text_of
+from helpers.piped_here import PipedHere
+from mcp.server.lowlevel import Server
 
 CAPABILITIES = {
     "tools": {"listChanged": False},
@@ -138,40 +142,46 @@ def test_files_can_take_the_place_of_pipes(tmp_path: Path) -> None:
     assert json.loads(answer)["result"]["serverInfo"]["name"] == "linq-mcp"
 
 
-_MARKED = """
-import anyio, os, sys
+async def test_the_lifespan_is_closed_and_prints_go_to_stderr(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    @asynccontextmanager
+    async def lifespan(_: Server[None]) -> AsyncIterator[None]:
+        sys.stderr.write("opened\n")
+        sys.stdout.write("stray\n")
+        sys.stdout.flush()
+        os.write(sys.stdout.fileno(), b"raw ")
+        try:
+            yield
+        finally:
+            sys.stderr.write("closed\n")
+
+    async with PipedHere.serving(Server("marked", lifespan=lifespan), monkeypatch) as server:
+        server.send(request("initialize", HELLO, id_=0))
+        assert (await server.receive())["result"]["serverInfo"]["name"] == "marked"
+        signal.raise_signal(signal.SIGINT)
+        assert await server.exit_code() == 130
+    assert capfd.readouterr().err.split() == ["opened", "stray", "raw", "closed"]
+
+
+_UNWILLING = """
+import anyio, os
 from contextlib import asynccontextmanager
 from mcp.server.lowlevel import Server
 from linq_mcp.transports.stdio import serve_stdio
 
 @asynccontextmanager
 async def lifespan(server):
-    print("opened", file=sys.stderr, flush=True)
-    print("stray", flush=True)
-    os.write(1, b"raw ")
     try:
         yield
     finally:
-        print("closed", file=sys.stderr, flush=True)
+        with anyio.CancelScope(shield=True): await anyio.sleep(3600)
 
 async def main():
-    os._exit(await serve_stdio(Server("marked", lifespan=lifespan)))
+    os._exit(await serve_stdio(Server("unwilling", lifespan=lifespan)))
 
 anyio.run(main)
 """
-
-
-def test_the_lifespan_is_closed_and_prints_go_to_stderr() -> None:
-    with Piped(command=(sys.executable, "-c", _MARKED)) as server:
-        server.initialize()
-        assert end(server, signal.SIGINT) == 130
-    assert server.stderr.split() == [b"opened", b"stray", b"raw", b"closed"]
-    assert len(server.lines) == 1
-
-
-_UNWILLING = _MARKED.replace(
-    'print("closed", file=sys.stderr, flush=True)', "with anyio.CancelScope(shield=True): await anyio.sleep(3600)"
-)
 
 
 @pytest.mark.slow
