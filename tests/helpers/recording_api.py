@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import cache
 from typing import Any
 
 import httpx
@@ -70,6 +71,7 @@ class RecordingApi(httpx.AsyncBaseTransport):
         return SettingsClientProvider(lambda: settings, transport=lambda: self, retry=AT_ONCE)
 
 
+@cache
 def demo_chat(status: str = "HEALTHY", *, line: str | None = None, skip: int = 0) -> Wire:
     """A chat of the demo account with one other person, who has written in it."""
     account = demo_account()

@@ -214,13 +214,13 @@ def check_inbox_row(data: DemoAccount, chat: Wire, row: Json) -> None:
 async def test_the_inbox_equals_the_data(
     names: tuple[str, ...], oldest_first: bool, data: DemoAccount, apis: Apis
 ) -> None:
-    """Each filter alone, seven at a time: every chat that matches once, in order, with its last message.
+    """Each filter alone, twelve at a time: every chat that matches once, in order, with its last message.
 
     Counting alone finds as many, by line.
     """
     arguments = {name: value for filter_ in names for name, value in INBOX[filter_][0].items()}
     expected = inbox(data, names)
-    found = await answers(LIST_INBOX, {**arguments, "limit": 7}, apis[oldest_first])
+    found = await answers(LIST_INBOX, {**arguments, "limit": 12}, apis[oldest_first])
     rows = [row for answer in found for row in answer["chats"]]
     assert [row["id"] for row in rows] == [chat["id"] for chat in expected]
     assert {answer["matched"] for answer in found} == {len(expected)}

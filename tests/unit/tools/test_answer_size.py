@@ -36,7 +36,7 @@ def long_account(chats: int, *, messages: int) -> DemoAccount:
 
 @pytest.fixture(scope="module")
 def data() -> DemoAccount:
-    return long_account(25, messages=50)
+    return long_account(15, messages=50)
 
 
 async def pages(data: DemoAccount, tool: Tool[Any], arguments: Json) -> list[Json]:

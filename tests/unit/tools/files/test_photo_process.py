@@ -130,17 +130,17 @@ def test_a_new_photo_has_no_metadata(kind: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "data",
+    "made",
     [
-        png_bomb(50_000, 1_001),
-        gif_bomb(50_000, 50_000),
-        gif_bomb(50_000, 50_000, screen=(10, 10)),
+        lambda: png_bomb(50_000, 1_001),
+        lambda: gif_bomb(50_000, 50_000),
+        lambda: gif_bomb(50_000, 50_000, screen=(10, 10)),
     ],
     ids=["PNG", "GIF", "GIF with a small screen"],
 )
-def test_a_bomb_is_refused_by_its_header(data: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_bomb_is_refused_by_its_header(made: Callable[[], bytes], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Image.Image, "load", None)
-    outcome, shown = converted(data)
+    outcome, shown = converted(made())
     assert (outcome.unusable, shown) == (Unusable.TOO_MANY_PIXELS, b"")
     assert outcome.width * outcome.height > MOST_PIXELS
 
