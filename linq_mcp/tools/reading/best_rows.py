@@ -5,6 +5,7 @@ from __future__ import annotations
 from bisect import insort
 from collections.abc import Callable
 from functools import partial
+from operator import itemgetter
 from typing import Generic, TypeVar
 
 from linq_mcp.tools.reading.cursor import SortKey
@@ -33,7 +34,7 @@ class BestRows(Generic[RowT]):
             if not self._kept or key > self._kept[-1][0]:
                 return
             self._kept.pop()
-        insort(self._kept, (key, make_row()), key=lambda kept: kept[0])
+        insort(self._kept, (key, make_row()), key=itemgetter(0))
 
     def merge(self, other: BestRows[OtherT], convert: Callable[[OtherT], RowT]) -> None:
         """Take the rows that `other` kept, and its count."""
