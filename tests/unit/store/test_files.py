@@ -241,6 +241,7 @@ def start(command: list[str]) -> subprocess.Popen[bytes]:
     return subprocess.Popen(command, stdout=subprocess.PIPE)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGKILL")
 async def test_another_process_that_is_killed_in_the_middle_of_a_reading(path: Path) -> None:
     """Both have the file open. What the other one had not finished is read again."""

@@ -310,7 +310,7 @@ async def test_a_pooler_that_gives_each_transaction_another_connection(postgres:
     program = shutil.which("pgbouncer", path=f"{os.environ['PATH']}:/usr/sbin")
     if program is None:
         pytest.skip("pgbouncer is not installed")
-    linq = lived(chats=12)
+    linq = lived()
     right = await inbox(linq, opened(linq))
     with postgres.pooled(program) as store:
         replicas = Replicas(linq, store, max_age=0)
