@@ -99,6 +99,8 @@ def listening(provider: ClientProvider, limits: HttpLimits) -> Iterator[tuple[Ht
     """The server with its port, served on loopback by a thread; leaving the block stops it."""
     server = HttpServer(build_app(provider, HttpConfig(limits=limits)), limits)
     with socket.create_server(("127.0.0.1", 0)) as bound:
+        # Connections inherit it. Otherwise the kernel would take in megabytes of answers that nobody reads.
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 2**16)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [bound]}, daemon=True)
         thread.start()
         try:
