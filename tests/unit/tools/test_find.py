@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import itertools
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -17,6 +17,7 @@ import pytest
 from helpers.generated_account import generated_account
 from helpers.linq import Canned, call_over
 from helpers.odd_account import odd_account
+from helpers.remembered import Remembered
 
 from linq_mcp.contacts.directory import Directory
 from linq_mcp.demo.account import DemoAccount
@@ -32,6 +33,7 @@ from linq_mcp.tools.find_messages import FIND_MESSAGES
 CHATS = int(os.environ.get("LINQ_MCP_TEST_CHATS", "40"))
 MESSAGES = 230
 Json = dict[str, Any]
+Apis = Mapping[bool, httpx.AsyncBaseTransport]
 
 pytestmark = pytest.mark.timeout(60 + CHATS // 50)
 
@@ -39,6 +41,12 @@ pytestmark = pytest.mark.timeout(60 + CHATS // 50)
 @pytest.fixture(scope="module")
 def data() -> DemoAccount:
     return generated_account(CHATS, messages_in_first=MESSAGES)
+
+
+@pytest.fixture(scope="module")
+def apis(data: DemoAccount) -> Apis:
+    """The account by the order in which the messages are listed: whether the oldest ones come first."""
+    return {first: Remembered(httpx.ASGITransport(demo_api(data, oldest_first=first))) for first in (True, False)}
 
 
 def at(text: str) -> datetime:
@@ -110,15 +118,12 @@ MESSAGE_FILTERS: dict[str, tuple[Json, Callable[[Json], bool]]] = {
 }
 
 
-async def found(
-    tool: Tool[Any], rows: str, arguments: Json, data: DemoAccount, *, oldest_first: bool = True
-) -> list[list[str]]:
+async def found(tool: Tool[Any], rows: str, arguments: Json, api: httpx.AsyncBaseTransport) -> list[list[str]]:
     """The ids in the answers to `arguments`, resumed until there is nothing more."""
     pages: list[list[str]] = []
     cursor = None
-    api = demo_api(data, oldest_first=oldest_first)
-    async with call_over(httpx.ASGITransport(api), seconds=600) as call:
-        for _ in range(len(data.chats) + MESSAGES):
+    async with call_over(api, seconds=600) as call:
+        for _ in range(CHATS + MESSAGES):
             answer = await tool.run(tool.parse({**arguments, "cursor": cursor}), call)
             pages.append([row["id"] for row in answer[rows]])
             cursor = answer.get("next_cursor")
@@ -129,12 +134,14 @@ async def found(
 
 
 @pytest.mark.parametrize("names", [*ALONE, *(pytest.param(pair, marks=pytest.mark.slow) for pair in PAIRS)])
-async def test_finds_exactly_the_chats_that_a_plain_filter_gives(names: tuple[str, ...], data: DemoAccount) -> None:
+async def test_finds_exactly_the_chats_that_a_plain_filter_gives(
+    names: tuple[str, ...], data: DemoAccount, apis: Apis
+) -> None:
     """Each filter and each pair of them, seven at a time: every match once, in the account's order."""
     filters = [CHAT_FILTERS[name] for name in names]
     arguments = {name: value for given, _ in filters for name, value in given.items()}
     expected = [chat["id"] for chat in data.chats if all(test(chat) for _, test in filters)]
-    pages = await found(FIND_CHATS, "chats", {**arguments, "limit": 7}, data)
+    pages = await found(FIND_CHATS, "chats", {**arguments, "limit": 7}, apis[True])
     assert [id_ for page in pages for id_ in page] == expected
     # Else the comparison would prove nothing.
     assert len(names) > 1 or 0 < len(expected) < len(data.chats)
@@ -142,7 +149,7 @@ async def test_finds_exactly_the_chats_that_a_plain_filter_gives(names: tuple[st
 
 @pytest.mark.parametrize(("order", "names"), [("created", ()), ("health_changed", ("groups",)), ("created", ("to",))])
 async def test_chats_come_in_the_order_that_was_asked_for(
-    order: str, names: tuple[str, ...], data: DemoAccount
+    order: str, names: tuple[str, ...], data: DemoAccount, apis: Apis
 ) -> None:
     """The latest first, seven at a time; an order needs no filter."""
 
@@ -152,7 +159,7 @@ async def test_chats_come_in_the_order_that_was_asked_for(
 
     expected = [chat for chat in data.chats if all(CHAT_FILTERS[name][1](chat) for name in names)]
     arguments = {name: value for filter_ in names for name, value in CHAT_FILTERS[filter_][0].items()}
-    pages = await found(FIND_CHATS, "chats", {**arguments, "order": order, "limit": 7}, data)
+    pages = await found(FIND_CHATS, "chats", {**arguments, "order": order, "limit": 7}, apis[True])
     assert [id_ for page in pages for id_ in page] == [chat["id"] for chat in sorted(expected, key=key)]
 
 
@@ -175,7 +182,7 @@ MESSAGE_CASES: list[tuple[tuple[str, ...], bool, str]] = [
 
 @pytest.mark.parametrize(("names", "oldest_first", "order"), MESSAGE_CASES)
 async def test_finds_exactly_the_messages_that_a_plain_filter_gives(
-    names: tuple[str, ...], oldest_first: bool, order: str, data: DemoAccount
+    names: tuple[str, ...], oldest_first: bool, order: str, data: DemoAccount, apis: Apis
 ) -> None:
     """In one chat, from either end, in either order that the API might use: every match once, in order."""
     filters = [MESSAGE_FILTERS[name] for name in names]
@@ -183,7 +190,7 @@ async def test_finds_exactly_the_messages_that_a_plain_filter_gives(
     chat_id = data.chats[0]["id"]
     expected = [m["id"] for m in data.messages[chat_id] if all(test(m) for _, test in filters)]
     asked = {**arguments, "chat_id": chat_id, "limit": 70, "order": order}
-    pages = await found(FIND_MESSAGES, "messages", asked, data, oldest_first=oldest_first)
+    pages = await found(FIND_MESSAGES, "messages", asked, apis[oldest_first])
     assert [id_ for page in (pages if order == "oldest" else reversed(pages)) for id_ in page] == expected
     assert all(len(page) == 70 for page in pages[:-1])
 

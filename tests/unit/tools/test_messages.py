@@ -222,7 +222,7 @@ async def test_the_transcript_equals_the_data(limit: int, oldest_first: bool, or
 @pytest.mark.parametrize("oldest_first", [True, False], ids=["listed oldest first", "listed newest first"])
 async def test_a_page_of_long_messages_has_fewer_rows_and_goes_on(oldest_first: bool, order: str) -> None:
     """A hundred long messages in Chinese are 600 kB, which some clients refuse as a whole."""
-    data = generated_account(1, messages_in_first=60)
+    data = generated_account(1, messages_in_first=30)
     chat_id = data.chats[0]["id"]
     data.messages[chat_id] = [{**message, "parts": text("\u9577" * 2500)} for message in data.messages[chat_id]]
     pages = await listed(data, chat_id, oldest_first=oldest_first, order=order)
