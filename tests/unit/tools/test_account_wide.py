@@ -281,7 +281,7 @@ async def test_who_waits_longest_comes_first(oldest_first: bool, data: DemoAccou
     assert [row["id"] for answer in found for row in answer["chats"]] == [id_ for _, id_ in expected]
 
 
-@pytest.mark.parametrize(("limit", "every"), [(7, 40), (100, 11)])
+@pytest.mark.parametrize(("limit", "every"), [(20, 40), (100, 11)])
 async def test_nothing_is_lost_when_linq_fails_in_between(
     limit: int, every: int, data: DemoAccount, apis: Apis
 ) -> None:
@@ -366,8 +366,8 @@ def check_found(found: list[Json], expected: list[Wire], *, order: str) -> None:
 async def test_found_messages_equal_the_data(
     name: str, order: str, oldest_first: bool, data: DemoAccount, apis: Apis
 ) -> None:
-    """Each filter alone, over all chats, from either end; seven at a time where that is not too many."""
-    limit = 7 if len(matching(data, (name,))) < 60 else 100
+    """Each filter alone, over all chats, from either end; twelve at a time where that is not too many."""
+    limit = 12 if len(matching(data, (name,))) < 60 else 100
     arguments = {**asked((name,)), "order": order, "limit": limit}
     found = await answers(FIND_MESSAGES, arguments, apis[oldest_first])
     expected = matching(data, (name,))

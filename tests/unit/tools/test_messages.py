@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from datetime import datetime
+from functools import cache
 from typing import Any
 
 import httpx
@@ -201,11 +202,17 @@ def test_file_names_are_text_of_others_too(member: str) -> None:
     assert len(made["attachments"][0][member]) == 100
 
 
+@cache
+def long_chat() -> DemoAccount:
+    """An account whose first chat has three of Linq's pages of messages."""
+    return generated_account(5, messages_in_first=223)
+
+
 @pytest.mark.parametrize("order", ["newest", "oldest"])
 @pytest.mark.parametrize("oldest_first", [True, False], ids=["listed oldest first", "listed newest first"])
 @pytest.mark.parametrize("limit", [30, 100])
 async def test_the_transcript_equals_the_data(limit: int, oldest_first: bool, order: str) -> None:
-    data = generated_account(5, messages_in_first=223)
+    data = long_chat()
     chat_id = data.chats[0]["id"]
     pages = await listed(data, chat_id, limit=limit, oldest_first=oldest_first, order=order)
     assert all(len(page) == limit for page in pages[:-1])
