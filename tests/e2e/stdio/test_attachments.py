@@ -179,7 +179,7 @@ HOSTILE: dict[str, tuple[Callable[[], Answer], str]] = {
 def test_a_hostile_file_takes_little_memory(made: Callable[[], Answer], headline: str, get: Get) -> None:
     result, memory = get(made())
     assert text_of(result).startswith(HEADLINES[headline])
-    assert memory < 100
+    assert memory < 50
 
 
 def decoder_peak(data: bytes) -> tuple[dict[str, Any], float]:
