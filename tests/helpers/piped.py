@@ -31,13 +31,14 @@ class Piped:
         env: dict[str, str] | None = None,
         command: tuple[str, ...] = COMMAND,
         stderr: int = subprocess.PIPE,
+        measured: bool = True,
     ) -> None:
         self.process = subprocess.Popen(
             [*command, *arguments],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=stderr,
-            env={**MEASURED, **(env or {})},
+            env={**(MEASURED if measured else {}), **(env or {})},
         )
         self.lines: list[bytes] = []
         self.stderr = b""
