@@ -216,15 +216,15 @@ def _connection() -> list[Fault]:
         of("reset in mid-body", raw(head + PAGE[:40], then="reset"), GONE),
         of("closed without a byte", close(), GONE),
         of("closed in mid-headers", raw(head[:30]), GONE),
-        of("stalled before the answer", stall(), SILENT, waits=5),
-        of("stalled in mid-headers", raw(head[:30], then="stall"), SILENT, waits=5),
-        of("stalled after the headers", raw(head, then="stall"), SILENT, waits=5),
-        of("stalled in mid-body", raw(head + PAGE[:40], then="stall"), SILENT, waits=5),
+        of("stalled before the answer", stall(), SILENT, waits=10),
+        of("stalled in mid-headers", raw(head[:30], then="stall"), SILENT, waits=10),
+        of("stalled after the headers", raw(head, then="stall"), SILENT, waits=10),
+        of("stalled in mid-body", raw(head + PAGE[:40], then="stall"), SILENT, waits=10),
         of("a body that trickles for ever", endless, late_, 1, waits=2),
         of("headers that trickle for ever", trickle(b"HTTP/1.1 200 X\r\nA: ", b"a", 0.2), late_, 1, waits=2),
         of("1xx for ever", trickle(b"", beginning(103), 0.01), late_, 1, waits=2),
         Fault(name="reset twice, then a page", script=in_turn(*[raw(then="reset")] * 2, HEALTHY), expect=SEEN, asked=3),
-        Fault(name="stalled once, then a page", script=in_turn(stall(), HEALTHY), expect=SEEN, asked=2, waits=5),
+        Fault(name="stalled once, then a page", script=in_turn(stall(), HEALTHY), expect=SEEN, asked=2, waits=10),
         Fault(name="a kept connection closed, then a page", script=in_turn(close(), HEALTHY), expect=SEEN, asked=2),
     ]
 
@@ -242,7 +242,7 @@ def _http() -> list[Fault]:
     size, unreadable = len(PAGE), failed("unreadable")
     return [
         of("Content-Length too long, closed", sized(size + 9)),
-        of("Content-Length too long, open", sized(size + 9, "stall"), SILENT, waits=5),
+        of("Content-Length too long, open", sized(size + 9, "stall"), SILENT, waits=10),
         of("Content-Length too short", sized(size - 9), unreadable, 1),
         of("two Content-Lengths", sized("5\r\nContent-Length: 6")),
         of("no Content-Length, closed behind the body", raw(beginning(200, JSON_HEAD) + PAGE), SEEN, 1),
