@@ -39,12 +39,6 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 _LINE_BREAK = re.compile("\r\n|[\r\u0085\u2028\u2029]")
 # The flags of England, Scotland and Wales are spelt in characters that are invisible everywhere else.
 _INVISIBLE = re.compile(f"((?:{'|'.join(TAGGED_FLAGS)}))|[{INVISIBLE}]+")
-# What cleaning may change. Most texts have nothing beyond U+FFFF, so here all of that is one range. `INVISIBLE` has so
-# many ranges there that looking for them takes ten times as long.
-_BEYOND = "\U00010000-\U0010ffff"
-_UNUSUAL = re.compile(
-    f"[{re.sub(f'[{_BEYOND}]-?', '', INVISIBLE)}{_BEYOND}{_EMOJI_STYLE}{_ZWNJ}{_ZWJ}\r\x85\u2028\u2029]"
-)
 _CUT_FLAG = re.compile("\U0001f3f4[\U000e0020-\U000e007e]+$")
 # No combining mark is a word character, so a text without such a run has no stack of marks to cut.
 _MAYBE_MARKS = re.compile(rf"[^\w\s\x00-\x7f]{{{_MOST_MARKS + 1}}}")
@@ -78,12 +72,10 @@ def clean(text: str, limit: int | None, *, lines: bool = False) -> str:
         return text
     # Don't clean most of what will be cut off. The margin is for characters that cleaning removes.
     text = text[: LONGEST if limit is None else 10 * limit + 1000]
-    if _UNUSUAL.search(text):
+    if not (text.isascii() and text.isprintable()):
         text = _INVISIBLE.sub(r"\1", _LINE_BREAK.sub("\n", text))
         text = _STRAY_EMOJI_STYLE.sub("", limit_marks(text))
         text = _JOINERS.sub(_joiner_in_place, text)
-    else:
-        text = limit_marks(text)
     if lines:
         text = "\n".join(" ".join(line.split()) for line in text.split("\n"))
         text = re.sub(r"\n{3,}", "\n\n", text).strip("\n")
