@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, settings
 
 # The same examples in every run. On a busy machine any of them may be slow.
 _SLOW = [HealthCheck.too_slow, HealthCheck.data_too_large]
-for _profile, _examples in (("quick", 30), ("thorough", 200)):
+for _profile, _examples in (("quick", 60), ("thorough", 200)):
     settings.register_profile(
         _profile,
         max_examples=_examples,
