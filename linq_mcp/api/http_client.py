@@ -174,7 +174,7 @@ class HttpClient:
         Parameters that are None are not sent. Raises `ApiConnectionError`, `ApiStatusError` or `ApiResponseError`.
         """
         query = {name: value for name, value in (params or {}).items() if value is not None}
-        # httpx would take apart and put together the whole URL once more for parameters of their own.
+        # As a part of the path: given parameters beside it, httpx would parse and build the whole URL twice.
         path = f"{path}?{urlencode(query, errors='replace')}" if query else path
         return await self._request("GET", path, {}, self._retry, deadline=deadline)
 

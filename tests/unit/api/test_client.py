@@ -48,6 +48,13 @@ async def test_a_cursor_arrives_as_it_was(cursor: str) -> None:
     assert parse_qsl(query, keep_blank_values=True) == [("limit", "20"), ("cursor", cursor)]
 
 
+async def test_half_an_emoji_in_a_cursor_keeps_no_request_from_leaving() -> None:
+    """UTF-8 can't encode it; Linq then says what it thinks of the cursor."""
+    server = Server(Reply())
+    await list_chats(server, cursor="a\ud83d")
+    assert parse_qsl(server.requests[0].url.query.decode()) == [("limit", "20"), ("cursor", "a?")]
+
+
 @pytest.mark.parametrize(
     "value",
     ["c1", "a/b", "..", ".", "../../v2", "%2e%2e", "%2F", "a?b=c", "a#b", "a b", "\\..\\", "ünï", "\ud83d", "\x00"],
