@@ -19,13 +19,13 @@ from linq_mcp.cli.parser import USAGE_ERROR
 from linq_mcp.cli.stderr import log_to_stderr, replace_unencodable, warn
 from linq_mcp.errors import LinqMcpError, SettingsError
 from linq_mcp.region import in_region, local_time_at
-from linq_mcp.rows.message import is_answer, listed_at, timestamp
+from linq_mcp.rows.message import SPARE_SECONDS, is_answer, listed_at, timestamp
 from linq_mcp.sanitize import clean
 from linq_mcp.server.callers.caller import SettingsClientProvider
 from linq_mcp.settings import Settings
 from linq_mcp.settings.problems import LaunchedBy
 from linq_mcp.settings.store import DATABASE_EXAMPLE, STORE_VARIABLE
-from linq_mcp.store.access import SPARE_SECONDS, Access, ChatFilter, Depth, Facts
+from linq_mcp.store.access import Access, ChatFilter, Depth, Facts
 from linq_mcp.store.database import Database, retried
 from linq_mcp.store.housekeeping import AccountSummary, forget_some, summaries
 from linq_mcp.store.question import Question

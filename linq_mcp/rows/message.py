@@ -19,6 +19,8 @@ TEXT_LIMIT = 2000
 SHORT_TEXT_LIMIT = 200
 LIST_LIMIT = 12
 ME = "me"
+# A message may be sent some seconds after Linq listed it. Where one time bounds the other, this much is added.
+SPARE_SECONDS = 3600.0
 _FILE_NAME_LIMIT = 100
 _UNKNOWN = "unknown"
 _KNOWN_PARTS = frozenset({"text", "link", "media", "imessage_app", "app_clip"})

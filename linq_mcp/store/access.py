@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 
 # Seconds that must remain for another request.
 SHORTEST_REQUEST = 2.0
-# A message may be sent some seconds after Linq listed it. Where one time bounds the other, this much is added.
-SPARE_SECONDS = 3600.0
 # Most conversations are shorter; for a long one the latest messages are usually enough.
 FIRST_PAGE_SIZE = 50
 

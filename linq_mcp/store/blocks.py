@@ -56,6 +56,14 @@ def blocks_of(messages: Sequence[Message], lowest: int) -> Iterator[Block]:
             yield Block(place, newest, oldest, len(chunk), _packed(b"\n".join(map(_json, chunk))))
 
 
+def packed_message(message: Message) -> bytes:
+    return _json(message)
+
+
+def unpacked_message(content: bytes) -> Message:
+    return Message.model_validate_json(content)
+
+
 def packed_chat(chat: Chat) -> bytes:
     return _json(chat)
 

@@ -25,7 +25,7 @@ Row = tuple[Any, ...]
 
 # Increased whenever a table, or the model of what is in it, changes. Everything can be read again, so the tables of an
 # older one are emptied.
-VERSION = 3
+VERSION = 4
 # Seconds after which a statement is ended; the call then goes on in memory.
 STATEMENT_SECONDS = 5.0
 # How often work is done that another process was in the way of.
@@ -48,7 +48,7 @@ TABLES = {
         asked DOUBLE PRECISION NOT NULL, reaches DOUBLE PRECISION NOT NULL, our_word DOUBLE PRECISION NOT NULL,
         is_whole SMALLINT NOT NULL, is_unsettled SMALLINT NOT NULL, is_marked SMALLINT NOT NULL,
         is_directed SMALLINT NOT NULL, unreadable DOUBLE PRECISION NOT NULL, place TEXT NOT NULL,
-        PRIMARY KEY (account, id)
+        ending BYTEA NOT NULL, PRIMARY KEY (account, id)
     """,
     "block": """
         account BIGINT NOT NULL, chat {id} NOT NULL, place BIGINT NOT NULL, newest DOUBLE PRECISION NOT NULL,

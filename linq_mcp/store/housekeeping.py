@@ -42,7 +42,7 @@ def summaries(database: Database) -> list[AccountSummary]:
         row[0]: row[1:]
         for row in database.rows(
             "SELECT account, COUNT(*), COALESCE(MIN(CASE WHEN asked > 0 THEN asked END), 0), MAX(asked), "
-            "SUM(LENGTH(entry)) FROM chat GROUP BY account"
+            "SUM(LENGTH(entry) + LENGTH(ending)) FROM chat GROUP BY account"
         )
     }
     blocks = {
@@ -92,7 +92,9 @@ def clean_some(database: Database, now: float, days: int | None) -> bool:
         )
         for key in found:
             database.run(
-                "UPDATE chat SET asked = 0, is_whole = 0, version = version + 1 WHERE account = ? AND id = ?", key
+                "UPDATE chat SET asked = 0, is_whole = 0, version = version + 1, ending = ? "
+                "WHERE account = ? AND id = ?",
+                (b"", *key),
             )
             database.run("DELETE FROM block WHERE account = ? AND chat = ?", key)
         return bool(found)

@@ -119,8 +119,8 @@ class KeptAccount:
             before = {key: bytes(entry) for key, entry in select(database, self.number, "id, entry", sorted(entries))}
             changed = [key for key in sorted(before) if before[key] != entries[key]]
             database.run_many(
-                "INSERT INTO chat VALUES (?, ?, ?, 0, 0, 0, 0, 0, 0, 0, 0, 0, '')",
-                [(self.number, key, entries[key]) for key in sorted(entries.keys() - before.keys())],
+                "INSERT INTO chat VALUES (?, ?, ?, 0, 0, 0, 0, 0, 0, 0, 0, 0, '', ?)",
+                [(self.number, key, entries[key], b"") for key in sorted(entries.keys() - before.keys())],
             )
             database.run_many(
                 "UPDATE chat SET entry = ? WHERE account = ? AND id = ?",

@@ -10,6 +10,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from linq_mcp.store.blocks import Block, blocks_of, unpacked_chat
+from linq_mcp.store.ending import Ending, packed_ending
 
 if TYPE_CHECKING:
     from linq_mcp.api.models import Chat, Message
@@ -23,6 +24,7 @@ _STATE = (
 )
 _BLOCKS = "FROM block AS other WHERE other.account = chat.account AND other.chat = chat.id"
 _NEWEST = f"(SELECT MIN(place) {_BLOCKS}), block.place, newest, oldest, messages, content"
+_NO_BLOCK = "0, NULL, NULL, NULL, NULL, NULL"
 _WITH_NEWEST = (
     "LEFT JOIN block ON block.account = chat.account AND block.chat = chat.id AND block.place = "
     f"(SELECT MAX(place) {_BLOCKS})"
@@ -64,10 +66,14 @@ class ChatState(NamedTuple):
 
 
 class KeptChat(NamedTuple):
-    """A chat's state, its entry in lists, its newest messages if there are any, and the place of its oldest ones."""
+    """A chat's state, its entry in lists, and how it ends, if its latest messages tell.
+
+    Loaded with its blocks, it has the newest one, if there is any, and the place of the lowest one.
+    """
 
     state: ChatState
     entry: Chat
+    ending: Ending | None
     newest: Block | None
     lowest: int
 
@@ -88,13 +94,15 @@ class KeptChats:
         rest = "AND (asked <= ? OR is_whole = 0 OR is_directed = 0 OR is_marked = 1 OR unreadable > 0)"
         return {row[0]: ChatState.of(row) for row in select(database, self._number, _STATE, keys, rest, fresh_after)}
 
-    def load(self, database: Database, keys: Sequence[str]) -> dict[str, KeptChat]:
-        """Those of the chats that are known."""
-        rows = select(database, self._number, f"{_STATE}, entry, {_NEWEST}", keys, join=_WITH_NEWEST)
+    def load(self, database: Database, keys: Sequence[str], *, blocks: bool) -> dict[str, KeptChat]:
+        """Those of the chats that are known, with their newest `blocks` or without."""
+        columns = f"{_STATE}, entry, ending, {_NEWEST if blocks else _NO_BLOCK}"
+        rows = select(database, self._number, columns, keys, join=_WITH_NEWEST if blocks else "")
         found: dict[str, KeptChat] = {}
-        for *state, entry, lowest, place, newest, oldest, count, content in rows:
+        for *state, entry, ending, lowest, place, newest, oldest, count, content in rows:
             block = None if place is None else Block(place, newest, oldest, count, content)
-            found[state[0]] = KeptChat(ChatState.of(state), unpacked_chat(entry), block, lowest or 0)
+            end = Ending.unpacked(ending) if ending else None
+            found[state[0]] = KeptChat(ChatState.of(state), unpacked_chat(entry), end, block, lowest or 0)
         return found
 
     def blocks_below(self, database: Database, state: ChatState, place: int | None, count: int) -> list[Block]:
@@ -131,7 +139,7 @@ class KeptChats:
         with database.transaction():
             changed = database.change(
                 "UPDATE chat SET version = ?, asked = ?, reaches = ?, our_word = ?, is_whole = ?, is_unsettled = ?, "
-                "is_marked = 0, is_directed = ?, unreadable = 0, place = ? "
+                "is_marked = 0, is_directed = ?, unreadable = 0, place = ?, ending = ? "
                 "WHERE account = ? AND id = ? AND version = ?",
                 (
                     state.version + 1,
@@ -142,6 +150,7 @@ class KeptChats:
                     int(state.is_unsettled),
                     int(state.is_directed),
                     state.place,
+                    packed_ending(messages, is_whole=state.is_whole and above is None),
                     *key,
                     state.version,
                 ),
@@ -206,9 +215,9 @@ class KeptChats:
         """Note that Linq does not let a chat be read, and drop what is kept of it."""
         with database.transaction():
             if database.change(
-                "UPDATE chat SET unreadable = ?, asked = 0, is_whole = 0, is_marked = 0, version = version + 1 "
-                "WHERE account = ? AND id = ? AND version = ?",
-                (when, self._number, state.id, state.version),
+                "UPDATE chat SET unreadable = ?, asked = 0, is_whole = 0, is_marked = 0, version = version + 1, "
+                "ending = ? WHERE account = ? AND id = ? AND version = ?",
+                (when, b"", self._number, state.id, state.version),
             ):
                 database.run("DELETE FROM block WHERE account = ? AND chat = ?", (self._number, state.id))
 
@@ -216,9 +225,9 @@ class KeptChats:
         """Forget the messages of a chat that were just written, as there is no room for them."""
         with database.transaction():
             if database.change(
-                "UPDATE chat SET asked = 0, is_whole = 0, version = version + 1 "
+                "UPDATE chat SET asked = 0, is_whole = 0, version = version + 1, ending = ? "
                 "WHERE account = ? AND id = ? AND version = ?",
-                (self._number, state.id, state.version),
+                (b"", self._number, state.id, state.version),
             ):
                 database.run("DELETE FROM block WHERE account = ? AND chat = ?", (self._number, state.id))
 

@@ -16,8 +16,9 @@ import anyio
 
 from linq_mcp.api.models import Chat
 from linq_mcp.errors import LinqMcpError, StoreError
-from linq_mcp.rows.message import listed_at
-from linq_mcp.store.access import OUR_LAST_WORD, SPARE_SECONDS, Access, ChatFilter, Depth, Reader
+from linq_mcp.rows.message import SPARE_SECONDS, listed_at
+from linq_mcp.store.access import OUR_LAST_WORD, Access, ChatFilter, Depth, Reader
+from linq_mcp.store.ending import EndReader
 from linq_mcp.store.kept_chats import ChatState, KeptChat
 from linq_mcp.store.listing import Listing
 from linq_mcp.store.reading import QuestionReading
@@ -77,6 +78,7 @@ class Question(Generic[ReaderT]):
         self._reading = QuestionReading(
             access, chats, self._listing, make_reader, self._let_pass, depth=depth, again_from=again_from
         )
+        self._by_ending = isinstance(make_reader(), EndReader)
         # What was read and could not be kept, as its readers saw it.
         self._unkept: dict[str, Conversation[ReaderT]] = {}
 
@@ -106,24 +108,28 @@ class Question(Generic[ReaderT]):
                 unmet += some
                 continue
             try:
-                loaded = await self._listing.run(self._listing.kept.chats.load, some)
+                loaded = await self._load(some, blocks=not self._by_ending)
             except StoreError as error:
                 self._listing.failed(error)
                 unmet += some
                 continue
-            for key, found in loaded.items():
+            for key in some:
                 await self._access.pause()
-                chat = self._reading.sees(found.entry)
-                if chat is None:
+                found = loaded.get(key)
+                chat = self._reading.sees(found.entry) if found else None
+                if found is None or chat is None:
                     continue
                 if found.state.unreadable:
                     self.facts.left_out.append(chat.id or "")
-                elif conversation := await self._conversation(chat, found):
+                elif conversation := await self._conversation(key, chat, found):
                     self.facts.scanned += 1
                     self.facts.use(conversation.asked, self._listing.fresh_after)
                     yield conversation
                 else:
                     unmet.append(key)
+
+    async def _load(self, keys: Sequence[str], *, blocks: bool) -> dict[str, KeptChat]:
+        return await self._listing.run(self._listing.kept.chats.load, keys, blocks=blocks)
 
     async def read(self) -> None:
         """Read what is in question, and answer nothing."""
@@ -138,13 +144,21 @@ class Question(Generic[ReaderT]):
             reader.visit(message)
         self._unkept[state.id] = Conversation(entry, reader, state.asked, max(map(listed_at, messages), default=0.0))
 
-    async def _conversation(self, chat: Chat, found: KeptChat) -> Conversation[ReaderT] | None:
+    async def _conversation(self, key: str, chat: Chat, found: KeptChat) -> Conversation[ReaderT] | None:
         """The chat with a reader that has seen as much as it needs; None if not enough of it is kept."""
         if passed := self._unkept.get(found.state.id):
             return replace(passed, chat=chat)
+        reader = self._make_reader()
+        if isinstance(reader, EndReader):
+            if self._reading.is_ordered(found.state) and found.ending and reader.take(found.ending):
+                return Conversation(chat, reader, found.state.asked, found.ending.newest)
+            loaded = await self._load([key], blocks=True)
+            if key not in loaded:
+                # Somebody has dropped it meanwhile.
+                return None
+            found = loaded[key]
         if not self._reading.is_ordered(found.state):
             return None
-        reader = self._make_reader()
         conversation = Conversation(chat, reader, found.state.asked, found.listed_at)
         if not self._depth.to_our_word and found.listed_at < self._depth.since - SPARE_SECONDS:
             return conversation

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import anyio
 
 from linq_mcp.errors import CHAT_NOT_FOUND, ApiResponseError, ApiStatusError, LinqError, LinqMcpError, StoreError
-from linq_mcp.store.access import SHORTEST_REQUEST, SPARE_SECONDS, Access, ChatFilter, Depth, Reader
+from linq_mcp.rows.message import SPARE_SECONDS
+from linq_mcp.store.access import SHORTEST_REQUEST, Access, ChatFilter, Depth, Reader
 from linq_mcp.store.chat_reading import ChatReading
 from linq_mcp.store.kept_account import chat_key
 from linq_mcp.store.kept_chats import ChatState
@@ -221,7 +222,7 @@ class QuestionReading:
     async def _is_read(self, key: str, deadline: float) -> bool:
         """Whether the chat was read, or need not be; not if somebody else wrote it meanwhile."""
         listing = self._listing
-        kept = (await listing.run(listing.kept.chats.load, [key])).get(key)
+        kept = (await listing.run(listing.kept.chats.load, [key], blocks=False)).get(key)
         if kept is None:
             return True
         state, entry = kept.state, kept.entry

@@ -18,6 +18,7 @@ from linq_mcp.rows.chat import ChatReference, chat_reference, line_number
 from linq_mcp.rows.message import (
     ME,
     MessageRow,
+    listed_at,
     timestamp,
     usual_service,
 )
@@ -127,7 +128,7 @@ class _Reader:
 
     def visit(self, message: Message) -> bool:
         self._place += 1
-        if self._answer.counts(message) and self.filter.matches(message):
+        if self._answer.counts(listed_at(message)) and self.filter.matches(message):
             placed = Placed(message, self._place)
             self.rows.offer(sort_key(message, self._place, self._order), lambda: placed)
         return self._answer.is_before(message)

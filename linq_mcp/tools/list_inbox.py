@@ -14,10 +14,12 @@ from pydantic import Field
 from linq_mcp.errors import ArgumentsError
 from linq_mcp.region import local_time_at
 from linq_mcp.rows.chat import ChatSummary, chat_summary, health_status, line_number
-from linq_mcp.rows.message import ME, LastMessage, last_message, listed_at, timestamp
+from linq_mcp.rows.message import ME, LastMessage, last_message
 from linq_mcp.rows.schema import without_empty
 from linq_mcp.rows.status import KNOWN, UNREPORTED, unknown_words
-from linq_mcp.store.access import SPARE_SECONDS, ChatFilter
+from linq_mcp.rows.turns import can_wait
+from linq_mcp.store.access import ChatFilter
+from linq_mcp.store.ending import Ending, EndReader
 from linq_mcp.tools.base.paging import rows_that_fit
 from linq_mcp.tools.base.param_types import (
     Flag,
@@ -33,12 +35,11 @@ from linq_mcp.tools.base.param_types import (
 )
 from linq_mcp.tools.base.parameters import ToolArguments
 from linq_mcp.tools.base.tool import READS, SCAN_SECONDS, Call, Tool
-from linq_mcp.tools.reading.account import NO_LINE, AccountReading, Answer
+from linq_mcp.tools.reading.account import NO_LINE, AccountReading
 from linq_mcp.tools.reading.best_rows import BestRows
 from linq_mcp.tools.reading.cursor import Position
 from linq_mcp.tools.reading.info import ReadingInfo
 from linq_mcp.tools.reading.message_filter import DELIVERY_STATUSES, check_delivery_status, has_status
-from linq_mcp.tools.reading.turns import Turn, Wait, can_wait, in_order, turn_of, waiting
 
 if TYPE_CHECKING:
     from linq_mcp.api.models import Chat, Message
@@ -97,35 +98,6 @@ class Inbox(Matches, ReadingInfo):
     """The conversations that match. `scanned` counts the chats that were read for it."""
 
 
-class _Reader:
-    """Keeps the turns of a chat back to your last word, and the latest of its messages.
-
-    `is_new` says that all of its messages came after the first answer.
-    """
-
-    def __init__(self, answer: Answer) -> None:
-        self._answer = answer
-        self._our_word = -inf
-        self.turns: list[Turn] = []
-        self.is_new = False
-        self.latest: Message | None = None
-
-    def visit(self, message: Message) -> bool:
-        if not self._answer.counts(message):
-            self.is_new = not self.turns
-            return False
-        self.is_new = False
-        turn = turn_of(message)
-        self.turns.append(turn)
-        # Of several messages of one second, the newest one comes first.
-        if self.latest is None or turn.at > timestamp(self.latest):
-            self.latest = message
-        if turn.answers:
-            self._our_word = max(self._our_word, turn.at)
-        # A message that was listed before our word was sent can't have been sent after it.
-        return 0 < listed_at(message) < self._our_word - SPARE_SECONDS
-
-
 async def list_inbox(arguments: Arguments, call: Call) -> Inbox:
     """Read `GET /v3/chats`, and each chat's messages back to the last one that you sent."""
     _check(arguments)
@@ -134,7 +106,7 @@ async def list_inbox(arguments: Arguments, call: Call) -> Inbox:
         call,
         arguments,
         arguments.cursor,
-        _Reader,
+        lambda answer: EndReader(answer.counts),
         chats=ChatFilter(line=arguments.from_, person=arguments.to, wanted=wanted),
     )
     rows: BestRows[InboxRow] = BestRows(0 if arguments.count_only else arguments.limit, reading.after)
@@ -142,14 +114,14 @@ async def list_inbox(arguments: Arguments, call: Call) -> Inbox:
     matches = _matcher(arguments)
     by_wait = arguments.order == "longest_waiting"
     async for conversation in reading:
-        chat, reader = conversation.chat, conversation.reader
-        wait = waiting(in_order(reader.turns, oldest_first=False)) if can_wait(chat) else None
-        if matches(reader.latest, wait) and not reader.is_new:
+        chat, ending = conversation.chat, conversation.reader.ending
+        if ending.wait and not can_wait(chat):
+            ending = ending._replace(wait=None)
+        if matches(ending) and not conversation.reader.is_new:
             if arguments.count_only:
                 by_line[line_number(chat, arguments.from_) or NO_LINE] += 1
-            at = timestamp(reader.latest) if reader.latest else None
-            key = wait.since if by_wait and wait else inf if at is None else -at
-            rows.offer((key, chat.id or ""), partial(_row, chat, reader.latest, wait, arguments.from_, call.directory))
+            key = ending.wait.since if by_wait and ending.wait else -ending.at if ending.latest else inf
+            rows.offer((key, chat.id or ""), partial(_row, chat, ending, arguments.from_, call.directory))
     met = {row.get("health_status", UNREPORTED).upper() for row in rows.rows}
     notes = [
         "No conversation matches." if not rows.matched and (reading.facts.scanned or wanted) else None,
@@ -189,45 +161,47 @@ def _chat_filter(arguments: Arguments) -> Callable[[Chat], bool] | None:
     return wanted
 
 
-def _matcher(arguments: Arguments) -> Callable[[Message | None, Wait | None], bool]:
-    """Whether a chat with that last message, and somebody waiting or not, is one that is asked for."""
-    after, before = _seconds(arguments.active_after), _seconds(arguments.active_before)
-    waiting_before = _seconds(arguments.waiting_before)
-    by_last = bool(arguments.active_after or arguments.active_before or arguments.sender or arguments.delivery_status)
+def _matcher(arguments: Arguments) -> Callable[[Ending], bool]:
+    """Whether a chat that ends like that is one that is asked for."""
+    after, before = _seconds(arguments.active_after, -inf), _seconds(arguments.active_before, inf)
+    waiting_before = _seconds(arguments.waiting_before, inf)
+    only_waiting = bool(arguments.waiting or arguments.waiting_before or arguments.order == "longest_waiting")
+    by_message = bool(arguments.sender or arguments.delivery_status)
+    by_last = by_message or bool(arguments.active_after or arguments.active_before)
 
-    def matches(last: Message | None, wait: Wait | None) -> bool:
-        if arguments.waiting is not None and (wait is not None) is not arguments.waiting:
+    def matches(ending: Ending) -> bool:
+        wait = ending.wait
+        if (wait is None and only_waiting) or (wait is not None and arguments.waiting is False):
             return False
-        if arguments.order == "longest_waiting" and wait is None:
+        if wait is not None and wait.since >= waiting_before:
             return False
-        if waiting_before is not None and (wait is None or wait.since >= waiting_before):
+        if not by_last:
+            return True
+        if ending.latest is None or not after <= ending.at < before:
             return False
-        return not by_last or (last is not None and matches_last(last))
+        return not by_message or matches_message(ending.message)
 
-    def matches_last(last: Message) -> bool:
-        at = timestamp(last)
-        if (after is not None and at < after) or (before is not None and at >= before):
-            return False
-        if arguments.sender and bool(last.is_from_me) is not (arguments.sender == ME):
+    def matches_message(last: Message | None) -> bool:
+        if last is None or (arguments.sender and bool(last.is_from_me) is not (arguments.sender == ME)):
             return False
         return arguments.delivery_status is None or has_status(last, arguments.delivery_status)
 
     return matches
 
 
-def _seconds(moment: datetime | None) -> float | None:
-    return moment.timestamp() if moment else None
+def _seconds(moment: datetime | None, default: float) -> float:
+    return moment.timestamp() if moment else default
 
 
-def _row(chat: Chat, last: Message | None, wait: Wait | None, line: str | None, directory: Directory) -> InboxRow:
+def _row(chat: Chat, ending: Ending, line: str | None, directory: Directory) -> InboxRow:
     row: InboxRow = {**chat_summary(chat, line, directory)}
-    if last:
+    if last := ending.message:
         shown = last_message(last, directory)
         if shown.get("sender_name") == row.get("display_name"):
             # Between two people the chat is called like the other one.
             shown = {**shown, "sender_name": ""}
         row["last_message"] = without_empty(shown)
-    if wait:
+    if wait := ending.wait:
         row["waiting"] = {"since": local_time_at(wait.since), "messages": wait.messages}
     return row
 

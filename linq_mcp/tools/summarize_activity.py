@@ -18,16 +18,16 @@ from pydantic import Field
 from linq_mcp.errors import ArgumentsError
 from linq_mcp.region import local_time_at, region
 from linq_mcp.rows.chat import ChatReference, chat_reference, health_status, line_number
-from linq_mcp.rows.message import listed_at
+from linq_mcp.rows.message import SPARE_SECONDS, listed_at
 from linq_mcp.rows.schema import without_empty
+from linq_mcp.rows.turns import Turn, can_wait, in_order, replies, turn_of, waiting
 from linq_mcp.sanitize import moment
-from linq_mcp.store.access import SPARE_SECONDS, ChatFilter
+from linq_mcp.store.access import ChatFilter
 from linq_mcp.tools.base.param_types import ActivityRows, Handle, Line, PastTimestamp, Timestamp
 from linq_mcp.tools.base.parameters import ToolArguments
 from linq_mcp.tools.base.tool import READS, SCAN_SECONDS, Call, Tool
 from linq_mcp.tools.reading.account import AccountReading, Answer, Window
 from linq_mcp.tools.reading.info import ReadingInfo
-from linq_mcp.tools.reading.turns import Turn, can_wait, in_order, replies, turn_of, waiting
 
 if TYPE_CHECKING:
     from linq_mcp.api.models import Chat, Message

@@ -9,8 +9,8 @@ from math import inf
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from linq_mcp.region import local_time_at
-from linq_mcp.rows.message import listed_at
-from linq_mcp.store.access import OUR_LAST_WORD, SPARE_SECONDS, ChatFilter, Depth, Facts, Reader
+from linq_mcp.rows.message import SPARE_SECONDS, listed_at
+from linq_mcp.store.access import OUR_LAST_WORD, ChatFilter, Depth, Facts, Reader
 from linq_mcp.tools.base.paging import counted, join_notes
 from linq_mcp.tools.reading.best_rows import BestRows
 from linq_mcp.tools.reading.cursor import RowCursor, check_fingerprint
@@ -65,11 +65,10 @@ class Answer:
     def is_first(self) -> bool:
         return self._cursor is None
 
-    def counts(self, message: Message) -> bool:
-        """Whether `message` was there for the first answer."""
-        at = listed_at(message)
-        self._newest = max(self._newest, at)
-        return at <= self.until
+    def counts(self, listed: float) -> bool:
+        """Whether a message that Linq listed then was there for the first answer."""
+        self._newest = max(self._newest, listed)
+        return listed <= self.until
 
     def is_before(self, message: Message) -> bool:
         """Whether neither `message` nor anything that Linq lists before it can count."""

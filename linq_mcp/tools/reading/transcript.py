@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypeVar
 
-from linq_mcp.rows.message import MessageRow, message_row, timestamp
+from linq_mcp.rows.message import MessageRow, listed_at, message_row, timestamp
 from linq_mcp.store.access import ChatFilter, Depth, Facts
 from linq_mcp.tools.reading.account import Answer, Window
 from linq_mcp.tools.reading.best_rows import BestRows
@@ -65,7 +65,7 @@ class _Reader:
 
     def visit(self, message: Message) -> bool:
         self.visited += 1
-        if self._answer.counts(message) and self._matches(message):
+        if self._answer.counts(listed_at(message)) and self._matches(message):
             placed = Placed(message, self.visited)
             self.rows.offer(sort_key(message, self.visited, self._order), lambda: placed)
         return self._answer.is_before(message)

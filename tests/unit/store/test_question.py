@@ -438,6 +438,83 @@ async def test_a_reading_goes_on_below_what_is_kept() -> None:
     assert found["requests"] <= 5
 
 
+# How chats end
+
+
+async def test_an_inbox_decodes_no_messages_but_those_that_it_shows(monkeypatch: pytest.MonkeyPatch) -> None:
+    account = Account(30)
+    shown = (await account.inbox(limit=3))["chats"]
+    decoded = []
+    decode = Message.model_validate_json
+
+    def counted(content: bytes) -> Message:
+        decoded.append(content)
+        return decode(content)
+
+    monkeypatch.setattr(Message, "model_validate_json", counted)
+    again = await account.inbox(limit=3)
+    assert (again["chats"], again["matched"], again["requests"]) == (shown, 30, 0)
+    assert len(decoded) == 3
+
+
+@pytest.mark.parametrize("oldest_first", [False, True], ids=["newest first", "oldest first"])
+@pytest.mark.parametrize("answered", [True, False])
+async def test_a_wait_that_began_below_the_newest_messages(*, answered: bool, oldest_first: bool) -> None:
+    """What is read again of such a chat does not tell how it ends: what is kept below is needed as well."""
+    account = Account(0, oldest_first=oldest_first)
+    chat = account.linq.open_chat()
+    if answered:
+        account.linq.say(chat, own=True)
+    for _ in range(350):
+        account.linq.wait(timedelta(hours=3))
+        account.linq.say(chat)
+    since = account.linq.messages[chat][-350]["sent_at"]
+    for count in (350, 351, 352):
+        (row,) = (await account.inbox())["chats"]
+        assert row["waiting"] == {"since": since, "messages": count}
+        account.linq.wait(timedelta(minutes=2))
+        account.linq.say(chat)
+
+
+async def test_a_chat_that_goes_on_between_two_pages_is_shown_as_it_was() -> None:
+    """It was read again for another question, so that what is kept is how it ends now."""
+    account = Account(3)
+    # What came before it is still there to be looked at.
+    chat = account.chats[0]
+    account.linq.say(chat, text="as it was")
+    for other in account.chats[1:]:
+        account.linq.wait(timedelta(minutes=1))
+        account.linq.say(other)
+    first = await account.inbox(limit=2)
+    account.linq.wait(timedelta(minutes=2))
+    account.linq.say(chat, own=True, text="as it is now")
+    assert (await account.inbox())["chats"][0]["last_message"]["text"] == "as it is now"
+    second = await account.inbox(limit=2, cursor=first["next_cursor"])
+    (row,) = second["chats"]
+    assert (row["id"], row["last_message"]["text"], row["waiting"]["messages"]) == (chat, "as it was", 2)
+    assert second["requests"] == 0
+
+
+async def test_a_chat_that_another_process_finds_gone_while_it_is_read_from_the_store() -> None:
+    account = Account(0)
+    chat = account.linq.open_chat()
+    for _ in range(350):
+        account.linq.wait(timedelta(hours=3))
+        account.linq.say(chat)
+    await account.inbox()
+    account.linq.wait(timedelta(minutes=2))
+    account.linq.say(chat)
+    # It is read again, but not down to where the wait began.
+    assert (await account.inbox())["chats"][0]["waiting"]["messages"] == 351
+    async with call_over(account.linq, now=lambda: account.linq.now, stores=account.stores) as call:
+        run, kept, _ = await call.account._access.account.open()
+
+    async def drop() -> None:
+        await run(kept.chats.delete, chat)
+
+    assert (await account.inbox(pause=drop))["chats"] == []
+
+
 async def test_a_chat_that_another_process_writes_while_it_is_read_from_the_store() -> None:
     """Its blocks may be others then: it is read again, and no message is missing or there twice."""
     account = Account(1)
@@ -456,7 +533,7 @@ async def test_a_chat_that_another_process_writes_while_it_is_read_from_the_stor
         if pauses == 1:
             account.linq.now += timedelta(seconds=1)
             said = [account.linq.say(chat) for _ in range(30)]
-            state = (await run(kept.chats.load, [chat]))[chat].state
+            state = (await run(kept.chats.load, [chat], blocks=False))[chat].state
             blocks = await run(kept.chats.blocks_below, state, None, 10)
             messages = [Message.model_validate(one) for one in reversed(said)]
             messages += [message for block in blocks for message in block.messages()]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from linq_mcp.api.models import Chat, Message
-from linq_mcp.tools.reading.turns import Turn, Wait, can_wait, in_order, replies, turn_of, waiting
+from linq_mcp.rows.turns import Turn, Wait, can_wait, in_order, replies, turn_of, waiting
 
 # A time of 0 is an unknown one.
 START = 600.0
