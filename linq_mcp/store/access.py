@@ -129,7 +129,8 @@ class Facts:
     the oldest reading used was asked for. `stale` counts the chats that were asked for too long ago, the last of them
     at `stale_to`. `seconds` is how long the same call would take for what is left, or what is stale. `left_out` has the
     ids of the chats that Linq does not let be read, `unreadable` counts entries of lists that are no chats.
-    `is_endless`: Linq's cursors lead nowhere. `is_full`: not everything that was read could be kept.
+    `is_endless`: Linq's cursors lead nowhere. `is_full`: not everything that was read could be kept. `is_too_much`:
+    going through what is kept takes longer than a call.
     """
 
     scanned: int = 0
@@ -143,6 +144,7 @@ class Facts:
     unreadable: int = 0
     is_endless: bool = False
     is_full: bool = False
+    is_too_much: bool = False
     error: LinqError | None = None
     store_error: StoreError | None = None
 

@@ -105,6 +105,8 @@ class Question(Generic[ReaderT]):
         for start in range(0, len(keys), _LOADED_AT_ONCE):
             some = keys[start : start + _LOADED_AT_ONCE]
             if anyio.current_time() > ends_at:
+                # After a reading, the next call has more time.
+                self.facts.is_too_much = not self._reading.count
                 unmet += some
                 continue
             try:

@@ -37,7 +37,8 @@ class QuestionReading:
     """The reading for a question about the messages of `chats`, whose lists are in `listing`.
 
     `depth` and the readers of `make_reader` say how far back it goes; what was listed after `again_from` is read even
-    if it is kept. `let_pass` is given the messages of a chat for which there is no room.
+    if it is kept. `let_pass` is given the messages of a chat for which there is no room. `count` is how many
+    chats were read.
     """
 
     def __init__(
@@ -60,7 +61,7 @@ class QuestionReading:
         self._queue = ReadingQueue()
         self._planned = set[str]()
         self._forced = frozenset[str]()
-        self._read = self._failures = 0
+        self.count = self._failures = 0
         self._fatal: Exception | None = None
 
     async def read(self) -> None:
@@ -146,7 +147,7 @@ class QuestionReading:
 
     async def _work(self, *, lists: bool) -> None:
         """Read the lists that are not fresh, and the chats in the queue, several at once."""
-        began, before = anyio.current_time(), self._read
+        began, before = anyio.current_time(), self.count
 
         async def guarded(work: Callable[[], object]) -> None:
             try:
@@ -170,7 +171,7 @@ class QuestionReading:
             error, self._fatal = self._fatal, None
             raise error
         self._listing.way = await self._listing.run(self._listing.kept.way)
-        if (count := self._read - before) >= _FEWEST_TIMED:
+        if (count := self.count - before) >= _FEWEST_TIMED:
             self._account.rate = count / max(anyio.current_time() - began, 0.001)
 
     async def _read_lists(self) -> None:
@@ -199,10 +200,10 @@ class QuestionReading:
                 return
             key, is_missing = taken
             await self._read_chat(key, self._access.deadline if is_missing else self._refresh_until + SHORTEST_REQUEST)
-            self._read += 1
-            if self._read % MOST == 0:
+            self.count += 1
+            if self.count % MOST == 0:
                 total = len(self.keys) if self._listing.is_whole else None
-                await self._access.progress(min(self._read, total or self._read), total)
+                await self._access.progress(min(self.count, total or self.count), total)
 
     async def _read_chat(self, key: str, deadline: float) -> None:
         """Read one chat, unless somebody else does or has just done it."""

@@ -63,6 +63,11 @@ def _partial_note(facts: Facts) -> str:
         return (
             f"{counted(facts.scanned, 'chat is', 'chats are')} read so far, and there are more; the same call reads on."
         )
+    if facts.is_too_much:
+        return (
+            f"A call has time for {facts.scanned:,} of the {facts.total:,} chats, and the same call for no more; "
+            "ask about one line, one person, or a shorter time."
+        )
     then = f"in about {_rounded(facts.seconds)} s" if facts.seconds else "if it is made again"
     return f"{facts.scanned:,} of {facts.total:,} chats are read; the same call has the rest {then}."
 
