@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from math import inf
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 import anyio
 
@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 SHORTEST_REQUEST = 2.0
 # Most conversations are shorter; for a long one the latest messages are usually enough.
 FIRST_PAGE_SIZE = 50
+
+
+Pause: TypeAlias = Callable[[], Awaitable[None]]
 
 
 class Reader(Protocol):
@@ -75,20 +78,21 @@ class Access:
     now: Callable[[], float]
     max_age: float
     progress: Callable[[int, int | None], Awaitable[None]]
-    pause: Callable[[], Awaitable[None]]
+    pause: Pause
     may_go_on: Callable[[], bool] | None = None
     in_background: bool = False
 
     @asynccontextmanager
     async def request(self) -> AsyncIterator[None]:
         """Hold a place for one request with the key."""
-        slots, before = self.account.slots, self.api.throttled
+        slots = self.account.slots
         async with slots.one():
+            limit, before = slots.limit, self.api.throttled
             try:
                 yield
             finally:
                 if self.api.throttled > before:
-                    slots.slow_down()
+                    slots.slow_down(limit)
 
     def list_pages(self, line: str, person: str | None) -> Fetch[Chat]:
         """Reads the pages of the list of chats by that `from`, "" for the whole one, and with that person."""
@@ -148,9 +152,9 @@ class Facts:
     error: LinqError | None = None
     store_error: StoreError | None = None
 
-    def use(self, asked: float, fresh_after: float) -> None:
-        """Count the reading of a chat that was asked for then."""
+    def use(self, asked: float, fresh_after: float, chats: int = 1) -> None:
+        """Count the reading of so many chats that was asked for then."""
         self.as_of = min(self.as_of, asked)
         if asked <= fresh_after:
-            self.stale += 1
+            self.stale += chats
             self.stale_to = max(self.stale_to, asked)

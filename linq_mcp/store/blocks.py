@@ -1,4 +1,7 @@
-"""Messages and chats as they are kept: the wire models without nulls, as JSON in ASCII; messages are compressed."""
+"""Messages and chats as they are kept: the wire models without nulls, as JSON in ASCII; messages are compressed.
+
+A database notices little of the damage that a disk does to it. What can't be read back is a `StoreError`.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,7 @@ from typing import NamedTuple
 from pydantic import TypeAdapter
 
 from linq_mcp.api.models import Chat, Message
+from linq_mcp.errors import StoreError, StoreProblem
 from linq_mcp.rows.message import listed_at
 
 # Most questions need no more of a chat than its latest messages.
@@ -38,11 +42,15 @@ class Block(NamedTuple):
         """They are decompressed and decoded as they are taken, as most readers need only the first of them."""
         stream, compressed, rest, step = zlib.decompressobj(), self.content, b"", _FIRST_STEP
         while compressed:
-            *lines, rest = (rest + stream.decompress(compressed, step)).split(b"\n")
+            try:
+                piece = stream.decompress(compressed, step)
+            except zlib.error:
+                raise StoreError(StoreProblem.DAMAGED) from None
+            *lines, rest = (rest + piece).split(b"\n")
             # Long messages are put together of few pieces.
             compressed, step = stream.unconsumed_tail, 2 * step
-            yield from map(Message.model_validate_json, lines)
-        yield Message.model_validate_json(rest)
+            yield from map(unpacked_message, lines)
+        yield unpacked_message(rest)
 
 
 def blocks_of(messages: Sequence[Message], lowest: int) -> Iterator[Block]:
@@ -61,7 +69,10 @@ def packed_message(message: Message) -> bytes:
 
 
 def unpacked_message(content: bytes) -> Message:
-    return Message.model_validate_json(content)
+    try:
+        return Message.model_validate_json(content)
+    except ValueError:
+        raise StoreError(StoreProblem.DAMAGED) from None
 
 
 def packed_chat(chat: Chat) -> bytes:
@@ -69,7 +80,10 @@ def packed_chat(chat: Chat) -> bytes:
 
 
 def unpacked_chat(content: bytes) -> Chat:
-    return Chat.model_validate_json(content)
+    try:
+        return Chat.model_validate_json(content)
+    except ValueError:
+        raise StoreError(StoreProblem.DAMAGED) from None
 
 
 def packed_ids(ids: Sequence[str]) -> bytes:
@@ -77,7 +91,10 @@ def packed_ids(ids: Sequence[str]) -> bytes:
 
 
 def unpacked_ids(content: bytes) -> list[str]:
-    return _IDS.validate_json(zlib.decompress(content))
+    try:
+        return _IDS.validate_json(zlib.decompress(content))
+    except (zlib.error, ValueError):
+        raise StoreError(StoreProblem.DAMAGED) from None
 
 
 def _json(model: Message | Chat) -> bytes:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from linq_mcp.errors import LinqError
 from linq_mcp.rows.message import direction, is_answer, listed_at, timestamp
-from linq_mcp.store.access import Reader
+from linq_mcp.store.access import Pause, Reader
 from linq_mcp.store.kept_account import KeptAccount
 from linq_mcp.store.kept_chats import ChatState
 from linq_mcp.store.pages import Fetch, Pages
@@ -34,20 +34,21 @@ _MOST_ATTEMPTS = 3
 class _Feed:
     """Gives messages to a reader and remembers whether it has enough."""
 
-    def __init__(self, reader: Reader) -> None:
-        self._reader = reader
+    def __init__(self, reader: Reader, pause: Pause) -> None:
+        self._reader, self._pause = reader, pause
         self.is_enough = False
 
-    def __call__(self, messages: Sequence[Message]) -> None:
+    async def __call__(self, messages: Sequence[Message]) -> None:
         for message in messages:
+            await self._pause()
             self.is_enough = self._reader.visit(message) or self.is_enough
 
 
 class _KeptMessages:
     """The kept messages of a chat, loaded from the newest block down, as far as they are needed."""
 
-    def __init__(self, run: InThread, kept: KeptAccount, state: ChatState) -> None:
-        self._run, self._kept, self._state = run, kept, state
+    def __init__(self, run: InThread, kept: KeptAccount, state: ChatState, pause: Pause) -> None:
+        self._run, self._kept, self._state, self._pause = run, kept, state, pause
         self._blocks: list[tuple[int, list[Message]]] = []
         self._found: dict[str, tuple[int, int]] = {}
         self._loaded_to = inf
@@ -90,21 +91,24 @@ class _KeptMessages:
         loaded = await self._run(self._kept.chats.blocks_below, self._state, above, _BLOCKS_AT_ONCE)
         self._is_all = len(loaded) < _BLOCKS_AT_ONCE
         for block in loaded:
-            messages = list(block.messages())
-            for index, message in enumerate(messages):
+            messages: list[Message] = []
+            for message in block.messages():
+                await self._pause()
                 if message.id:
-                    self._found[message.id] = len(self._blocks), index
+                    self._found[message.id] = len(self._blocks), len(messages)
+                messages.append(message)
             self._blocks.append((block.place, messages))
             self._loaded_to = min(self._loaded_to, block.oldest)
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, kw_only=True)
 class ChatReading:
     """A reading of one chat, as far back as the readers of `make_reader` need, and as statuses may still change.
 
     `fetch` reads a page of its messages, in whichever order Linq lists them: `way` is the direction of the account's
     other lists, for a chat that does not show it. `asked` is when the reading begins, in seconds since 1970. What is
-    kept of messages that were listed after `again_from` is read again, too.
+    kept of messages that were listed after `again_from` is read again, too. `pause` is awaited between any two
+    messages.
     """
 
     run: InThread
@@ -113,6 +117,7 @@ class ChatReading:
     fetch: Fetch[Message]
     make_reader: Callable[[], Reader]
     asked: float
+    pause: Pause
     way: str | None = None
     again_from: float = inf
     seen_way: str | None = field(default=None, init=False)
@@ -135,8 +140,8 @@ class _Attempt:
 
     def __init__(self, reading: ChatReading) -> None:
         self._reading = reading
-        self._kept = _KeptMessages(reading.run, reading.kept, reading.state)
-        self._feed = _Feed(reading.make_reader())
+        self._kept = _KeptMessages(reading.run, reading.kept, reading.state, reading.pause)
+        self._feed = _Feed(reading.make_reader(), reading.pause)
         self._pages = Pages(reading.fetch)
         self._messages: list[Message] = []
         self.seen_way: str | None = None
@@ -162,7 +167,7 @@ class _Attempt:
                 first = first or page
                 self._messages += page
                 self.seen_way = self.seen_way or direction(self._messages)
-                self._feed(page)
+                await self._feed(page)
                 if self._way == "older" and page and await self._is_deep_enough(page):
                     break
         except LinqError as error:
@@ -226,7 +231,7 @@ class _Attempt:
                 is_whole=before.is_whole,
                 place=before.place,
             )
-            self._feed(rest)
+            await self._feed(rest)
         way = None if self.seen_way == reading.way else self.seen_way
         if not await reading.run(reading.kept.chats.write, state, messages, above, way):
             return None
@@ -240,7 +245,7 @@ class _Attempt:
     async def _read_further(self, state: ChatState, messages: list[Message]) -> tuple[ChatState, list[Message]] | None:
         reading, (block, _) = self._reading, self._met or (0, 0)
         while not self._feed.is_enough and (below := await self._kept.below(block)) is not None:
-            self._feed(below)
+            await self._feed(below)
             block += 1
         if self._feed.is_enough or state.is_whole:
             return state, messages
@@ -281,7 +286,7 @@ class _Attempt:
                 # Newer messages may have moved the end of what is kept to a later page.
                 fresh = [message for message in fresh if message.id not in known]
                 older += fresh
-                self._feed(fresh)
+                await self._feed(fresh)
                 if self._feed.is_enough:
                     break
         except LinqError as error:

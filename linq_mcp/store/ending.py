@@ -11,6 +11,7 @@ from math import inf
 from struct import Struct
 from typing import TYPE_CHECKING, NamedTuple
 
+from linq_mcp.errors import StoreError, StoreProblem
 from linq_mcp.rows.message import SPARE_SECONDS, listed_at
 from linq_mcp.rows.turns import Turn, Wait, in_order, turn_of, waiting
 from linq_mcp.store.blocks import packed_message, unpacked_message
@@ -46,6 +47,8 @@ class Ending(NamedTuple):
 
     @staticmethod
     def unpacked(content: bytes) -> Ending:
+        if len(content) < _HEAD.size:
+            raise StoreError(StoreProblem.DAMAGED)
         newest, at, since, messages = _HEAD.unpack_from(content)
         return Ending(newest, at, Wait(since, messages) if messages else None, content[_HEAD.size :] or None)
 

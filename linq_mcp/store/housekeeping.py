@@ -76,13 +76,14 @@ def clean_some(database: Database, now: float, days: int | None) -> bool:
     unused = now - min(_UNUSED_DAYS, _UNUSED_DAYS if days is None else days) * _DAY
     with database.transaction():
         # A process that was reading while its account was dropped may have left some of it.
-        for (number,) in database.rows(
+        if dropped := database.rows(
             "SELECT id FROM account WHERE used < ? "
             "UNION SELECT account FROM list WHERE account NOT IN (SELECT id FROM account) "
             "UNION SELECT account FROM chat WHERE account NOT IN (SELECT id FROM account)",
             (unused,),
-        )[:1]:
-            return _forget_some(database, number)
+        ):
+            _forget_some(database, dropped[0][0])
+            return True
         if days is None:
             return False
         old = now - days * _DAY

@@ -160,18 +160,24 @@ class ListQuestion:
     async def __aiter__(self) -> AsyncIterator[tuple[int, Chat]]:
         keys = await self._read()
         listing, facts = self._listing, self.facts
+        unmet = 0
         for start in range(0, len(keys), _ENTRIES_AT_ONCE):
             some = keys[start : start + _ENTRIES_AT_ONCE]
-            entries = await listing.run(listing.kept.entries, some)
+            try:
+                entries = await listing.run(listing.kept.entries, some)
+            except StoreError as error:
+                listing.failed(error)
+                unmet += len(some)
+                continue
             for place, key in enumerate(some, start):
                 await self._access.pause()
                 if chat := self._access.scope.see(entries[key]) if key in entries else None:
                     facts.scanned += 1
                     yield place, chat
         for known in listing.lists.values():
-            facts.as_of = min(facts.as_of, known.asked)
-        facts.total = facts.scanned if listing.is_whole else None
-        facts.is_complete = listing.is_whole and not facts.unreadable
+            facts.use(known.asked, listing.fresh_after, len(known.keys))
+        facts.total = facts.scanned + unmet if listing.is_whole else None
+        facts.is_complete = listing.is_whole and not (facts.unreadable or unmet)
 
     async def _read(self) -> list[str]:
         if self._keys is None:

@@ -123,7 +123,13 @@ class Question(Generic[ReaderT]):
                     continue
                 if found.state.unreadable:
                     self.facts.left_out.append(chat.id or "")
-                elif conversation := await self._conversation(key, chat, found):
+                    continue
+                try:
+                    conversation = await self._conversation(key, chat, found)
+                except StoreError as error:
+                    self._listing.failed(error)
+                    conversation = None
+                if conversation:
                     self.facts.scanned += 1
                     self.facts.use(conversation.asked, self._listing.fresh_after)
                     yield conversation
@@ -167,8 +173,11 @@ class Question(Generic[ReaderT]):
         blocks = [found.newest] if found.newest else []
         while True:
             for block in blocks:
-                if any(map(reader.visit, block.messages())):
-                    return conversation
+                for message in block.messages():
+                    # Strangers write them, and a long one takes milliseconds.
+                    await self._access.pause()
+                    if reader.visit(message):
+                        return conversation
             if not blocks or blocks[-1].place == found.lowest:
                 return conversation if found.state.is_whole else None
             await self._access.pause()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from math import inf
 from typing import TYPE_CHECKING
 
@@ -111,7 +111,7 @@ class QuestionReading:
             states = await self._listing.run(self._listing.kept.chats.states_to_check, some, fresh_after)
             for key in await self._wanted(list(states)):
                 state = states[key]
-                if state.unreadable:
+                if state.unreadable and self._chats.only is None:
                     if state.unreadable <= self._listing.fresh_after and not self._listing.is_repeat:
                         self._queue.add_stale(key, state.unreadable, is_unsettled=False)
                 elif not self._covers(state):
@@ -149,9 +149,9 @@ class QuestionReading:
         """Read the lists that are not fresh, and the chats in the queue, several at once."""
         began, before = anyio.current_time(), self.count
 
-        async def guarded(work: Callable[[], object]) -> None:
+        async def guarded(work: Callable[[], Awaitable[None]]) -> None:
             try:
-                await work()  # type: ignore[misc]
+                await work()
             except LinqMcpError as error:
                 # Raised after the group, which would wrap it.
                 self._fatal = error
@@ -230,14 +230,15 @@ class QuestionReading:
         if key not in self._forced and self._is_fresh(state) and self._covers(state):
             return True
         reading = ChatReading(
-            listing.run,
-            listing.kept,
-            state,
-            self._access.message_pages(entry.id or "", deadline),
-            self._make_reader,
-            self._access.now(),
-            listing.way or None,
-            self._again_from,
+            run=listing.run,
+            kept=listing.kept,
+            state=state,
+            fetch=self._access.message_pages(entry.id or "", deadline),
+            make_reader=self._make_reader,
+            asked=self._access.now(),
+            pause=self._access.pause,
+            way=listing.way or None,
+            again_from=self._again_from,
         )
         try:
             result = await reading.read()

@@ -29,9 +29,17 @@ class RequestSlots:
         async with _place(self._own), _place(self._process):
             yield
 
-    def slow_down(self) -> None:
-        """Send half as many at once for a while: Linq has asked for a pause."""
-        self._own.total_tokens = max(1, self._own.total_tokens // 2)
+    @property
+    def limit(self) -> float:
+        """How many go out at once at the moment."""
+        return self._own.total_tokens
+
+    def slow_down(self, limit: float) -> None:
+        """Send half as many at once for a while: Linq has asked for a pause while `limit` could go out.
+
+        Those that were on their way at that time have all met the same pause.
+        """
+        self._own.total_tokens = min(self.limit, max(1, limit // 2))
         self._slow_until = anyio.current_time() + _SLOW_SECONDS
 
 

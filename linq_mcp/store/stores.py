@@ -47,6 +47,8 @@ class _Open:
 
     run: InThread
     kept: KeptAccount
+    # Of one in memory, as far as it is known.
+    size: int = 0
 
 
 class Account:
@@ -137,7 +139,6 @@ class Stores:
         self._must_last = must_last
         self._accounts: WeakValueDictionary[str, Account] = WeakValueDictionary()
         self._in_memory: OrderedDict[str, _Open] = OrderedDict()
-        self._sizes: dict[str, int] = {}
         # By account, the chats that could not be marked in the lasting database.
         self._unmarked: defaultdict[str, set[str]] = defaultdict(set)
         self._lasting: InThread | None = None
@@ -224,15 +225,13 @@ class Stores:
         if opened is None:
             return True
         most = int(MEMORY_BYTES * self._share)
-        size = await opened.run(_make_room, opened.kept, most)
-        self._sizes[hash_] = size
-        total = sum(self._sizes.get(other, 0) for other in self._in_memory)
+        opened.size = await opened.run(_make_room, opened.kept, most)
+        total = sum(other.size for other in self._in_memory.values())
         for other in list(self._in_memory):
             if total <= MEMORY_BYTES or other == hash_:
                 break
-            total -= self._sizes.pop(other, 0)
-            del self._in_memory[other]
-        return size <= most
+            total -= self._in_memory.pop(other).size
+        return opened.size <= most
 
     async def _open_in_memory(self, hash_: str) -> _Open:
         run = InThread(await anyio.to_thread.run_sync(SqliteDatabase))

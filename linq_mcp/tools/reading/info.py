@@ -14,6 +14,7 @@ from linq_mcp.tools.base.paging import counted, unreadable_note
 _IDS_NAMED = 3
 # Readings older than this are worth a note.
 _NOTED_SECONDS = 120.0
+_UNITS = (("days", 86_400.0), ("hours", 3_600.0), ("minutes", 60.0))
 
 
 class LeftOut(TypedDict):
@@ -73,12 +74,14 @@ def _partial_note(facts: Facts) -> str:
 
 
 def _age_note(facts: Facts, now: float) -> str:
-    oldest, newest = (int((now - at) // 60) for at in (facts.as_of, facts.stale_to))
     if not facts.stale or now - facts.as_of < _NOTED_SECONDS:
         return ""
+    age = now - facts.as_of
+    unit, seconds = next(((name, size) for name, size in _UNITS if age >= 2 * size), _UNITS[-1])
+    oldest, newest = (int((now - at) // seconds) for at in (facts.as_of, facts.stale_to))
     span = f"{newest} to {oldest}" if newest != oldest else f"{oldest}"
-    again = f"; the same call is of now in about {_rounded(facts.seconds)} s" if facts.seconds else ""
-    return f"{counted(facts.stale, 'chat was', 'chats were')} read {span} minutes ago{again}."
+    again = f"; the same call is up to date in about {_rounded(facts.seconds)} s" if facts.seconds else ""
+    return f"{counted(facts.stale, 'chat was', 'chats were')} read {span} {unit} ago{again}."
 
 
 def _rounded(seconds: float) -> int:

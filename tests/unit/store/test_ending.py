@@ -9,6 +9,7 @@ from random import Random
 import pytest
 
 from linq_mcp.api.models import Chat, Message
+from linq_mcp.errors import StoreError
 from linq_mcp.store.database import VERSION, Database
 from linq_mcp.store.ending import Ending, EndReader, packed_ending
 from linq_mcp.store.housekeeping import clean_some, summaries
@@ -59,6 +60,12 @@ def test_it_comes_back_as_it_was_kept() -> None:
         assert bool(packed_ending(messages, is_whole=False)) is is_enough
         kept = Ending.unpacked(packed_ending(messages, is_whole=True))
         assert kept._replace(latest=kept.message) == reader.ending
+
+
+@pytest.mark.parametrize("content", [b"\x00", Ending(latest=Message(id="1")).packed()[:-3]])
+def test_a_damaged_one_is_an_error_of_the_store(content: bytes) -> None:
+    with pytest.raises(StoreError):
+        assert Ending.unpacked(content).message
 
 
 def refused(database: Database, chats: KeptChats, state: ChatState) -> None:

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from linq_mcp.errors import ApiStatusError, LinqError
 from linq_mcp.settings.store import StoreSettings
-from linq_mcp.store.housekeeping import AccountSummary, forget_some, summaries
+from linq_mcp.store.housekeeping import AccountSummary, clean_some, forget_some, summaries
 from linq_mcp.store.kept_account import KeptAccount, KeptList
 from linq_mcp.store.stores import Stores, open_database
 from linq_mcp.tools import TOOLS
@@ -143,6 +143,31 @@ async def test_an_account_that_nobody_uses_goes_after_a_month(place: StoreSettin
     (left,) = kept(place)
     assert left.last_asked == linq.now.timestamp()
     stores.close()
+
+
+async def test_an_account_that_is_used_every_day_stays(place: StoreSettings) -> None:
+    linq = lived()
+    numbers = set()
+    for _ in range(5):
+        stores = opened(linq, place)
+        await inbox(linq, stores)
+        stores.close()
+        with closing(open_database(place)) as database:
+            numbers |= set(database.rows("SELECT id FROM account"))
+        linq.wait(timedelta(days=10))
+    assert len(numbers) == 1
+
+
+def test_cleaning_goes_on_until_nothing_is_left(place: StoreSettings) -> None:
+    """Processes that were reading while their accounts were dropped have left lists behind."""
+    with closing(open_database(place)) as database:
+        unused = KeptAccount.open(database, "unused", 1.0)
+        for number in (unused.number + 1, unused.number + 2):
+            KeptAccount(number).write_list(database, "", KeptList(1.0, []))
+        rounds = 0
+        while clean_some(database, 86_400.0 * 100, None) and rounds < 10:
+            rounds += 1
+        assert database.rows("SELECT account FROM list UNION SELECT id FROM account") == []
 
 
 async def test_an_account_that_is_cleared_while_a_server_runs(place: StoreSettings) -> None:

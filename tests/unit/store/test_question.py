@@ -11,7 +11,7 @@ from typing import Any, NoReturn, Self
 import anyio
 import httpx
 import pytest
-from helpers.linq import call_over
+from helpers.linq import Body, call_over
 from helpers.living_linq import LINE, OTHER_LINE, LivingLinq
 from helpers.virtual_time import in_virtual_time
 
@@ -159,7 +159,54 @@ def test_what_takes_longer_than_eight_seconds_is_as_old_as_the_answer_says() -> 
     assert answer["complete"]
     assert answer["matched"] == 60
     assert 8 <= took["seconds"] <= 12
-    assert "chats were read 10 minutes ago; the same call is of now in about" in answer["note"]
+    assert "chats were read 10 minutes ago; the same call is up to date in about" in answer["note"]
+
+
+def test_a_list_that_takes_longer_than_the_call_is_as_old_as_the_answer_says() -> None:
+    async def play() -> Json:
+        account = Account(900)
+        await account.ask(FIND_CHATS, count_only=True)
+        account.linq.wait(timedelta(days=3))
+        slowly(account, 8)
+        return await account.ask(FIND_CHATS, count_only=True)
+
+    answer = in_virtual_time(play)
+    assert (answer["count"], answer["complete"]) == (900, True)
+    assert "900 chats were read 3 days ago" in answer["note"]
+
+
+@pytest.mark.parametrize(("later", "most"), [(0, 4), (60, 8)], ids=["at once", "a minute later"])
+def test_after_a_pause_that_linq_asks_for_half_as_many_go_out_at_once_for_a_minute(later: float, most: int) -> None:
+    """All eight that are on their way meet that one pause."""
+
+    async def play() -> int:
+        account = Account(60)
+        answer = account.linq.handle_async_request
+        at_once = peak = pauses = 0
+
+        async def handle(request: httpx.Request) -> httpx.Response:
+            nonlocal at_once, peak, pauses
+            at_once += 1
+            peak = max(peak, at_once)
+            await anyio.sleep(0.1)
+            at_once -= 1
+            if at_once == 7 and not pauses:
+                pauses += 1
+                return httpx.Response(429, headers={"Retry-After": "0"}, stream=Body(b"{}"))
+            return await answer(request)
+
+        account.linq.handle_async_request = handle  # type: ignore[method-assign]
+        async with call_over(account.linq, now=lambda: account.linq.now, stores=account.stores) as call:
+            await LIST_INBOX.run(LIST_INBOX.parse({}), call)
+        assert (peak, pauses) == (8, 1)
+        account.linq.wait(timedelta(minutes=2))
+        await anyio.sleep(later)
+        peak = 0
+        async with call_over(account.linq, now=lambda: account.linq.now, stores=account.stores) as call:
+            await LIST_INBOX.run(LIST_INBOX.parse({}), call)
+        return peak
+
+    assert in_virtual_time(play) == most
 
 
 def test_a_partial_answer_has_no_cursor_and_the_same_call_reads_on() -> None:
@@ -218,15 +265,17 @@ def test_in_the_background_four_requests_go_out_at_once_and_none_during_a_call()
 
 
 @pytest.mark.parametrize(
-    ("minutes", "note"),
+    ("minutes", "seconds", "note"),
     [
-        (0, "A call has time for 100 of the 150 chats, and the same call for no more; ask about one line"),
+        (0, 100, "A call has time for 100 of the 150 chats, and the same call for no more; ask about one line"),
         # The next call has the time that this one has read for.
-        (3, "100 of 150 chats are read; the same call has the rest in about"),
+        (3, 8 + 100, "100 of 150 chats are read; the same call has the rest in about"),
     ],
     ids=["all is fresh", "all was read again"],
 )
-def test_an_answer_comes_in_time_although_what_is_kept_takes_long_to_go_through(minutes: int, note: str) -> None:
+def test_an_answer_comes_in_time_although_what_is_kept_takes_long_to_go_through(
+    minutes: int, seconds: int, note: str
+) -> None:
     async def play() -> tuple[Json, float]:
         account = Account(150)
         await account.inbox()
@@ -238,9 +287,9 @@ def test_an_answer_comes_in_time_although_what_is_kept_takes_long_to_go_through(
         began = anyio.current_time()
         return await account.inbox(limit=1, pause=slowly_given), anyio.current_time() - began
 
-    answer, seconds = in_virtual_time(play)
+    answer, taken = in_virtual_time(play)
     # A hundred chats are loaded at once.
-    assert (answer["scanned"], answer["complete"], round(seconds)) == (100, False, 100)
+    assert (answer["scanned"], answer["complete"], round(taken)) == (100, False, seconds)
     assert note in answer["note"]
 
 
@@ -259,6 +308,13 @@ async def test_what_linq_refuses_to_show_is_left_out_and_said() -> None:
     assert (found["complete"], found["scanned"], found["left_out"]) == (True, 3, {"count": 1, "ids": [hidden]})
     # That is kept while it is fresh.
     assert (await account.inbox())["requests"] == 0
+    # Who asks for that one chat is told why it can't be read.
+    with pytest.raises(ApiStatusError) as raised:
+        await account.ask(FIND_MESSAGES, chat_id=hidden, text="hi")
+    assert raised.value.status == 403
+    account.linq._answer = answer  # type: ignore[method-assign]
+    account.linq.wait(timedelta(minutes=2))
+    assert (await account.inbox())["scanned"] == 4
 
 
 async def test_where_linq_fails_what_was_kept_stays_in_use() -> None:

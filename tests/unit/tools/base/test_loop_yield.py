@@ -89,12 +89,12 @@ class Counted(LoopYield):
 @pytest.mark.parametrize(
     ("tool", "arguments", "items"),
     [
-        # Chats, and the rows made of them; of a chat, the messages of a block at a time.
+        # Chats, and the rows made of them; and 5 messages of each chat, as they are read and as they are gone through.
         (FIND_CHATS, {"is_group": False}, 20 + 20),
-        (LIST_INBOX, {}, 20),
-        (SUMMARIZE_ACTIVITY, {"after": "2026-11-01"}, 20),
-        (FIND_MESSAGES, {"text": "text", "after": "2026-11-01", "limit": 50}, 20 + 50),
-        (FIND_MESSAGES, {"text": "text", "chat_id": CHAT}, 1 + 5),
+        (LIST_INBOX, {}, 20 + 100),
+        (SUMMARIZE_ACTIVITY, {"after": "2026-11-01"}, 20 + 100 + 100),
+        (FIND_MESSAGES, {"text": "text", "after": "2026-11-01", "limit": 50}, 20 + 100 + 100 + 50),
+        (FIND_MESSAGES, {"text": "text", "chat_id": CHAT}, 1 + 5 + 5 + 5),
         (LIST_MESSAGES, {"chat_id": CHAT}, 5),
     ],
     ids=["find_chats", "list_inbox", "summarize_activity", "find_messages", "find_messages in a chat", "list_messages"],
