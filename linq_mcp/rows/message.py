@@ -90,16 +90,16 @@ class LastMessage(TypedDict):
     delivery_status: NotRequired[str]
 
 
-def usual_service(messages: Iterable[Message]) -> str | None:
-    """The most common service among `messages`, which their rows leave out."""
-    services = Counter(message.service for message in messages if message.service)
-    return services.most_common(1)[0][0] if services else None
+def usual_service(messages: Iterable[Message]) -> str:
+    """The most common service among `messages`, which their rows can leave out; "" if that of any is unknown."""
+    services = Counter(clean_word(message.service) for message in messages)
+    return services.most_common(1)[0][0] if services and "" not in services else ""
 
 
-def message_row(message: Message, usual: str | None = None, directory: Directory = NOBODY) -> MessageRow:
+def message_row(message: Message, usual: str = "", directory: Directory = NOBODY) -> MessageRow:
     """`message` in short; its service is omitted where it is the `usual` one."""
     row: MessageRow = {"id": clean(message.id or "", ID_LIMIT), **message_content(message, directory)}
-    if message.service == usual:
+    if row.get("service") == usual:
         row["service"] = ""
     return without_empty(row)
 

@@ -35,7 +35,7 @@ from linq_mcp.tools.reading.account import NO_LINE, Answer, Window, no_chats
 from linq_mcp.tools.reading.best_rows import BestRows
 from linq_mcp.tools.reading.chat_names import ChatNames, name_matcher
 from linq_mcp.tools.reading.cursor import Position
-from linq_mcp.tools.reading.info import ReadingInfo
+from linq_mcp.tools.reading.info import RowsInfo
 
 if TYPE_CHECKING:
     from linq_mcp.api.models import Chat
@@ -64,11 +64,11 @@ class Arguments(ToolArguments):
         None, description="Health status changed at or after this, e.g. recent opt-outs."
     )
     from_: Line | None = Field(None, alias="from", description="One of your own numbers, E.164.")
-    to: Handle | None = Field(None, description="With this person: number in E.164 or email address.")
+    to: Handle | None = Field(None, description="With this person: E.164 number or email address.")
     order: ChatOrder = Field("linq", description="linq (if omitted): Linq's own; the others: the latest first.")
     limit: Limit = Field(20, description="Chats to return; 20 if omitted.")
-    count_only: Flag | None = Field(None, description="Return only counts, in total and by line.")
-    cursor: Position | None = Field(None, description="next_cursor of the previous answer, with the same filters.")
+    count_only: Flag | None = Field(None, description="Only counts, in total and by line.")
+    cursor: Position | None = Field(None, description="next_cursor of the previous answer, same filters.")
 
 
 class FoundChat(ChatRow):
@@ -87,7 +87,7 @@ class Matches(TypedDict):
     by_line: NotRequired[dict[str, int]]
 
 
-class FoundChats(Matches, ReadingInfo):
+class FoundChats(Matches, RowsInfo):
     """The chats that match. `scanned` counts those that were read for it."""
 
 
@@ -125,7 +125,7 @@ async def find_chats(arguments: Arguments, call: Call) -> FoundChats:
         else None,
         no_chats(arguments.from_, arguments.to) if facts.is_complete and not facts.scanned else None,
     ]
-    return {**result, **answer.info(facts, None if arguments.count_only else rows, notes)}
+    return {**result, **answer.rows_info(facts, rows, notes)}
 
 
 async def _start(answer: Answer, question: ListQuestion) -> SortKey | None:

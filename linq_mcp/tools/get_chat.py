@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class Arguments(ToolArguments):
-    chat_id: ChatId = Field(description="The chat's id, from list_chats or find_chats.")
+    chat_id: ChatId = Field(description="The chat's id, from list_chats, list_inbox or find_chats.")
 
 
 class Participant(TypedDict):
@@ -96,6 +96,6 @@ GET_CHAT = Tool(
     result=ChatDetailResult,
     example='{"chat_id":"550e8400-e29b-41d4-a716-446655440000"}',
     annotations=READS,
-    not_found="Ids of chats come from list_chats and find_chats; a message's id does not work here.",
+    not_found="Ids of chats come from list_chats, list_inbox and find_chats; a message's id does not work here.",
     run=get_chat,
 )

@@ -16,13 +16,11 @@ from linq_mcp.tools.reading.account import no_chats
 
 class Arguments(ToolArguments):
     from_: Line | None = Field(
-        None, alias="from", description="One of your own numbers, E.164, e.g. +12052535597; omit for all of them."
+        None, alias="from", description="One of your own numbers, E.164, e.g. +12052535597; omit for all."
     )
-    to: Handle | None = Field(None, description="Only chats with this person: number in E.164 or email address.")
+    to: Handle | None = Field(None, description="Only chats with this person: E.164 number or email address.")
     limit: Limit = Field(20, description="Chats per page; 20 if omitted.")
-    cursor: Cursor | None = Field(
-        None, description="next_cursor of the previous page, with the same from and to; omit for the first page."
-    )
+    cursor: Cursor | None = Field(None, description="next_cursor of the previous page, with the same from and to.")
 
 
 class ChatPage(PageInfo):

@@ -38,7 +38,7 @@ from linq_mcp.tools.base.tool import READS, SCAN_SECONDS, Call, Tool
 from linq_mcp.tools.reading.account import NO_LINE, AccountReading
 from linq_mcp.tools.reading.best_rows import BestRows
 from linq_mcp.tools.reading.cursor import Position
-from linq_mcp.tools.reading.info import ReadingInfo
+from linq_mcp.tools.reading.info import RowsInfo
 from linq_mcp.tools.reading.message_filter import DELIVERY_STATUSES, check_delivery_status, has_status
 
 if TYPE_CHECKING:
@@ -64,11 +64,11 @@ class Arguments(ToolArguments):
     health_status: Words | None = Field(None, description="One or several of HEALTHY, AT_RISK, CRITICAL, OPTED_OUT.")
     is_group: Flag | None = Field(None, description="true for groups only, false for no groups.")
     from_: Line | None = Field(None, alias="from", description="Only this line, one of your numbers, E.164.")
-    to: Handle | None = Field(None, description="Only chats with this person: number in E.164 or email address.")
+    to: Handle | None = Field(None, description="Only chats with this person: E.164 number or email address.")
     order: InboxOrder = Field("newest", description="newest if omitted; longest_waiting lists only those who wait.")
     limit: Limit = Field(20, description="Chats to return; 20 if omitted.")
-    count_only: Flag | None = Field(None, description="Return only counts, in total and by line.")
-    cursor: Position | None = Field(None, description="next_cursor of the previous answer, with the same filters.")
+    count_only: Flag | None = Field(None, description="Only counts, in total and by line.")
+    cursor: Position | None = Field(None, description="next_cursor of the previous answer, same filters.")
 
 
 class Waiting(TypedDict):
@@ -94,7 +94,7 @@ class Matches(TypedDict):
     by_line: NotRequired[dict[str, int]]
 
 
-class Inbox(Matches, ReadingInfo):
+class Inbox(Matches, RowsInfo):
     """The conversations that match. `scanned` counts the chats that were read for it."""
 
 
@@ -130,9 +130,9 @@ async def list_inbox(arguments: Arguments, call: Call) -> Inbox:
     ]
     if arguments.count_only:
         counts = Matches(count=by_line.total(), by_line=dict(by_line.most_common()))
-        return {**counts, **reading.account_info(None, notes)}
+        return {**counts, **reading.info(reading.facts, notes)}
     rows.keep(rows_that_fit(rows.rows))
-    return {**reading.account_info(rows, notes), "matched": rows.matched, "chats": rows.rows}
+    return {**reading.rows_info(reading.facts, rows, notes), "matched": rows.matched, "chats": rows.rows}
 
 
 def _check(arguments: Arguments) -> None:

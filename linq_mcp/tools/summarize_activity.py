@@ -47,7 +47,7 @@ class Arguments(ToolArguments):
     before: Timestamp | None = Field(None, description="Until this; now if omitted.")
     by: ActivityRows = Field("line", description="line if omitted; day for at most 62 days.")
     from_: Line | None = Field(None, alias="from", description="Only this line, one of your numbers, E.164.")
-    to: Handle | None = Field(None, description="Only chats with this person: number in E.164 or email address.")
+    to: Handle | None = Field(None, description="Only chats with this person: E.164 number or email address.")
 
 
 class ReplyMinutes(TypedDict):
@@ -190,7 +190,7 @@ async def summarize_activity(arguments: Arguments, call: Call) -> Activity:
                 "health_status": health_status(chat) or "",
             }
             failing = nsmallest(_FAILING_LIMIT, [*failing, without_empty(failing_row)], key=_most_failed)
-    result: Activity = {"after": local_time_at(reading.since), **reading.account_info(None, [])}
+    result: Activity = {"after": local_time_at(reading.since), **reading.info(reading.facts, [])}
     if days:
         result["days"] = [{"day": day, **_row(tally)} for day, tally in rows.items()]
     else:

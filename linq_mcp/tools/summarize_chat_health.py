@@ -33,7 +33,7 @@ _REPUTATION_SECONDS = 10.0
 
 class Arguments(ToolArguments):
     from_: Line | None = Field(None, alias="from", description="Only this line, one of your numbers, E.164.")
-    to: Handle | None = Field(None, description="Only chats with this person: number in E.164 or email address.")
+    to: Handle | None = Field(None, description="Only chats with this person: E.164 number or email address.")
     worst: RowCount = Field(5, description="How many chats that need attention most to list; 5 if omitted.")
 
 
@@ -134,7 +134,6 @@ async def summarize_chat_health(arguments: Arguments, call: Call) -> HealthSumma
     result: HealthSummary = {
         **answer.info(
             question.facts,
-            None,
             [
                 no_chats(arguments.from_, arguments.to) if question.facts.is_complete and not tally.count else None,
                 reputations.note,

@@ -91,7 +91,8 @@ def chat_in_full(chat: Chat) -> Row:
 def transcript_of(messages: Sequence[Message]) -> list[Row]:
     """Return a page of messages as `list_messages` shows it."""
     ordered = sorted(messages, key=lambda message: message.sent_at or message.created_at)
-    usual = next(iter(Counter(message.service for message in ordered if message.service).most_common(1)), ("", 0))[0]
+    services = Counter(message.service or "" for message in ordered)
+    usual = "" if "" in services or not services else services.most_common(1)[0][0]
     rows = []
     for message in ordered:
         row = message_as_row(message)

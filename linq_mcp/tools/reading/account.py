@@ -14,7 +14,7 @@ from linq_mcp.store.access import OUR_LAST_WORD, ChatFilter, Depth, Facts, Reade
 from linq_mcp.tools.base.paging import counted, join_notes
 from linq_mcp.tools.reading.best_rows import BestRows
 from linq_mcp.tools.reading.cursor import RowCursor, check_fingerprint
-from linq_mcp.tools.reading.info import ReadingInfo, left_out, reading_notes
+from linq_mcp.tools.reading.info import ReadingInfo, RowsInfo, left_out, reading_notes
 
 if TYPE_CHECKING:
     from linq_mcp.api.models import Message
@@ -74,33 +74,36 @@ class Answer:
         """Whether neither `message` nor anything that Linq lists before it can count."""
         return 0 < listed_at(message) < self.since - SPARE_SECONDS
 
-    def info(self, facts: Facts, rows: BestRows[Any] | None, notes: Sequence[str | None]) -> ReadingInfo:
+    def info(self, facts: Facts, notes: Sequence[str | None]) -> ReadingInfo:
         """What the answer says about its reading, once that has ended."""
         now = self._call.now().timestamp()
-        as_of = min(facts.as_of, now)
         info: ReadingInfo = {
-            "as_of": local_time_at(self._cursor.as_of if self._cursor else as_of),
+            "as_of": local_time_at(self._cursor.as_of if self._cursor else min(facts.as_of, now)),
             "scanned": facts.scanned,
             "complete": facts.is_complete,
         }
         if out := left_out(facts):
             info["left_out"] = out
-        more = rows.last_key if rows is not None and rows.has_more and facts.is_complete else None
-        if more:
-            first = self._cursor or RowCursor(self._fingerprint, self.since, self._newest, now, as_of, more)
-            info["next_cursor"] = str(replace(first, after=more))
         changed = (
             f"{counted(self._changed, 'chat', 'chats')} got messages since the first page; without cursor they count."
         )
         everything = [
             *reading_notes(facts, now, self._call.format_error),
             changed if self._changed else None,
-            _MORE_ROWS if more else None,
             *notes,
         ]
         if note := join_notes(*everything):
             info["note"] = note
         return info
+
+    def rows_info(self, facts: Facts, rows: BestRows[Any], notes: Sequence[str | None]) -> RowsInfo:
+        """The same for an answer that shows `rows`, with the cursor to more of them, if any is kept."""
+        more = rows.last_key if rows.has_more and facts.is_complete else None
+        if more is None:
+            return {**self.info(facts, notes)}
+        now = self._call.now().timestamp()
+        first = self._cursor or RowCursor(self._fingerprint, self.since, self._newest, now, min(facts.as_of, now), more)
+        return {**self.info(facts, [_MORE_ROWS, *notes]), "next_cursor": str(replace(first, after=more))}
 
 
 class AccountReading(Answer, Generic[ReaderT]):
@@ -139,12 +142,10 @@ class AccountReading(Answer, Generic[ReaderT]):
     def facts(self) -> Facts:
         return self._question.facts
 
-    def account_info(self, rows: BestRows[Any] | None, notes: Sequence[str | None]) -> ReadingInfo:
+    def info(self, facts: Facts, notes: Sequence[str | None]) -> ReadingInfo:
         """What the answer says, with a note on an empty account."""
-        nothing = self.facts.is_complete and not (self.facts.scanned or self.facts.left_out or self._chats.wanted)
-        return self.info(
-            self.facts, rows, [no_chats(self._chats.line, self._chats.person) if nothing else None, *notes]
-        )
+        nothing = facts.is_complete and not (facts.scanned or facts.left_out or self._chats.wanted)
+        return super().info(facts, [no_chats(self._chats.line, self._chats.person) if nothing else None, *notes])
 
 
 def no_chats(from_: str | None, to: str | None) -> str:

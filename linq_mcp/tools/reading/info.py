@@ -31,8 +31,13 @@ class ReadingInfo(TypedDict):
     scanned: int
     complete: bool
     left_out: NotRequired[LeftOut]
-    next_cursor: NotRequired[str]
     note: NotRequired[str]
+
+
+class RowsInfo(ReadingInfo):
+    """The same about rows, of which `next_cursor` leads to more."""
+
+    next_cursor: NotRequired[str]
 
 
 def left_out(facts: Facts) -> LeftOut | None:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, TypeVar
+from typing import TYPE_CHECKING, Literal, NotRequired, TypedDict, TypeVar
 
-from linq_mcp.rows.message import MessageRow, listed_at, message_row, timestamp
+from linq_mcp.rows.message import MessageRow, listed_at, message_row, timestamp, usual_service
 from linq_mcp.store.access import ChatFilter, Depth, Facts
 from linq_mcp.tools.reading.account import Answer, Window
 from linq_mcp.tools.reading.best_rows import BestRows
@@ -19,6 +19,13 @@ if TYPE_CHECKING:
 
 Order = Literal["newest", "oldest"]
 RowT = TypeVar("RowT")
+
+
+class Transcript(TypedDict):
+    """Messages as rows. `service` is that of the messages that show none: most of them have the same one."""
+
+    messages: list[MessageRow]
+    service: NotRequired[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,13 +53,14 @@ def first_shown(rows: Sequence[RowT], order: Order) -> Sequence[RowT]:
     return rows if order == "oldest" else rows[::-1]
 
 
-async def message_rows(messages: Sequence[Message], usual: str | None, call: Call) -> list[MessageRow]:
-    """The messages as rows, which omit the `usual` service."""
+async def transcript(messages: Sequence[Message], call: Call) -> Transcript:
+    """The messages as rows, in the order given."""
+    usual = usual_service(messages)
     rows = []
     for message in messages:
         await call.yield_if_due()
         rows.append(message_row(message, usual, call.directory))
-    return rows
+    return {"messages": rows, "service": usual} if usual else {"messages": rows}
 
 
 class _Reader:

@@ -22,7 +22,9 @@ from linq_mcp.demo.account import DemoAccount
 from linq_mcp.demo.api import demo_api
 from linq_mcp.demo.team_discussion import TEAM_CHAT_ID
 from linq_mcp.errors import ApiStatusError
-from linq_mcp.rows.message import last_message, message_row, usual_service
+from linq_mcp.rows.message import last_message, message_row
+from linq_mcp.tools.base.tool import Tool
+from linq_mcp.tools.find_messages import FIND_MESSAGES
 from linq_mcp.tools.get_message import GET_MESSAGE
 from linq_mcp.tools.list_messages import LIST_MESSAGES
 from linq_mcp.tools.reading.transcript import Placed, chronological
@@ -382,11 +384,36 @@ async def test_an_id_is_one_segment_of_the_path() -> None:
     ]
 
 
-def test_the_most_common_service_is_left_out() -> None:
-    services = ["SMS", "iMessage", "SMS", None, "SMS"]
-    messages = [Message.model_validate({**DOCS_SAMPLE, "service": service}) for service in services]
-    rows = [message_row(message, usual_service(messages)) for message in messages]
-    assert [row.get("service") for row in rows] == [None, "iMessage", None, None, None]
+@pytest.mark.parametrize(
+    ("services", "once"),
+    [(["SMS", "iMessage", "SMS"], "SMS"), (["RCS"], "RCS"), (["SMS", None, "SMS"], None), ([], None)],
+)
+@pytest.mark.parametrize(
+    ("tool", "asked"),
+    [
+        (LIST_MESSAGES, {"chat_id": TEAM_CHAT_ID}),
+        (FIND_MESSAGES, {"chat_id": TEAM_CHAT_ID, "text": "hello"}),
+        (FIND_MESSAGES, {"text": "hello", "after": "2020-01-01"}),
+    ],
+    ids=["list_messages", "find_messages in a chat", "find_messages"],
+)
+async def test_every_message_says_by_which_service_it_came(
+    tool: Tool[Any], asked: Json, services: list[str | None], once: str | None
+) -> None:
+    """The most common service is said once, unless that of some message is unknown, whose row would look the same."""
+    messages = [{**DOCS_SAMPLE, "id": str(number), "service": service} for number, service in enumerate(services)]
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        items = {"messages": messages} if request.url.path.endswith("/messages") else {"chats": [{"id": TEAM_CHAT_ID}]}
+        return httpx.Response(200, json={**items, "next_cursor": None})
+
+    async with call_over(Canned(answer)) as call:
+        found = await tool.run(tool.parse({"order": "oldest", **asked}), call)
+    assert found.get("service") == once
+    assert {row["id"]: row.get("service", once) for row in found["messages"]} == dict(
+        zip("012", services, strict=False)
+    )
+    assert not any(row.get("service", "") == once for row in found["messages"])
 
 
 def test_messages_without_a_readable_time_do_not_stop_the_transcript() -> None:
