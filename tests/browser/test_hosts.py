@@ -319,6 +319,88 @@ def test_a_view_is_narrowed_to_a_line(host: ViewHost, watch: Watch) -> None:
     ]
 
 
+def wait_until_taken(host: ViewHost) -> None:
+    """Wait until the view has taken everything that was sent to it: it takes one message after the other."""
+    host.send({"jsonrpc": "2.0", "id": "taken", "method": "ping"})
+    wait_until(host.page, lambda: ("view", {"jsonrpc": "2.0", "id": "taken", "result": {}}) in host.watch.messages)
+
+
+def send_the_answer(host: ViewHost, outcome: Json) -> None:
+    """Send the answer of the first call, and wait until the view has taken it."""
+    host.page.evaluate("(outcome) => host.notify('ui/notifications/tool-result', outcome)", outcome)
+    wait_until_taken(host)
+
+
+def test_a_late_first_answer_leaves_the_view_that_was_chosen(host: ViewHost, watch: Watch) -> None:
+    """It is there once its own view is chosen."""
+    frame = host.open("list_inbox", None, arguments=WAITING)
+    frame.get_by_role("tab", name="Health").click()
+    heading = frame.get_by_role("heading", name="of 300 chats are critical or at risk")
+    expect(heading).to_be_visible()
+    frame.get_by_role("button", name=re.compile("Critical")).first.click()
+    expect(frame.get_by_role("table")).to_be_visible()
+    send_the_answer(host, inbox(waiting_chat()))
+    assert frame.get_by_role("table").is_visible()
+    host.page.keyboard.press("Escape")
+    assert heading.is_visible()
+    frame.get_by_role("tab", name="Waiting").click()
+    assert frame.get_by_role("heading", name="1 chat is waiting").is_visible()
+    assert "list_inbox" not in [call["name"] for call in watch.sent("view", "tools/call")]
+
+
+def test_a_late_first_answer_leaves_the_line_that_was_chosen(host: ViewHost, watch: Watch) -> None:
+    """Its own view, which it would show for all lines, is then read for that line."""
+    frame = host.open("list_inbox", None, arguments=WAITING, mode="fullscreen")
+    frame.get_by_role("tab", name="Health").click()
+    expect(frame.get_by_text("3 lines, worst first")).to_be_visible()
+    frame.get_by_role("combobox", name="Line").select_option("+1\u00a0646\u00a0555\u00a00177")
+    expect(frame.get_by_role("heading", name="of 63 chats are critical or at risk")).to_be_visible()
+    send_the_answer(host, inbox(waiting_chat()))
+    assert frame.get_by_role("heading", name="of 63 chats are critical or at risk").is_visible()
+    frame.get_by_role("tab", name="Waiting").click()
+    expect(frame.get_by_role("heading", name=re.compile("chats are waiting"))).to_be_visible()
+    assert frame.get_by_role("option", selected=True).inner_text() == "+1\u00a0646\u00a0555\u00a00177"
+    assert watch.sent("view", "tools/call")[-1]["arguments"] == {**WAITING, "from": "+16465550177"}
+
+
+def test_a_late_first_answer_does_not_undo_what_its_view_has_shown_since(host: ViewHost) -> None:
+    frame = host.open("list_inbox", None, arguments=WAITING)
+    frame.get_by_role("tab", name="Waiting").click()
+    shows_the_inbox(frame)
+    send_the_answer(host, inbox(waiting_chat()))
+    assert frame.get_by_role("heading", name="21 chats are waiting for an answer").is_visible()
+
+
+def test_before_the_first_answer_the_line_of_its_question_is_the_chosen_one(host: ViewHost, watch: Watch) -> None:
+    line = "+16465550177"
+    frame = host.open("list_inbox", None, arguments={**WAITING, "from": line})
+    frame.get_by_role("tab", name="Health").click()
+    expect(frame.get_by_role("heading", name="of 63 chats are critical or at risk")).to_be_visible()
+    assert watch.sent("view", "tools/call")[-1]["arguments"]["from"] == line
+
+
+def test_a_page_without_a_view_has_nothing_to_narrow_or_to_ask_about(host: ViewHost, watch: Watch) -> None:
+    frame = host.open("list_inbox", failure("Linq could not be reached."), arguments=WAITING, mode="fullscreen")
+    expect(frame.get_by_role("alert")).to_be_visible()
+    wait_until(
+        host.page,
+        lambda: any(
+            "phone_numbers" in message.get("result", {}).get("structuredContent", {}) for _, message in watch.messages
+        ),
+    )
+    wait_until_taken(host)
+    assert frame.get_by_role("combobox").count() == 0
+    assert frame.get_by_role("button", name="Ask").count() == 0
+
+
+def test_a_view_that_is_being_read_can_be_left_and_chosen_again(host: ViewHost) -> None:
+    frame = show_inbox(host, inbox(waiting_chat()), answers={"summarize_activity": None})
+    for tab in ("Activity", "Waiting", "Activity"):
+        frame.get_by_role("tab", name=tab).click()
+        expect(frame.get_by_role("tab", name=tab)).to_have_attribute("aria-selected", "true")
+    expect(frame.get_by_role("heading", name="Reading the account")).to_be_visible()
+
+
 def test_what_happened_is_shown_day_by_day_where_that_was_asked_for(host: ViewHost) -> None:
     """The days keep their order, whichever had the most failures."""
     days = [
