@@ -20,7 +20,7 @@ class SafeFormatter(logging.Formatter):
     """Formats every record so that nothing in it can forge another record or control a terminal.
 
     It is set on the handler, because libraries also log what callers sent. A message becomes one line of at most
-    1,000 characters. A traceback keeps its line breaks, and its last 60 lines. Times are in UTC.
+    1,000 characters. A traceback keeps its last 60 lines, indented. Times are in UTC.
     """
 
     converter = staticmethod(time.gmtime)
@@ -37,7 +37,8 @@ class SafeFormatter(logging.Formatter):
 
     def formatException(self, ei: logging._SysExcInfoType) -> str:  # noqa: N802 - the name is logging's
         lines = super().formatException(ei).splitlines()[-_TRACEBACK_LINES:]
-        return "\n".join("  " * (len(line) > len(line.lstrip())) + clean(line, MESSAGE_LIMIT) for line in lines)
+        # An error's own text may have lines that look like records.
+        return "\n".join(f"  {clean(line, MESSAGE_LIMIT)}" for line in lines)
 
 
 class JsonFormatter(SafeFormatter):

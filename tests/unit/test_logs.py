@@ -63,6 +63,14 @@ def test_a_traceback_keeps_its_lines_and_is_cleaned() -> None:
     assert len(text) < 2000
 
 
+@pytest.mark.parametrize("separator", ["\n", "\r", "\u2028", "\x0b"])
+def test_a_traceback_forges_no_record(separator: str) -> None:
+    """Only the first line of a record begins where records begin."""
+    text = logged("failed", error=raised(ValueError(f"evil{separator}WARNING mcp.server: forged")))
+    assert "forged" in text
+    assert [line for line in text.splitlines()[1:] if not line.startswith("  ")] == []
+
+
 def test_the_record_itself_is_left_as_it_is() -> None:
     """Other handlers see what was logged."""
     record = logging.LogRecord("mcp", logging.WARNING, __file__, 1, "a\nb %s", ("c",), None)
