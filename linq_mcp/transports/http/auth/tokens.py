@@ -68,6 +68,7 @@ class AccessTokenVerifier:
             token="",
             client_id=_text(claims, "client_id") or _text(claims, "azp"),
             scopes=_scopes(claims),
+            expires_at=int(claims["exp"]),
             subject=claims["sub"],
             claims=claims,
         )

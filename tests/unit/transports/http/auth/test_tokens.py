@@ -87,6 +87,12 @@ async def test_accepted(members: dict[str, Any]) -> None:
     assert (await verified(signed(**from_now(members)))).subject == "ann"
 
 
+async def test_a_token_says_when_it_expires() -> None:
+    """What goes on after a call ends with the token."""
+    expires = int(time.time()) + 90
+    assert (await verified(signed(exp=expires))).expires_at == expires
+
+
 @pytest.mark.parametrize("typ", ["at+jwt", "application/at+jwt", "JWT"])
 async def test_the_types_of_access_tokens(typ: str) -> None:
     assert await verified(signed(typ=typ))
