@@ -11,12 +11,13 @@ import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
+from urllib.parse import urlsplit
 
 from pydantic import SecretStr
 
 from linq_mcp.region import DEFAULT_REGION, Region
 from linq_mcp.settings.config_file import read_token
+from linq_mcp.settings.paths import read_path
 from linq_mcp.settings.problems import (
     KeyFlaw,
     KeySource,
@@ -33,7 +34,7 @@ from linq_mcp.settings.problems import (
 from linq_mcp.settings.region import TIME_ZONE_VARIABLE, read_region
 from linq_mcp.settings.scope import read_scope
 from linq_mcp.settings.sending import SEND_TO_VARIABLE, SendSettings, read_sending
-from linq_mcp.settings.store import StoreSettings, read_store
+from linq_mcp.settings.store import STORE_DAYS_VARIABLE, STORE_VARIABLE, StoreSettings, read_store
 
 KEY_VARIABLE = "LINQ_API_V3_API_KEY"
 # The header in which callers over HTTP send their own key, if they have one.
@@ -73,7 +74,6 @@ _EXAMPLE_KEY = re.compile(
 )
 _ASSIGNMENT = re.compile(r"(export +|set +|\$env:)?[A-Za-z_][A-Za-z0-9_]{0,63} *= *+(?!=*$).+")
 _LONGEST_KEY = 1000
-_IN_HOME = re.compile(r"(?:~|\$HOME|\$\{HOME\}|%USERPROFILE%|%HOME%)(?:[/\\](.*))?", re.IGNORECASE | re.DOTALL)
 # Stricter than urlsplit, which finds the host ::1 in `evil.com[::1]`.
 _AUTHORITY = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(:[0-9]*)?")
 
@@ -148,8 +148,11 @@ def load_settings(
     http_token = environ.get(HTTP_TOKEN_VARIABLE, "").strip()
     http_token_flaw = key_flaw(http_token) if http_token else None
     store = read_store(
-        lambda name: (options or {}).get(name) or _value(environ, name, warnings),
+        # A placeholder in place of the days would keep everything for ever.
+        lambda name: _listed(environ, {}, name) if name == STORE_DAYS_VARIABLE else _value(environ, name, warnings),
         lambda name: warnings.append(SettingsWarning(WarningKind.UNUSABLE_STORE_SETTING, name)),
+        option=(options or {}).get(STORE_VARIABLE),
+        home=_home(environ),
     )
     if launched_by is None:
         launched_by = LaunchedBy.BUNDLE if environ.get(LAUNCHED_BY_VARIABLE) == "bundle" else LaunchedBy.CLIENT
@@ -176,7 +179,7 @@ def load_settings(
         log_level=_log_level(log_level, warnings),
         log_level_is_set=log_level is not None,
         log_subject=_log_subject(_value(environ, LOG_SUBJECT_VARIABLE, warnings), warnings),
-        contacts=_path(contacts, _home(environ)) if contacts else None,
+        contacts=read_path(contacts, _home(environ)) if contacts else None,
         http_token=SecretStr(http_token) if http_token and not http_token_flaw else None,
         http_token_flaw=http_token_flaw,
         lines=scope.lines,
@@ -239,17 +242,6 @@ def _listed(environ: Mapping[str, str], options: Mapping[str, str | None], name:
 
 def _home(environ: Mapping[str, str]) -> str | None:
     return environ.get("HOME") or environ.get("USERPROFILE")
-
-
-def _path(value: str, home: str | None) -> Path:
-    """The path `value` as people paste it: in quotation marks, as a file URL, or with the home folder's name."""
-    value = value.strip("\"'\u201c\u201d")
-    if value.lower().startswith("file://"):
-        value = unquote(urlsplit(value).path)
-        # On Windows: file:///C:/Users/…
-        value = value[1:] if re.match("/[A-Za-z]:", value) else value
-    in_home = _IN_HOME.fullmatch(value)
-    return Path(home, in_home[1] or "") if in_home and home else Path(value)
 
 
 def url_flaw(value: str) -> UrlFlaw | None:

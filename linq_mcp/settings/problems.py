@@ -159,7 +159,12 @@ class WarningKind(Enum):
 
 @dataclass(frozen=True)
 class SettingsWarning:
-    """A flaw in the settings that does not prevent calls. `variable` is set if it is in an environment variable."""
+    """A flaw in the settings that does not prevent calls. `variable` is the environment variable, or option, if any."""
 
     kind: WarningKind
     variable: str | None = None
+
+    @property
+    def must_be_mended(self) -> bool:
+        """Whether a stricter rule than the wanted one applies, or what should last does not."""
+        return self.kind in (WarningKind.UNUSABLE_SEND_SETTING, WarningKind.UNUSABLE_STORE_SETTING)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -9,6 +10,9 @@ from pathlib import Path
 
 from pydantic import SecretStr
 
+from linq_mcp.settings.paths import read_path, unquoted
+
+STORE_OPTION = "--store"
 STORE_VARIABLE = "LINQ_MCP_STORE"
 MAX_AGE_VARIABLE = "LINQ_MCP_MAX_AGE"
 STORE_DAYS_VARIABLE = "LINQ_MCP_STORE_DAYS"
@@ -20,19 +24,24 @@ DEFAULT_MAX_AGE = 60.0
 # The name of the file where the store is given a folder, as people choose one in the settings of the desktop bundle.
 _FILE = "linq-mcp.sqlite"
 _DATABASE = re.compile("postgres(ql)?://")
-_ADDRESS = re.compile("[A-Za-z][A-Za-z0-9+.-]*://")
-_LONGEST_AGE = 86_400.0
-_MOST_DAYS = 3650
+_ADDRESS = re.compile("(?!file:)[A-Za-z][A-Za-z0-9+.-]*://", re.IGNORECASE)
+# A name in front that nobody has replaced (`~ann`, `$DATA`) would become a folder of that name.
+_UNUSABLE_PATH = re.compile("[~$%]|.*\0", re.DOTALL)
+LONGEST_AGE = 86_400
+MOST_DAYS = 3650
+_STRICTEST_DAYS = 1
 
 
 @dataclass(frozen=True, kw_only=True)
 class StoreSettings:
     """`path` is the file in which readings are kept, `url` the PostgreSQL database; without either, they are in memory.
 
-    A reading is fresh for `max_age` seconds. What was not read again for `days` days is dropped (None: never).
+    `by_option` is whether `--store` gave the path. A reading is fresh for `max_age` seconds. What was not read again
+    for `days` days is dropped (None: never).
     """
 
     path: Path | None = None
+    by_option: bool = False
     url: SecretStr | None = None
     max_age: float = DEFAULT_MAX_AGE
     days: int | None = None
@@ -48,11 +57,17 @@ class StoreSettings:
 
 def is_address(text: str) -> bool:
     """Whether `text` is the address of a server, which may hold a password, rather than a path."""
-    return bool(_ADDRESS.match(text))
+    return bool(_ADDRESS.match(unquoted(text)))
 
 
-def read_store(value: Callable[[str], str | None], warn: Callable[[str], None]) -> StoreSettings:
-    """The settings, of which `value` gives those that are set, by name; `warn` is given the names of unusable ones."""
+def read_store(
+    value: Callable[[str], str | None], warn: Callable[[str], None], *, option: str | None, home: str | None
+) -> StoreSettings:
+    """Read the variables by `value`, but for the store where the command line has an `option` for it.
+
+    `warn` is called with the name of each one whose value can't be used. Then the default applies, or, for the days,
+    the strictest rule.
+    """
 
     def number(name: str, lowest: float, highest: float) -> float | None:
         text = value(name)
@@ -67,18 +82,23 @@ def read_store(value: Callable[[str], str | None], warn: Callable[[str], None]) 
         warn(name)
         return None
 
-    text = value(STORE_VARIABLE)
-    url = SecretStr(text) if text and _DATABASE.match(text) else None
-    if text and is_address(text) and not url:
-        warn(STORE_VARIABLE)
-        text = None
-    path = Path(text).expanduser() if text and not url else None
-    if path and path.is_dir():
-        path /= _FILE
-    max_age = number(MAX_AGE_VARIABLE, 0, _LONGEST_AGE)
-    days = number(STORE_DAYS_VARIABLE, 1, _MOST_DAYS)
+    text = unquoted(option or value(STORE_VARIABLE) or "")
+    url = SecretStr(text) if _DATABASE.match(text) else None
+    path = read_path(text, home) if text and not is_address(text) else None
+    if text and not url and (path is None or _UNUSABLE_PATH.match(str(path))):
+        warn(STORE_OPTION if option else STORE_VARIABLE)
+        path = None
+    # A path that can't be looked at fails when it is opened, which says why.
+    with contextlib.suppress(OSError):
+        if path and path.is_dir():
+            path /= _FILE
+    max_age = number(MAX_AGE_VARIABLE, 0, LONGEST_AGE)
+    days = number(STORE_DAYS_VARIABLE, 1, MOST_DAYS)
+    if days is None and value(STORE_DAYS_VARIABLE) is not None:
+        days = _STRICTEST_DAYS
     return StoreSettings(
         path=path,
+        by_option=bool(option),
         url=url,
         max_age=DEFAULT_MAX_AGE if max_age is None else max_age,
         days=None if days is None else int(days),

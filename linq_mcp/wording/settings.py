@@ -23,6 +23,7 @@ from linq_mcp.settings import (
     LOG_LEVELS,
     PROFILE_VARIABLE,
     TOOLS_VARIABLE,
+    Settings,
 )
 from linq_mcp.settings.problems import (
     KeyFlaw,
@@ -46,6 +47,16 @@ from linq_mcp.settings.problems import (
 )
 from linq_mcp.settings.region import COUNTRY_VARIABLE
 from linq_mcp.settings.sending import SEND_TO_VARIABLE, SEND_VARIABLE
+from linq_mcp.settings.store import (
+    DATABASE_EXAMPLE,
+    DEFAULT_MAX_AGE,
+    LONGEST_AGE,
+    MAX_AGE_VARIABLE,
+    MOST_DAYS,
+    STORE_DAYS_VARIABLE,
+    STORE_OPTION,
+    STORE_VARIABLE,
+)
 
 SETTINGS_HEADLINES = {
     "no_key": "No Linq API key is set.",
@@ -64,6 +75,16 @@ _URL_FLAWS = {
     UrlFlaw.QUERY: "It must not have a query or a fragment.",
     UrlFlaw.PLAIN_HTTP: (
         "Over plain http the API key would travel unencrypted; use https (http works only to this machine)."
+    ),
+}
+# The values that a setting of the store takes, and the rule until a wrong one is corrected.
+_NO_STORE = "until that is corrected, what is read is kept in memory only"
+_STORE_SETTINGS = {
+    STORE_OPTION: f"takes the path of a file or folder; {_NO_STORE}",
+    STORE_VARIABLE: f"takes the path of a file or folder, or a database's address, {DATABASE_EXAMPLE}; {_NO_STORE}",
+    STORE_DAYS_VARIABLE: f"takes a number of days, 1 to {MOST_DAYS}; until that is corrected, 1 is used",
+    MAX_AGE_VARIABLE: (
+        f"takes a number of seconds, 0 to {LONGEST_AGE}; until that is corrected, {DEFAULT_MAX_AGE:g} is used"
     ),
 }
 _CALLERS_KEY = (
@@ -106,6 +127,7 @@ _SAME = {
     LINES_VARIABLE: ("--lines", "Open lines"),
     TOOLS_VARIABLE: ("--tools", "Open tools"),
     SEND_TO_VARIABLE: ("", "Recipients"),
+    STORE_VARIABLE: (STORE_OPTION, "Keep what was read"),
     f"{SEND_VARIABLE}=1": ("--allow-send", "Allow sending"),
 }
 
@@ -148,6 +170,14 @@ def describe_key_source(source: KeySource | None, profile: str | None) -> str:
             return "the demo account"
         case _:
             assert_never(source)
+
+
+def describe_store_setting(settings: Settings) -> str:
+    """The setting that names the store, as the person gave it."""
+    option, field = _SAME[STORE_VARIABLE]
+    if settings.launched_by is LaunchedBy.BUNDLE:
+        return f"`{field}` {_PLACES[LaunchedBy.BUNDLE].where}"
+    return option if settings.store.by_option else STORE_VARIABLE
 
 
 def how_to_replace_key(source: KeySource | None, launched_by: LaunchedBy) -> str:
@@ -271,7 +301,7 @@ def format_warning(warning: SettingsWarning) -> str:
             example = "US" if warning.variable == COUNTRY_VARIABLE else "America/New_York"
             return f"{warning.variable} takes a value such as {example}; the one that is set is ignored."
         case WarningKind.UNUSABLE_STORE_SETTING:
-            return f"{warning.variable} has a value that can't be used; it is ignored."
+            return f"{warning.variable} {_STORE_SETTINGS[warning.variable or STORE_VARIABLE]}."
         case WarningKind.UNUSABLE_SEND_SETTING:
             rule = "nothing is sent" if warning.variable == SEND_TO_VARIABLE else "the strictest rule applies"
             return f"{warning.variable} has a value that can't be used; until that is corrected, {rule}."

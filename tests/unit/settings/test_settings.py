@@ -695,6 +695,43 @@ def test_a_store_that_is_a_folder_gets_a_file_in_it(tmp_path: Path) -> None:
     assert load_settings({"LINQ_MCP_STORE": "elsewhere"}, options={"LINQ_MCP_STORE": str(tmp_path)}).store.path == file
 
 
+@pytest.mark.parametrize("given", ["~/kept.db", "$HOME/kept.db", '"~/kept.db"', "“~/kept.db”", "file://{home}/kept.db"])
+def test_the_path_of_a_store_is_read_as_people_paste_it(given: str, tmp_path: Path) -> None:
+    """The home folder is the one of the variables, as for the contacts file."""
+    given = given.replace("{home}", str(tmp_path))
+    for environ, options in (({"LINQ_MCP_STORE": given}, {}), ({}, {"LINQ_MCP_STORE": given})):
+        settings = load_settings({"HOME": str(tmp_path), **environ}, options=options)
+        assert settings.store.path == tmp_path / "kept.db"
+        assert settings.store.by_option is bool(options)
+        assert settings.warnings == ()
+
+
+@pytest.mark.parametrize("given", ["~nosuchuser/kept.db", "$DATA/kept.db", "%APPDATA%\\kept.db", "file:///kept%00.db"])
+def test_a_store_that_no_path_leads_to(given: str, tmp_path: Path) -> None:
+    """No folder called `$DATA` is made in the folder in which the server happens to run."""
+    for environ, options, name in (
+        ({"LINQ_MCP_STORE": given}, {}, "LINQ_MCP_STORE"),
+        ({}, {"LINQ_MCP_STORE": given}, "--store"),
+    ):
+        settings = load_settings({"HOME": str(tmp_path), **environ}, options=options)
+        assert not settings.store.lasts
+        assert settings.warnings == (SettingsWarning(WarningKind.UNUSABLE_STORE_SETTING, name),)
+
+
+def test_a_store_that_cannot_be_looked_at_keeps_nothing_from_starting() -> None:
+    """The first question says that it can't be opened."""
+    assert load_settings({"LINQ_MCP_STORE": "/tmp/" + "x" * 300}).store.lasts
+
+
+@pytest.mark.parametrize("given", ["abc", "${DAYS}", "0", "3651", "nan"])
+def test_with_unusable_days_the_strictest_rule_applies(given: str) -> None:
+    """A mistake must not keep messages for ever."""
+    settings = load_settings({"LINQ_MCP_STORE_DAYS": given})
+    assert settings.store.days == 1
+    assert settings.warnings == (SettingsWarning(WarningKind.UNUSABLE_STORE_SETTING, "LINQ_MCP_STORE_DAYS"),)
+    assert load_settings({"LINQ_MCP_STORE_DAYS": "${user_config.store_days}"}).store.days is None
+
+
 def test_a_store_may_be_a_database() -> None:
     """Its address, with a password in it, shows in no representation of the settings."""
     settings = load_settings({"LINQ_MCP_STORE": "postgresql://linq:a-password@db.example.com/linq"})
@@ -702,6 +739,14 @@ def test_a_store_may_be_a_database() -> None:
     assert settings.store.path is None
     assert "a-password" not in repr(settings)
     assert not settings.store.in_memory().lasts
+
+
+def test_the_address_of_a_database_may_be_in_quotation_marks() -> None:
+    """It would be the path of a file, which is shown, with its password."""
+    settings = load_settings({"LINQ_MCP_STORE": '"postgresql://linq:a-password@db.example.com/linq"'})
+    assert settings.store.url
+    assert settings.store.url.get_secret_value() == "postgresql://linq:a-password@db.example.com/linq"
+    assert settings.store.path is None
 
 
 @pytest.mark.parametrize("address", ["mysql://linq:pw@db/linq", "postgresql+psycopg://linq:pw@db/linq"])

@@ -130,8 +130,8 @@ def test_every_part_of_a_text_has_its_words() -> None:
     """A new source of keys, flaw, or warning without words would fail in front of a user."""
     ends = [how_to_replace_key(source, launched_by) for source in [*KeySource, None] for launched_by in LaunchedBy]
     ends += [describe_flaw(flaw) for flaw in KeyFlaw]
-    warnings = [format_warning(SettingsWarning(kind, "LINQ_MCP_LOG_LEVEL")) for kind in WarningKind]
+    warnings = [format_warning(SettingsWarning(kind, "LINQ_MCP_STORE_DAYS")) for kind in WarningKind]
     assert [text for text in ends + warnings if not text.endswith(".")] == []
-    assert [text for text in warnings if not re.search(r"LINQ_MCP_LOG_LEVEL|~/\.linq/config\.json", text)] == []
+    assert [text for text in warnings if not re.search(r"LINQ_MCP_STORE_DAYS|~/\.linq/config\.json", text)] == []
     assert all(describe_key_source(source, "work") for source in [*KeySource, None])
     assert "`chmod go-r ~/.linq/config.json`" in format_warning(SettingsWarning(WarningKind.EXPOSED_CONFIG_FILE))
