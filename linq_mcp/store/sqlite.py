@@ -39,10 +39,11 @@ class SqliteDatabase:
                 raise
 
     def _set_up(self) -> None:
-        for pragma in (f"page_size={_PAGE_BYTES}", "temp_store=MEMORY", "cache_size=-8000"):
-            self._connection.execute(f"PRAGMA {pragma}")
-        self._connection.set_progress_handler(self._is_late, _STEPS)
-        tables = [str(name) for (name,) in self.rows("SELECT name FROM sqlite_master WHERE type = 'table'")]
+        with _foreign_if_damaged():
+            for pragma in (f"page_size={_PAGE_BYTES}", "temp_store=MEMORY", "cache_size=-8000"):
+                self._connection.execute(f"PRAGMA {pragma}")
+            self._connection.set_progress_handler(self._is_late, _STEPS)
+            tables = [str(name) for (name,) in self.rows("SELECT name FROM sqlite_master WHERE type = 'table'")]
         # Before anything is changed.
         check_ours(tables)
         if self._path:
@@ -147,6 +148,16 @@ def _store_errors() -> Iterator[None]:
         raise StoreError(_PROBLEMS.get(getattr(error, "sqlite_errorcode", 0) & 0xFF, StoreProblem.FAILED)) from None
     except OSError as error:
         raise StoreError(StoreProblem.UNREACHABLE, error.strerror or "") from None
+
+
+@contextlib.contextmanager
+def _foreign_if_damaged() -> Iterator[None]:
+    """For a file that may be somebody else's: people are told to delete a damaged store."""
+    try:
+        with _store_errors():
+            yield
+    except StoreError as error:
+        raise StoreError(StoreProblem.FOREIGN) if error.problem is StoreProblem.DAMAGED else error from None
 
 
 _PROBLEMS = {

@@ -33,11 +33,13 @@ from linq_mcp.errors import (
 )
 from linq_mcp.sanitize import clean, quoted
 from linq_mcp.settings import BASE_URL_VARIABLE, DEFAULT_BASE_URL, Settings
+from linq_mcp.settings.problems import LaunchedBy
 from linq_mcp.settings.store import STORE_VARIABLE
 from linq_mcp.tools.base.tool import Tool
 from linq_mcp.wording.settings import (
     SETTINGS_HEADLINES,
     describe_key_source,
+    describe_store_setting,
     format_problem,
     how_to_replace_key,
 )
@@ -130,10 +132,12 @@ _NOT_YOUR_LINE, _NOT_THERE_YET, _NOT_ON_ACCOUNT, _CHAT_LEFT = 2006, 2007, 2011, 
 _NOT_FOUND = frozenset({2003, 2010, 2012, NUMBER_NOT_FOUND})
 _CURSOR_CODES = frozenset({0, 1003, 1004, 1005})
 _ARGUMENT_LIMIT = 80
+_PATH_LIMIT = 200
 _NOTHING_SENT = "Nothing was sent."
 
+# `{store}` is its path and the setting that names it.
 _STORE_PROBLEMS = {
-    StoreProblem.UNREACHABLE: f"The store ({STORE_VARIABLE}) can't be opened: look at its path and its permissions.",
+    StoreProblem.UNREACHABLE: "{store} can't be opened: look at its path and its permissions.",
     StoreProblem.DOWN: (
         "The store's database can't be opened: look whether it runs, and at the address, user, password, and database "
         f"in {STORE_VARIABLE}."
@@ -149,12 +153,15 @@ _STORE_PROBLEMS = {
         f"PostgreSQL in {STORE_VARIABLE} needs an extra: `pip install '.[postgres]'` in the folder that linq-mcp was "
         "installed from adds it."
     ),
-    StoreProblem.FOREIGN: f"The store ({STORE_VARIABLE}) holds something else: give it a file or database of its own.",
-    StoreProblem.NOT_YOURS: f"The file of the store ({STORE_VARIABLE}) belongs to another user: use a file of yours.",
-    StoreProblem.NEWER: "The store was written by a newer release of linq-mcp: upgrade this one, or use another store.",
-    StoreProblem.DAMAGED: "The store is damaged: delete its file; everything in it can be read again.",
+    StoreProblem.FOREIGN: (
+        "{store} can't be used, because it does not look like one that linq-mcp made: choose another file or database. "
+        "This one is left as it is."
+    ),
+    StoreProblem.NOT_YOURS: "{store} is a file of another user: use one of yours.",
+    StoreProblem.NEWER: "{store} was written by a newer release of linq-mcp: upgrade this one, or use another store.",
+    StoreProblem.DAMAGED: "{store} is damaged: delete its file; everything in it can be read again.",
     StoreProblem.FULL: "The store's disk is full: make room, or clear the store with `linq-mcp store clear`.",
-    StoreProblem.READ_ONLY: f"The store ({STORE_VARIABLE}) can't be written: look at its permissions.",
+    StoreProblem.READ_ONLY: "{store} can't be written: look at its permissions.",
     StoreProblem.BUSY: "The store did not answer in time.",
     StoreProblem.FAILED: "The store failed.",
 }
@@ -185,7 +192,7 @@ def format_error(
             return _sentences(HEADLINES[headline], str(error), next_step, by_a_person)
         case StoreError():
             in_call = [_IN_MEMORY, _APART if settings.store.url else ""] if tool else []
-            return _sentences(_STORE_PROBLEMS[error.problem], *in_call)
+            return _sentences(_STORE_PROBLEMS[error.problem].format(store=_store(settings)), *in_call)
         case SettingsError():
             return _sentences(format_problem(error.problem, settings.launched_by), not_sent)
         case LineNotOpenError():
@@ -214,6 +221,13 @@ def format_error(
     else:
         parts = [*parts, not_sent]
     return " ".join(_sentences(*parts, *_reference(error)).split())
+
+
+def _store(settings: Settings) -> str:
+    """The store, with its path where that is on the reader's own computer, and with the setting that names it."""
+    path, is_service = settings.store.path, settings.launched_by is LaunchedBy.SERVICE
+    shown = f" {clean(str(path), _PATH_LIMIT)}" if path and not is_service else ""
+    return f"The store{shown} ({describe_store_setting(settings)})"
 
 
 def _lost(error: LinqError) -> str:

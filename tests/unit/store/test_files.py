@@ -31,6 +31,9 @@ def files_in(folder: Path) -> list[Path]:
     return [file for file in folder.rglob("*") if file.is_file()]
 
 
+FOREIGN = "can't be used, because it does not look like one that linq-mcp made: choose another file or database."
+
+
 def contents(folder: Path) -> dict[Path, bytes]:
     return {file: file.read_bytes() for file in files_in(folder)}
 
@@ -81,6 +84,17 @@ def not_a_database(path: Path, _: pytest.MonkeyPatch) -> None:
     path.write_bytes(b"a letter to somebody\n" * 1000)
 
 
+def a_note(path: Path, _: pytest.MonkeyPatch) -> None:
+    path.write_bytes(b"hello\n")
+
+
+def somebody_elses_damaged(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    foreign(path, monkeypatch)
+    with path.open("r+b") as file:
+        file.seek(100)
+        file.write(b"\x5a" * 1000)
+
+
 def a_folder_in_the_way(path: Path, _: pytest.MonkeyPatch) -> None:
     path.mkdir()
 
@@ -93,11 +107,13 @@ def under_a_file(path: Path, _: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     ("spoil", "said"),
     [
-        (foreign, "holds something else: give it a file or database of its own."),
-        (of_another_user, "belongs to another user: use a file of yours."),
-        (newer, "The store was written by a newer release of linq-mcp: upgrade this one, or use another store."),
-        (not_a_database, "The store is damaged: delete its file; everything in it can be read again."),
-        (a_folder_in_the_way, "holds something else: give it a file or database of its own."),
+        (foreign, FOREIGN),
+        (of_another_user, "is a file of another user: use one of yours."),
+        (newer, "was written by a newer release of linq-mcp: upgrade this one, or use another store."),
+        (not_a_database, FOREIGN),
+        (a_note, FOREIGN),
+        (somebody_elses_damaged, FOREIGN),
+        (a_folder_in_the_way, FOREIGN),
         (under_a_file, "can't be opened: look at its path and its permissions."),
     ],
     ids=lambda value: getattr(value, "__name__", ""),
@@ -114,6 +130,7 @@ async def test_a_file_that_cannot_be_used(
     answer = await inbox(linq, stores)
     stores.close()
     assert said in answer["note"]
+    assert "delete" not in answer["note"]
     assert answer["note"].count("store") <= 2
     assert (answer["chats"], answer["complete"]) == (right["chats"], True)
     assert contents(path.parent) == before
@@ -175,7 +192,7 @@ async def test_a_file_that_is_damaged_while_it_is_used(path: Path) -> None:
     stores = opened(linq, StoreSettings(path=path))
     answer = await inbox(linq, stores)
     stores.close()
-    assert "The store is damaged: delete its file" in answer["note"]
+    assert "is damaged: delete its file" in answer["note"]
     assert (answer["chats"], answer["complete"]) == (right["chats"], True)
 
 

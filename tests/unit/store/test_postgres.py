@@ -102,7 +102,7 @@ def no_address(*_: object) -> StoreSettings:
     [
         (newer, "written by a newer release of linq-mcp: upgrade this one, or use another store."),
         (older, "missing or of an older release: run `linq-mcp store prepare`"),
-        (foreign, "holds something else: give it a file or database of its own."),
+        (foreign, "does not look like one that linq-mcp made: choose another file or database."),
         (closed, "does not let its user read and write the tables: look at the user's rights."),
         (without_tables, "The store's tables are missing or of an older release: run `linq-mcp store prepare`"),
         (wrong_password, DOWN),

@@ -30,9 +30,12 @@ from linq_mcp.errors import (
     NotSent,
     NotSentError,
     SettingsError,
+    StoreError,
+    StoreProblem,
 )
 from linq_mcp.settings import DEFAULT_BASE_URL, Settings, load_settings
 from linq_mcp.settings.problems import KeySource, LaunchedBy, NoKey, NoMatchingRule
+from linq_mcp.settings.store import StoreSettings
 from linq_mcp.tools import TOOLS
 from linq_mcp.tools.base.tool import Tool
 from linq_mcp.tools.get_attachment import GET_ATTACHMENT
@@ -519,3 +522,26 @@ def test_a_profile_that_is_gone_is_told_with_those_there_are(tmp_path: Path) -> 
     assert text.startswith(HEADLINES["no_key"])
     assert "profiles there: work" in text
     assert KEY not in text
+
+
+@pytest.mark.parametrize(
+    ("launched_by", "by_option", "named"),
+    [
+        (LaunchedBy.TERMINAL, True, "The store /kept/{x}.db (--store) is damaged"),
+        (LaunchedBy.CLIENT, False, "The store /kept/{x}.db (LINQ_MCP_STORE) is damaged"),
+        (
+            LaunchedBy.BUNDLE,
+            False,
+            "The store /kept/{x}.db (`Keep what was read` in the settings of this extension) is",
+        ),
+        (LaunchedBy.SERVICE, True, "The store (--store) is damaged"),
+    ],
+)
+def test_a_store_is_named_as_its_person_gave_it(launched_by: LaunchedBy, by_option: bool, named: str) -> None:
+    """Callers of a service are not on the computer with that path."""
+    store = StoreSettings(path=Path("/kept/{x}.db"), by_option=by_option)
+    settings = replace(ENVIRONMENT, store=store, launched_by=launched_by)
+    for problem in StoreProblem:
+        text = format_error(StoreError(problem), settings=settings, tool=None, arguments={})
+        assert ("delete" in text) is (problem is StoreProblem.DAMAGED)
+        assert problem is not StoreProblem.DAMAGED or text.startswith(named)
