@@ -72,11 +72,12 @@ async def examine(account: SettingsClientProvider, settings: Settings, say: Call
     await _check_directory(account, settings, say)
     say(f"note  {describe_region(settings.region)}")
     is_well, store = describe_store(settings)
-    say(f"{'ok  ' if is_well and settings.store.lasts else 'note'}  {store}")
-    say(f"note  {describe_sending(settings.sending)}")
+    say(f"{('ok  ' if settings.store.lasts else 'note') if is_well else 'FAIL'}  {store}")
+    sending = describe_sending(settings.sending)
+    say(f"note  {sending[0].upper()}{sending[1:]}")
     for warning in settings.warnings:
-        say(f"note  {format_warning(warning)}")
-    return healthy
+        say(f"{'FAIL' if warning.must_be_mended else 'note'}  {format_warning(warning)}")
+    return healthy and is_well and not any(warning.must_be_mended for warning in settings.warnings)
 
 
 async def _check(account: SettingsClientProvider, say: Callable[[str], None]) -> None:
@@ -117,12 +118,12 @@ def describe_region(region: Region) -> str:
     if country and not is_country(country):
         numbers = f"{COUNTRY_VARIABLE} is {country}, which no phone numbers are of"
     else:
-        numbers = f"numbers without a country code are {f'of {country}' if country else 'not read'}"
+        numbers = f"numbers without a country code are {f'read as {country} numbers' if country else 'not read'}"
     return f"Times are in the time zone {region.zone_name}; {numbers}."
 
 
 def describe_sending(sending: SendSettings | None) -> str:
-    """One line on what assistants may send."""
+    """One line on what assistants may send, which may be part of a sentence."""
     if sending is None:
         return "sending: off. --allow-send or LINQ_MCP_SEND=1 allows it."
     if sending.problem:

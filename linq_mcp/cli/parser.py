@@ -122,7 +122,7 @@ def build_parser() -> argparse.ArgumentParser:
     sign_in.add_argument(
         "--send-scope", metavar="NAME", help="a scope that sending needs, besides a rule that allows it"
     )
-    access = add_command("access", "check an access file, and say what a person would see by it")
+    access = add_command("access", "check an access file, and show what a person could read and do under it")
     access.add_argument("--check", required=True, metavar="FILE", help="the access file")
     access.add_argument(
         "--claims", type=_claims, metavar="JSON", help="the claims of a person's access token: '{\"email\": …}'"

@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 from math import inf
+from pathlib import Path
+from tempfile import TemporaryFile
 from typing import TYPE_CHECKING, TextIO
 
 import anyio
@@ -17,7 +19,7 @@ from linq_mcp.api.scoped_client import Scope, open_api
 from linq_mcp.cli.account import open_account
 from linq_mcp.cli.parser import USAGE_ERROR
 from linq_mcp.cli.stderr import log_to_stderr, replace_unencodable, warn
-from linq_mcp.errors import LinqMcpError, SettingsError
+from linq_mcp.errors import LinqMcpError, SettingsError, StoreError, StoreProblem
 from linq_mcp.region import in_region, local_time_at
 from linq_mcp.rows.message import SPARE_SECONDS, is_answer, listed_at, timestamp
 from linq_mcp.sanitize import clean
@@ -49,6 +51,10 @@ _HASH_SHOWN = 8
 _NOTHING_ON_DISK = (
     f"Nothing is on disk: what is read is kept in memory only. --store PATH or {STORE_VARIABLE} keeps it in a file."
 )
+_NO_ACCOUNT = (
+    "No key is set that can be used, so there is no account to clear: `linq-mcp doctor` says why. `--all` drops "
+    "everything."
+)
 _NO_DATABASE = f"Only a PostgreSQL database is prepared: set {STORE_VARIABLE} to its address, {DATABASE_EXAMPLE}."
 
 
@@ -67,11 +73,18 @@ def run(options: Namespace) -> int:
         return USAGE_ERROR if must_have else 0
     try:
         if options.action == "fill":
-            return anyio.run(fill, account, settings, options.days)
+            try:
+                return anyio.run(fill, account, settings, options.days)
+            except KeyboardInterrupt:
+                print(interrupted(settings), file=sys.stderr)
+                raise
         if options.action == "prepare":
             open_database(settings.store).close()
             print("The tables are ready.")
         elif options.action == "clear":
+            if not options.all and (settings.base_url_problem or not settings.api_key):
+                print(f"linq-mcp store: {_NO_ACCOUNT}", file=sys.stderr)
+                return 1
             _clear(settings, everything=options.all)
         else:
             with in_region(settings.region):
@@ -130,8 +143,9 @@ async def fill(account: SettingsClientProvider, settings: Settings, days: int) -
 def _report(facts: Facts, settings: Settings, days: int, seconds: float) -> int:
     old = facts.stale
     print(
-        f"{counted(facts.scanned - old, 'chat was', 'chats were')} read in {_duration(seconds)}: the last "
-        f"{counted(days, 'day', 'days')} of each, and back to your last message. They are in {_shown(settings)}."
+        f"{counted(facts.scanned - old, 'chat was', 'chats were')} read in {_duration(seconds)}, each back to "
+        f"{counted(days, 'day', 'days')} ago or to your last message, whichever is earlier. They are kept in "
+        f"{_shown(settings)}."
     )
     if facts.left_out:
         print(f"{counted(len(facts.left_out), 'chat', 'chats')} can't be read with this key.")
@@ -142,6 +156,13 @@ def _report(facts: Facts, settings: Settings, days: int, seconds: float) -> int:
     print(f"Not all chats could be read:{missing or ' some'} are missing or old. {why}".rstrip(), file=sys.stderr)
     print("Run the same command again to read the rest; what has been read is kept.", file=sys.stderr)
     return 1
+
+
+def interrupted(settings: Settings) -> str:
+    """What there is to say of a fill that was ended by Ctrl-C. Raises `StoreError`."""
+    with _opened(settings) as database:
+        summary = _own_summary(database, settings) if database else AccountSummary(account_hash(settings))
+    return f"{summary.read:,} of {counted(summary.chats, 'chat', 'chats')} are kept; the same command reads on."
 
 
 class Progress:
@@ -179,8 +200,10 @@ class Progress:
 
 @contextmanager
 def _opened(settings: Settings) -> Iterator[Database | None]:
-    """What is kept, without making anything; None if there is no file yet."""
-    if settings.store.path and not settings.store.path.exists():
+    """What is kept, without making anything; None if there is no file yet. Raises `StoreError`."""
+    with _unreachable():
+        is_missing = settings.store.path is not None and not settings.store.path.exists()
+    if is_missing:
         yield None
         return
     database = open_database(settings.store, make=False)
@@ -188,6 +211,23 @@ def _opened(settings: Settings) -> Iterator[Database | None]:
         yield database
     finally:
         database.close()
+
+
+@contextmanager
+def _unreachable() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise StoreError(StoreProblem.UNREACHABLE, error.strerror or "") from None
+
+
+def _check_folder(path: Path) -> None:
+    """Raises `StoreError` if the file at `path` can't be made. Nothing is left of trying."""
+    with _unreachable():
+        # Those that are missing in between are made with the file.
+        folder = next(parent for parent in path.absolute().parents if parent.exists())
+        # Permissions alone don't tell that of /proc, or of a disk that is mounted to be read only.
+        TemporaryFile(dir=folder).close()
 
 
 def _show(settings: Settings) -> None:
@@ -205,23 +245,34 @@ def _show(settings: Settings) -> None:
 
 
 def _described(summary: AccountSummary) -> list[str]:
-    lines = [f"{counted(summary.chats, 'chat', 'chats')}, {counted(summary.messages, 'message', 'messages')}"]
+    lines = [_counts(summary)]
     if summary.oldest:
         lines.append(f"messages from {local_time_at(summary.oldest)} to {local_time_at(summary.newest)}")
     if summary.first_asked:
-        lines.append(f"read from {local_time_at(summary.first_asked)} to {local_time_at(summary.last_asked)}")
+        first, last = local_time_at(summary.first_asked), local_time_at(summary.last_asked)
+        lines.append(f"each chat was last read between {first} and {last}")
     lines.append(f"{_bytes(summary.size)}")
     return lines
 
 
+def _own_summary(database: Database, settings: Settings) -> AccountSummary:
+    yours = account_hash(settings)
+    return next((summary for summary in summaries(database) if summary.hash == yours), AccountSummary(yours))
+
+
+def _counts(summary: AccountSummary) -> str:
+    """How many chats of those that are known have been read, and how many messages are kept."""
+    messages = counted(summary.messages, "message", "messages")
+    return f"{summary.read:,} of {counted(summary.chats, 'chat', 'chats')} read, {messages}"
+
+
 def _clear(settings: Settings, *, everything: bool) -> None:
     """Drop what is kept of the account of this key, or everything, with the file."""
-    shown = _shown(settings)
+    shown, yours = _shown(settings), account_hash(settings)
     with _opened(settings) as database:
         if database is None:
             print(f"Nothing is kept: there is no file {shown}.")
             return
-        yours = account_hash(settings)
         accounts = database.rows("SELECT id, hash FROM account")
         numbers = [int(number) for number, hash_ in accounts if everything or hash_ == yours]
         for number in numbers:
@@ -230,7 +281,9 @@ def _clear(settings: Settings, *, everything: bool) -> None:
         database.shrink()
         if not everything:
             found = "What was kept of this account is dropped from" if numbers else "Nothing is kept of this account in"
-            print(f"{found} {shown}.")
+            others = len(accounts) - len(numbers)
+            rest = f" {counted(others, 'other account is', 'other accounts are')} kept there." if others else ""
+            print(f"{found} {shown}.{rest}")
         elif not isinstance(database, SqliteDatabase):
             print(f"Everything that was kept is dropped from {shown}.")
         elif database.close_and_delete():
@@ -246,14 +299,14 @@ def describe_store(settings: Settings) -> tuple[bool, str]:
     try:
         with _opened(settings) as database:
             if database is None:
+                if settings.store.path:
+                    _check_folder(settings.store.path)
                 return True, f"What is read is kept in {_shown(settings)}, which is made at the first question."
-            found = {summary.hash: summary for summary in summaries(database)}
+            own = _own_summary(database, settings)
             size = _bytes(database.size())
     except LinqMcpError as error:
         return False, format_error(error, settings=settings, tool=None, arguments={})
-    yours = found.get(account_hash(settings), AccountSummary(""))
-    kept = f"{counted(yours.chats, 'chat', 'chats')}, {counted(yours.messages, 'message', 'messages')}"
-    return True, f"What is read is kept in {_shown(settings)} ({size}); of this account, {kept}."
+    return True, f"What is read is kept in {_shown(settings)} ({size}); of this account, {_counts(own)}."
 
 
 def _shown(settings: Settings) -> str:

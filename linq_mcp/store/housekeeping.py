@@ -22,12 +22,14 @@ _ANY_TIME = 1e15
 class AccountSummary:
     """What is kept of the account with that hash.
 
-    Its messages were listed from `oldest` to `newest`, and its chats asked for from `first_asked` to `last_asked`, in
-    seconds since 1970; each is 0 if there is none. `size` is in bytes.
+    Of its `chats`, as far as they are listed, `read` have been read. Its messages were listed from `oldest` to
+    `newest`, and its chats asked for from `first_asked` to `last_asked`, in seconds since 1970; each is 0 if there is
+    none. `size` is in bytes.
     """
 
     hash: str
     chats: int = 0
+    read: int = 0
     messages: int = 0
     oldest: float = 0.0
     newest: float = 0.0
@@ -41,7 +43,8 @@ def summaries(database: Database) -> list[AccountSummary]:
     chats = {
         row[0]: row[1:]
         for row in database.rows(
-            "SELECT account, COUNT(*), COALESCE(MIN(CASE WHEN asked > 0 THEN asked END), 0), MAX(asked), "
+            "SELECT account, COUNT(*), COUNT(CASE WHEN asked > 0 THEN 1 END), "
+            "COALESCE(MIN(CASE WHEN asked > 0 THEN asked END), 0), MAX(asked), "
             "SUM(LENGTH(entry) + LENGTH(ending)) FROM chat GROUP BY account"
         )
     }
@@ -55,10 +58,10 @@ def summaries(database: Database) -> list[AccountSummary]:
     }
     found = []
     for number, hash_ in database.rows("SELECT id, hash FROM account ORDER BY used DESC, id"):
-        count, first_asked, last_asked, entries = chats.get(number, (0, 0.0, 0.0, 0))
+        count, read, first_asked, last_asked, entries = chats.get(number, (0, 0, 0.0, 0.0, 0))
         messages, oldest, newest, contents = blocks.get(number, (0, 0.0, 0.0, 0))
         times = (oldest, newest, first_asked, last_asked)
-        found.append(AccountSummary(hash_, count, int(messages), *times, int(entries + contents)))
+        found.append(AccountSummary(hash_, count, read, int(messages), *times, int(entries + contents)))
     return found
 
 

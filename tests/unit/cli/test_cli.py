@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import os
 import pty
+import re
 import socket
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -111,8 +113,30 @@ def test_doctor_on_the_demo_account(argv: tuple[str, ...], cli: Cli) -> None:
         ({"LINQ_API_V3_API_KEY": "wrong" + KEY}, "Linq did not accept the API key."),
         ({"LINQ_API_V3_BASE_URL": "http://example.com"}, "LINQ_API_V3_BASE_URL can't be used."),
         ({"LINQ_MCP_LOG_LEVEL": "LOUD"}, "note  LINQ_MCP_LOG_LEVEL must be one of"),
+        (
+            {"LINQ_API_V3_API_KEY": KEY, "LINQ_MCP_STORE_DAYS": "abc"},
+            "\nFAIL  LINQ_MCP_STORE_DAYS takes a number of days, 1 to 3650; until that is corrected, 1 is used.\n",
+        ),
+        (
+            {"LINQ_API_V3_API_KEY": KEY, "LINQ_MCP_STORE": "~nosuchuser/x"},
+            "\nFAIL  LINQ_MCP_STORE takes the path of a file or folder, or a database's address, ",
+        ),
+        (
+            {"LINQ_API_V3_API_KEY": KEY, "LINQ_MCP_SEND": "1", "LINQ_MCP_SEND_TO": "Ann"},
+            "\nFAIL  LINQ_MCP_SEND_TO has a value that can't be used; until that is corrected, nothing is sent.\n",
+        ),
     ],
-    ids=["no key", "placeholder", "quotes", "wrong key", "bad base URL", "bad log level"],
+    ids=[
+        "no key",
+        "placeholder",
+        "quotes",
+        "wrong key",
+        "bad base URL",
+        "bad log level",
+        "bad days",
+        "bad store",
+        "bad recipients",
+    ],
 )
 def test_doctor_says_what_is_wrong_and_fails(env: dict[str, str], said: str, live: dict[str, str], cli: Cli) -> None:
     done = cli("doctor", **{"LINQ_API_V3_BASE_URL": live["LINQ_API_V3_BASE_URL"], **env})
@@ -121,6 +145,45 @@ def test_doctor_says_what_is_wrong_and_fails(env: dict[str, str], said: str, liv
     assert "mcpServers" not in done.out
     assert "client's configuration" not in done.out
     assert KEY[:6] not in done.out + done.err
+
+
+UNUSABLE = "can't be opened: look at its path and its permissions."
+
+
+@pytest.mark.parametrize(
+    ("make", "name", "said"),
+    [
+        (lambda folder: (folder / "note").write_text("hello\n"), "note", "does not look like one that linq-mcp made"),
+        (lambda folder: (folder / "file").touch(), "file/kept.db", UNUSABLE),
+        (lambda _: None, "x" * 300, UNUSABLE),
+        pytest.param(
+            lambda _: None,
+            "/proc/x",
+            UNUSABLE,
+            marks=pytest.mark.skipif(not Path("/proc/self").exists(), reason="no /proc"),
+        ),
+    ],
+    ids=["a note", "below a file", "a long name", "no folder to write into"],
+)
+def test_doctor_fails_where_the_store_cannot_be_used(
+    make: Callable[[Path], object], name: str, said: str, tmp_path: Path, live: dict[str, str], cli: Cli
+) -> None:
+    make(tmp_path)
+    before = sorted(tmp_path.iterdir())
+    done = cli("doctor", "--store", str(tmp_path / name), **live)
+    assert done.code == 1
+    assert re.search(rf"\nFAIL  The store \S+ \(--store\) .*{re.escape(said)}", done.out)
+    assert "mcpServers" not in done.out
+    assert sorted(tmp_path.iterdir()) == before
+
+
+def test_doctor_leaves_nothing_of_finding_out_whether_a_store_can_be_made(
+    tmp_path: Path, live: dict[str, str], cli: Cli
+) -> None:
+    done = cli("doctor", "--store", str(tmp_path / "new" / "kept.db"), **live)
+    assert done.code == 0
+    assert "which is made at the first question." in done.out
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_doctor_says_what_the_contacts_file_holds(tmp_path: Path, live: dict[str, str], cli: Cli) -> None:

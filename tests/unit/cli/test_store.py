@@ -21,7 +21,7 @@ from helpers.postgres import PASSWORD, PostgresServer
 from pydantic import SecretStr
 
 from linq_mcp.cli import main
-from linq_mcp.cli.store import Progress, fill
+from linq_mcp.cli.store import Progress, describe_store, fill, interrupted
 from linq_mcp.demo.api import demo_api
 from linq_mcp.demo.serve import running
 from linq_mcp.errors import StoreError, StoreProblem
@@ -103,13 +103,13 @@ def test_fill_status_and_clear(store: Store, path: Path) -> None:
     """Nothing that is printed has the key, or the whole hash under which the account is kept."""
     code, out, err = store("fill", "--store", str(path), "--days", "3650")
     assert (code, err) == (0, "")
-    assert f"They are in {path}." in out
+    assert f"They are kept in {path}." in out
     code, shown, _ = store("status", "--store", str(path))
     assert code == 0
     assert "(of this key):" in shown
     database = SqliteDatabase(path)
     (summary,) = summaries(database)
-    assert f"  {summary.chats:,} chats, {summary.messages:,} messages\n" in shown
+    assert f"  {CHATS} of {CHATS} chats read, {summary.messages:,} messages\n" in shown
     assert summary.chats == CHATS
     assert f"{summary.chats:,} chats were read" in out
     database.close()
@@ -133,7 +133,7 @@ def test_prepare_fill_status_and_clear_of_postgres(
     assert store("prepare") == (0, "The tables are ready.\n", "")
     assert re.fullmatch(r"PostgreSQL: [0-9.]+ kB, 0 accounts\.\n", store("status")[1])
     filled = store("fill", "--days", "3650")
-    assert "They are in PostgreSQL." in filled[1]
+    assert "They are kept in PostgreSQL." in filled[1]
     shown = store("status")
     assert ", 1 account.\nAccount " in shown[1]
     cleared = [store("clear"), store("clear", "--all")]
@@ -172,18 +172,47 @@ def test_looking_makes_no_file(store: Store, path: Path) -> None:
     assert not path.exists()
 
 
-@pytest.mark.parametrize("argv", [["fill"], ["status"], ["clear"], ["clear", "--all"]], ids=" ".join)
-def test_the_database_of_something_else_is_left_as_it_is(argv: list[str], store: Store, path: Path) -> None:
-    """One sentence says that another file is needed, and not a byte of this one changes."""
-    with sqlite3.connect(path) as foreign:
+def photos(path: Path) -> None:
+    with closing(sqlite3.connect(path)) as foreign:
         foreign.execute("CREATE TABLE photos (id INTEGER)")
-    foreign.close()
+
+
+def note(path: Path) -> None:
+    path.write_text("hello\n")
+
+
+@pytest.mark.parametrize("make", [photos, note])
+@pytest.mark.parametrize("argv", [["fill"], ["status"], ["clear"], ["clear", "--all"]], ids=" ".join)
+def test_the_file_of_something_else_is_left_as_it_is(
+    argv: list[str], make: Callable[[Path], None], store: Store, path: Path
+) -> None:
+    """One sentence names it, nobody is told to delete it, and not a byte of it changes."""
+    make(path)
     before = path.read_bytes()
     code, out, err = store(*argv, "--store", str(path))
     assert (code, out) == (1, "")
-    assert "holds something else: give it a file or database of its own." in err
+    assert err.startswith(
+        f"linq-mcp store: The store {path} (--store) can't be used, because it does not look like one"
+    )
+    assert "delete" not in err
     assert path.read_bytes() == before
     assert list(path.parent.iterdir()) == [path]
+
+
+def test_clear_says_whose_account_it_did_not_clear(store: Store, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a key, or with that of another account, nothing is dropped, and nobody believes that something was."""
+    store("fill", "--store", str(path))
+    monkeypatch.setenv("LINQ_API_V3_API_KEY", f"{KEY}-of-another")
+    said = f"Nothing is kept of this account in {path}. 1 other account is kept there.\n"
+    assert store("clear", "--store", str(path)) == (0, said, "")
+    monkeypatch.delenv("LINQ_API_V3_API_KEY")
+    monkeypatch.setenv("HOME", str(path.parent))
+    code, out, err = store("clear", "--store", str(path))
+    assert (code, out) == (1, "")
+    assert "so there is no account to clear" in err
+    assert "`--all` drops everything." in err
+    assert ", 1 account.\n" in store("status", "--store", str(path))[1]
+    assert store("clear", "--all", "--store", str(path)) == (0, f"{path} is deleted.\n", "")
 
 
 def test_a_file_in_use_is_emptied_rather_than_deleted(store: Store, path: Path) -> None:
@@ -236,8 +265,31 @@ def test_a_fill_that_is_interrupted_keeps_what_it_has(linq: LivingLinq, filling:
     chats, messages = filling.kept()
     assert chats == CHATS
     assert 0 < messages < 3 * CHATS
+    # Each was read whole, or not at all.
+    read = messages // 3
+    assert interrupted(filling.settings) == f"{read} of {CHATS} chats are kept; the same command reads on."
+    assert f"{read} of {CHATS} chats read, {messages} messages" in describe_store(filling.settings)[1]
     assert anyio.run(filling) == 0
     assert filling.kept() == (CHATS, 3 * CHATS)
+
+
+def test_a_fill_that_is_interrupted_says_what_is_kept(
+    store: Store, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its only word is on stderr, so that a pipe gets nothing else."""
+
+    async def interrupt(*_: object) -> None:
+        signal.raise_signal(signal.SIGINT)
+        await anyio.sleep_forever()
+
+    monkeypatch.setattr(Progress, "__call__", interrupt)
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        code, out, err = store("fill", "--store", str(path))
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert (code, out) == (130, "")
+    assert re.fullmatch(rf"[0-9]+ of {CHATS} chats are kept; the same command reads on\.\n", err)
 
 
 async def test_a_fill_without_some_chats_fails(
