@@ -214,7 +214,7 @@ async def test_a_row_that_is_damaged(table: str, column: str, content: bytes, pa
             first, second = [await tool.run(arguments, call) for _ in range(2)]
         stores.close()
         is_read = table != "block" or tool.name in ("list_inbox", "find_messages", "summarize_activity")
-        assert ("The store is damaged: delete its file" in first.get("note", "")) is is_read
+        assert ("is damaged: delete its file" in first.get("note", "")) is is_read
         assert second["complete"]
         if tool.name == "list_inbox":
             assert second["chats"] == right["chats"]
