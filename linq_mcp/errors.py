@@ -1,4 +1,4 @@
-"""All errors that a call can end with. They know nothing about MCP; `server.error_messages` writes their texts.
+"""All errors that a call can end with. They know nothing about MCP; `wording.errors` writes their texts.
 
 LinqMcpError
 ├── SettingsError             a setting is missing or can't be used; nothing was sent

@@ -139,7 +139,9 @@ def build_parser() -> argparse.ArgumentParser:
         help=f"{', '.join(CLIENT_NAMES)}, or a similar name, such as claude; all of them if omitted",
     )
     store = add_command("store", "fill the file or database in which readings are kept, say what is in it, or clear it")
-    actions = store.add_subparsers(dest="action", metavar="ACTION", required=True, parser_class=_Parser)
+    actions = store.add_subparsers(
+        dest="action", metavar="fill|status|clear|prepare", required=True, parser_class=_Parser
+    )
     fill = actions.add_parser("fill", help="read the account", description=_FILL)
     fill.add_argument("--days", type=_days, default=30, help="how far back to read everything again; default 30")
     status = actions.add_parser("status", help="say what is kept of each account")

@@ -24,7 +24,7 @@ _NO_TOOL_ERROR = frozenset({Outcome.CANCELLED, Outcome.PROTOCOL_ERROR})
 
 
 class Metrics:
-    """The metrics of one server. `calls_in_flight` is asked whenever they are read."""
+    """The metrics of one server."""
 
     def __init__(self) -> None:
         self._registry = CollectorRegistry()

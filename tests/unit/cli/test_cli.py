@@ -67,6 +67,10 @@ def test_usage_errors_are_one_line_and_code_2(arguments: str, cli: Cli) -> None:
     assert len(done.err.splitlines()) == 1
 
 
+def test_store_alone_says_what_it_can_do(cli: Cli) -> None:
+    assert "required: fill|status|clear|prepare" in cli("store").err
+
+
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has a file that is always full")
 @pytest.mark.parametrize("argv", [["config"], ["--help"]], ids=" ".join)
 def test_a_full_disk_is_one_line_and_code_1(argv: list[str], cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
