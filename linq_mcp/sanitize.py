@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from datetime import UTC, datetime
+from datetime import MAXYEAR, MINYEAR, UTC, datetime
 from functools import cache, lru_cache
 from urllib.parse import quote
 
@@ -185,7 +185,7 @@ def seconds(text: str) -> float:
 
 
 def moment(text: str) -> datetime | None:
-    """An RFC 3339 time in UTC, to the millisecond; None if it can't be read, or is outside the years 1 to 9999.
+    """An RFC 3339 time in UTC, to the millisecond; None if it can't be read, or is in the first or last year there is.
 
     Several platforms write a missing time as one at either end of the calendar.
     """
@@ -196,6 +196,7 @@ def moment(text: str) -> datetime | None:
         if read.microsecond % 1000:
             # A float of seconds would round the last microseconds of a year up.
             read = read.replace(microsecond=read.microsecond // 1000 * 1000)
-        return read.astimezone(UTC)
+        read = read.astimezone(UTC)
     except (ValueError, OverflowError):
         return None
+    return read if MINYEAR < read.year < MAXYEAR else None

@@ -49,8 +49,8 @@ class Block(NamedTuple):
             *lines, rest = (rest + piece).split(b"\n")
             # Long messages are put together of few pieces.
             compressed, step = stream.unconsumed_tail, 2 * step
-            yield from map(unpacked_message, lines)
-        yield unpacked_message(rest)
+            yield from map(_decoded, lines)
+        yield _decoded(rest)
 
 
 def blocks_of(messages: Sequence[Message], lowest: int) -> Iterator[Block]:
@@ -65,13 +65,13 @@ def blocks_of(messages: Sequence[Message], lowest: int) -> Iterator[Block]:
 
 
 def packed_message(message: Message) -> bytes:
-    return _json(message)
+    return _packed(_json(message))
 
 
 def unpacked_message(content: bytes) -> Message:
     try:
-        return Message.model_validate_json(content)
-    except ValueError:
+        return _decoded(zlib.decompress(content))
+    except zlib.error:
         raise StoreError(StoreProblem.DAMAGED) from None
 
 
@@ -100,6 +100,13 @@ def unpacked_ids(content: bytes) -> list[str]:
 def _json(model: Message | Chat) -> bytes:
     """`model` on one line."""
     return model.model_dump_json(exclude_none=True, by_alias=True, ensure_ascii=True).encode()
+
+
+def _decoded(line: bytes) -> Message:
+    try:
+        return Message.model_validate_json(line)
+    except ValueError:
+        raise StoreError(StoreProblem.DAMAGED) from None
 
 
 def _packed(content: bytes) -> bytes:

@@ -48,7 +48,8 @@ class _KeptMessages:
     """The kept messages of a chat, loaded from the newest block down, as far as they are needed."""
 
     def __init__(self, run: InThread, kept: KeptAccount, state: ChatState, pause: Pause) -> None:
-        self._run, self._kept, self._state, self._pause = run, kept, state, pause
+        self._run, self._kept, self._pause = run, kept, pause
+        self.state = state
         self._blocks: list[tuple[int, list[Message]]] = []
         self._found: dict[str, tuple[int, int]] = {}
         self._loaded_to = inf
@@ -88,7 +89,7 @@ class _KeptMessages:
 
     async def _load_more(self) -> None:
         above = self._blocks[-1][0] if self._blocks else None
-        loaded = await self._run(self._kept.chats.blocks_below, self._state, above, _BLOCKS_AT_ONCE)
+        loaded = await self._run(self._kept.chats.blocks_below, self.state, above, _BLOCKS_AT_ONCE)
         self._is_all = len(loaded) < _BLOCKS_AT_ONCE
         for block in loaded:
             messages: list[Message] = []
@@ -123,9 +124,9 @@ class ChatReading:
     seen_way: str | None = field(default=None, init=False)
 
     async def read(self) -> tuple[ChatState, list[Message]] | None:
-        """The new state, and the messages that were read, newest first; None if somebody else wrote the chat meanwhile.
+        """The new state, and the messages back to where the readers have enough, newest first.
 
-        Raises `LinqError` and `StoreError`.
+        None if somebody else wrote the chat meanwhile. Raises `LinqError` and `StoreError`.
         """
         for _ in range(_MOST_ATTEMPTS):
             attempt = _Attempt(self)
@@ -188,6 +189,11 @@ class _Attempt:
             if not (listed_at(message) > newest or (index < moved and listed_at(message) == newest))
         ]
 
+    def _without_kept(self, messages: Sequence[Message]) -> list[Message]:
+        """`messages` without those after the last known one that have no id: these are among the kept ones."""
+        last = max(index for index, message in enumerate(messages) if message.id in self._kept.ids)
+        return [message for index, message in enumerate(messages) if index <= last or message.id]
+
     async def _is_deep_enough(self, page: Sequence[Message]) -> bool:
         oldest = _oldest(page)
         settled = min(self._reading.asked - SETTLED_SECONDS, self._reading.again_from)
@@ -224,7 +230,7 @@ class _Attempt:
             block, index = self._met
             rest = self._kept.rest(block, index)
             above = self._kept.place(block) - 1
-            messages = [*messages, *rest]
+            messages = [*self._without_kept(messages), *rest]
             state = state._replace(
                 reaches=min(filter(None, (state.reaches, before.reaches)), default=0.0),
                 our_word=state.our_word or before.our_word,
@@ -239,6 +245,8 @@ class _Attempt:
         if self._error:
             raise self._error
         if self._met:
+            # The blocks below are still those that were loaded, or would have been.
+            self._kept.state = state
             return await self._read_further(state, messages)
         return state, messages
 
@@ -246,6 +254,7 @@ class _Attempt:
         reading, (block, _) = self._reading, self._met or (0, 0)
         while not self._feed.is_enough and (below := await self._kept.below(block)) is not None:
             await self._feed(below)
+            messages = [*messages, *below]
             block += 1
         if self._feed.is_enough or state.is_whole:
             return state, messages
@@ -266,7 +275,7 @@ class _Attempt:
             return None
         if failure:
             raise failure
-        return state._replace(version=state.version + 1), messages
+        return state._replace(version=state.version + 1), [*messages, *older]
 
     async def _read_below(self, pages: Pages[Message], older: list[Message]) -> tuple[bool, LinqError | None]:
         """Read what follows the kept messages into `older`.

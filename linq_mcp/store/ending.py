@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 # `newest`, `at`, since when somebody waits, and with how many messages; then the latest message follows.
 _HEAD = Struct("<dddq")
+# With more messages than this since our last word, it is found anew for each question: to keep it takes too long.
+_MOST = 500
 
 
 class Ending(NamedTuple):
@@ -101,4 +103,9 @@ class EndReader:
 def packed_ending(messages: Iterable[Message], *, is_whole: bool) -> bytes:
     """How a chat with these messages ends, newest first; nothing if they don't tell. `is_whole`: there are no more."""
     reader = EndReader()
-    return reader.ending.packed() if any(map(reader.visit, messages)) or is_whole else b""
+    for number, message in enumerate(messages):
+        if reader.visit(message):
+            return reader.ending.packed()
+        if number == _MOST:
+            return b""
+    return reader.ending.packed() if is_whole else b""

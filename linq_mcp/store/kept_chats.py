@@ -5,8 +5,8 @@ All functions of `KeptChats` run in the worker thread of the database; each is o
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from itertools import islice
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain, islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from linq_mcp.store.blocks import Block, blocks_of, unpacked_chat
@@ -150,7 +150,7 @@ class KeptChats:
                     int(state.is_unsettled),
                     int(state.is_directed),
                     state.place,
-                    packed_ending(messages, is_whole=state.is_whole and above is None),
+                    packed_ending(chain(messages, self._below(database, state.id, above)), is_whole=state.is_whole),
                     *key,
                     state.version,
                 ),
@@ -172,6 +172,18 @@ class KeptChats:
                 ],
             )
         return True
+
+    def _below(self, database: Database, chat: str, above: int | None) -> Iterator[Message]:
+        """The kept messages of the blocks up to the place `above`, newest first, as they are taken."""
+        while above is not None:
+            rows = database.rows(
+                "SELECT place, newest, oldest, messages, content FROM block "
+                "WHERE account = ? AND chat = ? AND place <= ? ORDER BY place DESC LIMIT 1",
+                (self._number, chat, above),
+            )
+            for row in rows:
+                yield from Block(*row).messages()
+            above = rows[0][0] - 1 if rows else None
 
     def append(self, database: Database, state: ChatState, messages: Sequence[Message]) -> bool:
         """Keep `messages`, newest first, below the oldest block of a chat; as `write` otherwise."""

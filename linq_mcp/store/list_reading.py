@@ -63,7 +63,7 @@ class ListReading:
             self.is_finished = True
             yield found
         finally:
-            if self._person is None and self.keys:
+            if self._person is None and (self.keys or self.is_finished):
                 with anyio.CancelScope(shield=True):
                     kept = KeptList(self.asked, list(self.keys), "" if self.is_finished else self._place)
                     await self._run(self._kept.write_list, self._line, kept, finished=self.is_finished)

@@ -79,7 +79,7 @@ class Question(Generic[ReaderT]):
             access, chats, self._listing, make_reader, self._let_pass, depth=depth, again_from=again_from
         )
         self._by_ending = isinstance(make_reader(), EndReader)
-        # What was read and could not be kept, as its readers saw it.
+        # What was read and may not be kept, as its readers saw it.
         self._unkept: dict[str, Conversation[ReaderT]] = {}
 
     async def __aiter__(self) -> AsyncIterator[Conversation[ReaderT]]:
@@ -145,11 +145,9 @@ class Question(Generic[ReaderT]):
             await self._reading.read()
 
     def _let_pass(self, entry: Chat, state: ChatState, messages: Sequence[Message]) -> None:
-        """Give the messages to a reader now, as there is no room to keep them."""
-        self.facts.is_full = True
+        """Give the messages to a reader now, as they may not be kept for long."""
         reader = self._make_reader()
-        for message in messages:
-            reader.visit(message)
+        any(map(reader.visit, messages))
         self._unkept[state.id] = Conversation(entry, reader, state.asked, max(map(listed_at, messages), default=0.0))
 
     async def _conversation(self, key: str, chat: Chat, found: KeptChat) -> Conversation[ReaderT] | None:

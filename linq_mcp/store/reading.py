@@ -106,10 +106,12 @@ class QuestionReading:
         """Queue those of the chats that have to be read."""
         for start in range(0, len(keys), _PLANNED_AT_ONCE):
             some = [key for key in keys[start : start + _PLANNED_AT_ONCE] if key not in self._planned]
-            self._planned.update(some)
             fresh_after = inf if self._listing.must_ask else self._listing.fresh_after
             states = await self._listing.run(self._listing.kept.chats.states_to_check, some, fresh_after)
-            for key in await self._wanted(list(states)):
+            wanted = await self._wanted(list(states))
+            # The others are looked at again with the entry that the list has of them now.
+            self._planned.update(wanted)
+            for key in wanted:
                 state = states[key]
                 if state.unreadable and self._chats.only is None:
                     if state.unreadable <= self._listing.fresh_after and not self._listing.is_repeat:
@@ -250,9 +252,13 @@ class QuestionReading:
         listing.way = listing.way or reading.seen_way or ""
         if result is None:
             return False
-        if not await self._account.keep_room():
-            self._let_pass(entry, *result)
+        has_room = await self._account.keep_room()
+        if not has_room:
+            listing.facts.is_full = True
             await listing.run(listing.kept.chats.drop_messages, result[0])
+        if not has_room or key in self._forced:
+            # Otherwise each of these could take the room of the one before.
+            self._let_pass(entry, *result)
         return True
 
     async def _failed(self, state: ChatState, error: LinqError) -> None:

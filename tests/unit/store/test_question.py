@@ -6,6 +6,7 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
+from random import Random
 from typing import Any, NoReturn, Self
 
 import anyio
@@ -487,6 +488,108 @@ async def test_a_message_that_linq_deleted_is_gone() -> None:
     assert (await account.ask(FIND_MESSAGES, text="gone"))["matched"] == 0
 
 
+async def test_questions_that_look_back_further_and_further_keep_each_message_once() -> None:
+    account = Account(0)
+    chat = account.linq.open_chat()
+    account.linq.say(chat, own=True)
+    account.linq.wait(timedelta(hours=3))
+    for _ in range(900):
+        account.linq.say(chat)
+        account.linq.wait(timedelta(hours=1))
+
+    async def count(days: int) -> int:
+        since = (account.linq.now - timedelta(days=days)).isoformat()
+        return int((await account.ask(FIND_MESSAGES, after=since, count_only=True))["count"])
+
+    assert [await count(days) for days in (10, 14)] == [240, 336]
+    assert (await account.inbox())["chats"][0]["waiting"]["messages"] == 900
+    assert await count(30) == 720
+
+
+@pytest.mark.parametrize("length", [3, 60])
+async def test_a_message_without_an_id_is_kept_once(length: int) -> None:
+    account = Account(0)
+    chat = account.linq.open_chat()
+    for _ in range(length):
+        account.linq.wait(timedelta(minutes=10))
+        account.linq.say(chat)
+    # The oldest, and the last one of the first page.
+    for index in (0, -50) if length > 50 else (0,):
+        account.linq.messages[chat][index]["id"] = None
+    account.linq.wait(timedelta(days=3))
+    for _ in range(4):
+        assert (await account.inbox())["chats"][0]["waiting"]["messages"] == length
+        account.linq.wait(timedelta(minutes=2))
+
+
+async def test_a_chat_that_only_now_is_in_question_is_read_again() -> None:
+    account = Account(1, max_age=0)
+    (chat,) = account.chats
+    account.linq.chats[chat]["health_status"] = {"status": "CRITICAL"}
+    await account.inbox()
+    account.linq.wait(timedelta(minutes=5))
+    account.linq.chats[chat]["health_status"] = {"status": "HEALTHY"}
+    account.linq.say(chat, own=True)
+    assert (await account.inbox(health_status=["HEALTHY"], waiting=True))["chats"] == []
+
+
+async def test_a_time_at_the_edge_of_the_calendar_is_unknown() -> None:
+    """It neither turns the order of messages around, nor takes the messages to come for those of the first page."""
+    account = Account(3)
+    odd = account.chats[0]
+    account.linq.say(odd)["created_at"] = account.linq.say(odd)["sent_at"] = "0001-01-01T00:00:00Z"
+    account.linq.say(odd)["created_at"] = "9999-12-31T23:59:59Z"
+    answered = account.chats[1]
+    account.linq.say(answered)
+    account.linq.say(answered, own=True)
+    first = await account.inbox(limit=1)
+    assert "waiting" not in next(row for row in (await account.inbox())["chats"] if row["id"] == answered)
+    account.linq.wait(timedelta(minutes=2))
+    account.linq.say(account.chats[2])
+    await account.inbox()
+    rest = await account.inbox(limit=10, cursor=first["next_cursor"])
+    assert sorted(ids(first) + ids(rest)) == sorted(account.chats)
+
+
+async def test_an_account_whose_last_chat_went_is_empty() -> None:
+    account = Account(1)
+    await account.inbox()
+    account.linq.delete_chat(account.chats[0])
+    account.linq.wait(timedelta(minutes=2))
+    empty = await account.inbox()
+    account.linq.wait(timedelta(seconds=30))
+    again = await account.inbox()
+    assert (again["chats"], again["as_of"], again["requests"]) == ([], empty["as_of"], 0)
+
+
+# Little room
+
+
+@pytest.mark.parametrize("bytes_", [150_000, 300_000, 450_000])
+async def test_what_has_no_room_in_memory_is_answered_all_the_same(
+    bytes_: int, place: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if place == "postgres":
+        pytest.skip("a database has room")
+    monkeypatch.setattr("linq_mcp.store.stores.MEMORY_BYTES", bytes_)
+    account = Account(0)
+    random = Random(1)
+    lengths = {}
+    for length in (120, 350, 30, 120, 3, 120, 60, 120):
+        chat = account.linq.open_chat()
+        for _ in range(length):
+            account.linq.say(chat, text="".join(random.choices("abcdefghijklmnop ", k=300)))
+            account.linq.wait(timedelta(hours=1))
+        lengths[chat] = length
+    account.linq.wait(timedelta(days=3))
+    for _ in range(4):
+        answer = await account.inbox(limit=100)
+        assert answer["complete"]
+        assert bytes_ > 150_000 or "Not all of this account fits into memory" in answer["note"]
+        assert {row["id"]: row["waiting"]["messages"] for row in answer["chats"]} == lengths
+        account.linq.wait(timedelta(minutes=2))
+
+
 async def test_a_reading_goes_on_below_what_is_kept() -> None:
     """The pages down to there are not read again, but for the first."""
     account = Account(1)
@@ -521,21 +624,28 @@ async def test_an_inbox_decodes_no_messages_but_those_that_it_shows(monkeypatch:
     again = await account.inbox(limit=3)
     assert (again["chats"], again["matched"], again["requests"]) == (shown, 30, 0)
     assert len(decoded) == 3
+    # What was read again meets what is kept.
+    account.linq.wait(timedelta(days=3))
+    await account.inbox(limit=3)
+    decoded.clear()
+    assert (await account.inbox(limit=3))["chats"] == shown
+    assert len(decoded) == 3
 
 
 @pytest.mark.parametrize("oldest_first", [False, True], ids=["newest first", "oldest first"])
 @pytest.mark.parametrize("answered", [True, False])
-async def test_a_wait_that_began_below_the_newest_messages(*, answered: bool, oldest_first: bool) -> None:
+@pytest.mark.parametrize("length", [350, 600])
+async def test_a_wait_that_began_below_the_newest_messages(length: int, *, answered: bool, oldest_first: bool) -> None:
     """What is read again of such a chat does not tell how it ends: what is kept below is needed as well."""
     account = Account(0, oldest_first=oldest_first)
     chat = account.linq.open_chat()
     if answered:
         account.linq.say(chat, own=True)
-    for _ in range(350):
+    for _ in range(length):
         account.linq.wait(timedelta(hours=3))
         account.linq.say(chat)
-    since = account.linq.messages[chat][-350]["sent_at"]
-    for count in (350, 351, 352):
+    since = account.linq.messages[chat][-length]["sent_at"]
+    for count in range(length, length + 3):
         (row,) = (await account.inbox())["chats"]
         assert row["waiting"] == {"since": since, "messages": count}
         account.linq.wait(timedelta(minutes=2))
@@ -564,14 +674,11 @@ async def test_a_chat_that_goes_on_between_two_pages_is_shown_as_it_was() -> Non
 async def test_a_chat_that_another_process_finds_gone_while_it_is_read_from_the_store() -> None:
     account = Account(0)
     chat = account.linq.open_chat()
-    for _ in range(350):
+    for _ in range(600):
         account.linq.wait(timedelta(hours=3))
         account.linq.say(chat)
-    await account.inbox()
-    account.linq.wait(timedelta(minutes=2))
-    account.linq.say(chat)
-    # It is read again, but not down to where the wait began.
-    assert (await account.inbox())["chats"][0]["waiting"]["messages"] == 351
+    # That is too long a wait to be kept.
+    assert (await account.inbox())["chats"][0]["waiting"]["messages"] == 600
     async with call_over(account.linq, now=lambda: account.linq.now, stores=account.stores) as call:
         run, kept, _ = await call.account._access.account.open()
 
