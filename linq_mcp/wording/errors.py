@@ -135,7 +135,7 @@ _ARGUMENT_LIMIT = 80
 _PATH_LIMIT = 200
 _NOTHING_SENT = "Nothing was sent."
 
-# `{store}` is its path and the setting that names it.
+# `{store}` is its path and the setting that names it, `{cure}` how to get rid of what is in it.
 _STORE_PROBLEMS = {
     StoreProblem.UNREACHABLE: "{store} can't be opened: look at its path and its permissions.",
     StoreProblem.DOWN: (
@@ -159,7 +159,7 @@ _STORE_PROBLEMS = {
     ),
     StoreProblem.NOT_YOURS: "{store} is a file of another user: use one of yours.",
     StoreProblem.NEWER: "{store} was written by a newer release of linq-mcp: upgrade this one, or use another store.",
-    StoreProblem.DAMAGED: "{store} is damaged: delete its file; everything in it can be read again.",
+    StoreProblem.DAMAGED: "{store} is damaged: {cure}; everything in it can be read again.",
     StoreProblem.FULL: "The store's disk is full: make room, or clear the store with `linq-mcp store clear`.",
     StoreProblem.READ_ONLY: "{store} can't be written: look at its permissions.",
     StoreProblem.BUSY: "The store did not answer in time.",
@@ -192,7 +192,8 @@ def format_error(
             return _sentences(HEADLINES[headline], str(error), next_step, by_a_person)
         case StoreError():
             in_call = [_IN_MEMORY, _APART if settings.store.url else ""] if tool else []
-            return _sentences(_STORE_PROBLEMS[error.problem].format(store=_store(settings)), *in_call)
+            cure = "run `linq-mcp store clear --all`" if settings.store.url else "delete its file"
+            return _sentences(_STORE_PROBLEMS[error.problem].format(store=_store(settings), cure=cure), *in_call)
         case SettingsError():
             return _sentences(format_problem(error.problem, settings.launched_by), not_sent)
         case LineNotOpenError():

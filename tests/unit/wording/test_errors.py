@@ -545,3 +545,10 @@ def test_a_store_is_named_as_its_person_gave_it(launched_by: LaunchedBy, by_opti
         text = format_error(StoreError(problem), settings=settings, tool=None, arguments={})
         assert ("delete" in text) is (problem is StoreProblem.DAMAGED)
         assert problem is not StoreProblem.DAMAGED or text.startswith(named)
+
+
+def test_a_damaged_database_of_a_server_is_cleared() -> None:
+    """It has no file that its users could delete."""
+    settings = replace(ENVIRONMENT, store=StoreSettings(url=SecretStr("postgresql://db/linq")))
+    text = format_error(StoreError(StoreProblem.DAMAGED), settings=settings, tool=None, arguments={})
+    assert text.startswith("The store (LINQ_MCP_STORE) is damaged: run `linq-mcp store clear --all`;")
