@@ -166,6 +166,15 @@ def test_without_a_path_nothing_is_on_disk(action: str, code: int, store: Store)
     assert f"--store PATH or {STORE_VARIABLE}" in done[1] + done[2]
 
 
+@pytest.mark.parametrize("action", ["fill", "status", "clear"])
+@pytest.mark.parametrize("given", ["~nosuchuser/linq.db", "$STORE"])
+def test_a_path_that_cannot_be_used_is_not_called_nothing_on_disk(
+    given: str, action: str, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(STORE_VARIABLE, given)
+    assert store(action)[:2] == (1, "")
+
+
 def test_looking_makes_no_file(store: Store, path: Path) -> None:
     assert store("status", "--store", str(path)) == (0, f"Nothing is kept yet: there is no file {path}.\n", "")
     assert store("clear", "--all", "--store", str(path)) == (0, f"Nothing is kept: there is no file {path}.\n", "")
