@@ -46,6 +46,7 @@ _NUMBER = re.compile(rf"[+{_MARKS}]*[0-9][0-9{_MARKS}]*")
 # A conversation needs few different ones; a hostile text can have a million.
 _MOST_CHARACTERS = 10_000
 _TERM = re.compile(r'(-?)(?:"([^"]*)"?|(\S+))')
+_OPERATOR = re.compile(r"^OR$|[|*]")
 _AROUND_WORDS = ".,;:!?()[]{}'\"…¿¡"
 
 
@@ -53,12 +54,13 @@ _AROUND_WORDS = ".,;:!?()[]{}'\"…¿¡"
 class SearchQuery:
     """What somebody looks for, folded: the words and phrases that a text must have, and those that it must not.
 
-    `is_plain`: they are words of ASCII letters only.
+    `is_plain`: they are words of ASCII letters only. `has_operator`: some of it is an operator elsewhere, but not here.
     """
 
     wanted: tuple[str, ...] = ()
     unwanted: tuple[str, ...] = ()
     is_plain: bool = field(default=False, repr=False)
+    has_operator: bool = field(default=False, repr=False)
 
     @staticmethod
     def parse(text: str) -> SearchQuery:
@@ -67,12 +69,14 @@ class SearchQuery:
         unwanted: list[str] = []
         # "(0)" is the digit that is dialled without the country code only.
         text = clean(text, None).translate(_QUOTES).replace("(0)", "")
-        for minus, phrase, word in _TERM.findall(text):
+        terms = _TERM.findall(text)
+        for minus, phrase, word in terms:
             folded = fold(phrase) if phrase else _trimmed(fold(word))
             if any(map(_is_visible, folded)):
                 (unwanted if minus else wanted).append(folded)
         is_plain = all(word.isascii() and word.isalpha() for word in wanted + unwanted)
-        return SearchQuery(tuple(wanted), tuple(unwanted), is_plain)
+        has_operator = any(_OPERATOR.search(word) for _, _, word in terms)
+        return SearchQuery(tuple(wanted), tuple(unwanted), is_plain, has_operator)
 
     def __bool__(self) -> bool:
         return bool(self.wanted or self.unwanted)

@@ -36,6 +36,7 @@ from linq_mcp.tools.reading.best_rows import BestRows
 from linq_mcp.tools.reading.chat_names import ChatNames, name_matcher
 from linq_mcp.tools.reading.cursor import Position
 from linq_mcp.tools.reading.info import RowsInfo
+from linq_mcp.tools.reading.search_note import search_note
 
 if TYPE_CHECKING:
     from linq_mcp.api.models import Chat
@@ -51,7 +52,7 @@ class Arguments(ToolArguments):
     ranges = (("created_after", "created_before"), ("updated_after", "updated_before"))
 
     text: Text | None = Field(
-        None, description="All these words, in its name or its people's names, numbers, addresses."
+        None, description="All these words or parts of words, in its name or its people's names, numbers, addresses."
     )
     health_status: Words | None = Field(None, description="One or several of HEALTHY, AT_RISK, CRITICAL, OPTED_OUT.")
     is_group: Flag | None = Field(None, description="true for groups only, false for no groups.")
@@ -118,6 +119,7 @@ async def find_chats(arguments: Arguments, call: Call) -> FoundChats:
         f"None of the {counted(facts.scanned, 'chat', 'chats')} read match."
         if nothing and facts.scanned and facts.is_complete
         else None,
+        search_note(arguments.text, found=not nothing),
         _NAMES_KNOWN if nothing and arguments.text else None,
         unknown_words((arguments.health_status or frozenset()) - met, [*KNOWN, UNREPORTED]),
         unknown_words([arguments.messaging_service] if arguments.messaging_service else (), SERVICES)

@@ -13,6 +13,7 @@ from linq_mcp.rows.message import ME, arrived_at, has_attachment, sender_of, tex
 from linq_mcp.rows.status import unknown_words
 from linq_mcp.tools.base.param_types import Flag, PastTimestamp, Sender, Text, Timestamp, Word
 from linq_mcp.tools.base.parameters import ToolArguments
+from linq_mcp.tools.reading.search_note import search_note
 
 if TYPE_CHECKING:
     from linq_mcp.api.models import Message
@@ -29,7 +30,7 @@ class FilterArguments(ToolArguments):
 
     text: Text | None = Field(
         None,
-        description='All these words, in any order; "two words" together, -word not.',
+        description='All these words or parts of words, in any order; "two words" together, -word not.',
     )
     sender: Sender | None = Field(None, description="me, them, or a person's number or email address.")
     delivery_status: Word | None = Field(
@@ -98,6 +99,7 @@ def filter_notes(arguments: FilterArguments, seen: SeenMessages, nothing_in: str
         f"{seen.empty} of the messages read have no stored content to search in."
         if seen.empty and arguments.text
         else None,
+        search_note(arguments.text, found=nothing_in is None),
         unknown_words([arguments.delivery_status] if arguments.delivery_status else (), DELIVERY_STATUSES),
     ]
 

@@ -264,6 +264,36 @@ def test_a_search_for_nothing_that_can_be_seen_is_refused(tool: Tool[Any]) -> No
         tool.parse({"text": "\u200b"})
 
 
+@pytest.mark.parametrize(
+    ("text", "note"),
+    [
+        ("refund OR cancel", "no operators"),
+        ("refund|cancel", "no operators"),
+        ("cancel*", "no operators"),
+        ("refund policy", "try fewer"),
+        ("policy", ""),
+        ("refund or rent", ""),
+        ('"refund OR"', ""),
+    ],
+)
+@pytest.mark.parametrize("tool", [FIND_CHATS, FIND_MESSAGES])
+async def test_the_note_says_that_every_word_must_be_there(tool: Tool[Any], text: str, note: str) -> None:
+    """Models write the operators of other searches, which are searched for as they are written."""
+    message = {"id": "m", "created_at": "2026-11-20T00:00:00Z", "parts": [{"type": "text", "value": "Refund or rent"}]}
+    chat = {"id": "c", "display_name": "Refund or rent", "handles": [{"handle": "+12052532136"}]}
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        items = {"messages": [message]} if request.url.path.endswith("/messages") else {"chats": [chat]}
+        return httpx.Response(200, json={**items, "next_cursor": None})
+
+    since = {"after": "2026-11-01"} if tool is FIND_MESSAGES else {}
+    for count_only in (False, True):
+        async with call_over(Canned(answer)) as call:
+            found = await tool.run(tool.parse({"text": text, "count_only": count_only, **since}), call)
+        said = "".join(part for part in ("no operators", "try fewer") if part in found.get("note", ""))
+        assert said == note
+
+
 async def test_a_message_recovered_late_is_found_since_it_is_here() -> None:
     """Nobody could read it when it was sent."""
     late: Json = {"id": "m", "sent_at": "2026-11-01T00:00:00Z", "created_at": "2026-11-19T00:00:00Z"}
