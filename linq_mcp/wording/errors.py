@@ -8,7 +8,8 @@ single arguments are in `tools.base.parameters` and `param_types`, and the notes
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from linq_mcp.errors import (
@@ -178,7 +179,7 @@ def format_error(
     not_sent = _NOTHING_SENT if sends else ""
     match error:
         case ArgumentsError():
-            example = f"Example: {tool.example}" if tool else ""
+            example = _example(tool, error.problems, arguments) if tool else ""
             return _sentences(HEADLINES["arguments"], *error.problems, not_sent, example)
         case NotSentError():
             headline, next_step = _NOT_SENT[error.reason]
@@ -229,6 +230,13 @@ def _store(settings: Settings) -> str:
     path, is_service = settings.store.path, settings.launched_by is LaunchedBy.SERVICE
     shown = f" {clean(str(path), _PATH_LIMIT)}" if path and not is_service else ""
     return f"The store{shown} ({describe_store_setting(settings)})"
+
+
+def _example(tool: Tool[Any], problems: Sequence[str], arguments: Mapping[str, object]) -> str:
+    """The tool's example where it shows an argument that is wrong, and more than the call had."""
+    names = json.loads(tool.example).keys()
+    shows_it = any(f"`{name}`" in problem for name in names for problem in problems)
+    return f"Example: {tool.example}" if shows_it and names != arguments.keys() else ""
 
 
 def _lost(error: LinqError) -> str:

@@ -36,7 +36,7 @@ from linq_mcp.errors import (
 from linq_mcp.settings import DEFAULT_BASE_URL, Settings, load_settings
 from linq_mcp.settings.problems import KeySource, LaunchedBy, NoKey, NoMatchingRule
 from linq_mcp.settings.store import StoreSettings
-from linq_mcp.tools import TOOLS
+from linq_mcp.tools import SEND_TOOLS, TOOLS
 from linq_mcp.tools.base.tool import Tool
 from linq_mcp.tools.get_attachment import GET_ATTACHMENT
 from linq_mcp.tools.get_chat import GET_CHAT
@@ -507,10 +507,19 @@ def test_no_example_is_shown_outside_a_call() -> None:
     assert text == "These arguments can't be used. `x` is wrong."
 
 
-def test_the_example_of_every_tool_is_shown() -> None:
-    for tool in TOOLS:
-        text = format_error(ArgumentsError(["`x` is wrong."]), settings=ENVIRONMENT, tool=tool, arguments={})
-        assert isinstance(json.loads(text.split("Example: ")[1]), dict)
+@pytest.mark.parametrize("tool", [*TOOLS, *SEND_TOOLS], ids=lambda tool: tool.name)
+def test_the_example_is_shown_where_it_helps(tool: Tool[Any]) -> None:
+    """It has to show the argument that is wrong, and not to repeat the call."""
+
+    def shows_it(problem: str, asked: Mapping[str, Any]) -> bool:
+        text = format_error(ArgumentsError([problem]), settings=ENVIRONMENT, tool=tool, arguments=asked)
+        return text.endswith(f"Example: {tool.example}")
+
+    example = json.loads(tool.example)
+    assert not shows_it("`x` is wrong.", {})
+    for name in example:
+        assert shows_it(f"`{name}` is wrong.", {})
+        assert not shows_it(f"`{name}` is wrong.", example)
 
 
 def test_a_profile_that_is_gone_is_told_with_those_there_are(tmp_path: Path) -> None:
