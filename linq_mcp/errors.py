@@ -42,11 +42,15 @@ class SettingsError(LinqMcpError):
 
 
 class ArgumentsError(LinqMcpError):
-    """The arguments of a call are wrong. `problems` has one sentence for each of them."""
+    """The arguments of a call are wrong. `problems` has one sentence for each of them.
 
-    def __init__(self, problems: Sequence[str]) -> None:
+    `unknown` are the names of arguments that the tool does not have, nor any that is like them.
+    """
+
+    def __init__(self, problems: Sequence[str], unknown: Sequence[str] = ()) -> None:
         super().__init__(" ".join(problems))
         self.problems = tuple(problems)
+        self.unknown = tuple(unknown)
 
 
 class LineNotOpenError(LinqMcpError):

@@ -36,6 +36,8 @@ from linq_mcp.sanitize import clean, quoted
 from linq_mcp.settings import BASE_URL_VARIABLE, DEFAULT_BASE_URL, Settings
 from linq_mcp.settings.problems import LaunchedBy
 from linq_mcp.settings.store import STORE_VARIABLE
+from linq_mcp.tools import TOOLS
+from linq_mcp.tools.base.parameters import synonyms
 from linq_mcp.tools.base.tool import Tool
 from linq_mcp.wording.settings import (
     SETTINGS_HEADLINES,
@@ -134,6 +136,8 @@ _NOT_FOUND = frozenset({2003, 2010, 2012, NUMBER_NOT_FOUND})
 _CURSOR_CODES = frozenset({0, 1003, 1004, 1005})
 _ARGUMENT_LIMIT = 80
 _PATH_LIMIT = 200
+# An argument that more tools have says nothing about which of them was meant.
+_MOST_TOOLS = 3
 _NOTHING_SENT = "Nothing was sent."
 
 # `{store}` is its path and the setting that names it, `{cure}` how to get rid of what is in it.
@@ -180,7 +184,8 @@ def format_error(
     match error:
         case ArgumentsError():
             example = _example(tool, error.problems, arguments) if tool else ""
-            return _sentences(HEADLINES["arguments"], *error.problems, not_sent, example)
+            elsewhere = [_tools_with(name, settings) for name in error.unknown]
+            return _sentences(HEADLINES["arguments"], *error.problems, *elsewhere, not_sent, example)
         case NotSentError():
             headline, next_step = _NOT_SENT[error.reason]
             return _sentences(HEADLINES[headline], str(error), next_step, _NOTHING_SENT)
@@ -230,6 +235,16 @@ def _store(settings: Settings) -> str:
     path, is_service = settings.store.path, settings.launched_by is LaunchedBy.SERVICE
     shown = f" {clean(str(path), _PATH_LIMIT)}" if path and not is_service else ""
     return f"The store{shown} ({describe_store_setting(settings)})"
+
+
+def _tools_with(argument: str, settings: Settings) -> str:
+    """Which of the open tools have an argument of that name, if they are few."""
+    open_tools = [tool for tool in TOOLS if not settings.tools or tool.name in settings.tools]
+    for name in synonyms(argument):
+        found = [tool.name for tool in open_tools if name in tool.input_schema["properties"]]
+        if found:
+            return f"Tools with `{name}`: {', '.join(found)}." if len(found) <= _MOST_TOOLS else ""
+    return ""
 
 
 def _example(tool: Tool[Any], problems: Sequence[str], arguments: Mapping[str, object]) -> str:

@@ -21,9 +21,9 @@ from linq_mcp.tools.base.parameters import InvalidArgument, list_of_text, one_of
 _UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _CURSOR_LIMIT = 2000
 _TEXT_LIMIT = 200
-_LINE = "takes one of your own numbers in E.164 form such as +12052535597"
+_LINE = "takes one of your own numbers (see list_phone_numbers) in E.164 form such as +12052535597"
 _HANDLE = "one number in E.164 form such as +12052532136 or one email address"
-_BY_NAME = " (find_chats with `text` finds people by name)"
+_BY_NAME = " (find_chats with `text` finds people by name or address)"
 
 # 20 November 2026, 17:45 UTC.
 _EXAMPLE_TIME = 1_795_196_700
@@ -52,12 +52,12 @@ def _uuid(thing: str, source: str) -> Callable[[Any], str]:
     return read
 
 
-def _one_of(*words: str) -> Callable[[Any], str]:
+def _one_of(*words: str, hint: str = "") -> Callable[[Any], str]:
     def read(value: Any) -> str:
         value = one_of_list(value)
         if isinstance(value, str) and value.strip().lower() in words:
             return value.strip().lower()
-        raise InvalidArgument("takes " + " or ".join(f'"{word}"' for word in words))
+        raise InvalidArgument("takes " + " or ".join(f'"{word}"' for word in words) + hint)
 
     return read
 
@@ -70,7 +70,7 @@ def _line(value: Any) -> str:
 def _handle(value: Any, besides: str = "") -> str:
     """Read a handle. `besides` are the words that the parameter takes as well, for the text of an error."""
     text = str(value).strip() if isinstance(value, str | int) and not isinstance(value, bool) else ""
-    is_name = "@" not in text and any(map(str.isalpha, text))
+    is_name = any(map(str.isalpha, text))
     return read_handle(text, region().country) or _refuse_number(
         value, f"takes {besides}{_HANDLE}{_BY_NAME if is_name else ''}"
     )
@@ -186,7 +186,7 @@ Cursor: TypeAlias = Annotated[str, PlainValidator(_cursor), _STRING]
 
 Side: TypeAlias = Annotated[
     Literal["me", "them"],
-    PlainValidator(_one_of("me", "them")),
+    PlainValidator(_one_of("me", "them", hint=" (for a person use `to`)")),
     WithJsonSchema({"type": "string", "enum": ["me", "them"]}),
 ]
 """Whether a message is yours or somebody else's."""

@@ -116,7 +116,11 @@ def parse_arguments(arguments: type[ArgumentsT], given: Mapping[str, Any]) -> Ar
     for alias, name in _ALIASES.items():
         if alias in present and name in fields and name not in present:
             present[name] = present.pop(alias)
-    problems = _unknown_arguments([name for name in present if name not in fields], list(fields))
+    unknown = [name for name in present if name not in fields]
+    nearest = {name: _nearest(name, list(fields)) for name in unknown[:_UNKNOWN_SHOWN]}
+    problems = [_unknown_argument(name, meant, list(fields)) for name, meant in nearest.items()]
+    if len(unknown) > len(nearest):
+        problems.append(f"{len(unknown) - len(nearest)} more are not arguments either.")
     values = {name: value for name, value in present.items() if name in fields}
     placeholders = {name: value for name, value in values.items() if _is_placeholder(value)}
     problems += [_placeholder(name, value) for name, value in placeholders.items()]
@@ -135,7 +139,13 @@ def parse_arguments(arguments: type[ArgumentsT], given: Mapping[str, Any]) -> Ar
         problems += _reversed_ranges(parsed)
         if not problems:
             return parsed
-    raise ArgumentsError(problems)
+    raise ArgumentsError(problems, [name for name, meant in nearest.items() if not meant])
+
+
+def synonyms(name: str) -> tuple[str, ...]:
+    """The names under which tools may have an argument that a model calls `name`, that one first."""
+    word = _word(name)
+    return (word, *_SYNONYMS.get(word, ()))
 
 
 def is_resumable_cursor(cursor: str) -> bool:
@@ -167,23 +177,23 @@ def _placeholder(name: str, value: str) -> str:
     return f"`{clean(name, _ECHO_LIMIT)}` is the placeholder {_shown(value)}: pass its value, or leave it out."
 
 
-def _unknown_arguments(unknown: Sequence[str], known: list[str]) -> list[str]:
-    problems = [_unknown_argument(name, known) for name in unknown[:_UNKNOWN_SHOWN]]
-    if len(unknown) > _UNKNOWN_SHOWN:
-        problems.append(f"{len(unknown) - _UNKNOWN_SHOWN} more are not arguments either.")
-    return problems
-
-
-def _unknown_argument(name: str, known: list[str]) -> str:
+def _nearest(name: str, known: list[str]) -> Sequence[str]:
+    """The arguments that `name` may stand for, the likeliest first."""
     from difflib import get_close_matches  # noqa: PLC0415 - only a wrong call needs it
 
-    word = name.strip("_- ").lower()
+    word = _word(name)
     if word in known:
-        nearest = [word]
-    elif word in _SYNONYMS:
-        nearest = [meant for meant in _SYNONYMS[word] if meant in known]
-    else:
-        nearest = get_close_matches(word, known, n=1)
+        return [word]
+    if word in _SYNONYMS:
+        return [meant for meant in _SYNONYMS[word] if meant in known]
+    return get_close_matches(word, known, n=1)
+
+
+def _word(name: str) -> str:
+    return name.strip("_- ").lower()
+
+
+def _unknown_argument(name: str, nearest: Sequence[str], known: list[str]) -> str:
     meant = f"; did you mean {' or '.join(f'`{name}`' for name in nearest[:2])}?" if nearest else "."
     return f"`{clean(name, _ECHO_LIMIT)}` is not an argument{meant} Valid: {', '.join(known) or 'none'}."
 

@@ -38,10 +38,12 @@ from linq_mcp.settings.problems import KeySource, LaunchedBy, NoKey, NoMatchingR
 from linq_mcp.settings.store import StoreSettings
 from linq_mcp.tools import SEND_TOOLS, TOOLS
 from linq_mcp.tools.base.tool import Tool
+from linq_mcp.tools.find_chats import FIND_CHATS
 from linq_mcp.tools.get_attachment import GET_ATTACHMENT
 from linq_mcp.tools.get_chat import GET_CHAT
 from linq_mcp.tools.get_message import GET_MESSAGE
 from linq_mcp.tools.list_chats import LIST_CHATS
+from linq_mcp.tools.list_messages import LIST_MESSAGES
 from linq_mcp.tools.react_to_message import REACT_TO_MESSAGE
 from linq_mcp.tools.send_message import SEND_MESSAGE
 from linq_mcp.wording.errors import HEADLINES, format_error
@@ -520,6 +522,33 @@ def test_the_example_is_shown_where_it_helps(tool: Tool[Any]) -> None:
     for name in example:
         assert shows_it(f"`{name}` is wrong.", {})
         assert not shows_it(f"`{name}` is wrong.", example)
+
+
+@pytest.mark.parametrize(
+    ("tool", "given", "tools"),
+    [
+        (LIST_CHATS, "text", "`text`: find_messages, find_chats"),
+        (LIST_CHATS, "query", "`text`: find_messages, find_chats"),
+        (LIST_MESSAGES, "after", "`after`: find_messages, summarize_activity"),
+        (FIND_CHATS, "waiting", "`waiting`: list_inbox"),
+        (LIST_CHATS, "participant", None),
+        (GET_CHAT, "limit", None),
+        (LIST_CHATS, "verbose", None),
+    ],
+)
+def test_an_argument_of_another_tool_leads_there(tool: Tool[Any], given: str, tools: str | None) -> None:
+    """Unless the tool has one that was meant, or many tools have it."""
+    with pytest.raises(ArgumentsError) as refused:
+        tool.parse({given: "Maple"})
+    text = format_error(refused.value, settings=ENVIRONMENT, tool=tool, arguments={})
+    assert ("Tools with" in text) is (tools is not None)
+    assert f"Tools with {tools}." in text or not tools
+
+
+def test_no_tool_is_named_that_is_not_open() -> None:
+    settings = replace(ENVIRONMENT, tools=("list_chats", "find_chats"))
+    error = ArgumentsError(["`text` is wrong."], unknown=["text"])
+    assert "Tools with `text`: find_chats." in format_error(error, settings=settings, tool=LIST_CHATS, arguments={})
 
 
 def test_a_profile_that_is_gone_is_told_with_those_there_are(tmp_path: Path) -> None:

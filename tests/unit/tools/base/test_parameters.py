@@ -31,6 +31,7 @@ from linq_mcp.tools.base.tool import Tool
 from linq_mcp.tools.find_chats import FIND_CHATS
 from linq_mcp.tools.find_messages import FIND_MESSAGES
 from linq_mcp.tools.list_chats import Arguments
+from linq_mcp.tools.list_inbox import LIST_INBOX
 from linq_mcp.tools.send_message import SEND_MESSAGE
 
 LINE = "+12055550101"
@@ -244,18 +245,25 @@ def test_a_list_or_an_object_that_is_refused_is_shown(given: Any, shown: str) ->
 
 @pytest.mark.parametrize("name", ["to", "sender"])
 @pytest.mark.parametrize(
-    ("given", "by_name"), [("Ann Adler", True), ("Zoë", True), ("2055550101", False), ("a@b", False)]
+    ("given", "by_name"), [("Ann Adler", True), ("Zoë", True), ("@gmail.com", True), ("2055550101", False)]
 )
 def test_a_name_in_place_of_a_handle_leads_to_find_chats(name: str, given: str, by_name: bool) -> None:
     with pytest.raises(ArgumentsError) as refused:
         parse_arguments(Everything, {"chat_id": CHAT, name: given})
     (problem,) = refused.value.problems
-    assert ("(find_chats with `text` finds people by name)" in problem) is by_name
+    assert ("find_chats with `text`" in problem) is by_name
 
 
-def test_a_name_in_place_of_a_line_does_not() -> None:
+def test_a_name_in_place_of_a_line_leads_to_the_lines() -> None:
     """A line is one of the account's own numbers and has no name."""
-    assert "find_chats" not in problems({"from": "Ann Adler"})[0]
+    (problem,) = problems({"from": "Boston"})
+    assert "list_phone_numbers" in problem
+    assert "find_chats" not in problem
+
+
+def test_a_person_in_place_of_a_side_leads_to_the_argument_for_people() -> None:
+    with pytest.raises(ArgumentsError, match="for a person use `to`"):
+        LIST_INBOX.parse({"sender": "+13345550119"})
 
 
 @pytest.mark.parametrize("given", ["+1 (205) 555-0101", "+1.205.555.0101", "001-205-555-0101", "0012055550101"])
