@@ -330,6 +330,35 @@ async def test_where_linq_fails_what_was_kept_stays_in_use() -> None:
     assert "read 5 minutes ago" in answer["note"]
 
 
+async def test_after_eight_failures_in_a_row_linq_is_left_alone() -> None:
+    account = Account(60)
+    account.linq.broken = set(account.chats)
+    with pytest.raises(ApiStatusError):
+        await account.inbox()
+    # The list, its first page again, eight failures, and those that were on their way then.
+    assert len(account.linq.requests) <= 2 + 8 + 7
+
+
+async def test_cursors_that_lead_nowhere_end_the_list() -> None:
+    account = Account(3)
+    answer = account.linq._answer
+    pages = 0
+
+    def endless(parts: list[str], query: dict[str, str]) -> tuple[int, Json]:
+        nonlocal pages
+        status, page = answer(parts, {**query, "cursor": "0"} if parts == ["chats"] else query)
+        if parts == ["chats"]:
+            pages += 1
+            page["next_cursor"] = str(pages)
+        return status, page
+
+    account.linq._answer = endless  # type: ignore[method-assign]
+    found = await account.inbox()
+    assert (found["scanned"], found["complete"]) == (3, False)
+    assert "Linq's cursors lead nowhere or in a circle" in found["note"]
+    assert pages < 60
+
+
 async def test_with_nothing_kept_it_is_the_error() -> None:
     account = Account()
     account.linq._answer = lambda *_: (503, {})  # type: ignore[method-assign]
@@ -433,6 +462,72 @@ async def test_a_chat_that_the_list_lacks_but_linq_has_stays() -> None:
     account.linq._answer = without  # type: ignore[method-assign]
     account.linq.wait(timedelta(minutes=2))
     assert moving in ids(await account.inbox())
+
+
+async def test_chats_that_one_reading_of_the_list_lacks_are_looked_for_in_another() -> None:
+    """Only where that lacks them as well is each of them asked for."""
+    account = Account(30)
+    await account.inbox()
+    answer = account.linq._answer
+    lists = 0
+
+    def at_first_empty(parts: list[str], query: dict[str, str]) -> tuple[int, Json]:
+        nonlocal lists
+        status, page = answer(parts, query)
+        lists += parts == ["chats"]
+        return status, {**page, "chats": []} if parts == ["chats"] and lists <= 2 else page
+
+    account.linq._answer = at_first_empty  # type: ignore[method-assign]
+    account.linq.wait(timedelta(minutes=2))
+    found = await account.ask(FIND_CHATS, count_only=True)
+    assert (found["count"], found["requests"]) == (30, 3)
+
+
+@pytest.mark.parametrize(("minutes", "goes_on"), [(50, True), (70, False)])
+def test_a_list_that_was_begun_more_than_an_hour_ago_is_read_anew(minutes: int, *, goes_on: bool) -> None:
+    async def play() -> list[bool]:
+        account = Account(500)
+        slowly(account, 10)
+        first = await account.ask(FIND_CHATS, count_only=True)
+        account.linq.wait(timedelta(minutes=minutes))
+        return [first["complete"], (await account.ask(FIND_CHATS, count_only=True))["complete"]]
+
+    assert in_virtual_time(play) == [False, goes_on]
+
+
+def test_chats_whose_entry_has_changed_are_read_again_first() -> None:
+    async def play() -> Json:
+        account = Account(150)
+        await account.inbox()
+        account.linq.wait(timedelta(minutes=10))
+        # That they moved to the front does not tell: those that were read longest ago come first otherwise.
+        changed = account.chats[-1]
+        account.linq.say(changed, own=True)
+        account.linq.chats[changed] = {**account.linq.chats[changed], "updated_at": "2026-11-02T00:00:00Z"}
+        slowly(account, 2)
+        return {**await account.inbox(waiting=True), "changed": changed}
+
+    answer = in_virtual_time(play)
+    assert (answer["matched"], answer["changed"] in ids(answer)) == (149, False)
+    assert "chats were read 10 minutes ago" in answer["note"]
+
+
+async def test_the_list_of_a_line_that_is_not_the_keys_any_more_is_dropped() -> None:
+    account = Account(2)
+    await account.inbox(lines=[LINE])
+    answer = account.linq._answer
+    account.linq.wait(timedelta(minutes=2))
+    for status, code in ((403, 2006), (503, 0)):
+        error = {"error": {"status": status, "code": code}}
+
+        def refuse(parts: list[str], query: dict[str, str], answered: Any = (status, error)) -> tuple[int, Json]:
+            refused: tuple[int, Json] = answered
+            return refused if parts[0] == "chats" else answer(parts, query)
+
+        account.linq._answer = refuse  # type: ignore[method-assign]
+        with pytest.raises(ApiStatusError) as raised:
+            await account.inbox(lines=[LINE])
+        assert raised.value.status == status
 
 
 # What is kept of a chat has no gap
@@ -563,6 +658,19 @@ async def test_an_account_whose_last_chat_went_is_empty() -> None:
 
 
 # Little room
+
+
+@pytest.mark.parametrize(("most", "bytes_"), [(2, 10**9), (9, 450_000)], ids=["many accounts", "large accounts"])
+async def test_the_account_that_was_used_longest_ago_leaves_the_memory(
+    most: int, bytes_: int, place: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if place == "postgres":
+        pytest.skip("a database has room")
+    monkeypatch.setattr("linq_mcp.store.stores._MOST_IN_MEMORY", most)
+    monkeypatch.setattr("linq_mcp.store.stores.MEMORY_BYTES", bytes_)
+    account = Account(3)
+    read = [await account.inbox(key=key) for key in ("first", "second", "first", "third", "first", "second")]
+    assert [bool(answer["requests"]) for answer in read] == [True, True, False, True, False, True]
 
 
 @pytest.mark.parametrize("bytes_", [150_000, 300_000, 450_000])
