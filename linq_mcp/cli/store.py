@@ -26,7 +26,7 @@ from linq_mcp.sanitize import clean
 from linq_mcp.server.callers.caller import SettingsClientProvider
 from linq_mcp.settings import Settings
 from linq_mcp.settings.problems import LaunchedBy
-from linq_mcp.settings.store import DATABASE_EXAMPLE, STORE_OPTION, STORE_VARIABLE
+from linq_mcp.settings.store import DATABASE_EXAMPLE, STORE_DAYS_VARIABLE, STORE_OPTION, STORE_VARIABLE
 from linq_mcp.store.access import Access, ChatFilter, Depth, Facts
 from linq_mcp.store.database import Database, retried
 from linq_mcp.store.housekeeping import AccountSummary, forget_some, summaries
@@ -67,7 +67,7 @@ def run(options: Namespace) -> int:
     if options.action == "prepare" and not settings.store.url:
         print(_NO_DATABASE, file=sys.stderr)
         return USAGE_ERROR
-    if any(warning.variable in (STORE_OPTION, STORE_VARIABLE) for warning in settings.warnings):
+    if any(warning.variable in (STORE_OPTION, STORE_VARIABLE, STORE_DAYS_VARIABLE) for warning in settings.warnings):
         # Something may well be on disk.
         return 1
     if not settings.store.lasts:

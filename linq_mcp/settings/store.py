@@ -29,7 +29,6 @@ _ADDRESS = re.compile("(?!file:)[A-Za-z][A-Za-z0-9+.-]*://", re.IGNORECASE)
 _UNUSABLE_PATH = re.compile("[~$%]|.*\0", re.DOTALL)
 LONGEST_AGE = 86_400
 MOST_DAYS = 3650
-_STRICTEST_DAYS = 1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,8 +64,8 @@ def read_store(
 ) -> StoreSettings:
     """Read the variables by `value`, but for the store where the command line has an `option` for it.
 
-    `warn` is called with the name of each one whose value can't be used. Then the default applies, or, for the days,
-    the strictest rule.
+    `warn` is called with the name of each one whose value can't be used. Then the default applies. With unusable days,
+    everything is kept in memory: neither for good, nor dropped too early, as Linq may not have it any more.
     """
 
     def number(name: str, lowest: float, highest: float) -> float | None:
@@ -95,7 +94,7 @@ def read_store(
     max_age = number(MAX_AGE_VARIABLE, 0, LONGEST_AGE)
     days = number(STORE_DAYS_VARIABLE, 1, MOST_DAYS)
     if days is None and value(STORE_DAYS_VARIABLE) is not None:
-        days = _STRICTEST_DAYS
+        path = url = None
     return StoreSettings(
         path=path,
         by_option=bool(option),

@@ -82,7 +82,7 @@ _NO_STORE = "until that is corrected, what is read is kept in memory only"
 _STORE_SETTINGS = {
     STORE_OPTION: f"takes the path of a file or folder; {_NO_STORE}",
     STORE_VARIABLE: f"takes the path of a file or folder, or a database's address, {DATABASE_EXAMPLE}; {_NO_STORE}",
-    STORE_DAYS_VARIABLE: f"takes a number of days, 1 to {MOST_DAYS}; until that is corrected, 1 is used",
+    STORE_DAYS_VARIABLE: f"takes a number of days, 1 to {MOST_DAYS}; {_NO_STORE}",
     MAX_AGE_VARIABLE: (
         f"takes a number of seconds, 0 to {LONGEST_AGE}; until that is corrected, {DEFAULT_MAX_AGE:g} is used"
     ),

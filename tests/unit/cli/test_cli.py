@@ -119,7 +119,7 @@ def test_doctor_on_the_demo_account(argv: tuple[str, ...], cli: Cli) -> None:
         ({"LINQ_MCP_LOG_LEVEL": "LOUD"}, "note  LINQ_MCP_LOG_LEVEL must be one of"),
         (
             {"LINQ_API_V3_API_KEY": KEY, "LINQ_MCP_STORE_DAYS": "abc"},
-            "\nFAIL  LINQ_MCP_STORE_DAYS takes a number of days, 1 to 3650; until that is corrected, 1 is used.\n",
+            "\nFAIL  LINQ_MCP_STORE_DAYS takes a number of days, 1 to 3650; until that is corrected, ",
         ),
         (
             {"LINQ_API_V3_API_KEY": KEY, "LINQ_MCP_STORE": "~nosuchuser/x"},

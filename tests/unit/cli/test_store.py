@@ -167,11 +167,14 @@ def test_without_a_path_nothing_is_on_disk(action: str, code: int, store: Store)
 
 
 @pytest.mark.parametrize("action", ["fill", "status", "clear"])
-@pytest.mark.parametrize("given", ["~nosuchuser/linq.db", "$STORE"])
-def test_a_path_that_cannot_be_used_is_not_called_nothing_on_disk(
-    given: str, action: str, store: Store, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("name", "given"),
+    [(STORE_VARIABLE, "~nosuchuser/linq.db"), (STORE_VARIABLE, "$STORE"), (STORE_DAYS_VARIABLE, "abc")],
+)
+def test_a_store_that_is_not_used_is_not_called_nothing_on_disk(
+    name: str, given: str, action: str, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv(STORE_VARIABLE, given)
+    monkeypatch.setenv(name, given)
     assert store(action)[:2] == (1, "")
 
 

@@ -724,10 +724,10 @@ def test_a_store_that_cannot_be_looked_at_keeps_nothing_from_starting() -> None:
 
 
 @pytest.mark.parametrize("given", ["abc", "${DAYS}", "0", "3651", "nan"])
-def test_with_unusable_days_the_strictest_rule_applies(given: str) -> None:
-    """A mistake must not keep messages for ever."""
-    settings = load_settings({"LINQ_MCP_STORE_DAYS": given})
-    assert settings.store.days == 1
+def test_with_unusable_days_nothing_is_kept_on_disk(given: str) -> None:
+    """A mistake keeps no messages for ever, and drops none."""
+    settings = load_settings({"LINQ_MCP_STORE": "s.sqlite", "LINQ_MCP_STORE_DAYS": given})
+    assert not settings.store.lasts
     assert settings.warnings == (SettingsWarning(WarningKind.UNUSABLE_STORE_SETTING, "LINQ_MCP_STORE_DAYS"),)
     assert load_settings({"LINQ_MCP_STORE_DAYS": "${user_config.store_days}"}).store.days is None
 
