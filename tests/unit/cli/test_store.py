@@ -28,7 +28,7 @@ from linq_mcp.errors import StoreError, StoreProblem
 from linq_mcp.server.callers.caller import SettingsClientProvider
 from linq_mcp.settings import Settings
 from linq_mcp.settings.problems import KeySource
-from linq_mcp.settings.store import STORE_VARIABLE, StoreSettings
+from linq_mcp.settings.store import STORE_DAYS_VARIABLE, STORE_VARIABLE, StoreSettings
 from linq_mcp.store.housekeeping import summaries
 from linq_mcp.store.sqlite import SqliteDatabase
 from linq_mcp.store.stores import open_database
