@@ -16,7 +16,7 @@ from linq_mcp.rows.chat import ChatRow, chat_row, health_guide, health_status, l
 from linq_mcp.rows.status import KNOWN, UNREPORTED, unknown_words
 from linq_mcp.sanitize import moment
 from linq_mcp.store.access import ChatFilter
-from linq_mcp.tools.base.paging import counted
+from linq_mcp.tools.base.paging import counted, rows_that_fit
 from linq_mcp.tools.base.param_types import (
     ChatOrder,
     Flag,
@@ -110,8 +110,10 @@ async def find_chats(arguments: Arguments, call: Call) -> FoundChats:
     if arguments.count_only:
         result = Matches(count=by_line.total(), by_line=dict(by_line.most_common()))
     else:
-        result = Matches(matched=rows.matched, chats=await _rows(found, arguments, call))
-        if guide := health_guide(found):
+        shown = await _rows(found, arguments, call)
+        rows.keep(fitting := rows_that_fit(shown))
+        result = Matches(matched=rows.matched, chats=shown[:fitting])
+        if guide := health_guide(rows.rows):
             result["health_guide"] = guide
     met = {(health_status(chat) or UNREPORTED).upper() for chat in found}
     nothing = not rows.matched

@@ -7,7 +7,7 @@ from typing import NotRequired
 from pydantic import Field
 
 from linq_mcp.rows.chat import ChatRow, chat_row, health_guide
-from linq_mcp.tools.base.paging import PageInfo, page_info
+from linq_mcp.tools.base.paging import PageInfo, page_info, rows_that_fit
 from linq_mcp.tools.base.param_types import Cursor, Handle, Limit, Line
 from linq_mcp.tools.base.parameters import ToolArguments
 from linq_mcp.tools.base.tool import READS, Call, Tool
@@ -39,8 +39,12 @@ async def list_chats(arguments: Arguments, call: Call) -> ChatPage:
         cursor=arguments.cursor,
         deadline=call.deadline,
     )
+    rows = [chat_row(chat, preferred_line=arguments.from_, directory=call.directory) for chat in page.items]
+    # Linq's cursor leads to what follows its page. One that has more rows than it was asked for is not cut.
+    if (fitting := rows_that_fit(rows)) < min(len(rows), arguments.limit):
+        return await list_chats(arguments.model_copy(update={"limit": fitting}), call)
     result: ChatPage = {
-        "chats": [chat_row(chat, preferred_line=arguments.from_, directory=call.directory) for chat in page.items],
+        "chats": rows,
         **page_info(page, arguments.cursor, if_empty=no_chats(arguments.from_, arguments.to)),
     }
     if guide := health_guide(page.items):

@@ -15,7 +15,9 @@ from helpers.talking_account import talking_account
 from linq_mcp.demo.account import DemoAccount
 from linq_mcp.demo.api import demo_api
 from linq_mcp.tools.base.tool import Tool
+from linq_mcp.tools.find_chats import FIND_CHATS
 from linq_mcp.tools.find_messages import FIND_MESSAGES
+from linq_mcp.tools.list_chats import LIST_CHATS
 from linq_mcp.tools.list_inbox import LIST_INBOX
 
 Json = dict[str, Any]
@@ -73,6 +75,17 @@ async def test_messages_of_one_chat(data: DemoAccount, order: str) -> None:
     times = [row["at"] for page in (found if order == "oldest" else reversed(found)) for row in page["messages"]]
     assert times == sorted(times)
     assert all(len(page["messages"]) > 5 for page in found[:-1])
+
+
+@pytest.mark.parametrize(("tool", "arguments"), [(LIST_CHATS, {}), (FIND_CHATS, {"order": "created"})])
+async def test_chats_with_long_addresses(tool: Tool[Any], arguments: Json) -> None:
+    data = talking_account(100)
+    for number, chat in enumerate(data.chats):
+        others = [f"{person}-{number}-".ljust(200, "x") + "@example.com" for person in range(8)]
+        chat["handles"] += [{**chat["handles"][0], "handle": handle, "is_me": False} for handle in others]
+    found = await pages(data, tool, arguments)
+    assert ids([row for page in found for row in page["chats"]]) == ids(data.chats)
+    assert all(len(page["chats"]) > 20 for page in found[:-1])
 
 
 async def test_the_inbox() -> None:
