@@ -239,19 +239,21 @@ class _Tally:
     directory: Directory
     matches: dict[str, int] = field(default_factory=dict)
     by_line: Counter[str] = field(default_factory=Counter)
-    most: list[MatchingChat] = field(default_factory=list)
+    most: BestRows[Chat] = field(default_factory=lambda: BestRows(_COUNTED_CHATS, None))
 
     def add(self, chat: Chat, matched: int) -> None:
         if not matched:
             return
         self.matches[chat.id or ""] = matched
         self.by_line[line_number(chat, self.line) or NO_LINE] += matched
-        row = self._named(chat)
-        by_matches = sorted([*self.most, row], key=lambda row: (-row["matches"], row.get("id", "")))
-        self.most = by_matches[:_COUNTED_CHATS]
+        self.most.offer((-matched, chat.id or ""), lambda: chat)
 
     def counted(self) -> Matches:
-        return {"count": self.by_line.total(), "by_line": dict(self.by_line.most_common()), "chats": self.most}
+        return {
+            "count": self.by_line.total(),
+            "by_line": dict(self.by_line.most_common()),
+            "chats": [self._named(chat) for chat in self.most.rows],
+        }
 
     async def shown(self, rows: BestRows[_Found], call: Call) -> Matches:
         """The messages, oldest first, and the chats that they are from."""

@@ -9,6 +9,7 @@ import statistics
 from collections import Counter
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import Any
@@ -585,6 +586,30 @@ async def test_nothing_found_says_how_far_back_was_read(apis: Apis) -> None:
     found = await once(FIND_MESSAGES, {"text": "no such words"}, apis)
     assert found["note"].startswith("Nothing in the 60 chats since 2026-11-13 matches.")
     assert found["note"].endswith("to look further back, or a `chat_id` to read all of one chat.")
+
+
+class CountedNames(dict[str, str]):
+    """Names that count how often they are looked up."""
+
+    lookups = 0
+
+    def get(self, handle: str, default: Any = None) -> Any:
+        self.lookups += 1
+        return super().get(handle, default)
+
+
+async def test_only_the_chats_that_an_answer_shows_are_named(data: DemoAccount, apis: Apis) -> None:
+    """Naming each of thousands takes most of a search's time."""
+    counts = {chat["id"]: len(of(data, chat)) for chat in data.chats}
+    ten = sorted(((-count, id_) for id_, count in counts.items() if count))[:10]
+    shown: list[Json] = []
+    for arguments in ({"count_only": True}, {"limit": 1}):
+        names = CountedNames({"nobody": "Nobody"})
+        async with call_over(apis[True], now=NOW, stores=stores_of(apis[True], NOW)) as call:
+            asked = FIND_MESSAGES.parse({"after": "2020-01-01", **arguments})
+            shown.append(dict(await FIND_MESSAGES.run(asked, replace(call, directory=Directory(names)))))
+        assert 0 < names.lookups < 30
+    assert [(-chat["matches"], chat["id"]) for chat in shown[0]["chats"]] == ten
 
 
 @pytest.mark.parametrize("tool", [LIST_INBOX, FIND_MESSAGES], ids=lambda tool: tool.name)
