@@ -39,7 +39,7 @@ from linq_mcp.tools.reading.account import NO_LINE, AccountReading
 from linq_mcp.tools.reading.best_rows import BestRows
 from linq_mcp.tools.reading.cursor import Position
 from linq_mcp.tools.reading.info import RowsInfo
-from linq_mcp.tools.reading.message_filter import DELIVERY_STATUSES, check_delivery_status, has_status
+from linq_mcp.tools.reading.message_filter import check_delivery_status, has_status, unknown_status
 
 if TYPE_CHECKING:
     from linq_mcp.api.models import Chat, Message
@@ -126,7 +126,7 @@ async def list_inbox(arguments: Arguments, call: Call) -> Inbox:
     notes = [
         "No conversation matches." if not rows.matched and (reading.facts.scanned or wanted) else None,
         unknown_words((arguments.health_status or frozenset()) - met, [*KNOWN, UNREPORTED]),
-        unknown_words([arguments.delivery_status] if arguments.delivery_status else (), DELIVERY_STATUSES),
+        unknown_status(arguments.delivery_status),
     ]
     if arguments.count_only:
         counts = Matches(count=by_line.total(), by_line=dict(by_line.most_common()))

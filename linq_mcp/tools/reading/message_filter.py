@@ -18,7 +18,8 @@ from linq_mcp.tools.reading.search_note import search_note
 if TYPE_CHECKING:
     from linq_mcp.api.models import Message
 
-DELIVERY_STATUSES = ("pending", "queued", "sent", "delivered", "received", "read", "failed")
+# Of your own messages. Others' messages are `received`, which `sender` says more plainly.
+_DELIVERY_STATUSES = ("pending", "queued", "sent", "delivered", "read", "failed")
 THEM = "them"
 _RECEIVED = "received"
 
@@ -100,8 +101,13 @@ def filter_notes(arguments: FilterArguments, seen: SeenMessages, nothing_in: str
         if seen.empty and arguments.text
         else None,
         search_note(arguments.text, found=nothing_in is None),
-        unknown_words([arguments.delivery_status] if arguments.delivery_status else (), DELIVERY_STATUSES),
+        unknown_status(arguments.delivery_status),
     ]
+
+
+def unknown_status(status: str | None) -> str | None:
+    """The note on a delivery status that Linq is not known to have."""
+    return unknown_words([status], _DELIVERY_STATUSES) if status and status.casefold() != _RECEIVED else None
 
 
 def has_filter(arguments: FilterArguments) -> bool:

@@ -620,6 +620,15 @@ async def test_rows_that_are_left_are_named_beside_a_complete_reading(tool: Tool
     assert "There are more rows than these; call again with next_cursor." in answer["note"]
 
 
+@pytest.mark.parametrize("tool", [LIST_INBOX, FIND_MESSAGES], ids=lambda tool: tool.name)
+async def test_an_unknown_delivery_status_leads_to_those_of_the_schema(tool: Tool[Any], apis: Apis) -> None:
+    """Others' messages are `received`, which is known to Linq and left out of both."""
+    known = (await once(tool, {"delivery_status": "lost"}, apis))["note"].split("Known: ")[1].split(".")[0]
+    described = tool.input_schema["properties"]["delivery_status"]["description"]
+    assert described.endswith(f": {' or'.join(known.rsplit(',', 1))}.")
+    assert "Unknown" not in (await once(tool, {"delivery_status": "received"}, apis)).get("note", "")
+
+
 @pytest.mark.parametrize("sender", ["them", SENDER])
 async def test_the_delivery_of_others_messages_is_not_asked_for(sender: str, apis: Apis) -> None:
     """Linq reports delivery for your own only; an empty answer would hide the slip."""
