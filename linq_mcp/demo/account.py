@@ -4,7 +4,7 @@ Its time is 20 November 2026, 18:00 UTC, and it can be moved to any other time b
 so treat them as read-only.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache, lru_cache
 from itertools import chain
@@ -25,15 +25,11 @@ _TIME_LENGTH = 19
 
 @dataclass(frozen=True)
 class DemoAccount:
-    """What the API serves: chats, most recently updated first, and the messages of each chat id, oldest first.
-
-    `polls` has what those messages hold that are polls, by their ids.
-    """
+    """What the API serves: chats, most recently updated first, and the messages of each chat id, oldest first."""
 
     chats: list[Wire]
     messages: dict[str, list[Wire]]
     phone_numbers: list[Wire]
-    polls: dict[str, Wire] = field(default_factory=dict)
 
 
 def demo_account(now: datetime = NOW) -> DemoAccount:

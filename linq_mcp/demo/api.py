@@ -12,7 +12,7 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from functools import cached_property
-from typing import Any
+from typing import Any, NoReturn
 
 from starlette.applications import Starlette
 from starlette.datastructures import MutableHeaders
@@ -105,11 +105,9 @@ class _Endpoints:
         self._outbox.progress(message)
         return _answer(_with_own_files(request, message))
 
-    async def get_poll(self, request: Request) -> Response:
-        poll = self._account.polls.get(self._message(request)["id"])
-        if poll is None:
-            raise ApiError(404, 2002, "The message is not a poll")
-        return _answer(poll)
+    async def get_poll(self, request: Request) -> NoReturn:
+        self._message(request)
+        raise ApiError(404, 2002, "The message is not a poll")
 
     async def get_file(self, request: Request) -> Response:
         file = self._files.get(request.path_params["attachment_id"])

@@ -12,7 +12,6 @@ if TYPE_CHECKING:
 
 # Statuses are compared without regard to case: they came in lower case once.
 HEALTHY = "healthy"
-OPTED_OUT = "opted_out"
 KNOWN = ("HEALTHY", "AT_RISK", "CRITICAL", "OPTED_OUT")
 # Stands for a chat of which Linq reports no status.
 UNREPORTED = "UNREPORTED"

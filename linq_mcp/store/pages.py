@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import TYPE_CHECKING, Generic, Protocol, TypeAlias, TypeVar
 
-from linq_mcp.errors import ApiStatusError
-
 if TYPE_CHECKING:
     from linq_mcp.api.responses import Page
 
@@ -70,8 +68,3 @@ class Pages(Generic[ItemT]):
         is_new = item.id not in self._seen
         self._seen.add(item.id)
         return is_new
-
-
-def is_refused_cursor(error: Exception) -> bool:
-    """Whether Linq does not accept a cursor that it once gave."""
-    return isinstance(error, ApiStatusError) and error.status in (400, 422)

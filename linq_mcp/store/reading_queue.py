@@ -28,11 +28,6 @@ class ReadingQueue:
         self._changed = anyio.Event()
         self.is_growing = self.is_scattered = False
 
-    @property
-    def missing(self) -> int:
-        """How many missing chats nobody has taken."""
-        return len(self._missing)
-
     def add_missing(self, keys: Iterable[str]) -> None:
         self._missing.extend(keys)
         self._notify()

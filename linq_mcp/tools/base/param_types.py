@@ -219,13 +219,6 @@ Limit: TypeAlias = Annotated[
 ]
 """How many rows to answer."""
 
-ChatCount: TypeAlias = Annotated[
-    int,
-    PlainValidator(_whole_number(1, 20_000)),
-    WithJsonSchema({"type": "integer", "minimum": 1, "maximum": 20_000}),
-]
-"""How many chats to read."""
-
 RowCount: TypeAlias = Annotated[
     int,
     PlainValidator(_whole_number(0, 20)),

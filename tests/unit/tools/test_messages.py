@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from datetime import datetime
 from functools import cache
 from typing import Any
@@ -317,8 +316,20 @@ POLL = {
 }
 
 
+class WithPoll(httpx.AsyncBaseTransport):
+    """The API of an account in which every message without content is this poll."""
+
+    def __init__(self, data: DemoAccount, poll: Json) -> None:
+        self._api = httpx.ASGITransport(demo_api(data))
+        self._poll = Canned(lambda _: httpx.Response(200, json=poll))
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        answers = self._poll if request.url.path.endswith("/poll") else self._api
+        return await answers.handle_async_request(request)
+
+
 @pytest.mark.parametrize(
-    ("polls", "members"),
+    ("poll", "members"),
     [
         (
             POLL,
@@ -335,12 +346,11 @@ POLL = {
     ],
     ids=["a poll", "no poll", "a poll without options"],
 )
-async def test_a_message_without_content_is_a_poll_or_empty(polls: Json | None, members: Json) -> None:
+async def test_a_message_without_content_is_a_poll_or_empty(poll: Json | None, members: Json) -> None:
     data = generated_account(1, messages_in_first=1)
     (message,) = data.messages[data.chats[0]["id"]]
     message |= {"parts": None, "service": "iMessage"}
-    data = replace(data, polls={message["id"]: polls} if polls else {})
-    async with call_over(httpx.ASGITransport(demo_api(data))) as call:
+    async with call_over(WithPoll(data, poll) if poll else httpx.ASGITransport(demo_api(data))) as call:
         whole = await GET_MESSAGE.run(GET_MESSAGE.parse({"message_id": message["id"]}), call)
     assert members.items() <= whole.items()
     assert "may_be_poll" not in whole
@@ -351,8 +361,7 @@ async def test_the_poll_of_another_line_is_closed() -> None:
     """With open lines, no method of the client leads to the rest of the account."""
     data = generated_account(1, messages_in_first=1)
     (message,) = data.messages[data.chats[0]["id"]]
-    data = replace(data, polls={message["id"]: POLL})
-    async with call_over(httpx.ASGITransport(demo_api(data))) as call:
+    async with call_over(WithPoll(data, POLL)) as call:
         assert (await call.api.get_poll(message["id"], deadline=call.deadline)).total_voters == 2
         assert isinstance(call.api, LinqApi)
         with pytest.raises(ApiStatusError) as closed:
