@@ -84,7 +84,7 @@ class Access:
 
     @asynccontextmanager
     async def request(self) -> AsyncIterator[None]:
-        """Hold a place for one request with the key."""
+        """Hold a slot for one request with the key."""
         slots = self.account.slots
         async with slots.one():
             limit, before = slots.limit, self.api.throttled

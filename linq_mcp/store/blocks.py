@@ -26,13 +26,13 @@ _IDS = TypeAdapter(list[str])
 
 
 class Block(NamedTuple):
-    """Messages of one chat that follow one another, newest first. A newer block has a higher `place`.
+    """Messages of one chat that follow one another, newest first. A newer block has a higher `number`.
 
     `newest` and `oldest` bound when Linq listed them, in seconds since 1970. One with a message of unknown time may
     hold any time.
     """
 
-    place: int
+    number: int
     newest: float
     oldest: float
     size: int
@@ -54,14 +54,14 @@ class Block(NamedTuple):
 
 
 def blocks_of(messages: Sequence[Message], lowest: int) -> Iterator[Block]:
-    """The blocks of `messages`, newest first, at places from `lowest` on; the newest block is a small one."""
+    """The blocks of `messages`, newest first, with numbers from `lowest` on; the newest block is a small one."""
     starts = range(NEWEST, len(messages), LARGEST)
     chunks = [messages[:NEWEST], *(messages[start : start + LARGEST] for start in starts)]
-    for place, chunk in zip(range(lowest + len(chunks) - 1, lowest - 1, -1), chunks, strict=True):
+    for number, chunk in zip(range(lowest + len(chunks) - 1, lowest - 1, -1), chunks, strict=True):
         if chunk:
             times = [listed_at(message) for message in chunk]
             newest, oldest = (max(times), min(times)) if all(times) else (inf, 0.0)
-            yield Block(place, newest, oldest, len(chunk), _packed(b"\n".join(map(_json, chunk))))
+            yield Block(number, newest, oldest, len(chunk), _packed(b"\n".join(map(_json, chunk))))
 
 
 def packed_message(message: Message) -> bytes:

@@ -70,7 +70,7 @@ class _KeptMessages:
         """The ids of the messages that were loaded."""
         return self._found.keys()
 
-    def place(self, block: int) -> int:
+    def number(self, block: int) -> int:
         return self._blocks[block][0]
 
     def rest(self, block: int, index: int) -> list[Message]:
@@ -98,7 +98,7 @@ class _KeptMessages:
                 if message.id:
                     self._found[message.id] = len(self._blocks), len(messages)
                 messages.append(message)
-            self._blocks.append((block.place, messages))
+            self._blocks.append((block.number, messages))
             self._loaded_to = min(self._loaded_to, block.oldest)
 
 
@@ -106,7 +106,7 @@ class _KeptMessages:
 class ChatReading:
     """A reading of one chat, as far back as the readers of `make_reader` need, and as statuses may still change.
 
-    `fetch` reads a page of its messages, in whichever order Linq lists them: `way` is the direction of the account's
+    `fetch` reads a page of its messages, in whichever order Linq lists them: `direction` is that of the account's
     other lists, for a chat that does not show it. `asked` is when the reading begins, in seconds since 1970. What is
     kept of messages that were listed after `again_from` is read again, too. `pause` is awaited between any two
     messages.
@@ -119,9 +119,9 @@ class ChatReading:
     make_reader: Callable[[], Reader]
     asked: float
     pause: Pause
-    way: str | None = None
+    direction: str | None = None
     again_from: float = inf
-    seen_way: str | None = field(default=None, init=False)
+    seen_direction: str | None = field(default=None, init=False)
 
     async def read(self) -> tuple[ChatState, list[Message]] | None:
         """The new state, and the messages back to where the readers have enough, newest first.
@@ -132,7 +132,7 @@ class ChatReading:
             attempt = _Attempt(self)
             if await attempt.read_newest():
                 break
-        self.seen_way = attempt.seen_way
+        self.seen_direction = attempt.seen_direction
         return await attempt.write()
 
 
@@ -145,39 +145,39 @@ class _Attempt:
         self._feed = _Feed(reading.make_reader(), reading.pause)
         self._pages = Pages(reading.fetch)
         self._messages: list[Message] = []
-        self.seen_way: str | None = None
+        self.seen_direction: str | None = None
         # The loaded block in which what was read meets what is kept, and where in it.
         self._met: tuple[int, int] | None = None
         self._error: LinqError | None = None
 
     @property
-    def _way(self) -> str | None:
-        return self.seen_way or self._reading.way
+    def _direction(self) -> str | None:
+        return self.seen_direction or self._reading.direction
 
     async def read_newest(self) -> bool:
         """Read back from the newest message; False if messages were deleted meanwhile, so that some may be missing."""
         first: list[Message] = []
-        places: list[str] = []
+        cursors: list[str] = []
         order: list[str] = []
         try:
             async for page in self._pages:
-                places.append(self._pages.place)
+                cursors.append(self._pages.cursor)
                 order += [message.id for message in page if message.id]
-                if first and self._way == "older":
+                if first and self._direction == "older":
                     page = self._without_later(page, first)  # noqa: PLW2901
                 first = first or page
                 self._messages += page
-                self.seen_way = self.seen_way or direction(self._messages)
+                self.seen_direction = self.seen_direction or direction(self._messages)
                 await self._feed(page)
-                if self._way == "older" and page and await self._is_deep_enough(page):
+                if self._direction == "older" and page and await self._is_deep_enough(page):
                     break
         except LinqError as error:
-            if not (self._messages and self._way == "older" and not self._reading.state.asked):
+            if not (self._messages and self._direction == "older" and not self._reading.state.asked):
                 raise
             # The latest messages are worth keeping; the next reading goes on below them.
             self._error = error
         # Nothing was read after the last page, so it does not matter if that one has changed.
-        return self._error is not None or await self._is_steady(places[:-1], order)
+        return self._error is not None or await self._is_steady(cursors[:-1], order)
 
     def _without_later(self, page: list[Message], first: Sequence[Message]) -> list[Message]:
         """A further page without messages that came since the `first` one, and have moved the others down to it."""
@@ -202,11 +202,11 @@ class _Attempt:
             return True
         return self._feed.is_enough and not await self._kept.reach_below(oldest)
 
-    async def _is_steady(self, places: Sequence[str], order: Sequence[str]) -> bool:
-        """Whether the pages at `places` still go on in the `order` in which all were read, after new messages."""
+    async def _is_steady(self, cursors: Sequence[str], order: Sequence[str]) -> bool:
+        """Whether the pages at `cursors` still go on in the `order` in which all were read, after new messages."""
         positions = {id_: index for index, id_ in enumerate(order)}
-        for place in places:
-            page = [message.id for message in (await self._reading.fetch(place or None)).items if message.id]
+        for cursor in cursors:
+            page = [message.id for message in (await self._reading.fetch(cursor or None)).items if message.id]
             known = list(dropwhile(lambda id_: id_ not in positions, page))
             if known and known != order[positions[known[0]] :][: len(known)]:
                 return False
@@ -215,31 +215,31 @@ class _Attempt:
     async def write(self) -> tuple[ChatState, list[Message]] | None:
         """Keep what was read; then read on below what is kept, where that is not deep enough."""
         reading, before, messages = self._reading, self._reading.state, self._messages
-        if self._way == "newer":
+        if self._direction == "newer":
             messages = messages[::-1]
         state = _described(messages, reading.asked)._replace(
             id=before.id,
             version=before.version,
             asked=reading.asked,
             is_whole=self._pages.has_ended and not self._pages.unreadable,
-            is_directed=self._way is not None,
-            place=self._pages.place,
+            is_directed=self._direction is not None,
+            cursor=self._pages.cursor,
         )
         above = None
         if self._met:
             block, index = self._met
             rest = self._kept.rest(block, index)
-            above = self._kept.place(block) - 1
+            above = self._kept.number(block) - 1
             messages = [*self._without_kept(messages), *rest]
             state = state._replace(
                 reaches=min(filter(None, (state.reaches, before.reaches)), default=0.0),
                 our_word=state.our_word or before.our_word,
                 is_whole=before.is_whole,
-                place=before.place,
+                cursor=before.cursor,
             )
             await self._feed(rest)
-        way = None if self.seen_way == reading.way else self.seen_way
-        if not await reading.run(reading.kept.chats.write, state, messages, above, way):
+        new_direction = None if self.seen_direction == reading.direction else self.seen_direction
+        if not await reading.run(reading.kept.chats.write, state, messages, above, new_direction):
             return None
         state = state._replace(version=state.version + 1)
         if self._error:
@@ -258,7 +258,7 @@ class _Attempt:
             block += 1
         if self._feed.is_enough or state.is_whole:
             return state, messages
-        pages = Pages(reading.fetch, state.place)
+        pages = Pages(reading.fetch, state.cursor)
         older: list[Message] = []
         has_met, failure = await self._read_below(pages, older)
         if not has_met:
@@ -269,7 +269,7 @@ class _Attempt:
             reaches=min(filter(None, (state.reaches, more.reaches)), default=0.0),
             our_word=state.our_word or more.our_word,
             is_whole=pages.has_ended and not pages.unreadable,
-            place=pages.place,
+            cursor=pages.cursor,
         )
         if not await reading.run(reading.kept.chats.append, state, older):
             return None

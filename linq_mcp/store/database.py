@@ -25,7 +25,7 @@ Row = tuple[Any, ...]
 
 # Increased whenever a table, or the model of what is in it, changes. Everything can be read again, so the tables of an
 # older one are emptied.
-VERSION = 4
+VERSION = 5
 # Seconds after which a statement is ended; the call then goes on in memory.
 STATEMENT_SECONDS = 5.0
 # How often work is done that another process was in the way of.
@@ -37,23 +37,23 @@ _MOST_PAUSE = 20
 TABLES = {
     "account": """
         id BIGINT NOT NULL PRIMARY KEY, hash {id} NOT NULL UNIQUE, used DOUBLE PRECISION NOT NULL,
-        accepted DOUBLE PRECISION NOT NULL, way TEXT NOT NULL
+        accepted DOUBLE PRECISION NOT NULL, direction TEXT NOT NULL
     """,
     "list": """
         account BIGINT NOT NULL, line {id} NOT NULL, finished SMALLINT NOT NULL, asked DOUBLE PRECISION NOT NULL,
-        place TEXT NOT NULL, ids BYTEA NOT NULL, PRIMARY KEY (account, line, finished)
+        cursor TEXT NOT NULL, ids BYTEA NOT NULL, PRIMARY KEY (account, line, finished)
     """,
     "chat": """
         account BIGINT NOT NULL, id {id} NOT NULL, entry BYTEA NOT NULL, version BIGINT NOT NULL,
         asked DOUBLE PRECISION NOT NULL, reaches DOUBLE PRECISION NOT NULL, our_word DOUBLE PRECISION NOT NULL,
         is_whole SMALLINT NOT NULL, is_unsettled SMALLINT NOT NULL, is_marked SMALLINT NOT NULL,
-        is_directed SMALLINT NOT NULL, unreadable DOUBLE PRECISION NOT NULL, place TEXT NOT NULL,
+        is_directed SMALLINT NOT NULL, unreadable DOUBLE PRECISION NOT NULL, cursor TEXT NOT NULL,
         ending BYTEA NOT NULL, PRIMARY KEY (account, id)
     """,
     "block": """
-        account BIGINT NOT NULL, chat {id} NOT NULL, place BIGINT NOT NULL, newest DOUBLE PRECISION NOT NULL,
+        account BIGINT NOT NULL, chat {id} NOT NULL, number BIGINT NOT NULL, newest DOUBLE PRECISION NOT NULL,
         oldest DOUBLE PRECISION NOT NULL, messages BIGINT NOT NULL, content BYTEA NOT NULL,
-        PRIMARY KEY (account, chat, place)
+        PRIMARY KEY (account, chat, number)
     """,
 }
 VERSION_TABLE = "linq_mcp_store"

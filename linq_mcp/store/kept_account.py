@@ -29,12 +29,12 @@ _USED_SECONDS = 3600.0
 class KeptList:
     """A list of chats in Linq's order, by the ids of their entries, and when it was asked for.
 
-    `place` is Linq's cursor for the last page of a list that was not read to its end.
+    `cursor` is Linq's for the last page of a list that was not read to its end.
     """
 
     asked: float
     ids: list[str]
-    place: str = ""
+    cursor: str = ""
 
 
 def chat_key(id_: str | None) -> str:
@@ -72,15 +72,15 @@ class KeptAccount:
     def set_accepted(self, database: Database, when: float) -> None:
         database.run("UPDATE account SET accepted = ? WHERE id = ?", (when, self.number))
 
-    def way(self, database: Database) -> str:
+    def direction(self, database: Database) -> str:
         """The direction in which Linq lists this account's messages, `older` or `newer`; "" if no chat has shown it."""
-        found = database.rows("SELECT way FROM account WHERE id = ?", (self.number,))
+        found = database.rows("SELECT direction FROM account WHERE id = ?", (self.number,))
         return str(found[0][0]) if found else ""
 
     def read_list(self, database: Database, line: str, *, finished: bool = True) -> KeptList | None:
         """The list by that `from`, "" for the whole one."""
         found = database.rows(
-            "SELECT asked, place, ids FROM list WHERE account = ? AND line = ? AND finished = ?",
+            "SELECT asked, cursor, ids FROM list WHERE account = ? AND line = ? AND finished = ?",
             (self.number, line, int(finished)),
         )
         return KeptList(found[0][0], unpacked_ids(found[0][2]), found[0][1]) if found else None
@@ -102,7 +102,7 @@ class KeptAccount:
             )
             database.run(
                 "INSERT INTO list VALUES (?, ?, ?, ?, ?, ?)",
-                (*key, int(finished), kept.asked, kept.place, packed_ids(kept.ids)),
+                (*key, int(finished), kept.asked, kept.cursor, packed_ids(kept.ids)),
             )
 
     def forget_list(self, database: Database, line: str) -> None:

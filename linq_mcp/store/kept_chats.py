@@ -20,14 +20,15 @@ if TYPE_CHECKING:
 _AT_ONCE = 500
 _HIGHEST = 2**62
 _STATE = (
-    "chat.id, version, asked, reaches, our_word, is_whole, is_unsettled, is_marked, is_directed, unreadable, chat.place"
+    "chat.id, version, asked, reaches, our_word, is_whole, is_unsettled, is_marked, is_directed, unreadable, "
+    "chat.cursor"
 )
 _BLOCKS = "FROM block AS other WHERE other.account = chat.account AND other.chat = chat.id"
-_NEWEST = f"(SELECT MIN(place) {_BLOCKS}), block.place, newest, oldest, messages, content"
+_NEWEST = f"(SELECT MIN(number) {_BLOCKS}), block.number, newest, oldest, messages, content"
 _NO_BLOCK = "0, NULL, NULL, NULL, NULL, NULL"
 _WITH_NEWEST = (
-    "LEFT JOIN block ON block.account = chat.account AND block.chat = chat.id AND block.place = "
-    f"(SELECT MAX(place) {_BLOCKS})"
+    "LEFT JOIN block ON block.account = chat.account AND block.chat = chat.id AND block.number = "
+    f"(SELECT MAX(number) {_BLOCKS})"
 )
 
 
@@ -39,7 +40,7 @@ class ChatState(NamedTuple):
     latest message among them that did not fail was sent. `is_unsettled`: some of ours have no final status.
     `is_marked`: it changed from here, and what is kept must not be used. `is_directed`: they are newest first;
     otherwise that could not be seen, and they are in Linq's order. At `unreadable` Linq did not let it be read.
-    `place` is Linq's cursor for the page with the oldest of them.
+    `cursor` is Linq's for the page with the oldest of them.
     """
 
     id: str = ""
@@ -52,7 +53,7 @@ class ChatState(NamedTuple):
     is_marked: bool = False
     is_directed: bool = False
     unreadable: float = 0.0
-    place: str = ""
+    cursor: str = ""
 
     @property
     def is_usable(self) -> bool:
@@ -60,15 +61,15 @@ class ChatState(NamedTuple):
 
     @staticmethod
     def of(row: Sequence[Any]) -> ChatState:
-        id_, version, asked, reaches, our_word, whole, unsettled, marked, directed, unreadable, place = row
+        id_, version, asked, reaches, our_word, whole, unsettled, marked, directed, unreadable, cursor = row
         flags = (bool(whole), bool(unsettled), bool(marked), bool(directed))
-        return ChatState(id_, version, asked, reaches, our_word, *flags, unreadable, place)
+        return ChatState(id_, version, asked, reaches, our_word, *flags, unreadable, cursor)
 
 
 class KeptChat(NamedTuple):
     """A chat's state, its entry in lists, and how it ends, if its latest messages tell.
 
-    Loaded with its blocks, it has the newest one, if there is any, and the place of the lowest one.
+    Loaded with its blocks, it has the newest one, if there is any, and the number of the lowest one.
     """
 
     state: ChatState
@@ -99,23 +100,23 @@ class KeptChats:
         columns = f"{_STATE}, entry, ending, {_NEWEST if blocks else _NO_BLOCK}"
         rows = select(database, self._number, columns, keys, join=_WITH_NEWEST if blocks else "")
         found: dict[str, KeptChat] = {}
-        for *state, entry, ending, lowest, place, newest, oldest, count, content in rows:
-            block = None if place is None else Block(place, newest, oldest, count, content)
+        for *state, entry, ending, lowest, number, newest, oldest, count, content in rows:
+            block = None if number is None else Block(number, newest, oldest, count, content)
             end = Ending.unpacked(ending) if ending else None
             found[state[0]] = KeptChat(ChatState.of(state), unpacked_chat(entry), end, block, lowest or 0)
         return found
 
-    def blocks_below(self, database: Database, state: ChatState, place: int | None, count: int) -> list[Block]:
-        """At most `count` blocks of a chat below the one at `place`, or its first ones if None, newest first.
+    def blocks_below(self, database: Database, state: ChatState, number: int | None, count: int) -> list[Block]:
+        """At most `count` blocks of a chat below the one with that `number`, or its first ones if None, newest first.
 
         There are none if somebody has written the chat since it was in that state: other blocks may be there then.
         """
-        below = _HIGHEST if place is None else place
+        below = _HIGHEST if number is None else number
         rows = database.rows(
-            "SELECT block.place, newest, oldest, messages, content FROM block "
+            "SELECT block.number, newest, oldest, messages, content FROM block "
             "JOIN chat ON chat.account = block.account AND chat.id = block.chat "
-            "WHERE block.account = ? AND block.chat = ? AND version = ? AND block.place < ? "
-            "ORDER BY block.place DESC LIMIT ?",
+            "WHERE block.account = ? AND block.chat = ? AND version = ? AND block.number < ? "
+            "ORDER BY block.number DESC LIMIT ?",
             (self._number, state.id, state.version, below, count),
         )
         return [Block(*row) for row in rows]
@@ -126,11 +127,11 @@ class KeptChats:
         state: ChatState,
         messages: Sequence[Message],
         above: int | None,
-        way: str | None,
+        direction: str | None,
     ) -> bool:
-        """Keep `messages`, newest first, in place of the blocks above the place `above`, or of all blocks if None.
+        """Keep `messages`, newest first, in place of the blocks with numbers above `above`, or of all blocks if None.
 
-        `way` is the direction in which Linq listed them, if that could be seen.
+        `direction` is the one in which Linq listed them, if that could be seen.
 
         `state.version` is the one that the reading began with: if anybody wrote or marked the chat since, nothing
         changes, and the answer is False.
@@ -139,7 +140,7 @@ class KeptChats:
         with database.transaction():
             changed = database.change(
                 "UPDATE chat SET version = ?, asked = ?, reaches = ?, our_word = ?, is_whole = ?, is_unsettled = ?, "
-                "is_marked = 0, is_directed = ?, unreadable = 0, place = ?, ending = ? "
+                "is_marked = 0, is_directed = ?, unreadable = 0, cursor = ?, ending = ? "
                 "WHERE account = ? AND id = ? AND version = ?",
                 (
                     state.version + 1,
@@ -149,7 +150,7 @@ class KeptChats:
                     int(state.is_whole),
                     int(state.is_unsettled),
                     int(state.is_directed),
-                    state.place,
+                    state.cursor,
                     packed_ending(chain(messages, self._below(database, state.id, above)), is_whole=state.is_whole),
                     *key,
                     state.version,
@@ -157,28 +158,31 @@ class KeptChats:
             )
             if not changed:
                 return False
-            if way:
-                database.run("UPDATE account SET way = ? WHERE id = ? AND way <> ?", (way, self._number, way))
+            if direction:
+                database.run(
+                    "UPDATE account SET direction = ? WHERE id = ? AND direction <> ?",
+                    (direction, self._number, direction),
+                )
             if above is None:
                 database.run("DELETE FROM block WHERE account = ? AND chat = ?", key)
             else:
-                database.run("DELETE FROM block WHERE account = ? AND chat = ? AND place > ?", (*key, above))
+                database.run("DELETE FROM block WHERE account = ? AND chat = ? AND number > ?", (*key, above))
             lowest = 0 if above is None else above + 1
             database.run_many(
                 "INSERT INTO block VALUES (?, ?, ?, ?, ?, ?, ?)",
                 [
-                    (*key, block.place, block.newest, block.oldest, block.size, block.content)
+                    (*key, block.number, block.newest, block.oldest, block.size, block.content)
                     for block in blocks_of(messages, lowest)
                 ],
             )
         return True
 
     def _below(self, database: Database, chat: str, above: int | None) -> Iterator[Message]:
-        """The kept messages of the blocks up to the place `above`, newest first, as they are taken."""
+        """The kept messages of the blocks with numbers up to `above`, newest first, as they are taken."""
         while above is not None:
             rows = database.rows(
-                "SELECT place, newest, oldest, messages, content FROM block "
-                "WHERE account = ? AND chat = ? AND place <= ? ORDER BY place DESC LIMIT 1",
+                "SELECT number, newest, oldest, messages, content FROM block "
+                "WHERE account = ? AND chat = ? AND number <= ? ORDER BY number DESC LIMIT 1",
                 (self._number, chat, above),
             )
             for row in rows:
@@ -190,28 +194,28 @@ class KeptChats:
         key = (self._number, state.id)
         with database.transaction():
             changed = database.change(
-                "UPDATE chat SET version = ?, reaches = ?, our_word = ?, is_whole = ?, place = ? "
+                "UPDATE chat SET version = ?, reaches = ?, our_word = ?, is_whole = ?, cursor = ? "
                 "WHERE account = ? AND id = ? AND version = ?",
                 (
                     state.version + 1,
                     state.reaches,
                     state.our_word,
                     int(state.is_whole),
-                    state.place,
+                    state.cursor,
                     *key,
                     state.version,
                 ),
             )
             if not changed:
                 return False
-            (lowest,) = database.rows("SELECT COALESCE(MIN(place), 0) FROM block WHERE account = ? AND chat = ?", key)[
+            (lowest,) = database.rows("SELECT COALESCE(MIN(number), 0) FROM block WHERE account = ? AND chat = ?", key)[
                 0
             ]
             blocks = list(blocks_of(messages, 0))
             database.run_many(
                 "INSERT INTO block VALUES (?, ?, ?, ?, ?, ?, ?)",
                 [
-                    (*key, lowest - len(blocks) + block.place, block.newest, block.oldest, block.size, block.content)
+                    (*key, lowest - len(blocks) + block.number, block.newest, block.oldest, block.size, block.content)
                     for block in blocks
                 ],
             )
@@ -258,25 +262,25 @@ class KeptChats:
         The newest block of a chat stays.
         """
         rows = database.rows(
-            "SELECT chat, place, LENGTH(content) FROM block WHERE account = ? AND place < "
-            "(SELECT MAX(place) FROM block AS other WHERE other.account = block.account AND other.chat = block.chat) "
-            "ORDER BY newest, chat, place LIMIT 5000",
+            "SELECT chat, number, LENGTH(content) FROM block WHERE account = ? AND number < "
+            "(SELECT MAX(number) FROM block AS other WHERE other.account = block.account AND other.chat = block.chat) "
+            "ORDER BY newest, chat, number LIMIT 5000",
             (self._number,),
         )
         freed = 0
         tops: dict[str, int] = {}
-        for chat, place, length in rows:
+        for chat, number, length in rows:
             if freed >= bytes_wanted:
                 break
-            tops[chat] = max(place, tops.get(chat, place))
+            tops[chat] = max(number, tops.get(chat, number))
             freed += length
         with database.transaction():
-            for chat, place in sorted(tops.items()):
+            for chat, number in sorted(tops.items()):
                 database.run(
-                    "DELETE FROM block WHERE account = ? AND chat = ? AND place <= ?", (self._number, chat, place)
+                    "DELETE FROM block WHERE account = ? AND chat = ? AND number <= ?", (self._number, chat, number)
                 )
                 database.run(
-                    "UPDATE chat SET is_whole = 0, place = '', version = version + 1, reaches = "
+                    "UPDATE chat SET is_whole = 0, cursor = '', version = version + 1, reaches = "
                     "(SELECT COALESCE(MIN(oldest), 0) FROM block WHERE block.account = chat.account "
                     "AND block.chat = chat.id) WHERE account = ? AND id = ?",
                     (self._number, chat),

@@ -37,7 +37,7 @@ class ListReading:
         self.keys: dict[str, None] = {}
         self.is_finished = False
         self.unreadable = 0
-        self._place = ""
+        self._cursor = ""
         self._has_ended = False
 
     async def __aiter__(self) -> AsyncIterator[list[Chat]]:
@@ -47,7 +47,7 @@ class ListReading:
             begun = await self._begun()
             if begun and (page := await self._resumed(begun)) is not None:
                 yield page
-            async for page in self._read(self._place):
+            async for page in self._read(self._cursor):
                 yield page
             if not self._has_ended:
                 return
@@ -65,32 +65,32 @@ class ListReading:
         finally:
             if self._person is None and (self.keys or self.is_finished):
                 with anyio.CancelScope(shield=True):
-                    kept = KeptList(self.asked, list(self.keys), "" if self.is_finished else self._place)
+                    kept = KeptList(self.asked, list(self.keys), "" if self.is_finished else self._cursor)
                     await self._run(self._kept.write_list, self._line, kept, finished=self.is_finished)
 
     async def _begun(self) -> KeptList | None:
         if self._person is not None:
             return None
         begun = await self._run(self._kept.read_list, self._line, finished=False)
-        return begun if begun and begun.place and begun.asked > self.asked - _RESUMED_SECONDS else None
+        return begun if begun and begun.cursor and begun.asked > self.asked - _RESUMED_SECONDS else None
 
     async def _resumed(self, begun: KeptList) -> list[Chat] | None:
         """The rest of the page at which an unfinished list stopped; None if nothing on it is known any more."""
         known = set(begun.ids)
         try:
-            page = await self._fetch(begun.place)
+            page = await self._fetch(begun.cursor)
         except LinqError:
             return None
         if not any(chat_key(chat.id) in known for chat in page.items):
             return None
         self.keys = dict.fromkeys(begun.ids)
-        self.asked, self._place = begun.asked, begun.place
+        self.asked, self._cursor = begun.asked, begun.cursor
         return self._new(page.items)
 
-    async def _read(self, place: str) -> AsyncIterator[list[Chat]]:
-        pages = Pages(self._fetch, place)
+    async def _read(self, cursor: str) -> AsyncIterator[list[Chat]]:
+        pages = Pages(self._fetch, cursor)
         async for page in pages:
-            self._place = pages.place
+            self._cursor = pages.cursor
             yield self._new(page)
         self.unreadable += pages.unreadable
         self._has_ended = pages.has_ended

@@ -47,14 +47,14 @@ class Listing:
         # Linq has to take the key first.
         self.must_ask = False
         # The direction in which Linq lists messages, as far as it is known.
-        self.way = ""
+        self.direction = ""
         self._was_answered = False
 
     async def open(self) -> None:
         """Find what is kept. Raises `StoreError`, and `LineNotOpenError` for a line that is not open."""
         self.run, self.kept, self.facts.store_error = await self.access.account.open()
         self.must_ask = self.began - await self.run(self.kept.accepted) > ACCEPTED_SECONDS
-        self.way = await self.run(self.kept.way)
+        self.direction = await self.run(self.kept.direction)
         self.lists.clear()
         if self.chats.only is not None:
             return
@@ -140,7 +140,7 @@ class Listing:
 
 
 class ListQuestion:
-    """A question about the entries of `chats` alone. `async for` gives each with its place in Linq's order.
+    """A question about the entries of `chats` alone. `async for` gives each with its position in Linq's order.
 
     After that, `facts` are known. Raises `LinqError` if nothing could be read.
     """
@@ -151,8 +151,8 @@ class ListQuestion:
         self._keys: list[str] | None = None
         self.facts = self._listing.facts
 
-    async def place_of(self, chat_id: str) -> int | None:
-        """The place of a chat, if it is among them."""
+    async def position_of(self, chat_id: str) -> int | None:
+        """The position of a chat, if it is among them."""
         keys = await self._read()
         key = chat_key(chat_id)
         return keys.index(key) if key in keys else None
@@ -169,11 +169,11 @@ class ListQuestion:
                 listing.failed(error)
                 unmet += len(some)
                 continue
-            for place, key in enumerate(some, start):
+            for position, key in enumerate(some, start):
                 await self._access.pause()
                 if chat := self._access.scope.see(entries[key]) if key in entries else None:
                     facts.scanned += 1
-                    yield place, chat
+                    yield position, chat
         for known in listing.lists.values():
             facts.use(known.asked, listing.fresh_after, len(known.keys))
         facts.total = facts.scanned + unmet if listing.is_whole else None

@@ -46,7 +46,7 @@ class OpenAccount:
         """The direction in which Linq lists this account's messages, `older` or `newer`; None if it is not known."""
         with suppress(StoreError):
             run, kept, _ = await self._access.account.open()
-            return await run(kept.way) or None
+            return await run(kept.direction) or None
         return None
 
     async def changed(self, chat_id: str | None, *, is_new: bool = False) -> None:
@@ -83,7 +83,7 @@ class OpenAccount:
             if finished := await run(kept.read_list, line):
                 return finished, True
             begun = await run(kept.read_list, line, finished=False)
-            if begun and (begun.place or begun.asked > now - access.max_age):
+            if begun and (begun.cursor or begun.asked > now - access.max_age):
                 return begun, False
         page = await access.list_pages(line, None)(None)
         await run(kept.write_entries, page.items)

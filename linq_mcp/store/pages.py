@@ -24,29 +24,29 @@ Fetch: TypeAlias = Callable[[str | None], Awaitable["Page[ItemT]"]]
 
 
 class Pages(Generic[ItemT]):
-    """The pages of a list from the cursor `place` on, each without the items that came before.
+    """The pages of a list from `cursor` on, each without the items that came before.
 
-    `place` is the cursor of the page that came last. After the last page, `has_ended` says whether it was the end of
+    It then is the cursor of the page that came last. After the last page, `has_ended` says whether it was the end of
     the list: otherwise Linq's cursors lead nowhere, or in a circle. `unreadable` counts entries that are not objects.
     `before_known` is how many of the items of that page stood before one that had come already.
     """
 
-    def __init__(self, fetch: Fetch[ItemT], place: str = "") -> None:
+    def __init__(self, fetch: Fetch[ItemT], cursor: str = "") -> None:
         self._fetch = fetch
-        self._next: str | None = place or None
-        self._places = set[str | None]()
+        self._next: str | None = cursor or None
+        self._cursors = set[str | None]()
         self._seen = set[str]()
-        self.place = place
+        self.cursor = cursor
         self.has_ended = False
         self.unreadable = 0
         self.before_known = 0
 
     async def __aiter__(self) -> AsyncIterator[list[ItemT]]:
         empty = 0
-        while not self.has_ended and self._next not in self._places and empty < MOST_EMPTY_PAGES:
+        while not self.has_ended and self._next not in self._cursors and empty < MOST_EMPTY_PAGES:
             page = await self._fetch(self._next)
-            self._places.add(self._next)
-            self.place = self._next or ""
+            self._cursors.add(self._next)
+            self.cursor = self._next or ""
             self.unreadable += page.unreadable
             self._next = page.next_cursor
             self.has_ended = page.next_cursor is None and not page.unusable_cursor

@@ -176,11 +176,11 @@ class Question(Generic[ReaderT]):
                     await self._access.pause()
                     if reader.visit(message):
                         return conversation
-            if not blocks or blocks[-1].place == found.lowest:
+            if not blocks or blocks[-1].number == found.lowest:
                 return conversation if found.state.is_whole else None
             await self._access.pause()
             below = self._listing.kept.chats.blocks_below
-            if not (blocks := await self._listing.run(below, found.state, blocks[-1].place, _BLOCKS_AT_ONCE)):
+            if not (blocks := await self._listing.run(below, found.state, blocks[-1].number, _BLOCKS_AT_ONCE)):
                 # Somebody has written it meanwhile.
                 return None
 

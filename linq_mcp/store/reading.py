@@ -142,7 +142,7 @@ class QuestionReading:
 
     def is_ordered(self, state: ChatState) -> bool:
         """Whether what is kept can be used, and is newest first, as the lists of other chats show."""
-        return state.is_usable and (state.is_directed or self._listing.way != "newer")
+        return state.is_usable and (state.is_directed or self._listing.direction != "newer")
 
     def _is_fresh(self, state: ChatState) -> bool:
         return state.asked > self._listing.fresh_after and not self._listing.must_ask
@@ -172,7 +172,7 @@ class QuestionReading:
         if self._fatal:
             error, self._fatal = self._fatal, None
             raise error
-        self._listing.way = await self._listing.run(self._listing.kept.way)
+        self._listing.direction = await self._listing.run(self._listing.kept.direction)
         if (count := self.count - before) >= _FEWEST_TIMED:
             self._account.rate = count / max(anyio.current_time() - began, 0.001)
 
@@ -239,7 +239,7 @@ class QuestionReading:
             make_reader=self._make_reader,
             asked=self._access.now(),
             pause=self._access.pause,
-            way=listing.way or None,
+            direction=listing.direction or None,
             again_from=self._again_from,
         )
         try:
@@ -249,7 +249,7 @@ class QuestionReading:
             return True
         self._failures = 0
         listing.answered()
-        listing.way = listing.way or reading.seen_way or ""
+        listing.direction = listing.direction or reading.seen_direction or ""
         if result is None:
             return False
         has_room = await self._account.keep_room()

@@ -10,7 +10,7 @@ from secrets import randbelow
 import anyio
 
 _PREFERRED, _UNSETTLED, _OLDEST_FIRST = range(3)
-_PLACES = 2**30
+_CHANCES = 2**30
 
 
 class ReadingQueue:
@@ -34,8 +34,8 @@ class ReadingQueue:
 
     def add_stale(self, key: str, asked: float, *, is_unsettled: bool) -> None:
         self._stale[key] = asked
-        when, place = (asked // 60, randbelow(_PLACES)) if self.is_scattered else (asked, 0)
-        heappush(self._order, (_UNSETTLED if is_unsettled else _OLDEST_FIRST, when, place, key))
+        when, chance = (asked // 60, randbelow(_CHANCES)) if self.is_scattered else (asked, 0)
+        heappush(self._order, (_UNSETTLED if is_unsettled else _OLDEST_FIRST, when, chance, key))
         self._notify()
 
     def prefer(self, keys: Iterable[str]) -> None:

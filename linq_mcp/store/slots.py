@@ -14,7 +14,7 @@ _SLOW_SECONDS = 60.0
 
 
 class RequestSlots:
-    """Places for the requests with one key; `process` bounds those of all keys together."""
+    """Slots for the requests with one key; `process` bounds those of all keys together."""
 
     def __init__(self, process: anyio.CapacityLimiter) -> None:
         self._process = process
@@ -23,10 +23,10 @@ class RequestSlots:
 
     @asynccontextmanager
     async def one(self) -> AsyncIterator[None]:
-        """Hold a place for one request."""
+        """Hold a slot for one request."""
         if self._own.total_tokens < MOST and anyio.current_time() > self._slow_until:
             self._own.total_tokens = MOST
-        async with _place(self._own), _place(self._process):
+        async with _slot(self._own), _slot(self._process):
             yield
 
     @property
@@ -44,8 +44,8 @@ class RequestSlots:
 
 
 @asynccontextmanager
-async def _place(limiter: anyio.CapacityLimiter) -> AsyncIterator[None]:
-    # A generator may be closed by another task than the one that took the place.
+async def _slot(limiter: anyio.CapacityLimiter) -> AsyncIterator[None]:
+    # A generator may be closed by another task than the one that took the slot.
     token = object()
     await limiter.acquire_on_behalf_of(token)
     try:

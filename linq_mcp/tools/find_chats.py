@@ -137,7 +137,7 @@ async def _start(answer: Answer, question: ListQuestion) -> SortKey | None:
     if answer.after is None:
         return None
     index, id_ = answer.after
-    place = await question.place_of(id_)
+    place = await question.position_of(id_)
     return (index if place is None else float(place), id_)
 
 

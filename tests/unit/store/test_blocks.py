@@ -14,5 +14,5 @@ def test_messages_of_any_length_come_back_as_they_were_kept(length: int) -> None
     texts = [f"{number}\n{'é' * (length + number)}" for number in range(NEWEST + LARGEST + 1)]
     kept = [Message.model_validate({"id": text[:9], "parts": [{"type": "text", "value": text}]}) for text in texts]
     blocks = list(blocks_of(kept, lowest=3))
-    assert [block.place for block in blocks] == [5, 4, 3]
+    assert [block.number for block in blocks] == [5, 4, 3]
     assert [message for block in blocks for message in block.messages()] == kept

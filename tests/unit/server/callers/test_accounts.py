@@ -50,7 +50,7 @@ async def test_a_reading_that_is_ended_finishes_its_last_write_before_the_databa
             await anyio.sleep_forever()
         finally:
             with anyio.CancelScope(shield=True):
-                written.append(await run(kept.way))
+                written.append(await run(kept.direction))
 
     async with accounts.running():
         context = cast("Any", type("Context", (), {"lifespan_context": None, "request": None}))
