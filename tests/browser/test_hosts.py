@@ -454,6 +454,7 @@ def test_a_question_has_no_word_of_a_stranger(host: ViewHost, watch: Watch) -> N
     frame = show_inbox(host, inbox(row), answers={"list_messages": {"result": transcript}})
     host.settle()
     frame.get_by_role("button", name="Ask about this").click()
+    expect(frame.locator("footer")).to_contain_text("Asked in the conversation.")
     frame.locator(".row").click()
     frame.get_by_role("button", name="Ask about this").click()
     wait_until(host.page, lambda: len(watch.sent("view", "ui/message")) == 2)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from itertools import count
 from typing import Any
 
@@ -9,7 +10,6 @@ import pytest
 from helpers.watched_page import Json, Watch, axe_violations, wait_until
 from playwright.sync_api import Frame, Page, Route, expect
 
-SIZE_CHANGED = "ui/notifications/size-changed"
 CONTEXT_CHANGED = "ui/notifications/host-context-changed"
 NUMBERS = count()
 
@@ -79,21 +79,10 @@ def test_the_view_fills_the_window_and_learns_of_its_size(page: Page, watch: Wat
     wait_until(page, lambda: expected in watch.sent("host", CONTEXT_CHANGED))
 
 
-def test_inline_the_view_has_the_height_that_it_asks_for_up_to_500_pixels(page: Page, watch: Watch, url: str) -> None:
+def test_the_page_has_no_other_mode_than_the_full_screen(page: Page, url: str) -> None:
     frame = open_page(page, url)
-    assert ask(frame, "ui/request-display-mode", {"mode": "inline"})["result"] == {"mode": "inline"}
-    wait_until(page, lambda: watch.sent("view", SIZE_CHANGED) != [])
-    expect(page.locator("iframe")).to_have_css("height", f"{watch.sent('view', SIZE_CHANGED)[-1]['height']}px")
-    size = {"jsonrpc": "2.0", "method": SIZE_CHANGED, "params": {"height": 9000}}
-    frame.evaluate("(size) => parent.postMessage(size, '*')", size)
-    expect(page.locator("iframe")).to_have_css("height", "500px")
-    assert ask(frame, "ui/request-display-mode", {"mode": "fullscreen"})["result"] == {"mode": "fullscreen"}
-    modes = [sent["displayMode"] for sent in watch.sent("host", CONTEXT_CHANGED) if "displayMode" in sent]
-    assert modes == ["inline", "fullscreen"]
-
-
-def test_a_mode_that_the_page_lacks_changes_nothing(page: Page, url: str) -> None:
-    assert ask(open_page(page, url), "ui/request-display-mode", {"mode": "pip"})["result"] == {"mode": "fullscreen"}
+    assert frame.get_by_role("button", name=re.compile("full screen", re.IGNORECASE)).count() == 0
+    assert ask(frame, "ui/request-display-mode", {"mode": "inline"})["result"] == {"mode": "fullscreen"}
 
 
 def test_the_view_reads_through_the_page(page: Page, url: str) -> None:
@@ -171,6 +160,7 @@ def test_a_question_for_the_assistant_is_shown_to_be_copied(page: Page, url: str
     page.keyboard.press("Escape")
     expect(dialog).to_be_hidden()
     expect(button).to_be_focused()
+    expect(page.frame_locator("iframe").locator("footer")).to_contain_text("This app didn't send the question.")
 
 
 def test_a_question_is_shown_as_text(page: Page, url: str) -> None:

@@ -31,7 +31,8 @@ const requestsOver = (tools) => ({
   },
   "ui/message": ({ content }) => {
     showQuestion(content.map((block) => block.text ?? "").join("\n"));
-    return {};
+    // There is nobody to deliver it to.
+    return { isError: true };
   },
 });
 
@@ -64,7 +65,7 @@ async function show(tool, tools) {
     toolInfo: { tool: { name: tool.name, inputSchema: tool.inputSchema } },
     theme: theme(),
     displayMode: "fullscreen",
-    availableDisplayModes: ["inline", "fullscreen"],
+    availableDisplayModes: ["fullscreen"],
     locale: navigator.language,
     timeZone: Intl.DateTimeFormat().resolvedOptions().timeZone,
     platform: "web",
