@@ -303,7 +303,7 @@ def test_a_view_is_narrowed_to_a_line(host: ViewHost, watch: Watch) -> None:
     waiting = int((frame.locator("h1").text_content() or "").split()[0])
     assert 0 < waiting < 21
     frame.get_by_role("tab", name="Health").click()
-    expect(frame.get_by_text("1 line, worst first")).to_be_visible()
+    expect(frame.get_by_text("4 chats have opted out · on +1\u00a0646\u00a0555\u00a00177", exact=True)).to_be_visible()
     frame.get_by_role("combobox", name="Line").select_option("All lines")
     expect(frame.get_by_text("3 lines, worst first")).to_be_visible()
     frame.get_by_role("tab", name="Waiting").click()
@@ -416,9 +416,45 @@ def test_what_happened_is_shown_day_by_day_where_that_was_asked_for(host: ViewHo
 def test_the_line_that_was_asked_for_is_the_chosen_one(host: ViewHost) -> None:
     """The assistant asked for one line, so that the filter begins with it."""
     line = "+12052535597"
-    args = {**WAITING, "from": line}
-    frame = host.open("list_inbox", result(host.call("list_inbox", args)), arguments=args, mode="fullscreen")
+    frame = host.open("list_inbox", inbox(), arguments={**WAITING, "from": line}, mode="fullscreen")
     expect(frame.get_by_role("option", selected=True)).to_have_text("+1\u00a0205\u00a0253\u00a05597")
+    expect(frame.get_by_text("On +1\u00a0205\u00a0253\u00a05597", exact=True)).to_be_visible()
+
+
+def test_on_a_narrow_page_everything_has_its_place(host: ViewHost) -> None:
+    """The number of a row's line is below its name, however short that is, and the head leaves the page to the rows."""
+    frame = show_inbox(host, real_inbox(host), mode="fullscreen", width=400)
+    expect(frame.locator(".where")).to_have_count(20)
+    places = frame.locator(".where").evaluate_all(
+        """(nodes) => nodes.map((node) => {
+          const [name, where] = [node.previousSibling, node].map((one) => one.getBoundingClientRect());
+          return [where.left === name.left, where.top >= name.bottom];
+        })"""
+    )
+    assert places == [[True, True]] * 20
+    heading, select, ask, row = (
+        frame.locator(one).first.evaluate("(node) => node.getBoundingClientRect().toJSON()")
+        for one in ("h1", "select", "[data-key=ask]", ".row")
+    )
+    assert heading["bottom"] <= select["top"] == ask["top"]
+    assert row["top"] < 180
+
+
+def test_health_says_which_status_a_chat_has_had_for_how_long(host: ViewHost) -> None:
+    """Each status has a look of its own, one that the page does not know, too."""
+    frame = host.open("summarize_chat_health", result(host.call("summarize_chat_health")), mode="fullscreen")
+    expect(frame.get_by_role("button", name=re.compile(r"^For \d+ \w+ Critical Pablo Hale"))).to_be_visible()
+    marks = frame.locator(".counts .status").evaluate_all(
+        "(nodes) => nodes.map((node) => [node.textContent.replace(/^\\d+ /, ''), node.firstChild.className])"
+    )
+    looks = dict(marks)
+    assert {"paused", "no status"} <= looks.keys()
+    assert len({*looks.values()}) == len(looks)
+
+
+def test_activity_says_what_the_time_to_a_reply_is(host: ViewHost) -> None:
+    frame = host.open("summarize_activity", result(host.call("summarize_activity")), mode="fullscreen")
+    expect(frame.get_by_text(re.compile(r"median reply \d+ min$"))).to_have_count(3)
 
 
 def test_the_opted_out_are_a_list_with_the_number_that_health_gives(host: ViewHost) -> None:
