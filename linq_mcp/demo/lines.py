@@ -5,7 +5,6 @@ from linq_mcp.demo.wire import Wire, phone_number, seeded
 CLINIC_LINE = "+12052535597"
 AGENCY_LINE = "+14155550142"
 SHOP_LINE = "+16465550177"
-LINES = (CLINIC_LINE, AGENCY_LINE, SHOP_LINE)
 # By the names that the files in `texts` use.
 LINES_BY_NAME = {"clinic": CLINIC_LINE, "agency": AGENCY_LINE, "shop": SHOP_LINE}
 

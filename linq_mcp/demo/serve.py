@@ -4,9 +4,8 @@ It never listens on another interface, because the demo's key is no secret.
 """
 
 import socket
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
-from threading import Thread
+from collections.abc import Callable
+from contextlib import suppress
 
 import uvicorn
 from starlette.types import ASGIApp
@@ -18,35 +17,19 @@ _HOST = "127.0.0.1"
 _END_SECONDS = 5
 
 
-@contextmanager
-def running(app: ASGIApp, port: int = 0) -> Iterator[str]:
-    """Serve in a background thread during a `with` block, whose value is the base URL.
-
-    Port 0 is any free one. Raises OSError if the port is taken.
-    """
-    with _bound(port) as bound:
-        server = _server(app)
-        thread = Thread(target=server.run, kwargs={"sockets": [bound]}, name="linq-demo-api", daemon=True)
-        thread.start()
-        try:
-            yield _base_url(bound)
-        finally:
-            server.should_exit = True
-            thread.join(2 * _END_SECONDS)
-
-
 def serve_forever(app: ASGIApp, port: int, announce: Callable[[str], None]) -> None:
     """Serve until Ctrl-C; `announce` is called with the base URL once connections are accepted.
 
     Port 0 is any free one. Raises OSError if the port is taken.
     """
     # uvicorn raises the signal again after it has stopped cleanly; there is nothing left to do then.
-    with _bound(port) as bound, suppress(KeyboardInterrupt):
-        announce(_base_url(bound))
-        _server(app).run(sockets=[bound])
+    with listen(port) as listening, suppress(KeyboardInterrupt):
+        announce(base_url(listening))
+        make_server(app).run(sockets=[listening])
 
 
-def _server(app: ASGIApp) -> uvicorn.Server:
+def make_server(app: ASGIApp) -> uvicorn.Server:
+    """A server that leaves the process's own logging as it is."""
     config = uvicorn.Config(
         app,
         loop="asyncio",
@@ -54,7 +37,6 @@ def _server(app: ASGIApp) -> uvicorn.Server:
         ws="none",
         lifespan="off",
         access_log=False,
-        # The process's own logging stays as it is.
         log_config=None,
         log_level="warning",
         timeout_graceful_shutdown=_END_SECONDS,
@@ -62,14 +44,15 @@ def _server(app: ASGIApp) -> uvicorn.Server:
     return uvicorn.Server(config)
 
 
-def _bound(port: int) -> socket.socket:
+def listen(port: int) -> socket.socket:
     """A listening socket, so that connections wait for the server. Raises OSError if the port is taken."""
-    bound = socket.create_server((_HOST, port))
+    listening = socket.create_server((_HOST, port))
     # Accepted connections inherit this option, which asyncio sets only on sockets that name their protocol. Without it,
     # answers on a reused connection would be delayed by 40 ms.
-    bound.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    return bound
+    listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return listening
 
 
-def _base_url(bound: socket.socket) -> str:
-    return f"http://{_HOST}:{bound.getsockname()[1]}{BASE_PATH}"
+def base_url(listening: socket.socket) -> str:
+    """The base URL of the API that is served there."""
+    return f"http://{_HOST}:{listening.getsockname()[1]}{BASE_PATH}"

@@ -12,10 +12,10 @@ import pytest
 from helpers.linq import KEY
 from helpers.odd_account import odd_account
 from helpers.postgres import PostgresServer, find_programs, postgres_server
+from helpers.running_api import running
 from jsonschema import Draft202012Validator
 
 from linq_mcp.demo.api import demo_api
-from linq_mcp.demo.serve import running
 from linq_mcp.settings.store import StoreSettings
 
 

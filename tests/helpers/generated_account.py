@@ -7,8 +7,10 @@ from collections.abc import Sequence
 from datetime import timedelta
 from random import Random
 
+from helpers.demo_lines import LINES
+
 from linq_mcp.demo.account import DemoAccount
-from linq_mcp.demo.lines import LINES, phone_numbers
+from linq_mcp.demo.lines import phone_numbers
 from linq_mcp.demo.wire import NOW, Sending, Wire, handle, health, message, new_id, rfc3339, seeded, text
 
 _SPAN = timedelta(days=400)

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from itertools import cycle
 from uuid import NAMESPACE_DNS, uuid5
 
+from helpers.demo_lines import LINES
 from helpers.reading_accounts import lines_of
 from helpers.talking_account import talking_account
 
 from linq_mcp.demo.account import DemoAccount
-from linq_mcp.demo.lines import LINES
 from linq_mcp.demo.wire import Wire
 
 # Begins every id of a closed chat or message, which are UUIDs nevertheless.

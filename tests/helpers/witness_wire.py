@@ -7,9 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from helpers.running_api import running
 from starlette.types import Receive, Scope, Send
-
-from linq_mcp.demo.serve import running
 
 # Valid for every endpoint: an empty page of each list, and an object with an id.
 _BODY = json.dumps({"id": "1", "chats": [], "messages": [], "phone_numbers": [], "next_cursor": None}).encode()

@@ -25,12 +25,12 @@ from typing import Any
 import anyio
 import httpx
 from helpers.generated_account import generated_account
+from helpers.running_api import running
 from processes import KEY_HEADER, NAME, START_SECONDS, Failed, Process, replicas
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from linq_mcp.demo.account import DemoAccount
 from linq_mcp.demo.api import demo_api
-from linq_mcp.demo.serve import running
 
 # The key of each account, and the seed it is generated from.
 ACCOUNTS = {"lq-load-one-93b0": 1, "lq-load-two-5d7f": 2}

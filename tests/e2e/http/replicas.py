@@ -17,12 +17,12 @@ import anyio.to_thread
 import httpx
 import httpx2
 from helpers.generated_account import generated_account
+from helpers.running_api import running
 from mcp import Client
 from mcp.client.streamable_http import streamable_http_client
 from processes import KEY_HEADER, NAME, Failed, Process, replicas
 
 from linq_mcp.demo.api import demo_api
-from linq_mcp.demo.serve import running
 
 ERAS = {"auto": "2026-07-28", "legacy": "2025-11-25"}
 CHATS, LIMIT = 1000, 10

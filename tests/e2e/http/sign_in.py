@@ -34,6 +34,7 @@ from conformance import Outcome
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from helpers.generated_account import generated_account
+from helpers.running_api import running
 from mcp import Client, types
 from mcp.client.auth import OAuthClientProvider
 from mcp.client.client import ConnectMode
@@ -47,7 +48,6 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from linq_mcp.demo.account import demo_account
 from linq_mcp.demo.api import demo_api
 from linq_mcp.demo.lines import SHOP_LINE
-from linq_mcp.demo.serve import running
 
 ANN, BO, EVE = "ann-4c1e", "bo-77d0", "eve-9b02"
 SECONDS = 60

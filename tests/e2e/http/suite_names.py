@@ -14,13 +14,13 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
+from helpers.running_api import running
 from processes import Failed
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
-from linq_mcp.demo.serve import running
 from linq_mcp.server.view import BOARD_URI
 
 Json = dict[str, Any]

@@ -17,6 +17,7 @@ from helpers.linq import KEY
 from helpers.photos import gif_bomb, photo, png_bomb
 from helpers.piped import Piped, text_of
 from helpers.reading_accounts import all_messages
+from helpers.running_api import running
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response, StreamingResponse
@@ -24,7 +25,6 @@ from starlette.routing import Route
 
 from linq_mcp.demo.account import demo_account
 from linq_mcp.demo.api import DEMO_KEY, demo_api
-from linq_mcp.demo.serve import running
 from linq_mcp.tools.files import photo_process
 from linq_mcp.wording.errors import HEADLINES
 

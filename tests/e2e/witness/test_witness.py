@@ -14,10 +14,12 @@ from typing import Any
 
 import httpx
 import pytest
+from helpers.demo_lines import LINES
 from helpers.generated_account import generated_account
 from helpers.linq import KEY
 from helpers.odd_account import odd_account, odd_conversations
 from helpers.pilot_testers import PILOT_TESTERS
+from helpers.running_api import running
 from helpers.witness_clients import given, ours, theirs
 from helpers.witness_reading import (
     Row,
@@ -36,8 +38,7 @@ from linq.types import Chat, Message
 from linq.types.phone_number_list_response import PhoneNumberListResponse
 
 from linq_mcp.demo.api import demo_api
-from linq_mcp.demo.lines import CLINIC_LINE, LINES
-from linq_mcp.demo.serve import running
+from linq_mcp.demo.lines import CLINIC_LINE
 from linq_mcp.demo.team_discussion import TEAM_CHAT_ID
 from linq_mcp.demo.wire import CDN
 

@@ -18,12 +18,12 @@ from helpers.generated_account import generated_account
 from helpers.linq import AT_ONCE, KEY
 from helpers.living_linq import LivingLinq
 from helpers.postgres import PASSWORD, PostgresServer
+from helpers.running_api import running
 from pydantic import SecretStr
 
 from linq_mcp.cli import main
 from linq_mcp.cli.store import Progress, describe_store, fill, interrupted
 from linq_mcp.demo.api import demo_api
-from linq_mcp.demo.serve import running
 from linq_mcp.errors import StoreError, StoreProblem
 from linq_mcp.server.callers.caller import SettingsClientProvider
 from linq_mcp.settings import Settings

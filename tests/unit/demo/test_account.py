@@ -13,11 +13,12 @@ from pathlib import Path
 from uuid import UUID
 
 import pytest
+from helpers.demo_lines import LINES
 from helpers.reading_accounts import all_messages, all_parts, at, lines_of, said, status
 
 from linq_mcp.demo.account import DemoAccount, current_demo_account, demo_account
 from linq_mcp.demo.contacts import demo_contacts
-from linq_mcp.demo.lines import AGENCY_LINE, CLINIC_LINE, LINES, SHOP_LINE
+from linq_mcp.demo.lines import AGENCY_LINE, CLINIC_LINE, SHOP_LINE
 
 NOW = datetime(2026, 11, 20, 18, tzinfo=UTC)
 HOUR = timedelta(hours=1)

@@ -7,11 +7,12 @@ from typing import Any
 import httpx
 import pytest
 from helpers.odd_account import odd_account
+from helpers.running_api import running
 from starlette.types import ASGIApp
 
 from linq_mcp.demo.account import DemoAccount, demo_account
 from linq_mcp.demo.api import DEMO_BASE_URL, DEMO_KEY, demo_api
-from linq_mcp.demo.serve import running, serve_forever
+from linq_mcp.demo.serve import serve_forever
 from linq_mcp.demo.team_discussion import TEAM_CHAT_ID
 
 Wire = dict[str, Any]
@@ -141,10 +142,5 @@ def test_the_background_server_ends_with_its_block() -> None:
 
 
 def test_a_taken_port_is_reported_at_once() -> None:
-    app = demo_api(demo_account())
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
-        with pytest.raises(OSError, match="in use"), running(app, port):
-            pass
-        with pytest.raises(OSError, match="in use"):
-            serve_forever(app, port, print)
+    with socket.create_server(("127.0.0.1", 0)) as taken, pytest.raises(OSError, match="in use"):
+        serve_forever(demo_api(demo_account()), taken.getsockname()[1], print)

@@ -6,10 +6,10 @@ from typing import Any
 
 import httpx
 from helpers.reading_accounts import all_messages
+from helpers.running_api import running
 
 from linq_mcp.demo.account import demo_account
 from linq_mcp.demo.api import DEMO_BASE_URL, DEMO_KEY, demo_api
-from linq_mcp.demo.serve import running
 
 GONE = {"leak.mov"}
 FILES: list[dict[str, Any]] = [

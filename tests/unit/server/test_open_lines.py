@@ -13,6 +13,7 @@ from typing import Any
 
 import httpx
 import pytest
+from helpers.demo_lines import LINES
 from helpers.linq import AT_ONCE, Recorded
 from helpers.marked_account import CLOSED_WORD, MarkedAccount, marked_account
 from helpers.mcp_client import BlockingClient, text_of
@@ -26,7 +27,6 @@ from starlette.requests import Request
 from linq_mcp.demo import in_process
 from linq_mcp.demo.account import DemoAccount
 from linq_mcp.demo.api import demo_api
-from linq_mcp.demo.lines import LINES
 from linq_mcp.server.app import build_server
 from linq_mcp.server.callers.caller import Caller, ClientProvider, SettingsClientProvider
 from linq_mcp.server.callers.many import SignInClientProvider

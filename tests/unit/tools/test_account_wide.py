@@ -17,6 +17,7 @@ from zoneinfo import ZoneInfo
 
 import httpx
 import pytest
+from helpers.demo_lines import LINES
 from helpers.linq import Body, Canned, call_over
 from helpers.plain_inbox import last, sent, waits
 from helpers.reading_accounts import at, lines_of, said, status
@@ -27,7 +28,6 @@ from linq_mcp.api.retry import RetryPolicy
 from linq_mcp.contacts.directory import Directory
 from linq_mcp.demo.account import DemoAccount
 from linq_mcp.demo.api import demo_api
-from linq_mcp.demo.lines import LINES
 from linq_mcp.demo.wire import NOW, Wire
 from linq_mcp.errors import ArgumentsError, LinqError
 from linq_mcp.region import Region, in_region

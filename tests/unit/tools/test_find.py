@@ -14,6 +14,7 @@ from typing import Any
 
 import httpx
 import pytest
+from helpers.demo_lines import LINES
 from helpers.generated_account import generated_account
 from helpers.linq import Canned, call_over
 from helpers.odd_account import odd_account
@@ -22,7 +23,6 @@ from helpers.remembered import Remembered
 from linq_mcp.contacts.directory import Directory
 from linq_mcp.demo.account import DemoAccount
 from linq_mcp.demo.api import demo_api
-from linq_mcp.demo.lines import LINES
 from linq_mcp.demo.team_discussion import TEAM_CHAT_ID
 from linq_mcp.demo.wire import NOW
 from linq_mcp.errors import ArgumentsError

@@ -8,13 +8,14 @@ from typing import Any
 
 import httpx
 import pytest
+from helpers.demo_lines import LINES
 from helpers.generated_account import generated_account
 from helpers.linq import Canned, call_over
 from helpers.odd_account import odd_account
 
 from linq_mcp.demo.account import DemoAccount, demo_account
 from linq_mcp.demo.api import demo_api
-from linq_mcp.demo.lines import AGENCY_LINE, CLINIC_LINE, LINES
+from linq_mcp.demo.lines import AGENCY_LINE, CLINIC_LINE
 from linq_mcp.errors import ApiStatusError
 from linq_mcp.tools.summarize_chat_health import SUMMARIZE_CHAT_HEALTH
 from linq_mcp.wording.errors import HEADLINES

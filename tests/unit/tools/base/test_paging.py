@@ -6,13 +6,13 @@ from typing import Any
 
 import httpx
 import pytest
+from helpers.demo_lines import LINES
 from helpers.generated_account import generated_account
 from mcp import Client
 from pydantic import SecretStr
 
 from linq_mcp.demo.account import DemoAccount
 from linq_mcp.demo.api import DEMO_BASE_URL, DEMO_KEY, demo_api
-from linq_mcp.demo.lines import LINES
 from linq_mcp.server.app import build_server
 from linq_mcp.server.callers.caller import SettingsClientProvider
 from linq_mcp.settings import Settings
