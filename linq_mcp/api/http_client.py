@@ -28,7 +28,7 @@ from linq_mcp.api.proxies import proxy_for
 from linq_mcp.api.public_addresses import NameLookup
 from linq_mcp.api.redaction import without_key
 from linq_mcp.api.responses import (
-    Answer,
+    ApiAnswer,
     read_body,
     safe_trace_id,
     seconds_to_wait,
@@ -168,7 +168,7 @@ class HttpClient:
         """How long ago the last request ended; 0 while one is in progress."""
         return 0.0 if self._requests else monotonic() - self._last_used
 
-    async def get(self, path: str, params: Mapping[str, str | None] | None = None, *, deadline: float) -> Answer:
+    async def get(self, path: str, params: Mapping[str, str | None] | None = None, *, deadline: float) -> ApiAnswer:
         """GET `path` below `/v3/`, with retries, until `deadline`.
 
         Parameters that are None are not sent. Raises `ApiConnectionError`, `ApiStatusError` or `ApiResponseError`.
@@ -178,7 +178,7 @@ class HttpClient:
         path = f"{path}?{urlencode(query, errors='replace')}" if query else path
         return await self._request("GET", path, {}, self._retry, deadline=deadline)
 
-    async def post(self, path: str, body: Mapping[str, Any], *, deadline: float, repeatable: bool) -> Answer:
+    async def post(self, path: str, body: Mapping[str, Any], *, deadline: float, repeatable: bool) -> ApiAnswer:
         """POST `body` as JSON to `path` below `/v3/`, again only if `repeatable`: if Linq knows the same one by a key.
 
         Raises as `get` does, with `may_have_sent` where it is unknown whether Linq took the request.
@@ -191,12 +191,12 @@ class HttpClient:
 
     async def _request(
         self, method: str, path: str, content: Mapping[str, Any], policy: RetryPolicy, *, deadline: float
-    ) -> Answer:
+    ) -> ApiAnswer:
         is_retry = False
         # Whether Linq may have acted on any of the attempts. One that is cut off stays in doubt.
         perhaps_taken = False
 
-        async def attempt() -> Answer:
+        async def attempt() -> ApiAnswer:
             nonlocal is_retry, perhaps_taken
             # Don't wait if that would take until the deadline: Linq's own 429 then says how long to wait.
             latest = deadline - self._retry.shortest_attempt
@@ -241,7 +241,7 @@ class HttpClient:
 
     async def _request_once(
         self, http: httpx.AsyncClient, method: str, path: str, content: Mapping[str, Any], *, is_retry: bool
-    ) -> Answer:
+    ) -> ApiAnswer:
         started, status = monotonic(), 0
         try:
             async with http.stream(method, path, **content) as response:
@@ -272,7 +272,7 @@ class HttpClient:
             trace_id,
         )
         if response.is_success and not (method == "POST" and _says_no(body)):
-            return Answer(body, response.headers.get("Content-Type", ""), trace_id)
+            return ApiAnswer(body, response.headers.get("Content-Type", ""), trace_id)
         raise self._rejected(response, body, trace_id)
 
     def _timed_out(self, error: httpx.TimeoutException) -> ApiConnectionError:

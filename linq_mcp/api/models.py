@@ -257,20 +257,20 @@ class PhoneNumber(_Wire):
 Entries = list[Maybe[T]] | None
 
 
-class Listing(_Wire, Generic[T]):
+class WirePage(_Wire, Generic[T]):
     """A page of a list. Entries that are not objects read as None; `next_cursor` may be anything."""
 
     items: Entries[T]
     next_cursor: Any = None
 
 
-class Chats(Listing[Chat]):
+class Chats(WirePage[Chat]):
     items: Entries[Chat] = Field(alias="chats")
 
 
-class Messages(Listing[Message]):
+class Messages(WirePage[Message]):
     items: Entries[Message] = Field(alias="messages")
 
 
-class PhoneNumbers(Listing[PhoneNumber]):
+class PhoneNumbers(WirePage[PhoneNumber]):
     items: Entries[PhoneNumber] = Field(alias="phone_numbers")

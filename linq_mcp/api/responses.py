@@ -13,7 +13,7 @@ from typing import Any, Generic, TypeVar
 import httpx
 from pydantic import BaseModel, ValidationError
 
-from linq_mcp.api.models import ChatDetail, CreatedChat, Listing, Message, Poll, SentMessage
+from linq_mcp.api.models import ChatDetail, CreatedChat, Message, Poll, SentMessage, WirePage
 from linq_mcp.errors import ApiResponseError
 from linq_mcp.sanitize import clean
 
@@ -42,7 +42,7 @@ SentT = TypeVar("SentT", SentMessage, CreatedChat)
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class ApiAnswer:
     """A 2xx answer as it arrived. `trace_id` is Linq's, for the errors that reading the answer may raise."""
 
     content: bytes
@@ -178,7 +178,7 @@ def _is_simple(body: bytearray) -> bool:
     return is_simple(b"".join(unescaped.split(b'"')[::2]))
 
 
-def as_page(answer: Answer, model: type[Listing[ItemT]], asked: PageRequest | None = None) -> Page[ItemT]:
+def as_page(answer: ApiAnswer, model: type[WirePage[ItemT]], asked: PageRequest | None = None) -> Page[ItemT]:
     """Read the page that was requested with `asked`; without `asked`, a list that has only one page.
 
     Null instead of a list is an empty page.
@@ -198,7 +198,7 @@ def as_page(answer: Answer, model: type[Listing[ItemT]], asked: PageRequest | No
     return Page(items, len(received) - len(items), next_cursor, unusable)
 
 
-def as_one(answer: Answer, model: type[IdentifiedT]) -> IdentifiedT:
+def as_one(answer: ApiAnswer, model: type[IdentifiedT]) -> IdentifiedT:
     """Read a single object. Raises `ApiResponseError`, also if it has no id."""
     one = _validated(answer, model)
     if not clean(one.id or "", None):
@@ -206,12 +206,12 @@ def as_one(answer: Answer, model: type[IdentifiedT]) -> IdentifiedT:
     return one
 
 
-def as_poll(answer: Answer) -> Poll:
+def as_poll(answer: ApiAnswer) -> Poll:
     """Read a poll, which has no id. Raises `ApiResponseError`."""
     return _validated(answer, Poll)
 
 
-def as_sent(answer: Answer, model: type[SentT]) -> SentT:
+def as_sent(answer: ApiAnswer, model: type[SentT]) -> SentT:
     """Read what Linq says about a message that it took.
 
     Raises `ApiResponseError` if it names no message: whether Linq has taken it is then unknown.
@@ -227,7 +227,7 @@ def as_sent(answer: Answer, model: type[SentT]) -> SentT:
     return sent
 
 
-def check_accepted(answer: Answer) -> None:
+def check_accepted(answer: ApiAnswer) -> None:
     """Raise `ApiResponseError` unless `answer` is Linq's: whether Linq has acted is then unknown."""
     try:
         answer.object()
@@ -240,7 +240,7 @@ def _unclear(error: ApiResponseError) -> ApiResponseError:
     return error
 
 
-def _validated(answer: Answer, model: type[ModelT]) -> ModelT:
+def _validated(answer: ApiAnswer, model: type[ModelT]) -> ModelT:
     try:
         return model.model_validate_json(answer.content)
     except ValidationError:

@@ -136,9 +136,9 @@ def _provider(
         from linq_mcp.server.callers.many import HeaderClientProvider
 
         return HeaderClientProvider(settings)
-    from linq_mcp.server.callers.many import Access, SignInClientProvider
+    from linq_mcp.server.callers.many import AccessFile, SignInClientProvider
 
-    return SignInClientProvider(settings, Access(lambda: read_rules(options.access, settings)))
+    return SignInClientProvider(settings, AccessFile(lambda: read_rules(options.access, settings)))
 
 
 def _in_force(options: Namespace, settings: Settings, config: HttpConfig) -> str:

@@ -30,7 +30,7 @@ from linq_mcp.settings.store import DATABASE_EXAMPLE, STORE_DAYS_VARIABLE, STORE
 from linq_mcp.store.access import Access, ChatFilter, Depth, Facts
 from linq_mcp.store.database import Database, retried
 from linq_mcp.store.housekeeping import AccountSummary, forget_some, summaries
-from linq_mcp.store.question import Question
+from linq_mcp.store.question import MessageQuestion
 from linq_mcp.store.sqlite import SqliteDatabase
 from linq_mcp.store.stores import Stores, account_hash, open_database
 from linq_mcp.tools.base.loop_yield import LoopYield
@@ -133,7 +133,7 @@ async def fill(account: SettingsClientProvider, settings: Settings, days: int) -
             pause=LoopYield(),
         )
         depth = Depth(since=since, to_our_word=True)
-        question = Question(access, ChatFilter(), lambda: _FillReader(since), depth=depth, deep=True)
+        question = MessageQuestion(access, ChatFilter(), lambda: _FillReader(since), depth=depth, deep=True)
         async for _ in question:
             pass
     finally:

@@ -16,7 +16,7 @@ from linq_mcp.errors import LinqError
 from linq_mcp.rows.message import direction, is_answer, listed_at, timestamp
 from linq_mcp.store.access import Pause, Reader
 from linq_mcp.store.kept_account import KeptAccount
-from linq_mcp.store.kept_chats import ChatState
+from linq_mcp.store.kept_chats import KeptState
 from linq_mcp.store.pages import Fetch, Pages
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ class _Feed:
 class _KeptMessages:
     """The kept messages of a chat, loaded from the newest block down, as far as they are needed."""
 
-    def __init__(self, run: InThread, kept: KeptAccount, state: ChatState, pause: Pause) -> None:
+    def __init__(self, run: InThread, kept: KeptAccount, state: KeptState, pause: Pause) -> None:
         self._run, self._kept, self._pause = run, kept, pause
         self.state = state
         self._blocks: list[tuple[int, list[Message]]] = []
@@ -114,7 +114,7 @@ class ChatReading:
 
     run: InThread
     kept: KeptAccount
-    state: ChatState
+    state: KeptState
     fetch: Fetch[Message]
     make_reader: Callable[[], Reader]
     asked: float
@@ -123,7 +123,7 @@ class ChatReading:
     again_from: float = inf
     seen_direction: str | None = field(default=None, init=False)
 
-    async def read(self) -> tuple[ChatState, list[Message]] | None:
+    async def read(self) -> tuple[KeptState, list[Message]] | None:
         """The new state, and the messages back to where the readers have enough, newest first.
 
         None if somebody else wrote the chat meanwhile. Raises `LinqError` and `StoreError`.
@@ -212,7 +212,7 @@ class _Attempt:
                 return False
         return True
 
-    async def write(self) -> tuple[ChatState, list[Message]] | None:
+    async def write(self) -> tuple[KeptState, list[Message]] | None:
         """Keep what was read; then read on below what is kept, where that is not deep enough."""
         reading, before, messages = self._reading, self._reading.state, self._messages
         if self._direction == "newer":
@@ -250,7 +250,7 @@ class _Attempt:
             return await self._read_further(state, messages)
         return state, messages
 
-    async def _read_further(self, state: ChatState, messages: list[Message]) -> tuple[ChatState, list[Message]] | None:
+    async def _read_further(self, state: KeptState, messages: list[Message]) -> tuple[KeptState, list[Message]] | None:
         reading, (block, _) = self._reading, self._met or (0, 0)
         while not self._feed.is_enough and (below := await self._kept.below(block)) is not None:
             await self._feed(below)
@@ -303,10 +303,10 @@ class _Attempt:
         return has_met, None
 
 
-def _described(messages: Sequence[Message], asked: float) -> ChatState:
+def _described(messages: Sequence[Message], asked: float) -> KeptState:
     """What a state says of messages that were asked for then."""
     times = [at for at in map(listed_at, messages) if at]
-    return ChatState(
+    return KeptState(
         reaches=min(times, default=0.0),
         our_word=max((timestamp(message) for message in messages if is_answer(message)), default=0.0),
         is_unsettled=any(

@@ -32,7 +32,7 @@ _WITH_NEWEST = (
 )
 
 
-class ChatState(NamedTuple):
+class KeptState(NamedTuple):
     """What is known of a chat's kept messages, without reading them. Times are in seconds since 1970.
 
     `version` changes whenever anybody writes or marks the chat. `asked` is when the messages were asked for, 0 if there
@@ -60,10 +60,10 @@ class ChatState(NamedTuple):
         return self.asked > 0 and not self.is_marked
 
     @staticmethod
-    def of(row: Sequence[Any]) -> ChatState:
+    def of(row: Sequence[Any]) -> KeptState:
         id_, version, asked, reaches, our_word, whole, unsettled, marked, directed, unreadable, cursor = row
         flags = (bool(whole), bool(unsettled), bool(marked), bool(directed))
-        return ChatState(id_, version, asked, reaches, our_word, *flags, unreadable, cursor)
+        return KeptState(id_, version, asked, reaches, our_word, *flags, unreadable, cursor)
 
 
 class KeptChat(NamedTuple):
@@ -72,7 +72,7 @@ class KeptChat(NamedTuple):
     Loaded with its blocks, it has the newest one, if there is any, and the number of the lowest one.
     """
 
-    state: ChatState
+    state: KeptState
     entry: Chat
     ending: Ending | None
     newest: Block | None
@@ -90,10 +90,10 @@ class KeptChats:
     def __init__(self, number: int) -> None:
         self._number = number
 
-    def states_to_check(self, database: Database, keys: Sequence[str], fresh_after: float) -> dict[str, ChatState]:
+    def states_to_check(self, database: Database, keys: Sequence[str], fresh_after: float) -> dict[str, KeptState]:
         """The states of those chats that are known, without those that are fresh and reach back to their beginning."""
         rest = "AND (asked <= ? OR is_whole = 0 OR is_directed = 0 OR is_marked = 1 OR unreadable > 0)"
-        return {row[0]: ChatState.of(row) for row in select(database, self._number, _STATE, keys, rest, fresh_after)}
+        return {row[0]: KeptState.of(row) for row in select(database, self._number, _STATE, keys, rest, fresh_after)}
 
     def load(self, database: Database, keys: Sequence[str], *, blocks: bool) -> dict[str, KeptChat]:
         """Those of the chats that are known, with their newest `blocks` or without."""
@@ -103,10 +103,10 @@ class KeptChats:
         for *state, entry, ending, lowest, number, newest, oldest, count, content in rows:
             block = None if number is None else Block(number, newest, oldest, count, content)
             end = Ending.unpacked(ending) if ending else None
-            found[state[0]] = KeptChat(ChatState.of(state), unpacked_chat(entry), end, block, lowest or 0)
+            found[state[0]] = KeptChat(KeptState.of(state), unpacked_chat(entry), end, block, lowest or 0)
         return found
 
-    def blocks_below(self, database: Database, state: ChatState, number: int | None, count: int) -> list[Block]:
+    def blocks_below(self, database: Database, state: KeptState, number: int | None, count: int) -> list[Block]:
         """At most `count` blocks of a chat below the one with that `number`, or its first ones if None, newest first.
 
         There are none if somebody has written the chat since it was in that state: other blocks may be there then.
@@ -124,7 +124,7 @@ class KeptChats:
     def write(
         self,
         database: Database,
-        state: ChatState,
+        state: KeptState,
         messages: Sequence[Message],
         above: int | None,
         direction: str | None,
@@ -189,7 +189,7 @@ class KeptChats:
                 yield from Block(*row).messages()
             above = rows[0][0] - 1 if rows else None
 
-    def append(self, database: Database, state: ChatState, messages: Sequence[Message]) -> bool:
+    def append(self, database: Database, state: KeptState, messages: Sequence[Message]) -> bool:
         """Keep `messages`, newest first, below the oldest block of a chat; as `write` otherwise."""
         key = (self._number, state.id)
         with database.transaction():
@@ -227,7 +227,7 @@ class KeptChats:
             "UPDATE chat SET is_marked = 1, version = version + 1 WHERE account = ? AND id = ?", (self._number, key)
         )
 
-    def set_unreadable(self, database: Database, state: ChatState, when: float) -> None:
+    def set_unreadable(self, database: Database, state: KeptState, when: float) -> None:
         """Note that Linq does not let a chat be read, and drop what is kept of it."""
         with database.transaction():
             if database.change(
@@ -237,7 +237,7 @@ class KeptChats:
             ):
                 database.run("DELETE FROM block WHERE account = ? AND chat = ?", (self._number, state.id))
 
-    def drop_messages(self, database: Database, state: ChatState) -> None:
+    def drop_messages(self, database: Database, state: KeptState) -> None:
         """Forget the messages of a chat that were just written, as there is no room for them."""
         with database.transaction():
             if database.change(

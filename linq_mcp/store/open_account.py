@@ -12,7 +12,7 @@ from linq_mcp.errors import StoreError
 from linq_mcp.store.access import OUR_LAST_WORD, Access, ChatFilter, Depth, Reader
 from linq_mcp.store.kept_account import KeptAccount, KeptList, chat_key
 from linq_mcp.store.listing import ACCEPTED_SECONDS, ListQuestion
-from linq_mcp.store.question import Question
+from linq_mcp.store.question import MessageQuestion
 
 if TYPE_CHECKING:
     from linq_mcp.api.models import Chat
@@ -38,9 +38,9 @@ class OpenAccount:
         *,
         depth: Depth = OUR_LAST_WORD,
         is_repeat: bool = False,
-    ) -> Question[ReaderT]:
+    ) -> MessageQuestion[ReaderT]:
         """The question about the messages of `chats`."""
-        return Question(self._access, chats, make_reader, depth=depth, is_repeat=is_repeat)
+        return MessageQuestion(self._access, chats, make_reader, depth=depth, is_repeat=is_repeat)
 
     async def direction(self) -> str | None:
         """The direction in which Linq lists this account's messages, `older` or `newer`; None if it is not known."""

@@ -19,7 +19,7 @@ from linq_mcp.errors import LinqMcpError, StoreError
 from linq_mcp.rows.message import SPARE_SECONDS, listed_at
 from linq_mcp.store.access import OUR_LAST_WORD, Access, ChatFilter, Depth, Reader
 from linq_mcp.store.ending import EndReader
-from linq_mcp.store.kept_chats import ChatState, KeptChat
+from linq_mcp.store.kept_chats import KeptChat, KeptState
 from linq_mcp.store.listing import Listing
 from linq_mcp.store.reading import QuestionReading
 
@@ -48,7 +48,7 @@ class Conversation(Generic[ReaderT]):
     newest: float
 
 
-class Question(Generic[ReaderT]):
+class MessageQuestion(Generic[ReaderT]):
     """A question about the messages of `chats`, which are given to readers of `make_reader`, the newest first.
 
     Messages are needed as far back as `depth` says; a reader that is not content with that gets more. A question that
@@ -144,7 +144,7 @@ class Question(Generic[ReaderT]):
         with suppress(LinqMcpError):
             await self._reading.read()
 
-    def _let_pass(self, entry: Chat, state: ChatState, messages: Sequence[Message]) -> None:
+    def _let_pass(self, entry: Chat, state: KeptState, messages: Sequence[Message]) -> None:
         """Give the messages to a reader now, as they may not be kept for long."""
         reader = self._make_reader()
         any(map(reader.visit, messages))
@@ -199,7 +199,7 @@ class Question(Generic[ReaderT]):
             in_background = replace(
                 access, in_background=True, deadline=anyio.current_time() + BACKGROUND_SECONDS, progress=_quietly
             )
-            again = Question(
+            again = MessageQuestion(
                 in_background,
                 self._chats,
                 self._make_reader,

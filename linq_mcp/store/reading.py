@@ -13,7 +13,7 @@ from linq_mcp.rows.message import SPARE_SECONDS
 from linq_mcp.store.access import SHORTEST_REQUEST, Access, ChatFilter, Depth, Reader
 from linq_mcp.store.chat_reading import ChatReading
 from linq_mcp.store.kept_account import chat_key
-from linq_mcp.store.kept_chats import ChatState
+from linq_mcp.store.kept_chats import KeptState
 from linq_mcp.store.listing import Listing
 from linq_mcp.store.reading_queue import ReadingQueue
 from linq_mcp.store.slots import MOST, MOST_IN_BACKGROUND
@@ -47,7 +47,7 @@ class QuestionReading:
         chats: ChatFilter,
         listing: Listing,
         make_reader: Callable[[], Reader],
-        let_pass: Callable[[Chat, ChatState, Sequence[Message]], object],
+        let_pass: Callable[[Chat, KeptState, Sequence[Message]], object],
         *,
         depth: Depth,
         again_from: float = inf,
@@ -135,16 +135,16 @@ class QuestionReading:
         chat = self._access.scope.see(entry)
         return chat if chat and (self._chats.wanted is None or self._chats.wanted(chat)) else None
 
-    def _covers(self, state: ChatState) -> bool:
+    def _covers(self, state: KeptState) -> bool:
         """Whether what is kept goes back far enough, as far as its state tells."""
         bound = self._depth.bound(state.our_word) - SPARE_SECONDS
         return self.is_ordered(state) and (state.is_whole or 0 < state.reaches < bound)
 
-    def is_ordered(self, state: ChatState) -> bool:
+    def is_ordered(self, state: KeptState) -> bool:
         """Whether what is kept can be used, and is newest first, as the lists of other chats show."""
         return state.is_usable and (state.is_directed or self._listing.direction != "newer")
 
-    def _is_fresh(self, state: ChatState) -> bool:
+    def _is_fresh(self, state: KeptState) -> bool:
         return state.asked > self._listing.fresh_after and not self._listing.must_ask
 
     async def _work(self, *, lists: bool) -> None:
@@ -261,7 +261,7 @@ class QuestionReading:
             self._let_pass(entry, *result)
         return True
 
-    async def _failed(self, state: ChatState, error: LinqError) -> None:
+    async def _failed(self, state: KeptState, error: LinqError) -> None:
         """A chat could not be read: it is left out, or Linq failed."""
         listing = self._listing
         await listing.refused(error)

@@ -14,7 +14,7 @@ from linq_mcp.tools.base.tool import REACTS, Call, Tool
 from linq_mcp.tools.sending.gates import check_health, check_recipients
 from linq_mcp.tools.sending.message_types import REACTIONS, ReactionType
 from linq_mcp.tools.sending.question_text import reaction_question
-from linq_mcp.tools.sending.result import Outcome, logged
+from linq_mcp.tools.sending.result import ActionResult, logged
 from linq_mcp.tools.sending.target import check_people, find_target, read_history
 
 _NAME = "react_to_message"
@@ -26,7 +26,7 @@ class Arguments(ToolArguments):
     remove: Flag = Field(False, description="true takes the reaction back.")
 
 
-class ReactionResult(Outcome):
+class ReactionResult(ActionResult):
     """A reaction that Linq took, or the removal of one."""
 
     type: NotRequired[str]

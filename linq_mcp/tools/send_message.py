@@ -22,7 +22,7 @@ from linq_mcp.tools.sending.message_types import (
     Service,
 )
 from linq_mcp.tools.sending.question_text import send_question
-from linq_mcp.tools.sending.result import Outcome, delivery_of, logged
+from linq_mcp.tools.sending.result import ActionResult, delivery_of, logged
 from linq_mcp.tools.sending.target import Target, check_people, find_target, read_history
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ class Arguments(ToolArguments):
     effect: Effect | None = Field(None, description="How iMessage shows it.")
 
 
-class SendResult(Outcome):
+class SendResult(ActionResult):
     """A message that Linq took. Its delivery may go on after `delivery_status` was read.
 
     `text` is there if the person changed it.

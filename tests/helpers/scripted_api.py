@@ -15,7 +15,7 @@ from pydantic import SecretStr
 
 from linq_mcp.api.client import LinqApi
 from linq_mcp.api.models import Chat
-from linq_mcp.api.responses import Answer, Page
+from linq_mcp.api.responses import ApiAnswer, Page
 from linq_mcp.api.retry import RetryPolicy
 from linq_mcp.errors import ApiStatusError, LinqError
 from linq_mcp.settings import Settings
@@ -60,7 +60,7 @@ class Server(httpx.AsyncBaseTransport):
 
 async def get(
     server: Server, *, seconds: float = 10, settings: Settings = SETTINGS, retry: RetryPolicy = AT_ONCE
-) -> Answer:
+) -> ApiAnswer:
     async with LinqApi(settings, transport=server, retry=retry) as api:
         return await api.get("chats", {}, deadline=anyio.current_time() + seconds)
 

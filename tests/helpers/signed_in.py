@@ -12,7 +12,7 @@ from mcp.server.auth.middleware.bearer_auth import AuthenticatedUser
 from mcp.server.auth.provider import AccessToken
 from starlette.requests import Request
 
-from linq_mcp.server.callers.many import Access
+from linq_mcp.server.callers.many import AccessFile
 from linq_mcp.settings import Settings
 from linq_mcp.settings.access_file import read_access_file
 from linq_mcp.tools import SEND_TOOLS, TOOLS
@@ -27,7 +27,7 @@ def signed_in(**members: Any) -> Request:
     return Request({"type": "http", "headers": [], "user": AuthenticatedUser(token)})
 
 
-def access_to(path: Path, settings: Settings, *, clock: Callable[[], float] = time.monotonic) -> Access:
+def access_to(path: Path, settings: Settings, *, clock: Callable[[], float] = time.monotonic) -> AccessFile:
     """The access file at `path`, with the keys of `ENVIRON`."""
     names = [tool.name for tool in (*TOOLS, *SEND_TOOLS)]
-    return Access(lambda: read_access_file(path, settings, environ=ENVIRON, known_tools=names), clock=clock)
+    return AccessFile(lambda: read_access_file(path, settings, environ=ENVIRON, known_tools=names), clock=clock)

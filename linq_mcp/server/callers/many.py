@@ -38,7 +38,7 @@ _CHECK_SECONDS = 1.0
 _TECHNICAL = frozenset({"aud", "iss", "jti", "nonce", "typ"})
 
 
-class Access:
+class AccessFile:
     """The rules of the access file, which are read again when it or a file with a key has changed.
 
     Raises `AccessFileError` if they can't be read at first. After that, a file that can't be used leaves the last rules
@@ -122,7 +122,7 @@ class SignInClientProvider(_ManyCallers):
     """Takes the Linq key of each call from the rule of `access` that is for its caller, who has signed in."""
 
     def __init__(
-        self, settings: Settings, access: Access, *, transport: httpx.AsyncBaseTransport | None = None
+        self, settings: Settings, access: AccessFile, *, transport: httpx.AsyncBaseTransport | None = None
     ) -> None:
         problem = settings.keyless_problem or NoMatchingRule()
         super().__init__(replace(settings, api_key=None, key_source=KeySource.ACCESS_FILE, problem=problem), transport)

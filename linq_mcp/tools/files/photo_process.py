@@ -1,7 +1,7 @@
 """Turns a photo into one that a model can be shown: `python photo_process.py < photo`.
 
 Photos come from strangers, and large C libraries decode them, so they do it in a process of its own, which `confine`
-shuts in. Imports nothing of the package. Needs Pillow, and pillow-heif for HEIC. The output is one line, an `Outcome`
+shuts in. Imports nothing of the package. Needs Pillow, and pillow-heif for HEIC. The output is one line, a `Conversion`
 as JSON, and then the new photo, if there is one.
 """
 
@@ -48,7 +48,7 @@ class Unusable(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
+class Conversion:
     """The result for a photo. Sizes are in pixels, of the photo as it is held upright.
 
     `animated` means that it has several pictures, of which a new photo has the first, `cut_off` that the file ended
@@ -64,7 +64,7 @@ class Outcome:
     shown_height: int = 0
 
     @classmethod
-    def from_json(cls, line: bytes) -> Outcome:
+    def from_json(cls, line: bytes) -> Conversion:
         """Raises ValueError or TypeError for anything else: the photo may have taken over the decoder."""
         members = dict(json.loads(line))
         unusable = members.pop("unusable", None)
@@ -90,14 +90,14 @@ def load_libraries(photo: bytes) -> bool:
     return True
 
 
-def converted(photo: bytes) -> tuple[Outcome, bytes]:
+def converted(photo: bytes) -> tuple[Conversion, bytes]:
     """The outcome for `photo`, and a new one without metadata where the old one can't be shown. Broken ones raise."""
     if photo.startswith(b"\xff\xd8") and _scans(photo) > MOST_SCANS:
-        return Outcome(unusable=Unusable.TOO_MANY_SCANS), b""
+        return Conversion(unusable=Unusable.TOO_MANY_SCANS), b""
     with _opened(photo) as undecoded:
         width, height = undecoded.size
         if width * height > MOST_PIXELS:
-            return Outcome(unusable=Unusable.TOO_MANY_PIXELS, width=width, height=height), b""
+            return Conversion(unusable=Unusable.TOO_MANY_PIXELS, width=width, height=height), b""
         image, cut_off = _loaded(undecoded, photo)
         # The second picture of an MPO, which is what phones make of HDR, holds the brightness of the first.
         animated = image.format != "MPO" and bool(getattr(image, "is_animated", False))
@@ -107,11 +107,11 @@ def converted(photo: bytes) -> tuple[Outcome, bytes]:
         is_sound = orientation == 1 and not cut_off
         is_small = max(width, height) <= LONGEST_SIDE and len(photo) <= LARGEST
         if is_sound and is_small and image.format not in ("HEIF", "AVIF"):
-            return Outcome(width=width, height=height, animated=animated), b""
+            return Conversion(width=width, height=height, animated=animated), b""
         shown = _encoded(_scaled(image, orientation))
     with _opened(shown) as smaller:
         shown_width, shown_height = smaller.size
-    outcome = Outcome(
+    outcome = Conversion(
         width=width,
         height=height,
         animated=animated,
@@ -325,7 +325,7 @@ def main() -> None:
         confine()
         outcome, shown = converted(photo)
     else:
-        outcome, shown = Outcome(unusable=Unusable.NO_LIBRARY), b""
+        outcome, shown = Conversion(unusable=Unusable.NO_LIBRARY), b""
     sys.stdout.buffer.write(json.dumps(asdict(outcome)).encode() + b"\n" + shown)
 
 

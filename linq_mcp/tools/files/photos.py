@@ -14,7 +14,7 @@ from anyio.abc import ByteSendStream
 from linq_mcp.errors import FileError, FileProblem
 from linq_mcp.tools.files import photo_process
 from linq_mcp.tools.files.file_types import Kind, file_type
-from linq_mcp.tools.files.photo_process import MOST_PIXELS, Outcome, Unusable
+from linq_mcp.tools.files.photo_process import MOST_PIXELS, Conversion, Unusable
 from linq_mcp.tools.files.places import Places
 
 # All that a Python needs to find itself and its libraries. The rest of the environment may hold secrets.
@@ -27,7 +27,7 @@ _PROCESSES = Places(each=2, in_all=8)
 _PR_SET_DUMPABLE = 4
 
 
-async def shown_photo(photo: bytes | bytearray, caller: str) -> tuple[Outcome, bytes]:
+async def shown_photo(photo: bytes | bytearray, caller: str) -> tuple[Conversion, bytes]:
     """The outcome for `photo`, and a new one where the old one can't be shown. Raises `FileError`."""
     async with _PROCESSES.held_by(caller):
         _close_memory()
@@ -37,7 +37,7 @@ async def shown_photo(photo: bytes | bytearray, caller: str) -> tuple[Outcome, b
             raise _unreadable("The process that decodes photos could not be started.") from None
     line, _, shown = output.partition(b"\n")
     try:
-        outcome = Outcome.from_json(line)
+        outcome = Conversion.from_json(line)
     except (ValueError, TypeError):
         outcome = None
     if outcome is None or (shown and file_type(shown, None).kind is not Kind.IMAGE):

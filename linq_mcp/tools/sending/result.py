@@ -24,7 +24,7 @@ _LOOKS = 4
 _ON_THE_WAY = frozenset({"", "pending", "queued", "sent"})
 
 
-class Outcome(TypedDict):
+class ActionResult(TypedDict):
     """Whether it was sent, and who agreed. Without consent: `preview`, and the token for a second call."""
 
     sent: bool
@@ -54,7 +54,7 @@ async def delivery_of(call: Call, message_id: str, status: str | None) -> str:
 
 
 @contextmanager
-def logged(tool: str, outcome: Outcome, call: Call) -> Iterator[None]:
+def logged(tool: str, outcome: ActionResult, call: Call) -> Iterator[None]:
     """Log one line about what is sent within this, for whoever has to know what left: never a text, never a key.
 
     `outcome` may be completed within. What Linq refused is not logged; what was cut off is, because it may have left.
@@ -68,7 +68,7 @@ def logged(tool: str, outcome: Outcome, call: Call) -> Iterator[None]:
     _log(tool, outcome, call)
 
 
-def _log(tool: str, outcome: Outcome, call: Call, ending: str = "") -> None:
+def _log(tool: str, outcome: ActionResult, call: Call, ending: str = "") -> None:
     _sent.info(
         "%s %s: chat %s, line %s, message %s, confirmed by %s%s",
         call.now().isoformat(timespec="seconds"),

@@ -11,13 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from linq_mcp.api.models import Chats
-from linq_mcp.api.responses import Answer, Page, PageRequest, as_page
+from linq_mcp.api.responses import ApiAnswer, Page, PageRequest, as_page
 from linq_mcp.errors import ApiResponseError
 from linq_mcp.sanitize import clean
 
 
 def page_of(body: bytes, *, limit: int = 20, cursor: str | None = None) -> Page[Any]:
-    return as_page(Answer(body, "application/json", "7a-1"), Chats, PageRequest(limit, cursor))
+    return as_page(ApiAnswer(body, "application/json", "7a-1"), Chats, PageRequest(limit, cursor))
 
 
 def chats(*ids: str, next_cursor: Any = None) -> bytes:

@@ -14,7 +14,7 @@ from linq_mcp.store.database import VERSION, Database
 from linq_mcp.store.ending import Ending, EndReader, packed_ending
 from linq_mcp.store.housekeeping import clean_some, summaries
 from linq_mcp.store.kept_account import KeptAccount
-from linq_mcp.store.kept_chats import ChatState, KeptChats
+from linq_mcp.store.kept_chats import KeptChats, KeptState
 from linq_mcp.store.sqlite import SqliteDatabase
 
 TEXTS = ("See you at 5", "Liked “See you at 5”", "STOP", "opt out", "👍", "")
@@ -68,26 +68,26 @@ def test_a_damaged_one_is_an_error_of_the_store(content: bytes) -> None:
         assert Ending.unpacked(content).message
 
 
-def refused(database: Database, chats: KeptChats, state: ChatState) -> None:
+def refused(database: Database, chats: KeptChats, state: KeptState) -> None:
     chats.set_unreadable(database, state, 2.0)
 
 
-def without_room(database: Database, chats: KeptChats, state: ChatState) -> None:
+def without_room(database: Database, chats: KeptChats, state: KeptState) -> None:
     chats.drop_messages(database, state)
 
 
-def after_days(database: Database, _: KeptChats, __: ChatState) -> None:
+def after_days(database: Database, _: KeptChats, __: KeptState) -> None:
     clean_some(database, now=86_400.0 * 3, days=2)
 
 
 @pytest.mark.parametrize("drop", [refused, without_room, after_days])
-def test_it_goes_with_the_messages(drop: Callable[[Database, KeptChats, ChatState], None]) -> None:
+def test_it_goes_with_the_messages(drop: Callable[[Database, KeptChats, KeptState], None]) -> None:
     database = SqliteDatabase()
     account = KeptAccount.open(database, "hash", 86_400.0 * 2)
     account.write_entries(database, [Chat(id="chat")])
     (empty,) = summaries(database)
     message = Message.model_validate({"id": "1", "created_at": "2026-11-01T00:00:00Z", "is_from_me": False})
-    account.chats.write(database, ChatState(id="chat", asked=1.0, is_whole=True), [message], None, None)
+    account.chats.write(database, KeptState(id="chat", asked=1.0, is_whole=True), [message], None, None)
     found = account.chats.load(database, ["chat"], blocks=True)["chat"]
     assert found.ending
     assert found.newest

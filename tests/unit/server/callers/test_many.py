@@ -15,7 +15,7 @@ from pydantic import SecretStr
 
 from linq_mcp.contacts.directory import NOBODY
 from linq_mcp.errors import SettingsError
-from linq_mcp.server.callers.many import Access, SignInClientProvider, usable_claims
+from linq_mcp.server.callers.many import AccessFile, SignInClientProvider, usable_claims
 from linq_mcp.settings import Settings, load_settings
 from linq_mcp.settings.access_file import AccessFileError, AccessRules
 from linq_mcp.settings.problems import NoMatchingRule, UnusableLines
@@ -114,7 +114,7 @@ async def test_names_are_shown_by_rule(path: Path, tmp_path: Path) -> None:
 
 
 class Rules:
-    """Rules that a test changes: an `Access` over them, and a clock."""
+    """Rules that a test changes: an `AccessFile` over them, and a clock."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -176,7 +176,7 @@ def test_files_are_read_only_when_they_have_changed(path: Path) -> None:
         reads += 1
         return whole
 
-    access = Access(read, clock=lambda: now)
+    access = AccessFile(read, clock=lambda: now)
     for _ in range(100):
         now += 0.5
         assert access.rule_for({"org": "acme"})

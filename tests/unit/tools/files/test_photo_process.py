@@ -22,7 +22,7 @@ from linq_mcp.tools.files.photo_process import (
     LONGEST_SIDE,
     MOST_PIXELS,
     MOST_SCANS,
-    Outcome,
+    Conversion,
     Unusable,
     converted,
 )
@@ -38,13 +38,13 @@ def close(color: object, expected: tuple[int, int, int]) -> bool:
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "GIF", "WEBP"])
 def test_a_small_photo_is_shown_as_it_is(kind: str) -> None:
-    assert converted(photo(kind)) == (Outcome(width=40, height=30), b"")
-    assert converted(photo(kind, (LONGEST_SIDE, 10))) == (Outcome(width=LONGEST_SIDE, height=10), b"")
+    assert converted(photo(kind)) == (Conversion(width=40, height=30), b"")
+    assert converted(photo(kind, (LONGEST_SIDE, 10))) == (Conversion(width=LONGEST_SIDE, height=10), b"")
 
 
 @pytest.mark.parametrize("kind", ["GIF", "WEBP", "PNG"])
 def test_a_small_animation_is_shown_as_it_is(kind: str) -> None:
-    assert converted(animation(kind, (40, 30))) == (Outcome(width=40, height=30, animated=True), b"")
+    assert converted(animation(kind, (40, 30))) == (Conversion(width=40, height=30, animated=True), b"")
 
 
 def test_of_a_large_animation_the_first_picture_is_shown() -> None:
@@ -158,14 +158,14 @@ def progressive(scans: int, junk: bytes = b"") -> bytes:
 def test_a_jpeg_of_too_many_scans_is_refused_unread(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each scan makes the decoder go over all pixels, so that a small file can keep it busy for minutes."""
     monkeypatch.setattr(Image, "open", None)
-    assert converted(progressive(MOST_SCANS + 1)) == (Outcome(unusable=Unusable.TOO_MANY_SCANS), b"")
+    assert converted(progressive(MOST_SCANS + 1)) == (Conversion(unusable=Unusable.TOO_MANY_SCANS), b"")
 
 
 @pytest.mark.parametrize("junk", [b"", START_OF_SCAN * 1000])
 def test_only_scans_are_counted(junk: bytes) -> None:
     """Metadata may hold the bytes of a marker, as may what follows the photo: phones append a film there."""
     photo = progressive(MOST_SCANS, junk) + START_OF_SCAN * 1000
-    assert converted(photo) == (Outcome(width=40, height=30), b"")
+    assert converted(photo) == (Conversion(width=40, height=30), b"")
 
 
 @pytest.mark.parametrize("size", [(40, 30), (3000, 2000)])
@@ -301,7 +301,7 @@ def test_the_walls_stand_before_a_photo_is_looked_at(monkeypatch: pytest.MonkeyP
 
     monkeypatch.setattr(photo_process, "load_libraries", step("load", result=True))
     monkeypatch.setattr(photo_process, "confine", step("confine", None))
-    monkeypatch.setattr(photo_process, "converted", step("convert", (Outcome(), b"")))
+    monkeypatch.setattr(photo_process, "converted", step("convert", (Conversion(), b"")))
     monkeypatch.setattr(sys, "stdin", TextIOWrapper(BytesIO(b"a photo")))
     monkeypatch.setattr(sys, "stdout", TextIOWrapper(BytesIO()))
     photo_process.main()
