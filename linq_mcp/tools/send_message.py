@@ -162,7 +162,9 @@ SEND_MESSAGE = Tool(
     result=SendResult,
     example='{"chat_id":"550e8400-e29b-41d4-a716-446655440000","text":"Yes, Thursday at 10 works."}',
     annotations=SENDS,
-    not_found="Ids for `chat_id` come from list_chats, list_inbox and find_chats, those for `reply_to` from list_messages.",
+    not_found=(
+        "Ids for `chat_id` come from list_chats, list_inbox and find_chats, those for `reply_to` from list_messages."
+    ),
     asks=True,
     if_lost=(
         "Check with list_messages whether it is in the chat before you send it again: another call would be another "
