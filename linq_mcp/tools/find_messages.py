@@ -48,8 +48,8 @@ from linq_mcp.tools.reading.message_filter import (
     has_filter,
 )
 from linq_mcp.tools.reading.transcript import (
-    ChatReading,
     Placed,
+    TranscriptReading,
     chronological,
     first_shown,
     sort_key,
@@ -148,7 +148,7 @@ async def find_messages(arguments: Arguments, call: Call) -> FoundMessages:
 
 
 async def _find_in_chat(arguments: Arguments, chat_id: str, call: Call) -> FoundMessages:
-    reading = ChatReading(call, arguments, arguments.cursor, chat_id, Window(arguments.after))
+    reading = TranscriptReading(call, arguments, arguments.cursor, chat_id, Window(arguments.after))
     filter_ = MessageFilter(arguments, reading.since)
 
     def make_filter() -> Callable[[Message], bool]:

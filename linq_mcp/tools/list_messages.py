@@ -14,7 +14,14 @@ from linq_mcp.tools.base.tool import READS, SCAN_SECONDS, Call, Tool
 from linq_mcp.tools.reading.account import Window
 from linq_mcp.tools.reading.cursor import RowCursor, check_fingerprint
 from linq_mcp.tools.reading.linq_order import PageCursor, PageOrRowPosition, first_page, list_direction, read_in_order
-from linq_mcp.tools.reading.transcript import ChatReading, Placed, Transcript, chronological, first_shown, transcript
+from linq_mcp.tools.reading.transcript import (
+    Placed,
+    Transcript,
+    TranscriptReading,
+    chronological,
+    first_shown,
+    transcript,
+)
 
 if TYPE_CHECKING:
     from linq_mcp.api.models import Message
@@ -70,7 +77,7 @@ async def _straight(
 
 async def _from_the_other_end(arguments: Arguments, call: Call, cursor: RowCursor | None) -> MessagePage:
     """A page where Linq begins with the other end, so that the chat is read to its end first."""
-    reading = ChatReading(call, arguments, cursor, arguments.chat_id, Window())
+    reading = TranscriptReading(call, arguments, cursor, arguments.chat_id, Window())
     rows = await reading.read(lambda: lambda _: True, arguments.order, arguments.limit)
     info = reading.rows_info(reading.facts, rows, [])
     if not info["complete"]:

@@ -79,7 +79,7 @@ class _Reader:
         return self._answer.is_before(message)
 
 
-class ChatReading(Answer):
+class TranscriptReading(Answer):
     """One chat's messages since the window begins. Raises `LinqError` if they can't be read."""
 
     def __init__(

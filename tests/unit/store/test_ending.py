@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import closing
 from hashlib import sha256
 from random import Random
 
@@ -82,18 +83,18 @@ def after_days(database: Database, _: KeptChats, __: KeptState) -> None:
 
 @pytest.mark.parametrize("drop", [refused, without_room, after_days])
 def test_it_goes_with_the_messages(drop: Callable[[Database, KeptChats, KeptState], None]) -> None:
-    database = SqliteDatabase()
-    account = KeptAccount.open(database, "hash", 86_400.0 * 2)
-    account.write_entries(database, [Chat(id="chat")])
-    (empty,) = summaries(database)
-    message = Message.model_validate({"id": "1", "created_at": "2026-11-01T00:00:00Z", "is_from_me": False})
-    account.chats.write(database, KeptState(id="chat", asked=1.0, is_whole=True), [message], None, None)
-    found = account.chats.load(database, ["chat"], blocks=True)["chat"]
-    assert found.ending
-    assert found.newest
-    (full,) = summaries(database)
-    assert full.size == empty.size + len(found.ending.packed()) + len(found.newest.content)
-    drop(database, account.chats, found.state)
-    (left,) = summaries(database)
-    assert left.size == empty.size
-    assert not account.chats.load(database, ["chat"], blocks=False)["chat"].ending
+    with closing(SqliteDatabase()) as database:
+        account = KeptAccount.open(database, "hash", 86_400.0 * 2)
+        account.write_entries(database, [Chat(id="chat")])
+        (empty,) = summaries(database)
+        message = Message.model_validate({"id": "1", "created_at": "2026-11-01T00:00:00Z", "is_from_me": False})
+        account.chats.write(database, KeptState(id="chat", asked=1.0, is_whole=True), [message], None, None)
+        found = account.chats.load(database, ["chat"], blocks=True)["chat"]
+        assert found.ending
+        assert found.newest
+        (full,) = summaries(database)
+        assert full.size == empty.size + len(found.ending.packed()) + len(found.newest.content)
+        drop(database, account.chats, found.state)
+        (left,) = summaries(database)
+        assert left.size == empty.size
+        assert not account.chats.load(database, ["chat"], blocks=False)["chat"].ending

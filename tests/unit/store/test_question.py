@@ -290,7 +290,8 @@ def test_an_answer_comes_in_time_although_what_is_kept_takes_long_to_go_through(
 
     answer, taken = in_virtual_time(play)
     # A hundred chats are loaded at once.
-    assert (answer["scanned"], answer["complete"], round(taken)) == (100, False, seconds)
+    assert (answer["scanned"], answer["complete"]) == (100, False)
+    assert seconds - 1 <= taken <= seconds + 3
     assert note in answer["note"]
 
 
