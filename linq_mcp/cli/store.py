@@ -51,6 +51,7 @@ _HASH_SHOWN = 8
 _NOTHING_ON_DISK = (
     f"Nothing is on disk: what is read is kept in memory only. --store PATH or {STORE_VARIABLE} keeps it in a file."
 )
+_NOT_USED = "The store is not used, and nothing in it changes, until its settings are corrected."
 _NO_ACCOUNT = (
     "No key is set that can be used, so there is no account to clear: `linq-mcp doctor` says why. `--all` drops "
     "everything."
@@ -67,8 +68,8 @@ def run(options: Namespace) -> int:
     if options.action == "prepare" and not settings.store.url:
         print(_NO_DATABASE, file=sys.stderr)
         return USAGE_ERROR
-    if any(warning.variable in (STORE_OPTION, STORE_VARIABLE, STORE_DAYS_VARIABLE) for warning in settings.warnings):
-        # Something may well be on disk.
+    if _is_misconfigured(settings):
+        print(f"linq-mcp store: {_NOT_USED}", file=sys.stderr)
         return 1
     if not settings.store.lasts:
         must_have = options.action == "fill"
@@ -165,7 +166,8 @@ def interrupted(settings: Settings) -> str:
     """What there is to say of a fill that was ended by Ctrl-C. Raises `StoreError`."""
     with _opened(settings) as database:
         summary = _own_summary(database, settings) if database else AccountSummary(account_hash(settings))
-    return f"{summary.read:,} of {counted(summary.chats, 'chat', 'chats')} are kept; the same command reads on."
+    # How many there are in all may not be known yet.
+    return f"{counted(summary.read, 'chat is', 'chats are')} kept so far; the same command reads on."
 
 
 class Progress:
@@ -295,10 +297,16 @@ def _clear(settings: Settings, *, everything: bool) -> None:
             print(f"{shown} is emptied. It is not deleted, as another process uses it.")
 
 
+def _is_misconfigured(settings: Settings) -> bool:
+    names = (STORE_OPTION, STORE_VARIABLE, STORE_DAYS_VARIABLE)
+    return any(warning.variable in names for warning in settings.warnings)
+
+
 def describe_store(settings: Settings) -> tuple[bool, str]:
     """One line on where readings are kept, and whether that works."""
     if not settings.store.lasts:
-        return True, _NOTHING_ON_DISK
+        # Something may well be on disk if the settings are wrong.
+        return True, _NOT_USED if _is_misconfigured(settings) else _NOTHING_ON_DISK
     try:
         with _opened(settings) as database:
             if database is None:

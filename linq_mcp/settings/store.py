@@ -68,12 +68,12 @@ def read_store(
     everything is kept in memory: neither for good, nor dropped too early, as Linq may not have it any more.
     """
 
-    def number(name: str, lowest: float, highest: float) -> float | None:
+    def number(name: str, read: Callable[[str], float], lowest: float, highest: float) -> float | None:
         text = value(name)
         if text is None:
             return None
         try:
-            found = float(text)
+            found = read(text)
         except ValueError:
             found = -1.0
         if lowest <= found <= highest:
@@ -91,8 +91,8 @@ def read_store(
     with contextlib.suppress(OSError):
         if path and path.is_dir():
             path /= _FILE
-    max_age = number(MAX_AGE_VARIABLE, 0, LONGEST_AGE)
-    days = number(STORE_DAYS_VARIABLE, 1, MOST_DAYS)
+    max_age = number(MAX_AGE_VARIABLE, float, 0, LONGEST_AGE)
+    days = number(STORE_DAYS_VARIABLE, int, 1, MOST_DAYS)
     if days is None and value(STORE_DAYS_VARIABLE) is not None:
         path = url = None
     return StoreSettings(

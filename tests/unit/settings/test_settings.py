@@ -723,7 +723,7 @@ def test_a_store_that_cannot_be_looked_at_keeps_nothing_from_starting() -> None:
     assert load_settings({"LINQ_MCP_STORE": "/tmp/" + "x" * 300}).store.lasts
 
 
-@pytest.mark.parametrize("given", ["abc", "${DAYS}", "0", "3651", "nan"])
+@pytest.mark.parametrize("given", ["abc", "${DAYS}", "0", "3651", "nan", "1.5"])
 def test_with_unusable_days_nothing_is_kept_on_disk(given: str) -> None:
     """A mistake keeps no messages for ever, and drops none."""
     settings = load_settings({"LINQ_MCP_STORE": "s.sqlite", "LINQ_MCP_STORE_DAYS": given})
