@@ -254,7 +254,7 @@ class _Attempt:
         reading, (block, _) = self._reading, self._met or (0, 0)
         while not self._feed.is_enough and (below := await self._kept.below(block)) is not None:
             await self._feed(below)
-            messages = [*messages, *below]
+            messages += below
             block += 1
         if self._feed.is_enough or state.is_whole:
             return state, messages

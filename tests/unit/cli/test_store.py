@@ -22,7 +22,8 @@ from helpers.running_api import running
 from pydantic import SecretStr
 
 from linq_mcp.cli import main
-from linq_mcp.cli.store import Progress, describe_store, fill, interrupted
+from linq_mcp.cli.store import describe_store, interrupted
+from linq_mcp.cli.store_fill import Progress, fill
 from linq_mcp.demo.api import demo_api
 from linq_mcp.errors import StoreError, StoreProblem
 from linq_mcp.server.callers.caller import SettingsClientProvider
@@ -350,7 +351,7 @@ class Terminal(io.StringIO):
 async def test_progress_is_a_bar_in_a_terminal_and_lines_in_a_pipe(monkeypatch: pytest.MonkeyPatch) -> None:
     """In a pipe, a line comes every ten seconds at most."""
     now = 1000.0
-    monkeypatch.setattr("linq_mcp.cli.store.time.monotonic", lambda: now)
+    monkeypatch.setattr("linq_mcp.cli.store_fill.time.monotonic", lambda: now)
     terminal, pipe = Terminal(), io.StringIO()
     shown = [Progress(terminal), Progress(pipe)]
     for seconds, count in ((1, 100), (9, 1000), (1, 1100)):

@@ -718,9 +718,9 @@ def test_a_store_that_no_path_leads_to(given: str, tmp_path: Path) -> None:
         assert settings.warnings == (SettingsWarning(WarningKind.UNUSABLE_STORE_SETTING, name),)
 
 
-def test_a_store_that_cannot_be_looked_at_keeps_nothing_from_starting() -> None:
+def test_a_store_that_cannot_be_looked_at_keeps_nothing_from_starting(tmp_path: Path) -> None:
     """The first question says that it can't be opened."""
-    assert load_settings({"LINQ_MCP_STORE": "/tmp/" + "x" * 300}).store.lasts
+    assert load_settings({"LINQ_MCP_STORE": str(tmp_path / ("x" * 300))}).store.lasts
 
 
 @pytest.mark.parametrize("given", ["abc", "${DAYS}", "0", "3651", "nan", "1.5"])
